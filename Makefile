@@ -1,0 +1,155 @@
+# Everything that is built, tested or checked here is a target of this file.
+# Needs Go, git and make; the race detector needs a C compiler as well, and is
+# skipped without one. Tools are pinned in go.tools.mod and built by Go itself.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+# One step at a time: each keeps every core busy by itself.
+.NOTPARALLEL:
+
+# Without cgo in every build but that of the race detector, so that the
+# scheduler, its tests, the API server that they run against and the analyser
+# share one build cache: a cold compile of Kubernetes takes minutes.
+export CGO_ENABLED := 0
+# The version is passed by `make build`. Go's own stamping fails in a checkout
+# that belongs to another user, as it often does in a container.
+export GOFLAGS := $(strip $(filter-out -buildvcs=%,$(GOFLAGS)) -buildvcs=false)
+
+TOOL := go tool -modfile=go.tools.mod
+MODULE := github.com/berth-dev/berth
+
+# Nodes of the demo's simulated cluster.
+NODES ?= 2500
+
+# Packages whose tests start real processes (etcd, kube-apiserver). They run
+# in test-integration, and not under the race detector, which does not see
+# into another process and makes this one several times slower.
+INTEGRATION := ^$(MODULE)/(test/integration|pkg/localcluster)(/|$$)
+
+##@ Use
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Kubernetes parses the version as a semantic version when it starts, so
+# without a tag it is still one.
+VERSION ?= $(or $(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null),v0.0.0-dev)
+COMMIT ?= $(shell git rev-parse --verify --quiet HEAD 2>/dev/null)
+VERSION_PACKAGE := k8s.io/component-base/version
+LDFLAGS = -X $(VERSION_PACKAGE).gitVersion=$(VERSION) $(if $(COMMIT),-X $(VERSION_PACKAGE).gitCommit=$(COMMIT))
+
+.PHONY: build
+build: ## Build the commands into bin/
+	@mkdir -p bin
+	go build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+.PHONY: demo
+demo: ## Run Berth against a simulated cluster on this machine (NODES=2500)
+	go run ./cmd/berth-local demo --nodes $(NODES)
+
+##@ Test
+
+# In the order of what tells most soonest. All steps run, whatever fails, and
+# within a step -k does the same.
+STEPS := vet lint test-unit test-race test-integration verify manifests-check
+
+.PHONY: test
+test: ## Run all of the checks below, time them, and list those that failed
+	@rm -rf out/test; mkdir -p out/test; \
+	echo "running: $(STEPS)"; \
+	failed=; \
+	for step in $(STEPS); do \
+		echo; echo "=== $$step"; \
+		start=$$SECONDS; verdict=ok; \
+		$(MAKE) -k $$step 2>&1 | tee out/test/$$step.log || { verdict=FAILED; failed="$$failed $$step"; }; \
+		printf '%-18s %-6s %5d s\n' $$step $$verdict $$((SECONDS - start)) >>out/test/summary; \
+		tail -n 1 out/test/summary; \
+	done; \
+	echo; echo "=== summary"; cat out/test/summary; \
+	if [ -n "$$failed" ]; then echo "FAILED:$$failed (logs in out/test)"; exit 1; fi; \
+	echo "all passed"
+
+.PHONY: vet
+vet: ## Compile every package and its tests, and run go vet on them
+	go vet ./...
+
+.PHONY: lint
+lint: gofmt staticcheck ## Check the formatting and run staticcheck
+
+.PHONY: staticcheck
+staticcheck:
+	$(TOOL) staticcheck ./...
+
+.PHONY: test-unit
+test-unit: ## Run the tests that start no other process
+	go test $$(go list ./... | grep -vE '$(INTEGRATION)')
+
+.PHONY: test-race
+test-race: ## Run the unit tests of pkg/ under the race detector
+	@packages=$$(go list ./pkg/... | grep -vE '$(INTEGRATION)'); \
+	if ! command -v "$$(go env CC)" >/dev/null; then \
+		echo "race: skipped, no C compiler; running without"; \
+		exec go test $$packages; \
+	fi; \
+	CGO_ENABLED=1 go test -race -timeout 20m $$packages
+
+# One package at a time: each has an API server of its own.
+.PHONY: test-integration
+test-integration: ## Run the tests against a real etcd and API server
+	go test -count=1 -p 1 -timeout 30m $$(go list ./... | grep -E '$(INTEGRATION)')
+
+.PHONY: manifests-check
+manifests-check: ## Render the manifests and check every object in them
+	go test -count=1 ./manifests/...
+
+##@ Maintain
+
+.PHONY: generate
+generate: ## Regenerate the generated code
+	go generate ./...
+
+.PHONY: gofmt
+gofmt:
+	@unformatted=$$(gofmt -l .); \
+	if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+
+.PHONY: verify
+verify: gofmt verify-generated verify-tidy verify-sums verify-versions ## Check generated code, formatting and modules
+
+# Whatever `make generate` changes is stale by definition, so no list of
+# generated files is kept here. On failure the tree has the fresh ones.
+CHECKSUMS = find . -type f -not -path './.git/*' -not -path './bin/*' -not -path './out/*' -not -path './bench/out/*' -exec sha256sum {} + | sort -k 2
+
+.PHONY: verify-generated
+verify-generated:
+	@before=$$($(CHECKSUMS)); \
+	$(MAKE) generate; \
+	if ! diff <(echo "$$before") <($(CHECKSUMS)); then echo "generated code was stale: commit what make generate wrote"; exit 1; fi
+
+.PHONY: verify-tidy
+verify-tidy:
+	@go mod tidy -diff || { echo "run go mod tidy"; exit 1; }
+
+# That the downloaded modules are what go.sum says. Those of the tools are
+# checked when they are downloaded; a second pass over them is slow.
+.PHONY: verify-sums
+verify-sums:
+	@go mod verify
+
+# A module that both go.mod and go.tools.mod build from must have one version
+# in both: otherwise kube-apiserver shares nothing with the scheduler's build,
+# and compiles Kubernetes a second time.
+MODULE_VERSIONS := -m -f '{{.Path}} {{with .Replace}}{{.Version}}{{else}}{{.Version}}{{end}}' all
+
+.PHONY: verify-versions
+verify-versions:
+	@main=$$(go list $(MODULE_VERSIONS)); \
+	tools=$$(go list -modfile=go.tools.mod $(MODULE_VERSIONS)); \
+	differing=$$(join <(sort <<<"$$main") <(sort <<<"$$tools") | \
+		awk '$$1 ~ /^(golang\.org\/x|google\.golang\.org|go\.etcd\.io|k8s\.io)\// && $$2 != $$3 { print "  " $$1 ": " $$2 ", tools " $$3 }'); \
+	if [ -n "$$differing" ]; then echo "go.mod and go.tools.mod disagree:"; echo "$$differing"; exit 1; fi

@@ -1,0 +1,66 @@
+// Package manifests holds what a cluster is given to run Berth, as kustomize
+// bases, and renders it for programs that apply it themselves: the local
+// cluster and the tests. `kubectl apply -k manifests/base` applies the same.
+//
+// Its tests check what an API server would only say at install time, or never:
+// unknown fields, references to nothing, permissions that are too wide.
+package manifests
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+)
+
+//go:embed base
+var files embed.FS
+
+// Base returns the objects of manifests/base as kustomize renders them, each
+// before those that refer to it, so that they can be created in this order.
+// The caller owns them.
+func Base() ([]*unstructured.Unstructured, error) {
+	return render(files, "base")
+}
+
+// render runs kustomize on the directory dir of source.
+func render(source fs.FS, dir string) ([]*unstructured.Unstructured, error) {
+	// Kustomize reads no fs.FS.
+	memory := filesys.MakeFsInMemory()
+	err := fs.WalkDir(source, dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := fs.ReadFile(source, path)
+		if err != nil {
+			return err
+		}
+		return memory.WriteFile(path, content)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading manifests in %q: %w", dir, err)
+	}
+	options := krusty.MakeDefaultOptions()
+	options.Reorder = krusty.ReorderOptionUnspecified // the kustomization says
+	resources, err := krusty.MakeKustomizer(options).Run(memory, dir)
+	if err != nil {
+		return nil, fmt.Errorf("rendering manifests in %q: %w", dir, err)
+	}
+	var objects []*unstructured.Unstructured
+	for _, resource := range resources.Resources() {
+		// Through JSON: unstructured objects hold int64, where YAML has int.
+		encoded, err := resource.MarshalJSON()
+		if err != nil {
+			return nil, fmt.Errorf("encoding %s: %w", resource.CurId(), err)
+		}
+		object := &unstructured.Unstructured{}
+		if err := object.UnmarshalJSON(encoded); err != nil {
+			return nil, fmt.Errorf("decoding %s: %w", resource.CurId(), err)
+		}
+		objects = append(objects, object)
+	}
+	return objects, nil
+}

@@ -1,0 +1,73 @@
+package gang
+
+// Claims is what one speaker, a pod or a group object, says about its gang.
+// The zero value of a field means that the speaker is silent about it.
+type Claims struct {
+	// Size is the least number of members that must run together; nil if unsaid.
+	// A said size may be zero or negative: Resolve refuses it by name.
+	Size *int64
+	// Topology is where the members may be.
+	Topology Topology
+	// Queue is the queue that pays for the gang.
+	Queue string
+}
+
+// Topology is the fabric domain that a gang asks for. Levels are node label keys.
+// The zero value asks for nothing.
+type Topology struct {
+	// Required is the level at which all members must share one domain.
+	Required string
+	// Preferred is the level at which members should share one domain.
+	Preferred string
+	// SegmentSize consecutive ranks share one domain of SegmentLevel; 0 if unsaid.
+	SegmentSize  int64
+	SegmentLevel string
+}
+
+// Declaration is what the object that declares a gang says.
+type Declaration struct {
+	// Source names the object for a person: "PodGroup.scheduling.x-k8s.io".
+	Source string
+	Claims Claims
+}
+
+// Fault is a reason against one pod or object that it carries in itself.
+type Fault struct {
+	Code Code
+	Text string
+}
+
+// Member is what the scheduler knows of one pod of a gang.
+type Member struct {
+	// Name is the pod's name, unique in the gang's namespace.
+	Name string
+	// Scheduler is the pod's spec.schedulerName.
+	Scheduler string
+	// Priority and Preemption are the pod's resolved priority and preemption policy.
+	Priority   int32
+	Preemption string
+	// Claims is what the pod itself says.
+	Claims Claims
+	// Fault is set if the pod cannot be understood.
+	Fault *Fault
+	// Node is where the pod is bound; empty while it is pending.
+	Node string
+	// Created and Bound are seconds since the epoch; Bound is 0 while pending.
+	Created int64
+	Bound   int64
+	// Leaving says that the pod is being deleted: it no longer counts as pending.
+	Leaving bool
+}
+
+// Group is a gang that can be scheduled.
+type Group struct {
+	Key Key
+	// Size is the least number of members that are placed together, at least 1.
+	Size       int32
+	Priority   int32
+	Preemption string
+	Topology   Topology
+	Queue      string
+	// Source names the object that declared the gang; empty if its pods did.
+	Source string
+}

@@ -1,0 +1,31 @@
+package gang
+
+// Interrupted reports whether the binding of a gang of the given size was cut
+// short: some members are bound, fewer than size, and at least one member is
+// pending that was there when the last bound one was bound. This is what a
+// scheduler leaves that dies between two binds.
+//
+// A gang that was placed whole and lost a member later is not interrupted: the
+// member that replaces the lost one is younger than the binds of the others.
+// Times have a resolution of one second, so a replacement within the very second
+// of the bind counts as older; the caller's grace period covers that.
+func Interrupted(size int32, members []Member) bool {
+	var bound int32
+	var lastBind int64
+	for i := range members {
+		if m := &members[i]; m.Node != "" {
+			bound++
+			lastBind = max(lastBind, m.Bound)
+		}
+	}
+	if bound == 0 || bound >= size {
+		return false
+	}
+	var left int32
+	for i := range members {
+		if m := &members[i]; m.Node == "" && !m.Leaving && m.Created <= lastBind {
+			left++
+		}
+	}
+	return left > 0
+}

@@ -1,0 +1,176 @@
+package gang
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// Action is what to do with a gang.
+type Action string
+
+const (
+	// Admit: the gang can be scheduled as Verdict.Group says.
+	Admit Action = "Admit"
+	// Hold: none of its pods may be scheduled until Verdict.Code is cured.
+	Hold Action = "Hold"
+)
+
+// Verdict is the answer of [Resolve].
+type Verdict struct {
+	Action Action
+	// Group is set if the action is Admit.
+	Group Group
+	// Code and Text say why the gang is held; Text names the pod or object, the
+	// field and the cure.
+	Code Code
+	Text string
+}
+
+// Resolve decides what gang the members form. declared is nil if no object
+// declares it. ours says whether a scheduler name is one that we answer for.
+// admitted says that the gang was admitted before: it then stays so when members
+// leave, for a running gang that lost a member is not a new gang that waits.
+//
+// The cost is O(n log n) in members; the members are not modified.
+func Resolve(key Key, declared *Declaration, members []Member, ours func(string) bool, admitted bool) Verdict {
+	members = slices.Clone(members)
+	slices.SortFunc(members, func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
+	members = slices.DeleteFunc(members, func(m Member) bool { return m.Leaving })
+
+	for i := range members {
+		if f := members[i].Fault; f != nil {
+			return hold(f.Code, "pod %q: %s", members[i].Name, f.Text)
+		}
+	}
+	if v, bad := disagreement(members, ours); bad {
+		return v
+	}
+
+	group := Group{Key: key}
+	if len(members) > 0 {
+		group.Priority = members[0].Priority
+		group.Preemption = members[0].Preemption
+	}
+	var object Claims
+	if declared != nil {
+		object = declared.Claims
+		group.Source = declared.Source
+	}
+
+	size, a, b := claimed(object.Size != nil, object, members,
+		func(c Claims) bool { return c.Size != nil },
+		func(x, y Claims) bool { return *x.Size == *y.Size })
+	if b != nil {
+		return hold(SizesDisagree, "gang %s: pod %q says size %d and pod %q says size %d; make them equal",
+			key, a.Name, *a.Claims.Size, b.Name, *b.Claims.Size)
+	}
+	topology, a, b := claimed(object.Topology != Topology{}, object, members,
+		func(c Claims) bool { return c.Topology != Topology{} },
+		func(x, y Claims) bool { return x.Topology == y.Topology })
+	if b != nil {
+		return hold(TopologiesDisagree, "gang %s: pods %q and %q ask for different topologies (%s; %s); make them equal",
+			key, a.Name, b.Name, a.Claims.Topology, b.Claims.Topology)
+	}
+	queue, a, b := claimed(object.Queue != "", object, members,
+		func(c Claims) bool { return c.Queue != "" },
+		func(x, y Claims) bool { return x.Queue == y.Queue })
+	if b != nil {
+		return hold(QueuesDisagree, "gang %s: pod %q names queue %q and pod %q names queue %q; make them equal",
+			key, a.Name, a.Claims.Queue, b.Name, b.Claims.Queue)
+	}
+	group.Topology = topology.Topology
+	group.Queue = queue.Queue
+
+	speaker := "its pods"
+	if group.Source != "" {
+		speaker = "its " + group.Source
+	}
+	switch {
+	case size.Size == nil && declared != nil:
+		return hold(NotDeclared, "gang %s: %s states no size; set its least number of members", key, speaker)
+	case size.Size == nil:
+		return hold(NotDeclared, "gang %s is declared by nothing: create its group object, or state its size on the pods with annotation berth.dev/gang-size", key)
+	case *size.Size < 1 || *size.Size > math.MaxInt32:
+		if object.Size == nil {
+			speaker = "its pods"
+		}
+		return hold(SizeInvalid, "gang %s: size %d in %s is out of range; a gang has from 1 to %d members", key, *size.Size, speaker, math.MaxInt32)
+	}
+	group.Size = int32(*size.Size)
+	if len(members) < int(group.Size) && !admitted && !anyBound(members) {
+		return hold(Incomplete, "gang %s has %d of %d pods; waiting for the others to be created", key, len(members), group.Size)
+	}
+	return Verdict{Action: Admit, Group: group}
+}
+
+// String returns the topology as a person writes it.
+func (t Topology) String() string {
+	var parts []string
+	if t.Required != "" {
+		parts = append(parts, "required "+t.Required)
+	}
+	if t.Preferred != "" {
+		parts = append(parts, "preferred "+t.Preferred)
+	}
+	if t.SegmentSize != 0 {
+		parts = append(parts, fmt.Sprintf("segments of %d in %s", t.SegmentSize, t.SegmentLevel))
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// disagreement reports two members that can never be in one gang.
+func disagreement(members []Member, ours func(string) bool) (Verdict, bool) {
+	for i := 1; i < len(members); i++ {
+		a, b := &members[0], &members[i]
+		switch {
+		case a.Scheduler != b.Scheduler:
+			if ours(b.Scheduler) && !ours(a.Scheduler) {
+				a, b = b, a
+			}
+			return hold(SchedulersDisagree, "pod %q has schedulerName %q and pod %q has %q; give all pods of the gang one",
+				a.Name, a.Scheduler, b.Name, b.Scheduler), true
+		case a.Priority != b.Priority:
+			return hold(PrioritiesDisagree, "pod %q has priority %d and pod %q has %d; give all pods of the gang one priorityClassName",
+				a.Name, a.Priority, b.Name, b.Priority), true
+		case a.Preemption != b.Preemption:
+			return hold(PreemptionDisagrees, "pod %q has preemptionPolicy %q and pod %q has %q; give all pods of the gang one",
+				a.Name, a.Preemption, b.Name, b.Preemption), true
+		}
+	}
+	return Verdict{}, false
+}
+
+// claimed returns the claims that decide one field: the object's if it speaks,
+// else those of the pods that speak. Two pods that differ are returned as a, b.
+func claimed(objectSpeaks bool, object Claims, members []Member, speaks func(Claims) bool, equal func(x, y Claims) bool) (decided Claims, a, b *Member) {
+	if objectSpeaks {
+		return object, nil, nil
+	}
+	for i := range members {
+		m := &members[i]
+		switch {
+		case !speaks(m.Claims):
+		case a == nil:
+			a = m
+		case !equal(a.Claims, m.Claims):
+			return Claims{}, a, m
+		}
+	}
+	if a == nil {
+		return Claims{}, nil, nil
+	}
+	return a.Claims, a, nil
+}
+
+func anyBound(members []Member) bool {
+	return slices.ContainsFunc(members, func(m Member) bool { return m.Node != "" })
+}
+
+func hold(code Code, format string, args ...any) Verdict {
+	return Verdict{Action: Hold, Code: code, Text: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,321 @@
+package gang
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// naive decides as Resolve does, the dumb way: each rule looks at all members again
+// and knows nothing of order but the least name. It writes no text.
+func naive(key Key, declared *Declaration, members []Member, admitted bool) Verdict {
+	var present []Member
+	for _, m := range members {
+		if !m.Leaving {
+			present = append(present, m)
+		}
+	}
+	if m := least(present, func(m Member) bool { return m.Fault != nil }); m != nil {
+		return Verdict{Action: Hold, Code: m.Fault.Code}
+	}
+	first := least(present, func(Member) bool { return true })
+	group := Group{Key: key}
+	if first != nil {
+		group.Priority, group.Preemption = first.Priority, first.Preemption
+		dissenter := least(present, func(m Member) bool {
+			return m.Scheduler != first.Scheduler || m.Priority != first.Priority || m.Preemption != first.Preemption
+		})
+		switch {
+		case dissenter == nil:
+		case dissenter.Scheduler != first.Scheduler:
+			return Verdict{Action: Hold, Code: SchedulersDisagree}
+		case dissenter.Priority != first.Priority:
+			return Verdict{Action: Hold, Code: PrioritiesDisagree}
+		default:
+			return Verdict{Action: Hold, Code: PreemptionDisagrees}
+		}
+	}
+
+	sizes, topologies, queues := map[int64]bool{}, map[Topology]bool{}, map[string]bool{}
+	for _, m := range present {
+		if m.Claims.Size != nil {
+			sizes[*m.Claims.Size] = true
+		}
+		topologies[m.Claims.Topology] = true
+		queues[m.Claims.Queue] = true
+	}
+	delete(topologies, Topology{})
+	delete(queues, "")
+	if declared != nil {
+		group.Source = declared.Source
+		if s := declared.Claims.Size; s != nil {
+			sizes = map[int64]bool{*s: true}
+		}
+		if tp := declared.Claims.Topology; tp != (Topology{}) {
+			topologies = map[Topology]bool{tp: true}
+		}
+		if q := declared.Claims.Queue; q != "" {
+			queues = map[string]bool{q: true}
+		}
+	}
+	switch {
+	case len(sizes) > 1:
+		return Verdict{Action: Hold, Code: SizesDisagree}
+	case len(topologies) > 1:
+		return Verdict{Action: Hold, Code: TopologiesDisagree}
+	case len(queues) > 1:
+		return Verdict{Action: Hold, Code: QueuesDisagree}
+	case len(sizes) == 0:
+		return Verdict{Action: Hold, Code: NotDeclared}
+	}
+	for topology := range topologies {
+		group.Topology = topology
+	}
+	for queue := range queues {
+		group.Queue = queue
+	}
+	for size := range sizes {
+		if size < 1 || size > math.MaxInt32 {
+			return Verdict{Action: Hold, Code: SizeInvalid}
+		}
+		group.Size = int32(size)
+	}
+	bound := least(present, func(m Member) bool { return m.Node != "" })
+	if len(present) < int(group.Size) && !admitted && bound == nil {
+		return Verdict{Action: Hold, Code: Incomplete}
+	}
+	return Verdict{Action: Admit, Group: group}
+}
+
+// least returns the member with the least name among those that are wanted.
+func least(members []Member, wanted func(Member) bool) *Member {
+	var found *Member
+	for i := range members {
+		if wanted(members[i]) && (found == nil || members[i].Name < found.Name) {
+			found = &members[i]
+		}
+	}
+	return found
+}
+
+// naiveInterrupted says what is left behind: with fewer than size members bound, a
+// member that pends and is no younger than some bind after which there was none.
+func naiveInterrupted(size int32, members []Member) bool {
+	var bound []Member
+	for _, m := range members {
+		if m.Node != "" {
+			bound = append(bound, m)
+		}
+	}
+	if len(bound) >= int(size) {
+		return false
+	}
+	for _, m := range members {
+		for _, b := range bound {
+			if m.Node == "" && !m.Leaving && m.Created <= b.Bound {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// pick returns one of the choices.
+func pick[T any](r *rand.Rand, choices ...T) T { return choices[r.IntN(len(choices))] }
+
+// rarely is true once in n.
+func rarely(r *rand.Rand, n int) bool { return r.IntN(n) == 0 }
+
+func randomClaims(r *rand.Rand, quiet int) Claims {
+	var c Claims
+	if !rarely(r, quiet) {
+		size := pick[int64](r, 1, 2, 3, 3, 3)
+		if rarely(r, 20) {
+			size = pick[int64](r, -1, 0, math.MaxInt32, math.MaxInt32+1, math.MaxInt64)
+		}
+		c.Size = &size
+	}
+	if rarely(r, 3) {
+		c.Topology = pick(r, Topology{Required: "rack"}, Topology{Required: "rack"}, Topology{Preferred: "rack"}, Topology{SegmentSize: 2, SegmentLevel: "rack"})
+	}
+	if rarely(r, 3) {
+		c.Queue = pick(r, "a", "a", "a", "b")
+	}
+	return c
+}
+
+func randomGang(r *rand.Rand) (*Declaration, []Member) {
+	var declared *Declaration
+	if !rarely(r, 3) {
+		declared = &Declaration{Source: "PodGroup", Claims: randomClaims(r, 3)}
+	}
+	// Most gangs agree on most things, or no rule past the first would be tried.
+	odd := 2 + r.IntN(60)
+	size := pick[int64](r, 1, 2, 3, 4)
+	members := make([]Member, r.IntN(6))
+	for i := range members {
+		m := Member{
+			Name: fmt.Sprintf("pod-%02d", i), Scheduler: "berth", Preemption: "PreemptLowerPriority",
+			Created: r.Int64N(5), Leaving: rarely(r, 8),
+		}
+		if rarely(r, 2) {
+			m.Claims.Size = &size
+		}
+		if rarely(r, 4) {
+			m.Node, m.Bound = "node", r.Int64N(5)
+		}
+		if rarely(r, odd) {
+			m.Claims = randomClaims(r, 2)
+		}
+		if rarely(r, 2+odd/8) {
+			m.Claims.Topology = pick(r, Topology{Required: "rack"}, Topology{Required: "rack"}, Topology{Preferred: "rack"})
+		}
+		if rarely(r, 2+odd/8) {
+			m.Claims.Queue = pick(r, "a", "a", "b")
+		}
+		if rarely(r, odd) {
+			m.Scheduler = "default-scheduler"
+		}
+		if rarely(r, odd) {
+			m.Priority = 5
+		}
+		if rarely(r, odd) {
+			m.Preemption = "Never"
+		}
+		if rarely(r, odd) {
+			m.Fault = &Fault{Code: pick(r, Malformed, Ambiguous), Text: "no number"}
+		}
+		members[i] = m
+	}
+	r.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
+	return declared, members
+}
+
+// TestResolveTwin checks 50,000 random gangs: Resolve agrees with its twin, gives the
+// same verdict byte for byte whatever the order of the members, and leaves its
+// arguments as they are.
+func TestResolveTwin(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 37))
+	seen := map[Code]int{}
+	for i := range 50_000 {
+		declared, members := randomGang(r)
+		admitted := rarely(r, 4)
+		got := Resolve(testKey, declared, members, ours, admitted)
+		seen[got.Code]++
+
+		want := naive(testKey, declared, members, admitted)
+		if got.Action != want.Action || got.Code != want.Code || got.Group != want.Group {
+			t.Fatalf("case %d: %v of %s\ngot  %+v\nwant %+v", i, admitted, describe(declared, members), got, want)
+		}
+		if (got.Action == Hold) != (got.Text != "") || (got.Action == Hold) != (got.Code != "") {
+			t.Fatalf("case %d: a verdict is a group or a reason: %+v", i, got)
+		}
+
+		before := slices.Clone(members)
+		r.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
+		shuffled := slices.Clone(members)
+		if again := Resolve(testKey, declared, members, ours, admitted); again != got {
+			t.Fatalf("case %d: %s\nin another order: %+v\nwas %+v", i, describe(declared, before), again, got)
+		}
+		if !reflect.DeepEqual(shuffled, members) {
+			t.Fatalf("case %d: the members were changed:\n%s", i, cmp.Diff(shuffled, members))
+		}
+	}
+	for _, code := range []Code{"", NotDeclared, Incomplete, SizeInvalid, Malformed, Ambiguous, SizesDisagree,
+		SchedulersDisagree, PrioritiesDisagree, PreemptionDisagrees, TopologiesDisagree, QueuesDisagree} {
+		if seen[code] < 100 {
+			t.Errorf("code %q came up %d times; the cases do not try it", code, seen[code])
+		}
+	}
+}
+
+// TestInterruptedTwin checks 50,000 random gangs in the same way.
+func TestInterruptedTwin(t *testing.T) {
+	r := rand.New(rand.NewPCG(2, 37))
+	seen := map[bool]int{}
+	for i := range 50_000 {
+		_, members := randomGang(r)
+		size := int32(r.IntN(6))
+		got := Interrupted(size, members)
+		seen[got]++
+		if want := naiveInterrupted(size, members); got != want {
+			t.Fatalf("case %d: size %d of %s: got %v, want %v", i, size, describe(nil, members), got, want)
+		}
+		r.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
+		if Interrupted(size, members) != got {
+			t.Fatalf("case %d: size %d of %s: another answer in another order", i, size, describe(nil, members))
+		}
+	}
+	if seen[true] < 1000 || seen[false] < 1000 {
+		t.Errorf("answers came up %v times", seen)
+	}
+}
+
+// TestGroupName checks that a key survives the way through a group name.
+func TestGroupName(t *testing.T) {
+	for _, tc := range []struct {
+		key  Key
+		want string
+	}{
+		{Key{"ml", Native, "train"}, "train"},
+		{Key{"ml", "berth", "train"}, "berth:train"},
+		{Key{"ml", "yunikorn", "app/workers"}, "yunikorn:app/workers"},
+		{Key{"ml", "owner", "job.batch/train"}, "owner:job.batch/train"},
+	} {
+		if got := tc.key.GroupName(); got != tc.want {
+			t.Errorf("%+v: group name %q, want %q", tc.key, got, tc.want)
+		}
+		if got := KeyOf(tc.key.Namespace, tc.want); got != tc.key {
+			t.Errorf("KeyOf(%q) = %+v, want %+v", tc.want, got, tc.key)
+		}
+	}
+}
+
+// TestKeyCompare checks the order: namespace, name, dialect.
+func TestKeyCompare(t *testing.T) {
+	sorted := []Key{{"a", "kai", "z"}, {"b", "kai", "a"}, {"b", "volcano", "a"}, {"b", "kai", "b"}}
+	for i, x := range sorted {
+		for j, y := range sorted {
+			got, want := x.Compare(y), compareInts(i, j)
+			if got != want {
+				t.Errorf("%+v against %+v: %d, want %d", x, y, got, want)
+			}
+		}
+	}
+}
+
+func compareInts(i, j int) int {
+	switch {
+	case i < j:
+		return -1
+	case i > j:
+		return 1
+	}
+	return 0
+}
+
+func describe(declared *Declaration, members []Member) string {
+	var out strings.Builder
+	if declared != nil {
+		fmt.Fprintf(&out, "declared %s", describeClaims(declared.Claims))
+	}
+	for _, m := range members {
+		fmt.Fprintf(&out, "\n  %s %s %d %s %s node=%q created=%d bound=%d leaving=%v fault=%v", m.Name, m.Scheduler,
+			m.Priority, m.Preemption, describeClaims(m.Claims), m.Node, m.Created, m.Bound, m.Leaving, m.Fault)
+	}
+	return out.String()
+}
+
+func describeClaims(c Claims) string {
+	size := "silent"
+	if c.Size != nil {
+		size = fmt.Sprint(*c.Size)
+	}
+	return fmt.Sprintf("size %s, %s, queue %q", size, c.Topology, c.Queue)
+}

@@ -1,0 +1,85 @@
+// Package dialect decides which gang a pod belongs to, and which gangs an object
+// declares, in each of the vocabularies that users of gang schedulers already
+// write. It turns Kubernetes objects into the values of package gang and holds no
+// state: same object, same answer.
+//
+//	Of(pod)             -> Membership: the pod's gang, its size, topology, queue, rank
+//	DeclaredBy(pod)     -> []Declared: the gangs that a pod declares for other pods
+//	Queue(labels, ann.) -> the queue that an object names
+//	Kinds()             -> the foreign kinds; Kind.Declare(object) -> []Declared,
+//	                       Kind.Status(object, outcome) -> merge patch
+//
+// # Which dialect a pod speaks
+//
+// A label or annotation that names a gang is explicit, and beats what controllers
+// write on every pod they make: Kueue, for one, puts its pod group label on the
+// pods of a LeaderWorkerSet. In order:
+//
+//	explicit   native, berth, scheduler-plugins, kueue, kai, volcano, yunikorn,
+//	           koordinator, coscheduling
+//	derived    leaderworkerset, jobset, owner
+//
+// A pod that names gangs in two explicit dialects is [gang.Ambiguous]. It waits
+// alone under a key of its own, which holds a "!", and blocks nobody else's gang.
+// An older and a newer spelling of one dialect are one statement if their values
+// are equal, and Ambiguous if they differ. The same holds for the older label of
+// the Coscheduling plugin beside a scheduler-plugins label or Koordinator
+// annotation.
+//
+// A fault in what a pod says about its gang (a size that is no number) keeps the
+// gang's key, so that the whole gang waits for the cure. A fault in which gang is
+// meant (no name, a name no object can have) gets a key of its own.
+//
+// # How large a gang is
+//
+// The dialect's own annotation, else berth.dev/gang-size, which works in every
+// dialect. Zero and negative sizes are handed on: package gang refuses them. What
+// a group object says wins over its pods, which is package gang's rule.
+//
+//   - owner: berth.dev/gang-size on a pod without any name makes one gang of the
+//     pods of its controller, whatever that is: key "job.batch/train",
+//     "pytorchjob.kubeflow.org/bert". A Job without the annotation is no gang.
+//   - jobset: each replicated job is a gang of its own, key "<jobset>/<job>",
+//     of replicas x min(parallelism, completions) pods. A pod cannot see whether
+//     its JobSet starts its jobs in order (startupPolicy InOrder, dependsOn), and
+//     a gang over jobs that start one after the other never completes, while all
+//     jobs of one replicated job exist at once, always. Pods that carry
+//     berth.dev/gang-size are one gang over the whole JobSet, key "<jobset>".
+//   - leaderworkerset: a group is a gang, key "<name>-<group index>", the name of
+//     its leader. With startupPolicy LeaderReady the workers do not exist before
+//     the leader runs: the LeaderWorkerSet then declares size 1.
+//   - Exclusive placement (JobSet without its node selector strategy, and
+//     LeaderWorkerSet) creates the other pods once the first is bound. Pods of
+//     such a JobSet, and the leader of such a group, are plain pods; the workers
+//     of such a group are a gang among themselves.
+//   - yunikorn: a task group is a gang, key "<application>/<task group>", for a
+//     Spark driver creates its executors only when it runs. A driver declares the
+//     task group of its executors: see [DeclaredBy].
+//   - koordinator: each gang stands for itself; the annotation that bundles gangs
+//     into a group of gangs is not read.
+//   - kueue: a group with fast admission (a StatefulSet) is admitted before its
+//     pods exist, one after the other: it is no gang.
+//   - kai: minMember, else the least sum over sub groups that satisfies every
+//     minSubGroup. Which sub group a member belongs to is its Role, not enforced.
+//
+// # Topology
+//
+// Levels are node label keys. Our own annotations also take a level's name, from
+// one table; KAI's levels are looked up there first. Kueue, LeaderWorkerSet and
+// JobSet name label keys. Volcano's networkTopology names a tier by number, which
+// no label has, so that a tier is not asked for unless highestTierName is a name
+// in the table. Koordinator's network-topology-spec names layers of another
+// object and is not read. Constraints of KAI sub groups are not read.
+//
+// # Ranks
+//
+// A rank orders the members of a gang; ranks may have gaps and ties, which the pod
+// name breaks. In a JobSet it combines the index of the job and the index of the
+// pod in it.
+//
+// # Files
+//
+// dialect.go (Of and the order of the dialects), kind.go (objects), queue.go,
+// topology.go, rank.go, object.go (fields of unknown type), status.go (merge
+// patches); then one file for each dialect.
+package dialect

@@ -1,0 +1,71 @@
+package dialect
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/berth-dev/berth/pkg/core/gang"
+)
+
+// Kind is a foreign kind of object that declares gangs.
+type Kind struct {
+	// Resource is where a server serves the kind, if it does.
+	Resource schema.GroupVersionResource
+	// Kind is the object's kind: "PodGroup".
+	Kind string
+	// Dialect is the dialect of the gangs that belong to the object itself.
+	Dialect gang.Dialect
+	// Subresource is where a status patch goes: "status", or "" for the object
+	// itself, where the CRD has no status subresource.
+	Subresource string
+	// Declare reads which gangs an object declares; it neither keeps nor changes
+	// the object. Usually one gang, whose key has the kind's Dialect; a PodGroup
+	// that an older label may name declares that gang too, second.
+	Declare func(obj *unstructured.Unstructured) []Declared
+	// Status returns the body of a JSON merge patch that tells the owner of the
+	// object the outcome of the gang that Declare returns first: the fields that
+	// change and no others. It is nil if nothing changes, and for a kind that has
+	// no place for an outcome. The object is not modified; now is the time of a
+	// transition, to the second.
+	Status func(obj *unstructured.Unstructured, o Outcome, now time.Time) []byte
+}
+
+// Declared is one gang that an object or a pod declares.
+type Declared struct {
+	Key         gang.Key
+	Declaration gang.Declaration
+	// Fault is set if the object cannot be understood; its claims are then empty.
+	Fault *gang.Fault
+}
+
+// Outcome is what became of a gang.
+type Outcome struct {
+	// Scheduled says that at least the gang's size of members is bound.
+	Scheduled bool
+	// Code and Text say why not.
+	Code gang.Code
+	Text string
+	// Bound counts the members that have a node, Running those that run.
+	Bound, Running int32
+}
+
+// statusSubresource is the subresource of a CRD that has one.
+const statusSubresource = "status"
+
+// Kinds returns the foreign kinds. Where objects of two kinds declare one gang,
+// which only an older label makes possible, the kind that comes first decides.
+func Kinds() []Kind {
+	return []Kind{
+		schedulerPluginsKind(),
+		kaiKind(),
+		volcanoKind(),
+		koordinatorKind(),
+		jobSetKind(),
+		leaderWorkerSetKind(),
+	}
+}
+
+// noStatus is the Status of a kind that has no place for an outcome.
+func noStatus(*unstructured.Unstructured, Outcome, time.Time) []byte { return nil }

@@ -1,0 +1,199 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	genericapiserver "k8s.io/apiserver/pkg/server"
+	"k8s.io/client-go/tools/cache"
+	cliflag "k8s.io/component-base/cli/flag"
+	"k8s.io/component-base/cli/globalflag"
+	basecompatibility "k8s.io/component-base/compatibility"
+	"k8s.io/component-base/featuregate"
+	"k8s.io/component-base/logs"
+	logsapi "k8s.io/component-base/logs/api/v1"
+	"k8s.io/component-base/term"
+	"k8s.io/component-base/version/verflag"
+	"k8s.io/klog/v2"
+	"k8s.io/kubernetes/cmd/kube-scheduler/app"
+	"k8s.io/kubernetes/cmd/kube-scheduler/app/options"
+	"k8s.io/kubernetes/pkg/scheduler"
+	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
+)
+
+const help = `Berth schedules gangs of GPU pods: whole, or not at all.
+
+It runs beside kube-scheduler and takes the pods that ask for it by
+spec.schedulerName: berth. Gangs may be declared in the words of any of these:
+scheduling.k8s.io PodGroups, scheduler-plugins, Kueue pod groups, KAI, Volcano,
+YuniKorn, Koordinator, JobSet, LeaderWorkerSet, or Berth's own labels:
+
+  metadata:
+    labels:      {berth.dev/gang: train}
+    annotations: {berth.dev/gang-size: "64"}
+  spec:
+    schedulerName: berth
+
+The API server needs no feature gate, and no custom resource definition has to be
+installed. Without --config, a built-in profile named berth packs GPUs; with it, a
+KubeSchedulerConfiguration is read as kube-scheduler reads it.`
+
+const examples = `  # in the cluster, with the built-in profile
+  berth
+
+  # from outside, as one replica
+  berth --kubeconfig ~/.kube/config --leader-elect=false
+
+  # with profiles and plugins of your own
+  berth --config /etc/berth/config.yaml`
+
+// NewCommand returns the scheduler's command.
+func NewCommand() (*cobra.Command, error) {
+	if err := enableGangEngine(); err != nil {
+		return nil, err
+	}
+	upstream := options.NewOptions()
+	own := &Options{GangGracePeriod: time.Minute}
+	cmd := &cobra.Command{
+		Use:          "berth",
+		Short:        "A second Kubernetes scheduler for GPU clusters",
+		Long:         help,
+		Example:      examples,
+		SilenceUsage: true,
+		Args:         cobra.NoArgs,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			// The gates must be set before the configuration is defaulted.
+			return upstream.ComponentGlobalsRegistry.Set()
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			verflag.PrintAndExitIfRequested()
+			return run(cmd, upstream, own)
+		},
+	}
+
+	sets := upstream.Flags
+	fs := sets.FlagSet("gangs")
+	fs.DurationVar(&own.GangGracePeriod, "gang-grace-period", own.GangGracePeriod,
+		"How long a gang that is bound by half, as after the death of a leader, may make no progress before its bound pods are evicted.")
+	fs.BoolVar(&own.ReplaceDefault, "replace-default-scheduler", own.ReplaceDefault,
+		"Allow a profile named default-scheduler. Only for clusters in which no kube-scheduler runs.")
+	verflag.AddFlags(sets.FlagSet("global"))
+	globalflag.AddGlobalFlags(sets.FlagSet("global"), cmd.Name(), logs.SkipLoggingConfigurationFlags())
+	for flag, value := range map[string]string{"leader-elect-resource-name": LeaseName, "leader-elect-resource-namespace": LeaseNamespace} {
+		f := sets.FlagSet("leader election").Lookup(flag)
+		f.DefValue = value
+		if err := f.Value.Set(value); err != nil {
+			return nil, fmt.Errorf("setting the default of --%s: %w", flag, err)
+		}
+	}
+	for _, set := range sets.FlagSets {
+		cmd.Flags().AddFlagSet(set)
+	}
+	columns, _, _ := term.TerminalSize(cmd.OutOrStdout())
+	cliflag.SetUsageAndHelpFunc(cmd, *sets, columns)
+	if err := cmd.MarkFlagFilename("config", "yaml", "yml", "json"); err != nil {
+		return nil, fmt.Errorf("marking --config: %w", err)
+	}
+	return cmd, nil
+}
+
+func run(cmd *cobra.Command, upstream *options.Options, own *Options) error {
+	gates := upstream.ComponentGlobalsRegistry.FeatureGateFor(basecompatibility.DefaultKubeComponent)
+	if err := logsapi.ValidateAndApply(upstream.Logs, gates); err != nil {
+		return err
+	}
+	cliflag.PrintFlags(cmd.Flags())
+	if err := own.Validate(); err != nil {
+		return err
+	}
+	if err := checkGangEngine(); err != nil {
+		return err
+	}
+
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	signalled := genericapiserver.SetupSignalHandler()
+	go func() {
+		<-signalled
+		cancel()
+	}()
+
+	name, err := cache.NewInformerName("berth")
+	if err != nil {
+		return fmt.Errorf("naming the informers: %w", err)
+	}
+	upstream.InformerName = name
+	if upstream.ComponentConfig, err = builtinConfiguration(); err != nil {
+		return err
+	}
+	if upstream.ConfigFile != "" {
+		if err := checkConfigFile(upstream, own); err != nil {
+			return err
+		}
+	}
+	for _, err := range upstream.Validate() {
+		return err
+	}
+	config, err := upstream.Config(ctx)
+	if err != nil {
+		return err
+	}
+	e, recorders, err := install(config, name, own)
+	if err != nil {
+		return err
+	}
+	completed := config.Complete()
+	profiles := []schedulerconfig.KubeSchedulerProfile{}
+	sched, err := scheduler.New(ctx, completed.Client, completed.InformerFactory, completed.DynInformerFactory, recorders,
+		scheduler.WithComponentConfigVersion(completed.ComponentConfig.TypeMeta.APIVersion),
+		scheduler.WithKubeConfig(completed.KubeConfig),
+		scheduler.WithProfiles(completed.ComponentConfig.Profiles...),
+		scheduler.WithPercentageOfNodesToScore(completed.ComponentConfig.PercentageOfNodesToScore),
+		scheduler.WithPodMaxBackoffSeconds(completed.ComponentConfig.PodMaxBackoffSeconds),
+		scheduler.WithPodInitialBackoffSeconds(completed.ComponentConfig.PodInitialBackoffSeconds),
+		scheduler.WithPodMaxInUnschedulablePodsDuration(completed.PodMaxInUnschedulablePodsDuration),
+		scheduler.WithExtenders(completed.ComponentConfig.Extenders...),
+		scheduler.WithParallelism(completed.ComponentConfig.Parallelism),
+		scheduler.WithBuildFrameworkCapturer(func(p schedulerconfig.KubeSchedulerProfile) { profiles = append(profiles, p) }),
+	)
+	if err != nil {
+		return fmt.Errorf("making the scheduler: %w", err)
+	}
+	if err := options.LogOrWriteConfig(klog.FromContext(ctx), upstream.WriteConfigTo, &completed.ComponentConfig, profiles); err != nil {
+		return err
+	}
+	if mutable, ok := gates.(featuregate.MutableFeatureGate); ok {
+		mutable.AddMetrics()
+	}
+	upstream.ComponentGlobalsRegistry.AddMetrics()
+	e.attach(ctx, sched)
+	e.start(ctx)
+	return app.Run(ctx, &completed, sched)
+}
+
+// checkConfigFile reads --config once before upstream does, to make it safe beside
+// kube-scheduler; the lease it may move is handed on by the flags of the election.
+func checkConfigFile(upstream *options.Options, own *Options) error {
+	cfg, err := options.LoadConfigFromFile(klog.Background(), upstream.ConfigFile)
+	if err != nil {
+		return fmt.Errorf("reading --config %q: %w", upstream.ConfigFile, err)
+	}
+	if err := adopt(cfg, own.ReplaceDefault); err != nil {
+		return fmt.Errorf("checking --config %q: %w", upstream.ConfigFile, err)
+	}
+	election := upstream.Flags.FlagSet("leader election")
+	for flag, value := range map[string]string{
+		"leader-elect-resource-name":      cfg.LeaderElection.ResourceName,
+		"leader-elect-resource-namespace": cfg.LeaderElection.ResourceNamespace,
+	} {
+		if election.Changed(flag) {
+			continue
+		}
+		if err := election.Set(flag, value); err != nil {
+			return fmt.Errorf("setting --%s: %w", flag, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,142 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/metadata"
+	restclient "k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/klog/v2"
+	schedulerserverconfig "k8s.io/kubernetes/cmd/kube-scheduler/app/config"
+	"k8s.io/kubernetes/pkg/scheduler"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/profile"
+	"k8s.io/utils/clock"
+
+	"github.com/berth-dev/berth/pkg/state"
+)
+
+// syncPatience bounds how long the first scheduling cycle waits for the objects
+// that declare gangs. A kind that cannot be listed must not stop everything else.
+const syncPatience = 30 * time.Second
+
+// engine is everything of Berth that runs around upstream's scheduler.
+type engine struct {
+	gangs      *state.Gangs
+	kinds      *kindWatcher
+	reporter   *reporter
+	conditions *conditionWriter
+	recovery   *recovery
+	client     *budgetClient
+	budget     *eventBudget
+
+	leadOnce sync.Once
+}
+
+// install puts the engine into a scheduler's configuration: the informers, the
+// client and the recorders that scheduler.New will be given come from it.
+func install(cc *schedulerserverconfig.Config, informerName *cache.InformerName, options *Options) (*engine, profile.RecorderFactory, error) {
+	names := map[string]bool{}
+	for i := range cc.ComponentConfig.Profiles {
+		names[cc.ComponentConfig.Profiles[i].SchedulerName] = true
+	}
+	ours := func(name string) bool { return names[name] }
+
+	raw := cc.Client
+	config := restclient.AddUserAgent(cc.KubeConfig, "gangs")
+	dynamicClient, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, nil, fmt.Errorf("making the client for gang kinds: %w", err)
+	}
+	metadataClient, err := metadata.NewForConfig(config)
+	if err != nil {
+		return nil, nil, fmt.Errorf("making the client for definitions: %w", err)
+	}
+
+	source := newPodGroupSource()
+	factory, pods, err := newInformerFactory(raw, informerName, ours, source)
+	if err != nil {
+		return nil, nil, err
+	}
+	e := &engine{reporter: newReporter(clock.RealClock{}, dynamicClient)}
+	b := newBridge(source, e.reporter)
+	e.gangs = state.NewGangs(ours, b, clock.RealClock{})
+	e.kinds = newKindWatcher(raw, dynamicClient, metadataClient, e.gangs, b)
+	e.conditions = newConditionWriter(raw, factory.Core().V1().Pods().Lister())
+	e.client = &budgetClient{Interface: raw, conditions: e.conditions, reporter: e.reporter, written: map[types.NamespacedName]string{}}
+	e.budget = newEventBudget(e.reporter)
+	recorder := cc.EventBroadcaster.NewRecorder(cc.ComponentConfig.Profiles[0].SchedulerName)
+	e.reporter.gangs, e.reporter.conditions, e.reporter.recorder = e.gangs, e.conditions, recorder
+	e.recovery = &recovery{client: raw, gangs: e.gangs, recorder: recorder, clock: clock.RealClock{}, grace: options.GangGracePeriod}
+
+	if _, err := pods.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(obj any) { e.gangs.SetPod(obj.(*corev1.Pod)) },
+		UpdateFunc: func(_, obj any) { e.gangs.SetPod(obj.(*corev1.Pod)) },
+		DeleteFunc: e.podGone,
+	}); err != nil {
+		return nil, nil, fmt.Errorf("watching pods for gangs: %w", err)
+	}
+	if _, err := factory.Scheduling().V1beta1().PodGroups().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		DeleteFunc: func(obj any) {
+			if name, err := cache.DeletionHandlingObjectToName(obj); err == nil {
+				e.client.forgetNative(types.NamespacedName{Namespace: name.Namespace, Name: name.Name})
+			}
+		},
+	}); err != nil {
+		return nil, nil, fmt.Errorf("watching pod groups: %w", err)
+	}
+	registerMetrics(e.gangs)
+
+	cc.Client = e.client
+	cc.InformerFactory = factory
+	recorders := func(name string) events.EventRecorderLogger {
+		return budgetRecorder{cc.EventBroadcaster.NewRecorder(name), e.budget}
+	}
+	return e, recorders, nil
+}
+
+// start runs what every replica runs, leading or not.
+func (e *engine) start(ctx context.Context) {
+	go e.gangs.Run(ctx)
+	go e.kinds.Run(ctx)
+}
+
+// attach makes the scheduler's first cycle wait for the gangs, and starts with it
+// what only the leader does. Upstream asks for the first entity once it leads.
+func (e *engine) attach(ctx context.Context, sched *scheduler.Scheduler) {
+	next := sched.NextEntity
+	sched.NextEntity = func(logger klog.Logger) (framework.QueuedEntityInfo, error) {
+		e.leadOnce.Do(func() { e.lead(ctx, logger) })
+		return next(logger)
+	}
+}
+
+func (e *engine) lead(ctx context.Context, logger klog.Logger) {
+	waitCtx, cancel := context.WithTimeout(ctx, syncPatience)
+	defer cancel()
+	err := wait.PollUntilContextCancel(waitCtx, 20*time.Millisecond, true, func(context.Context) (bool, error) { return e.kinds.Synced(), nil })
+	if err != nil && ctx.Err() == nil {
+		logger.Error(err, "Objects that declare gangs are not all known; scheduling starts without them", "waited", syncPatience)
+	}
+	go e.conditions.Run(ctx)
+	go e.reporter.Run(ctx)
+	go e.recovery.Run(ctx)
+}
+
+func (e *engine) podGone(obj any) {
+	if gone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
+		obj = gone.Obj
+	}
+	if pod, ok := obj.(*corev1.Pod); ok {
+		e.gangs.DeletePod(pod.UID)
+		e.budget.forget(pod.UID)
+	}
+}

@@ -1,0 +1,113 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/informers"
+	coreinformers "k8s.io/client-go/informers/core/v1"
+	"k8s.io/client-go/informers/internalinterfaces"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/berth-dev/berth/pkg/dialect"
+)
+
+// newInformerFactory returns the informers that the scheduler runs on. Two of
+// them are ours, registered before the scheduler asks for them: the pod informer,
+// which puts each pod into the group that its dialect names, and the pod group
+// informer, which reads the source. The factory keeps the first of each type.
+func newInformerFactory(client kubernetes.Interface, name *cache.InformerName, ours func(string) bool, groups *podGroupSource) (informers.SharedInformerFactory, cache.SharedIndexInformer, error) {
+	factory := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithInformerName(name))
+
+	// Pods that have ended hold nothing, and a cluster has many of them.
+	live := fmt.Sprintf("status.phase!=%v,status.phase!=%v", corev1.PodSucceeded, corev1.PodFailed)
+	pods := coreinformers.NewPodInformerWithOptions(client, corev1.NamespaceAll, internalinterfaces.InformerOptions{
+		Indexers:         cache.Indexers{},
+		TweakListOptions: func(options *metav1.ListOptions) { options.FieldSelector = live },
+		InformerName:     name,
+	})
+	if err := pods.SetTransform(groupTransform(ours)); err != nil {
+		return nil, nil, fmt.Errorf("setting up the pod informer: %w", err)
+	}
+	factory.InformerFor(&corev1.Pod{}, func(kubernetes.Interface, time.Duration) cache.SharedIndexInformer {
+		return regroupingInformer{pods}
+	})
+	factory.InformerFor(&schedulingv1beta1.PodGroup{}, func(kubernetes.Interface, time.Duration) cache.SharedIndexInformer {
+		return cache.NewSharedIndexInformer(groups, &schedulingv1beta1.PodGroup{}, 0, cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})
+	})
+	return factory, pods, nil
+}
+
+// dropManagedFields is a transform that drops what nobody here reads.
+func dropManagedFields(obj any) (any, error) {
+	if accessor, err := meta.Accessor(obj); err == nil && accessor.GetManagedFields() != nil {
+		accessor.SetManagedFields(nil)
+	}
+	return obj, nil
+}
+
+// groupTransform sets spec.schedulingGroup of each pod that speaks a dialect, in
+// memory only. Like every transform it may meet an object twice: see dialect.Of.
+func groupTransform(ours func(string) bool) cache.TransformFunc {
+	return func(obj any) (any, error) {
+		obj, err := dropManagedFields(obj)
+		if err != nil {
+			return nil, err
+		}
+		pod, ok := obj.(*corev1.Pod)
+		if !ok || !ours(pod.Spec.SchedulerName) {
+			return obj, nil
+		}
+		if membership, member := dialect.Of(pod); member {
+			name := membership.Key.GroupName()
+			pod.Spec.SchedulingGroup = &corev1.PodSchedulingGroup{PodGroupName: &name}
+		}
+		return obj, nil
+	}
+}
+
+// regroupingInformer hands a pod that changed its group to the handlers as one pod
+// that went and another that came. The scheduler takes a pod's group for immutable,
+// as the native field is; labels are not.
+type regroupingInformer struct {
+	cache.SharedIndexInformer
+}
+
+func (i regroupingInformer) AddEventHandler(handler cache.ResourceEventHandler) (cache.ResourceEventHandlerRegistration, error) {
+	return i.SharedIndexInformer.AddEventHandler(regroupingHandler{handler})
+}
+
+func (i regroupingInformer) AddEventHandlerWithResyncPeriod(handler cache.ResourceEventHandler, period time.Duration) (cache.ResourceEventHandlerRegistration, error) {
+	return i.SharedIndexInformer.AddEventHandlerWithResyncPeriod(regroupingHandler{handler}, period)
+}
+
+func (i regroupingInformer) AddEventHandlerWithOptions(handler cache.ResourceEventHandler, options cache.HandlerOptions) (cache.ResourceEventHandlerRegistration, error) {
+	return i.SharedIndexInformer.AddEventHandlerWithOptions(regroupingHandler{handler}, options)
+}
+
+type regroupingHandler struct {
+	cache.ResourceEventHandler
+}
+
+func (h regroupingHandler) OnUpdate(oldObj, newObj any) {
+	oldPod, newPod := oldObj.(*corev1.Pod), newObj.(*corev1.Pod)
+	if groupOf(oldPod) == groupOf(newPod) {
+		h.ResourceEventHandler.OnUpdate(oldObj, newObj)
+		return
+	}
+	h.OnDelete(oldObj)
+	h.OnAdd(newObj, false)
+}
+
+// groupOf returns the name of the pod group of a pod, "" for a plain pod.
+func groupOf(pod *corev1.Pod) string {
+	if g := pod.Spec.SchedulingGroup; g != nil && g.PodGroupName != nil {
+		return *g.PodGroupName
+	}
+	return ""
+}

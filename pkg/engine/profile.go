@@ -1,0 +1,126 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	"k8s.io/component-base/featuregate"
+	"k8s.io/kubernetes/pkg/features"
+	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
+	"k8s.io/kubernetes/pkg/scheduler/apis/config/latest"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
+)
+
+const (
+	// SchedulerName is the schedulerName of the built-in profile.
+	SchedulerName = "berth"
+	// LeaseName and LeaseNamespace name the lease of the leader.
+	LeaseName      = "berth"
+	LeaseNamespace = "berth-system"
+
+	// The lease that kube-scheduler holds, and that defaulting names if a
+	// configuration names none.
+	upstreamLeaseName = "kube-scheduler"
+)
+
+// enableGangEngine turns on the pod-group cycle for this process. The gates of the
+// API server are its own; the bridge feeds the engine whatever they are.
+func enableGangEngine() error {
+	gates := map[string]bool{
+		string(features.GenericWorkload):                 true,
+		string(features.TopologyAwareWorkloadScheduling): true,
+	}
+	if err := utilfeature.DefaultMutableFeatureGate.SetFromMap(gates); err != nil {
+		return fmt.Errorf("turning on the gang engine: %w", err)
+	}
+	return nil
+}
+
+// checkGangEngine refuses flags that turned the gang engine off again.
+func checkGangEngine() error {
+	for _, gate := range []string{string(features.GenericWorkload), string(features.TopologyAwareWorkloadScheduling)} {
+		if !utilfeature.DefaultFeatureGate.Enabled(featuregate.Feature(gate)) {
+			return fmt.Errorf("--feature-gates turns off %s, which Berth needs in its own process (the API server does not need it); remove it", gate)
+		}
+	}
+	return nil
+}
+
+// builtinConfiguration is what runs without --config: upstream's defaults under
+// the name berth, packing GPUs instead of spreading them.
+func builtinConfiguration() (*schedulerconfig.KubeSchedulerConfiguration, error) {
+	cfg, err := latest.Default()
+	if err != nil {
+		return nil, fmt.Errorf("defaulting the scheduler configuration: %w", err)
+	}
+	cfg.Profiles[0].SchedulerName = SchedulerName
+	for i := range cfg.Profiles[0].PluginConfig {
+		if args, ok := cfg.Profiles[0].PluginConfig[i].Args.(*schedulerconfig.NodeResourcesFitArgs); ok {
+			args.ScoringStrategy = packGPUs()
+		}
+	}
+	plugins := cfg.Profiles[0].Plugins
+	for i := range plugins.MultiPoint.Enabled {
+		switch p := &plugins.MultiPoint.Enabled[i]; p.Name {
+		case names.NodeResourcesFit:
+			// Packing decides before everything else but taints and affinity.
+			p.Weight = 10
+		case names.NodeResourcesBalancedAllocation:
+			// A balance of CPU and memory would pull against packing.
+			plugins.Score.Disabled = append(plugins.Score.Disabled, schedulerconfig.Plugin{Name: p.Name})
+		}
+	}
+	cfg.ClientConnection.QPS, cfg.ClientConnection.Burst = 1000, 2000
+	cfg.LeaderElection.ResourceName, cfg.LeaderElection.ResourceNamespace = LeaseName, LeaseNamespace
+	return cfg, nil
+}
+
+// packGPUs prefers the node that is fullest after the pod, GPUs above all.
+func packGPUs() *schedulerconfig.ScoringStrategy {
+	return &schedulerconfig.ScoringStrategy{
+		Type: schedulerconfig.MostAllocated,
+		Resources: []schedulerconfig.ResourceSpec{
+			{Name: "nvidia.com/gpu", Weight: 10},
+			{Name: string(corev1.ResourceCPU), Weight: 1},
+			{Name: string(corev1.ResourceMemory), Weight: 1},
+		},
+	}
+}
+
+// adopt makes a user's configuration safe beside kube-scheduler.
+func adopt(cfg *schedulerconfig.KubeSchedulerConfiguration, replaceDefault bool) error {
+	for i := range cfg.Profiles {
+		if cfg.Profiles[i].SchedulerName == corev1.DefaultSchedulerName && !replaceDefault {
+			return errors.New(`the configuration has a profile for schedulerName "default-scheduler" (a configuration without profiles has one): ` +
+				`Berth would take the pods of kube-scheduler; set profiles[0].schedulerName to "berth", or pass --replace-default-scheduler if no kube-scheduler runs`)
+		}
+	}
+	if cfg.LeaderElection.ResourceName == upstreamLeaseName && !replaceDefault {
+		cfg.LeaderElection.ResourceName = LeaseName
+		if cfg.LeaderElection.ResourceNamespace == metav1.NamespaceSystem {
+			cfg.LeaderElection.ResourceNamespace = LeaseNamespace
+		}
+	}
+	return nil
+}
+
+// Options are Berth's own flags.
+type Options struct {
+	// GangGracePeriod is how long a gang that is bound by half may make no progress
+	// before its bound pods are evicted.
+	GangGracePeriod time.Duration
+	// ReplaceDefault lets a profile be named default-scheduler.
+	ReplaceDefault bool
+}
+
+// Validate reports options that make no sense.
+func (o *Options) Validate() error {
+	if o.GangGracePeriod < time.Second {
+		return fmt.Errorf("--gang-grace-period=%s is too short to finish a gang in; give at least 1s", o.GangGracePeriod)
+	}
+	return nil
+}

@@ -1,0 +1,112 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
+
+	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/state"
+)
+
+const (
+	recoveryPeriod = time.Second
+	// evictionRetry is how long a gang whose evictions were refused, as by a
+	// PodDisruptionBudget, is left alone before the next try.
+	evictionRetry = 5 * time.Second
+)
+
+// recovery looks after gangs whose binding was cut short, as by the death of the
+// leader. The scheduling cycle finishes such a gang by itself: the bound members
+// count, and the placement keeps the others in their domain. What recovery adds is
+// the end of the patience: if no further member was bound for the grace period,
+// the bound ones are evicted, so that half a gang holds nothing.
+type recovery struct {
+	client   kubernetes.Interface
+	gangs    *state.Gangs
+	recorder events.EventRecorder
+	clock    clock.WithTicker
+	grace    time.Duration
+}
+
+// Run looks after interrupted gangs until the context is done. It is run by the
+// leader alone, and grants every gang the whole grace period anew.
+func (r *recovery) Run(ctx context.Context) {
+	logger := klog.FromContext(ctx)
+	start := r.clock.Now()
+	seen := map[gang.Key]int{}
+	retry := map[gang.Key]time.Time{}
+	ticker := r.clock.NewTicker(recoveryPeriod)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C():
+		}
+		now := r.clock.Now()
+		interrupted := map[gang.Key]int{}
+		for _, g := range r.gangs.Interrupted() {
+			interrupted[g.Key] = len(g.Bound)
+			if _, known := seen[g.Key]; !known && now.Sub(g.Since) > recoveryPeriod {
+				logger.Info("A gang is bound by half; finishing it", "gang", g.Key, "bound", len(g.Bound), "size", g.Size, "grace", r.grace)
+			}
+			patience := g.Since
+			if start.After(patience) {
+				patience = start
+			}
+			if !g.Releasing && now.Sub(patience) < r.grace || now.Before(retry[g.Key]) {
+				continue
+			}
+			if !g.Releasing {
+				r.announce(logger, g)
+				r.gangs.Release(g.Key)
+				gangsReleased.Inc()
+			}
+			retry[g.Key] = now.Add(evictionRetry)
+			r.evict(ctx, g)
+		}
+		for key := range seen {
+			if _, still := interrupted[key]; !still {
+				logger.V(2).Info("A gang is no longer bound by half", "gang", key)
+				delete(retry, key)
+			}
+		}
+		seen = interrupted
+	}
+}
+
+func (r *recovery) announce(logger klog.Logger, g state.Interrupted) {
+	logger.Info("A gang that is bound by half could not be finished in time; evicting its bound pods",
+		"gang", g.Key, "bound", len(g.Bound), "size", g.Size, "grace", r.grace)
+	pod := &corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: g.Key.Namespace, Name: g.Bound[0].Name, UID: g.Bound[0].UID}
+	apiWrites.WithLabelValues("event").Inc()
+	r.recorder.Eventf(pod, nil, corev1.EventTypeWarning, string(gang.Releasing), "Evicting",
+		"Gang %s has %d of %d pods bound and could not be completed within %s: evicting them", g.Key, len(g.Bound), g.Size, r.grace)
+}
+
+func (r *recovery) evict(ctx context.Context, g state.Interrupted) {
+	for _, p := range g.Bound {
+		if p.Leaving {
+			continue
+		}
+		uid := p.UID
+		apiWrites.WithLabelValues("eviction").Inc()
+		err := r.client.PolicyV1().Evictions(g.Key.Namespace).Evict(ctx, &policyv1.Eviction{
+			ObjectMeta:    metav1.ObjectMeta{Namespace: g.Key.Namespace, Name: p.Name},
+			DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}},
+		})
+		if err != nil && !apierrors.IsNotFound(err) && ctx.Err() == nil {
+			klog.FromContext(ctx).Info("Evicting a pod of a gang that is bound by half failed; trying again",
+				"pod", klog.KRef(g.Key.Namespace, p.Name), "after", evictionRetry, "err", err)
+		}
+	}
+}

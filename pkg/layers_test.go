@@ -1,0 +1,375 @@
+// Package layers_test holds the import law: which package may import which,
+// and why. It reads import clauses only, whatever their build tags, so it
+// takes no time and needs no build.
+package layers_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// A layer says what one group of packages may import.
+//
+// Patterns are those of the go command: x is one package, x/... is x and all
+// below it. Ours begin with "./", from the root of the module. A word in
+// capitals stands for the patterns that it has in groups.
+type layer struct {
+	packages string
+	may      []string
+	mayNot   []string // taken out of may again
+	tests    []string // what test files may import besides
+	why      string
+}
+
+// law is the table of layers. The first row that matches a package is its own.
+// Arrows point one way: a row names only rows above it, and commands and tests
+// of the whole come last.
+var law = []layer{
+	{
+		packages: "./pkg/core/...",
+		may:      []string{"STD", "./pkg/core/..."},
+		mayNot:   []string{"log/...", "net/...", "os/...", "sync/..."},
+		tests:    []string{"STD", "TESTING"},
+		why:      "the core decides with values alone: it can be read, tested and replayed without Kubernetes, I/O or concurrency",
+	},
+	{
+		packages: "./pkg/api/...",
+		may:      []string{"STD", "MACHINERY", "k8s.io/api/...", "./pkg/api/..."},
+		tests:    []string{"ANY"},
+		why:      "other programs import the API types, and should get nothing else with them",
+	},
+	{
+		packages: "./pkg/dialect/...",
+		may:      []string{"STD", "MACHINERY", "k8s.io/api/...", "./pkg/core/...", "./pkg/dialect/..."},
+		tests:    []string{"ANY"},
+		why:      "a dialect is a function from objects to values: it asks no server, and no foreign project's code is needed to read its objects",
+	},
+	{
+		packages: "./pkg/state/...",
+		may:      []string{"STD", "CLIENT", "k8s.io/kube-scheduler/framework/...", "./pkg/core/...", "./pkg/api/...", "./pkg/dialect/...", "./pkg/state/..."},
+		tests:    []string{"ANY"},
+		why:      "the one translator between Kubernetes and the core: it follows what informers say, and knows no scheduler",
+	},
+	{
+		packages: "./pkg/plugins/...",
+		may:      []string{"STD", "CLIENT", "k8s.io/kube-scheduler/framework/...", "./pkg/core/...", "./pkg/state/...", "./pkg/plugins/..."},
+		tests:    []string{"ANY"},
+		why:      "plugins are written against the published framework, so that what changes inside kube-scheduler breaks pkg/engine and nothing else",
+	},
+	{
+		packages: "./pkg/engine/...",
+		may:      []string{"STD", "COMMAND", "k8s.io/...", "./pkg/core/...", "./pkg/api/...", "./pkg/dialect/...", "./pkg/state/...", "./pkg/plugins/...", "./pkg/engine/..."},
+		tests:    []string{"ANY"},
+		why:      "the only importer of k8s.io/kubernetes/pkg/scheduler: an upgrade of Kubernetes is done here, that of its command line included",
+	},
+	{
+		packages: "./pkg/agent/...",
+		may:      []string{"STD", "CLIENT", "github.com/NVIDIA/go-nvml/...", "./pkg/core/...", "./pkg/api/...", "./pkg/agent/..."},
+		tests:    []string{"ANY"},
+		why:      "the agent runs on every node: it reports facts about hardware, and carries no scheduler with it",
+	},
+	{
+		packages: "./manifests/...",
+		may:      []string{"STD", "MACHINERY", "sigs.k8s.io/kustomize/...", "./manifests/..."},
+		tests:    []string{"ANY"},
+		why:      "manifests are data: whatever applies them can import them",
+	},
+	{
+		packages: "./pkg/localcluster/...",
+		may:      []string{"STD", "CLIENT", "golang.org/x/sync/...", "./manifests/...", "./pkg/core/...", "./pkg/api/...", "./pkg/localcluster/..."},
+		tests:    []string{"ANY"},
+		why:      "a cluster to schedule on, for any scheduler: it starts real binaries, and links neither an API server nor the engine",
+	},
+	{
+		packages: "./pkg",
+		tests:    []string{"STD"},
+		why:      "holds this law and no code",
+	},
+	{
+		packages: "./cmd/berth/...",
+		may:      []string{"STD", "COMMAND", "CLIENT", "k8s.io/component-base/...", "k8s.io/kubernetes/cmd/kube-scheduler/app/...", "./pkg/...", "./cmd/berth/..."},
+		mayNot:   []string{"./pkg/localcluster/..."},
+		tests:    []string{"ANY"},
+		why:      "puts the engine and its plugins into kube-scheduler's own command; anything else of kube-scheduler goes through pkg/engine",
+	},
+	{
+		packages: "./cmd/...",
+		may:      []string{"ANY"},
+		mayNot:   []string{"k8s.io/kubernetes/..."},
+		tests:    []string{"ANY"},
+		why:      "commands compose packages; only cmd/berth is a scheduler",
+	},
+	{
+		packages: "./test/...",
+		may:      []string{"ANY"},
+		why:      "tests of the whole may look at all of it",
+	},
+	{
+		packages: "./bench/...",
+		may:      []string{"ANY"},
+		why:      "benchmarks run inside kube-scheduler's own harness, and measure all of it",
+	},
+}
+
+// groups names sets of patterns that several rows share.
+var groups = map[string][]string{
+	"MACHINERY": {"k8s.io/apimachinery/...", "k8s.io/utils/..."},
+	"CLIENT":    {"k8s.io/apimachinery/...", "k8s.io/utils/...", "k8s.io/api/...", "k8s.io/client-go/...", "k8s.io/klog/v2/..."},
+	"COMMAND":   {"github.com/spf13/cobra/...", "github.com/spf13/pflag/..."},
+	"TESTING":   {"github.com/google/go-cmp/...", "pgregory.net/rapid/..."},
+}
+
+const module = "github.com/berth-dev/berth"
+
+func TestImports(t *testing.T) {
+	files, err := goFiles("..", parser.ImportsOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) < 2 {
+		t.Fatalf("found only %d Go files", len(files))
+	}
+	for _, file := range files {
+		for _, violation := range violations(file) {
+			t.Error(violation)
+		}
+	}
+}
+
+// TestCoreIsPure checks what imports do not show: time.Duration is a value,
+// time.Now is not.
+func TestCoreIsPure(t *testing.T) {
+	files, err := goFiles("core", parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if file.test {
+			continue
+		}
+		for _, impurity := range impurities(file.syntax) {
+			t.Errorf("pkg/core/%s %s: the core decides from its arguments alone, so that a decision can be replayed", file.name, impurity)
+		}
+	}
+}
+
+func TestViolations(t *testing.T) {
+	tests := []struct {
+		name string
+		file source
+		want string // in the one violation; "" for none
+	}{
+		{"core imports core", source{pkg: "./pkg/core/gang", imports: []string{"slices", "./pkg/core/pack"}}, ""},
+		{"core imports Kubernetes", source{pkg: "./pkg/core/gang", imports: []string{"k8s.io/api/core/v1"}}, "without Kubernetes"},
+		{"core imports upwards", source{pkg: "./pkg/core/gang", imports: []string{"./pkg/dialect"}}, "must not import ./pkg/dialect"},
+		{"core does I/O", source{pkg: "./pkg/core/cluster", imports: []string{"os"}}, "must not import os"},
+		{"core logs", source{pkg: "./pkg/core/gang", imports: []string{"log/slog"}}, "must not import log/slog"},
+		{"core imports a test library", source{pkg: "./pkg/core/gang", imports: []string{"pgregory.net/rapid"}}, "must not import pgregory.net/rapid"},
+		{"core's tests read files", source{pkg: "./pkg/core/gang", test: true, imports: []string{"os", "testing", "github.com/google/go-cmp/cmp", "pgregory.net/rapid"}}, ""},
+		{"core's tests import Kubernetes", source{pkg: "./pkg/core/gang", test: true, imports: []string{"k8s.io/api/core/v1"}}, "must not import k8s.io/api/core/v1"},
+		{"a name that only begins alike", source{pkg: "./pkg/core/gang", imports: []string{"./pkg/corelike"}}, "must not import ./pkg/corelike"},
+		{"dialect asks a server", source{pkg: "./pkg/dialect", imports: []string{"k8s.io/client-go/kubernetes"}}, "asks no server"},
+		{"plugin against the framework", source{pkg: "./pkg/plugins/deviceset", imports: []string{"k8s.io/kube-scheduler/framework", "./pkg/state"}}, ""},
+		{"plugin against the scheduler", source{pkg: "./pkg/plugins/deviceset", imports: []string{"k8s.io/kubernetes/pkg/scheduler/framework"}}, "published framework"},
+		{"plugin's test against the scheduler", source{pkg: "./pkg/plugins/deviceset", test: true, imports: []string{"k8s.io/kubernetes/pkg/scheduler/framework/runtime"}}, ""},
+		{"engine against the scheduler", source{pkg: "./pkg/engine", imports: []string{"k8s.io/kubernetes/pkg/scheduler"}}, ""},
+		{"local cluster with the engine", source{pkg: "./pkg/localcluster", imports: []string{"./pkg/engine"}}, "must not import ./pkg/engine"},
+		{"command against the app", source{pkg: "./cmd/berth", imports: []string{"k8s.io/kubernetes/cmd/kube-scheduler/app", "./pkg/engine"}}, ""},
+		{"command against the scheduler", source{pkg: "./cmd/berth", imports: []string{"k8s.io/kubernetes/pkg/scheduler"}}, "goes through pkg/engine"},
+		{"test imports a command", source{pkg: "./test/integration", test: true, imports: []string{"./cmd/berth"}}, "nothing imports a command"},
+		{"command imports another", source{pkg: "./cmd/berth-local", imports: []string{"./cmd/berth"}}, "nothing imports a command"},
+		{"command imports its own part", source{pkg: "./cmd/berth-local", imports: []string{"./cmd/berth-local/report"}}, ""},
+		{"package in no layer", source{pkg: "./pkg/util", imports: []string{"fmt"}}, "say in the law where it belongs"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got := violations(test.file)
+			switch {
+			case test.want == "" && len(got) > 0:
+				t.Errorf("got %q, want none", got)
+			case test.want != "" && (len(got) != 1 || !strings.Contains(got[0], test.want)):
+				t.Errorf("got %q, want one with %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestImpurities(t *testing.T) {
+	tests := []struct {
+		statement string
+		want      int
+	}{
+		{"var d time.Duration = 3 * time.Second; _ = d", 0},
+		{"_ = time.Now()", 1},
+		{"clock := time.Since; _ = clock", 1},
+		{"go func() {}()", 1},
+	}
+	for _, test := range tests {
+		syntax, err := parser.ParseFile(token.NewFileSet(), "x.go", "package x\nimport \"time\"\nfunc f() {"+test.statement+"}", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := impurities(syntax); len(got) != test.want {
+			t.Errorf("%s: got %q, want %d", test.statement, got, test.want)
+		}
+	}
+}
+
+// Each row must give its reason, and use only groups that exist.
+func TestLawIsWellFormed(t *testing.T) {
+	for _, row := range law {
+		if row.why == "" {
+			t.Errorf("%s has no reason", row.packages)
+		}
+		for _, pattern := range slices.Concat(row.may, row.mayNot, row.tests) {
+			if pattern == strings.ToUpper(pattern) && pattern != "STD" && pattern != "ANY" && groups[pattern] == nil {
+				t.Errorf("%s: no group %q", row.packages, pattern)
+			}
+		}
+	}
+}
+
+// A source is one Go file as the law sees it.
+type source struct {
+	name    string // relative to where the search began
+	pkg     string // import path, ours with "./" for the module
+	test    bool
+	imports []string // as pkg
+	syntax  *ast.File
+}
+
+// violations returns what the law has against the file, one sentence each.
+func violations(file source) (found []string) {
+	at := slices.IndexFunc(law, func(row layer) bool { return match(row.packages, file.pkg) })
+	if at < 0 {
+		return []string{fmt.Sprintf("%s: package %s is in no layer: say in the law where it belongs", file.name, file.pkg)}
+	}
+	row := law[at]
+	for _, imported := range file.imports {
+		if match("./cmd/...", imported) {
+			if command(imported) != command(file.pkg) {
+				found = append(found, fmt.Sprintf("%s must not import %s: nothing imports a command", file.name, imported))
+			}
+			continue
+		}
+		allowed := matchAny(row.may, imported) && !matchAny(row.mayNot, imported) ||
+			file.test && (matchAny(row.tests, imported) || imported == file.pkg)
+		if !allowed {
+			found = append(found, fmt.Sprintf("%s must not import %s (%s: %s)", file.name, imported, row.packages, row.why))
+		}
+	}
+	return found
+}
+
+// impurities returns where a file reads the clock or starts a goroutine.
+func impurities(file *ast.File) (found []string) {
+	clock := []string{"Now", "Since", "Until", "After", "AfterFunc", "Sleep", "Tick", "NewTimer", "NewTicker"}
+	ast.Inspect(file, func(node ast.Node) bool {
+		switch node := node.(type) {
+		case *ast.GoStmt:
+			found = append(found, "starts a goroutine")
+		case *ast.SelectorExpr:
+			if x, ok := node.X.(*ast.Ident); ok && x.Name == "time" && slices.Contains(clock, node.Sel.Name) {
+				found = append(found, "uses time."+node.Sel.Name)
+			}
+		}
+		return true
+	})
+	return found
+}
+
+// command returns the command that a package under ./cmd belongs to, or "".
+func command(pkg string) string {
+	rest, ok := strings.CutPrefix(pkg, "./cmd/")
+	if !ok {
+		return ""
+	}
+	name, _, _ := strings.Cut(rest, "/")
+	return name
+}
+
+func matchAny(patterns []string, pkg string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool { return match(pattern, pkg) })
+}
+
+// match reports whether a pattern of the law matches a package.
+func match(pattern, pkg string) bool {
+	switch {
+	case pattern == "ANY":
+		return true
+	case pattern == "STD": // no dot in the first element: not a domain, and not "."
+		first, _, _ := strings.Cut(pkg, "/")
+		return !strings.Contains(first, ".")
+	case groups[pattern] != nil:
+		return matchAny(groups[pattern], pkg)
+	}
+	if root, ok := strings.CutSuffix(pattern, "/..."); ok {
+		return pkg == root || strings.HasPrefix(pkg, root+"/")
+	}
+	return pkg == pattern
+}
+
+// goFiles parses the Go files below dir, which is relative to this package,
+// except those that the go command ignores and those in directories of build
+// output.
+func goFiles(dir string, mode parser.Mode) ([]source, error) {
+	var files []source
+	err := filepath.WalkDir(dir, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := entry.Name()
+		if file != dir && (strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_")) ||
+			entry.IsDir() && slices.Contains([]string{"testdata", "vendor", "bin", "out"}, name) {
+			if entry.IsDir() {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if entry.IsDir() || path.Ext(name) != ".go" {
+			return nil
+		}
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		syntax, err := parser.ParseFile(token.NewFileSet(), file, content, mode)
+		if err != nil {
+			return err
+		}
+		relative, err := filepath.Rel(dir, file)
+		if err != nil {
+			return err
+		}
+		relative = filepath.ToSlash(relative)
+		parsed := source{
+			name:   relative,
+			pkg:    "./" + path.Dir(relative),
+			test:   strings.HasSuffix(name, "_test.go"),
+			syntax: syntax,
+		}
+		for _, clause := range syntax.Imports {
+			imported, err := strconv.Unquote(clause.Path.Value)
+			if err != nil {
+				return err
+			}
+			if rest, ok := strings.CutPrefix(imported, module); ok && (rest == "" || rest[0] == '/') {
+				imported = "." + rest
+			}
+			parsed.imports = append(parsed.imports, imported)
+		}
+		files = append(files, parsed)
+		return nil
+	})
+	return files, err
+}

@@ -1,0 +1,63 @@
+// Package localcluster runs a real Kubernetes control plane on this machine,
+// with simulated GPU nodes: for the demo, for integration tests and for
+// benchmarks. It needs no container runtime and no network.
+//
+// # What runs
+//
+// [Start] runs etcd 3.7 and kube-apiserver 1.37.2, each as its own process, so
+// that the API server has its own feature gates: stock ones, unless
+// [Options.FeatureGates] says otherwise. Both listen on this machine only:
+// etcd on a socket in the state directory, the API server on 127.0.0.1 and a
+// free port, with certificates made for this cluster. RBAC is on, and every
+// admission plugin that is on by default is on.
+//
+// No kube-controller-manager and no kube-scheduler run. So there is no garbage
+// collection, and no Job, Deployment or node lifecycle controller. The one
+// thing of theirs that nothing works without is done here: each namespace gets
+// its ServiceAccount "default" (serviceaccounts.go), which ServiceAccount
+// admission asks for before it lets a pod in.
+//
+// Three things are not as in production, to leave two cores to what is being
+// measured: etcd does not fsync, API priority and fairness is off with the
+// limits on requests in flight raised, and there is no audit log unless
+// [Options.AuditLog] asks for one.
+//
+// # Nodes and pods
+//
+// [Cluster.AddNodes] lays nodes out in racks, blocks and a zone (fabric.go),
+// each a copy of one [Machine] (machine.go). A node costs two writes: its
+// creation, Ready and with its capacity, and the removal of the taint
+// node.kubernetes.io/not-ready, which admission puts on each new node and
+// nothing here would take away. After that nobody writes to it: with no node
+// lifecycle controller, no heartbeat is needed to stay Ready.
+//
+// [Cluster.StartKubelets] stands in for the kubelets (kubelets.go). A pod that
+// is bound to a node becomes Running with one status patch; when the time in
+// its annotation [RunForAnnotation] has passed since it started, it becomes
+// Succeeded with one more. A pod without the annotation runs for ever. A pod
+// that is deleted with grace goes away at once.
+//
+// The simulation is ours and not kwok, which was tried first
+// KWOK_MEASUREMENT
+//
+// # Processes
+//
+// All that is started ends with the program that started it, also when that
+// program is killed (process.go). The binaries are built from the module's
+// pinned versions on first use, and kept (binaries.go).
+//
+// # Files
+//
+//	cluster.go          Options, Start, Stop: the order in which things happen
+//	etcd.go, apiserver.go  the flags of the two processes, and when they are ready
+//	process.go          starting processes that cannot outlive us, and ending them
+//	binaries.go         finding or building etcd and kube-apiserver
+//	certificates.go     CA, serving and client certificates, service account key
+//	kubeconfig.go       kubeconfigs for the admin, any user, any service account
+//	machine.go          the table of machine models
+//	fabric.go           names and labels of nodes, racks, blocks
+//	nodes.go            writing the nodes
+//	serviceaccounts.go  the ServiceAccount "default" of each namespace
+//	kubelets.go         what the kubelets would do to pods
+//	audit.go            counting requests by user and verb
+package localcluster

@@ -1,0 +1,12 @@
+// Package state turns what the API server says into values of pkg/core, and holds
+// those that change with it. It is the only translator between the two worlds.
+//
+// [Gangs] holds every gang of the cluster: its members, the object that declares
+// it, and the verdict of gang.Resolve over both. Changes come in from informers
+// and are settled by one worker, so a burst of pods costs a few verdicts and not
+// one a pod. What follows from a verdict is told to a [Sink]: a gang that is
+// admitted is published as a pod group, one that is held is withdrawn.
+//
+// Files: member.go (pods to members), podgroup.go (groups to pod groups), gangs.go
+// (what is kept), settle.go (from a change to a verdict), view.go (reading).
+package state

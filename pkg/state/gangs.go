@@ -1,0 +1,225 @@
+package state
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+
+	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/dialect"
+)
+
+// Sink is told what follows from a verdict. Its methods are called by one
+// goroutine, never twice for the same news.
+type Sink interface {
+	// Publish makes a gang known to the scheduler, or known anew after a change.
+	Publish(group gang.Group)
+	// Withdraw takes a gang back: its pods wait until it is published again.
+	Withdraw(key gang.Key)
+	// Changed says that the verdict, the members or the object of a gang changed.
+	Changed(key gang.Key)
+}
+
+// Gangs holds all gangs of the cluster. Its methods may be called concurrently.
+type Gangs struct {
+	ours  func(schedulerName string) bool
+	sink  Sink
+	clock clock.PassiveClock
+	dirty workqueue.TypedInterface[gang.Key]
+
+	mu      sync.Mutex
+	gangs   map[gang.Key]*entry
+	pods    map[types.UID]gang.Key
+	objects map[objectID][]gang.Key
+}
+
+// objectID names an object that declares gangs.
+type objectID struct {
+	resource schema.GroupVersionResource
+	name     types.NamespacedName
+}
+
+// declaration is what one object says about one gang.
+type declaration struct {
+	said  gang.Declaration
+	fault *gang.Fault
+	ref   corev1.ObjectReference
+	// object and kind are nil for a native pod group.
+	object *unstructured.Unstructured
+	kind   *dialect.Kind
+}
+
+// entry is all that is known about one gang.
+type entry struct {
+	members  map[types.UID]gang.Member
+	declared map[objectID]declaration
+
+	// verdict is the last one; published is set while the scheduler knows the gang.
+	verdict   gang.Verdict
+	published *gang.Group
+	// admitted stays set once the gang was admitted, until it has no members.
+	admitted bool
+	// whole is set once as many members as the gang's size were seen bound.
+	whole bool
+	// releasing is set from Release until no member is bound any more.
+	releasing bool
+	// bound counts members with a node; progress is when it last grew.
+	bound    int32
+	progress time.Time
+}
+
+// NewGangs returns an empty table. ours says which scheduler names are Berth's.
+func NewGangs(ours func(schedulerName string) bool, sink Sink, c clock.PassiveClock) *Gangs {
+	return &Gangs{
+		ours:    ours,
+		sink:    sink,
+		clock:   c,
+		dirty:   workqueue.NewTyped[gang.Key](),
+		gangs:   map[gang.Key]*entry{},
+		pods:    map[types.UID]gang.Key{},
+		objects: map[objectID][]gang.Key{},
+	}
+}
+
+// Run settles changes until the context is done.
+func (g *Gangs) Run(ctx context.Context) {
+	stop := context.AfterFunc(ctx, g.dirty.ShutDown)
+	defer stop()
+	for {
+		key, shutdown := g.dirty.Get()
+		if shutdown {
+			return
+		}
+		g.settle(key)
+		g.dirty.Done(key)
+	}
+}
+
+// SetPod takes in a pod that was added or changed.
+func (g *Gangs) SetPod(pod *corev1.Pod) {
+	membership, member := dialect.Of(pod)
+
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if old, was := g.pods[pod.UID]; was && (!member || old != membership.Key) {
+		g.removePod(pod.UID, old)
+	}
+	if !member {
+		return
+	}
+	e := g.entry(membership.Key)
+	m := memberOf(pod, membership)
+	if old, was := e.members[pod.UID]; was && sameMember(old, m) {
+		return
+	}
+	g.pods[pod.UID] = membership.Key
+	e.members[pod.UID] = m
+	g.dirty.Add(membership.Key)
+}
+
+// DeletePod forgets a pod that is gone or has ended.
+func (g *Gangs) DeletePod(uid types.UID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if key, was := g.pods[uid]; was {
+		g.removePod(uid, key)
+	}
+}
+
+// SetObject takes in an object that declares gangs.
+func (g *Gangs) SetObject(kind *dialect.Kind, obj *unstructured.Unstructured) {
+	id := objectID{kind.Resource, types.NamespacedName{Namespace: obj.GetNamespace(), Name: obj.GetName()}}
+	declared := kind.Declare(obj)
+
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.removeObject(id)
+	for _, d := range declared {
+		g.declare(id, d.Key, declaration{said: d.Declaration, fault: d.Fault, ref: referenceTo(obj), object: obj, kind: kind})
+	}
+}
+
+// SetNative takes in a native pod group. The scheduler knows it without Berth's
+// doing; the table has it for the sake of interrupted gangs and of events.
+func (g *Gangs) SetNative(pg *schedulingv1beta1.PodGroup) {
+	id := objectID{nativeResource, types.NamespacedName{Namespace: pg.Namespace, Name: pg.Name}}
+	key := gang.Key{Namespace: pg.Namespace, Dialect: gang.Native, Name: pg.Name}
+
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.removeObject(id)
+	g.declare(id, key, declaration{said: nativeDeclaration(pg), ref: referenceToNative(pg)})
+}
+
+// DeleteNative forgets a native pod group.
+func (g *Gangs) DeleteNative(name types.NamespacedName) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.removeObject(objectID{nativeResource, name})
+}
+
+// DeleteObject forgets an object that declared gangs.
+func (g *Gangs) DeleteObject(kind *dialect.Kind, name types.NamespacedName) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.removeObject(objectID{kind.Resource, name})
+}
+
+// Drop forgets all objects of a resource that the server no longer serves.
+func (g *Gangs) Drop(resource schema.GroupVersionResource) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for id := range g.objects {
+		if id.resource == resource {
+			g.removeObject(id)
+		}
+	}
+}
+
+// Release withdraws a gang that was bound by half until none of its members is
+// bound, so that it is not completed while its places are taken back.
+func (g *Gangs) Release(key gang.Key) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if e := g.gangs[key]; e != nil && e.bound > 0 {
+		e.releasing = true
+		g.dirty.Add(key)
+	}
+}
+
+func (g *Gangs) entry(key gang.Key) *entry {
+	e := g.gangs[key]
+	if e == nil {
+		e = &entry{members: map[types.UID]gang.Member{}, declared: map[objectID]declaration{}}
+		g.gangs[key] = e
+	}
+	return e
+}
+
+func (g *Gangs) declare(id objectID, key gang.Key, d declaration) {
+	g.entry(key).declared[id] = d
+	g.objects[id] = append(g.objects[id], key)
+	g.dirty.Add(key)
+}
+
+func (g *Gangs) removePod(uid types.UID, key gang.Key) {
+	delete(g.pods, uid)
+	delete(g.gangs[key].members, uid)
+	g.dirty.Add(key)
+}
+
+func (g *Gangs) removeObject(id objectID) {
+	for _, key := range g.objects[id] {
+		delete(g.gangs[key].declared, id)
+		g.dirty.Add(key)
+	}
+	delete(g.objects, id)
+}

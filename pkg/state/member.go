@@ -1,0 +1,45 @@
+package state
+
+import (
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/dialect"
+)
+
+// memberOf translates a pod that belongs to a gang.
+func memberOf(pod *corev1.Pod, membership dialect.Membership) gang.Member {
+	m := gang.Member{
+		Name:       pod.Name,
+		Scheduler:  pod.Spec.SchedulerName,
+		Preemption: string(corev1.PreemptLowerPriority),
+		Claims:     membership.Claims,
+		Fault:      membership.Fault,
+		Node:       pod.Spec.NodeName,
+		Created:    pod.CreationTimestamp.Unix(),
+		Leaving:    pod.DeletionTimestamp != nil,
+	}
+	if pod.Spec.Priority != nil {
+		m.Priority = *pod.Spec.Priority
+	}
+	if pod.Spec.PreemptionPolicy != nil {
+		m.Preemption = string(*pod.Spec.PreemptionPolicy)
+	}
+	if m.Node != "" {
+		m.Bound = boundAt(pod)
+	}
+	return m
+}
+
+// boundAt returns when the pod was bound, in seconds since the epoch. The API
+// server sets the condition with the bind; a pod that was created with a node
+// name has none, and was bound when it was created.
+func boundAt(pod *corev1.Pod) int64 {
+	for i := range pod.Status.Conditions {
+		c := &pod.Status.Conditions[i]
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionTrue {
+			return c.LastTransitionTime.Unix()
+		}
+	}
+	return pod.CreationTimestamp.Unix()
+}

@@ -1,0 +1,103 @@
+package state
+
+import (
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/berth-dev/berth/pkg/core/gang"
+)
+
+// Annotations of a translated pod group for what the native type has no field for.
+const (
+	AnnotationPreferredTopology = "berth.dev/preferred-topology"
+	AnnotationSegmentSize       = "berth.dev/segment-size"
+	AnnotationSegmentTopology   = "berth.dev/segment-topology"
+	AnnotationQueue             = "berth.dev/queue"
+	AnnotationSource            = "berth.dev/declared-by"
+)
+
+// PodGroup returns the native pod group that stands for a gang inside the
+// scheduler. It never reaches the API server. Its disruption mode is "all": a gang
+// of which one pod is preempted holds its other places for nothing.
+func PodGroup(g gang.Group) *schedulingv1beta1.PodGroup {
+	name := g.Key.GroupName()
+	pg := &schedulingv1beta1.PodGroup{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace:   g.Key.Namespace,
+			Name:        name,
+			UID:         types.UID("berth/" + g.Key.Namespace + "/" + name),
+			Annotations: map[string]string{},
+		},
+		Spec: schedulingv1beta1.PodGroupSpec{
+			SchedulingPolicy: schedulingv1beta1.PodGroupSchedulingPolicy{
+				Gang: &schedulingv1beta1.GangSchedulingPolicy{MinCount: g.Size},
+			},
+			DisruptionMode: &schedulingv1beta1.DisruptionMode{All: &schedulingv1beta1.AllDisruptionMode{}},
+			Priority:       &g.Priority,
+		},
+	}
+	if g.Preemption != "" {
+		policy := schedulingv1beta1.PreemptionPolicy(g.Preemption)
+		pg.Spec.PreemptionPolicy = &policy
+	}
+	if key := g.Topology.Required; key != "" {
+		pg.Spec.SchedulingConstraints = &schedulingv1beta1.PodGroupSchedulingConstraints{
+			Topology: []schedulingv1beta1.TopologyConstraint{{Key: key}},
+		}
+	}
+	annotate := func(key, value string) {
+		if value != "" {
+			pg.Annotations[key] = value
+		}
+	}
+	annotate(AnnotationPreferredTopology, g.Topology.Preferred)
+	if n := g.Topology.SegmentSize; n != 0 {
+		annotate(AnnotationSegmentSize, strconv.FormatInt(n, 10))
+	}
+	annotate(AnnotationSegmentTopology, g.Topology.SegmentLevel)
+	annotate(AnnotationQueue, g.Queue)
+	annotate(AnnotationSource, g.Source)
+	return pg
+}
+
+// nativeResource is the resource of native pod groups.
+var nativeResource = schedulingv1beta1.SchemeGroupVersion.WithResource("podgroups")
+
+// nativeDeclaration reads a native pod group. One without the gang policy is a
+// set of pods that may run one by one: a gang of one.
+func nativeDeclaration(pg *schedulingv1beta1.PodGroup) gang.Declaration {
+	size := int64(1)
+	if policy := pg.Spec.SchedulingPolicy.Gang; policy != nil {
+		size = int64(policy.MinCount)
+	}
+	claims := gang.Claims{Size: &size, Queue: pg.Labels[AnnotationQueue]}
+	if c := pg.Spec.SchedulingConstraints; c != nil && len(c.Topology) > 0 {
+		claims.Topology.Required = c.Topology[0].Key
+	}
+	return gang.Declaration{Source: "PodGroup." + schedulingv1beta1.GroupName, Claims: claims}
+}
+
+func referenceTo(obj *unstructured.Unstructured) corev1.ObjectReference {
+	return corev1.ObjectReference{
+		APIVersion: obj.GetAPIVersion(),
+		Kind:       obj.GetKind(),
+		Namespace:  obj.GetNamespace(),
+		Name:       obj.GetName(),
+		UID:        obj.GetUID(),
+	}
+}
+
+func referenceToNative(pg *schedulingv1beta1.PodGroup) corev1.ObjectReference {
+	return corev1.ObjectReference{
+		APIVersion: schedulingv1beta1.SchemeGroupVersion.String(),
+		Kind:       "PodGroup",
+		Namespace:  pg.Namespace,
+		Name:       pg.Name,
+		UID:        pg.UID,
+	}
+}

@@ -1,0 +1,104 @@
+package state
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/dialect"
+)
+
+// Gang is what is known of one gang at one moment.
+type Gang struct {
+	Key     gang.Key
+	Verdict gang.Verdict
+	// Pods are all members by name; Bound of them have a node.
+	Pods  []Pod
+	Bound int32
+	// Ref names the object that declares the gang; nil if its pods do.
+	Ref *corev1.ObjectReference
+	// Object is that object and Kind its kind, both nil for a native pod group.
+	// It must not be changed.
+	Object *unstructured.Unstructured
+	Kind   *dialect.Kind
+}
+
+// Get returns what is known of a gang that has members or an object.
+func (g *Gangs) Get(key gang.Key) (Gang, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	e := g.gangs[key]
+	if e == nil {
+		return Gang{}, false
+	}
+	out := Gang{Key: key, Verdict: e.verdict, Bound: e.bound, Pods: e.pods()}
+	if d, found := e.first(); found {
+		out.Ref, out.Object, out.Kind = &d.ref, d.object, d.kind
+	}
+	return out, true
+}
+
+// Interrupted is a gang whose binding was cut short.
+type Interrupted struct {
+	Key gang.Key
+	// Size is the least number of members that must be bound.
+	Size int32
+	// Bound are the members that hold a place, by name.
+	Bound []Pod
+	// Since is when the last of them was seen to be bound.
+	Since time.Time
+	// Releasing says that Release was called and members are still bound.
+	Releasing bool
+}
+
+// Interrupted returns the gangs of which some members are bound, but fewer than
+// the gang needs, and that were never seen whole; ordered by key.
+func (g *Gangs) Interrupted() []Interrupted {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var out []Interrupted
+	for key, e := range g.gangs {
+		size := e.verdict.Group.Size
+		if e.bound == 0 || e.whole || !e.releasing && (e.published == nil || e.bound >= size) {
+			continue
+		}
+		members := make([]gang.Member, 0, len(e.members))
+		for _, m := range e.members {
+			members = append(members, m)
+		}
+		if !e.releasing && !gang.Interrupted(size, members) {
+			continue
+		}
+		bound := slices.DeleteFunc(e.pods(), func(p Pod) bool { return p.Node == "" })
+		out = append(out, Interrupted{Key: key, Size: size, Bound: bound, Since: e.progress, Releasing: e.releasing})
+	}
+	slices.SortFunc(out, func(a, b Interrupted) int { return a.Key.Compare(b.Key) })
+	return out
+}
+
+// Held returns how many gangs are held, by reason.
+func (g *Gangs) Held() map[gang.Code]int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	out := map[gang.Code]int{}
+	for _, e := range g.gangs {
+		if e.verdict.Action == gang.Hold {
+			out[e.verdict.Code]++
+		}
+	}
+	return out
+}
+
+// pods returns the members by name.
+func (e *entry) pods() []Pod {
+	out := make([]Pod, 0, len(e.members))
+	for uid, m := range e.members {
+		out = append(out, Pod{Name: m.Name, UID: uid, Node: m.Node, Leaving: m.Leaving})
+	}
+	slices.SortFunc(out, func(a, b Pod) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
