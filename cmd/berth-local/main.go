@@ -36,5 +36,6 @@ container runtime, no cluster and no GPU.`,
 		Args:          cobra.NoArgs,
 	}
 	cmd.AddCommand(newUpCommand())
+	cmd.AddCommand(newBuildCommand())
 	return cmd
 }

@@ -72,32 +72,33 @@ const (
 	volcanoUnknown   = "Unknown"
 	volcanoCompleted = "Completed"
 
-	volcanoUnschedulable  = "Unschedulable"
-	volcanoScheduled      = "Scheduled"
-	volcanoReadyReason    = "tasks in gang are ready to be scheduled"
-	volcanoReadyMessage   = "pod group is ready"
-	volcanoRunningCounter = "running"
+	volcanoUnschedulable = "Unschedulable"
+	volcanoScheduled     = "Scheduled"
+	volcanoReadyReason   = "tasks in gang are ready to be scheduled"
+	volcanoReadyMessage  = "pod group is ready"
 )
 
 // volcanoStatus writes phase, running and the conditions Unschedulable and
 // Scheduled. A group that waits is Inqueue and not Pending: Volcano's controllers
-// create the pods of a Job only in that phase, and pods that wait cost nothing.
+// create the pods of a Job only in that phase, and pods that wait cost nothing. It
+// is Unknown, on which a Job may be told to restart, only if it ran before.
 func volcanoStatus(obj *unstructured.Unstructured, o Outcome, now time.Time) []byte {
 	var r reader
 	status := r.root(obj).object("status")
-	if status.text("phase") == volcanoCompleted {
+	before := status.text("phase")
+	if before == volcanoCompleted {
 		return nil
 	}
 	phase := volcanoInqueue
 	switch {
 	case o.Scheduled:
 		phase = volcanoRunning
-	case o.Bound > 0 || o.Running > 0:
+	case o.Bound > 0 && (before == volcanoRunning || before == volcanoUnknown):
 		phase = volcanoUnknown
 	}
 	changes := patch{}
 	changes.text(status, "phase", phase)
-	changes.count(status, volcanoRunningCounter, o.Running)
+	changes.count(status, "running", o.Running)
 
 	list := status.conditions("conditions")
 	if o.Scheduled {

@@ -43,7 +43,8 @@ type Options struct {
 // A Cluster is a control plane that runs on this machine.
 type Cluster struct {
 	options   Options
-	dir       string
+	state     *stateDir
+	dir       string // path of state
 	server    string // URL of the API server
 	authority *authority
 	admin     *rest.Config
@@ -74,11 +75,11 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := stateDir(o.Dir)
+	dir, err := newStateDir(o.Dir)
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{options: o, dir: dir, spawner: newSpawner(), next: position{node: 1, rack: 1, block: 1}}
+	c := &Cluster{options: o, state: dir, dir: dir.path, spawner: newSpawner(), next: position{node: 1, rack: 1, block: 1}}
 	c.background, c.stopBackground = context.WithCancel(context.Background())
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("not ready after %s", startTimeout))
 	defer cancel()
@@ -87,35 +88,6 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 		return nil, err
 	}
 	return c, nil
-}
-
-// stateDir makes the state directory, or checks that the one given is usable.
-func stateDir(dir string) (string, error) {
-	if dir == "" {
-		dir, err := os.MkdirTemp("", "berth-local-")
-		if err != nil {
-			return "", fmt.Errorf("making a state directory: %w", err)
-		}
-		return dir, nil
-	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return "", fmt.Errorf("finding state directory %q: %w", dir, err)
-	}
-	if len(filepath.Join(dir, etcdSocket)) > maxSocketPath {
-		return "", fmt.Errorf("the path of state directory %q is too long: a socket in it must have a path of at most %d bytes", dir, maxSocketPath)
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("making state directory %q: %w", dir, err)
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return "", fmt.Errorf("reading state directory %q: %w", dir, err)
-	}
-	if len(entries) > 0 {
-		return "", fmt.Errorf("state directory %q is not empty", dir)
-	}
-	return dir, nil
 }
 
 func (c *Cluster) start(ctx context.Context, bin string) error {
@@ -229,8 +201,6 @@ func (c *Cluster) Stop() {
 			p.kill()
 		}
 		c.spawner.close()
-		if c.options.Dir == "" {
-			_ = os.RemoveAll(c.dir)
-		}
+		c.state.close()
 	})
 }

@@ -1,0 +1,11 @@
+// Package integration tests the scheduler as users run it: its binary as a process
+// of its own, as the service account of manifests/base, against a real API server
+// with stock feature gates and RBAC on.
+//
+// The tests share one control plane and run one after another, each in a namespace
+// of its own that is empty again when the test ends. No test sleeps: each waits for
+// what it expects, with a deadline.
+//
+// Files: environment_test.go (the control plane, the scheduler, waiting),
+// pods_test.go (pods and gangs in every dialect), and one file for each subject.
+package integration
