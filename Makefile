@@ -38,7 +38,7 @@ help: ## List the targets
 
 # Kubernetes parses the version as a semantic version when it starts, so
 # without a tag it is still one.
-VERSION ?= $(or $(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null),v0.0.0-dev)
+VERSION ?= $(or $(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null),v0.0.0-dev$(addprefix +,$(shell git rev-parse --short --verify --quiet HEAD 2>/dev/null)))
 COMMIT ?= $(shell git rev-parse --verify --quiet HEAD 2>/dev/null)
 VERSION_PACKAGE := k8s.io/component-base/version
 LDFLAGS = -X $(VERSION_PACKAGE).gitVersion=$(VERSION) $(if $(COMMIT),-X $(VERSION_PACKAGE).gitCommit=$(COMMIT))

@@ -69,8 +69,8 @@ replace k8s.io/sample-controller => k8s.io/sample-controller v0.37.2
 replace k8s.io/streaming => k8s.io/streaming v0.37.2
 
 // Tools share the versions of go.mod, so that they share its build cache
-// (make verify compares). staticcheck and benchstat are the newest that raise
-// none of them.
+// (make verify compares). Newer releases of staticcheck and benchstat would raise
+// some of them.
 tool (
 	go.etcd.io/etcd/server/v3
 	golang.org/x/perf/cmd/benchstat

@@ -91,6 +91,12 @@ var law = []layer{
 		why:      "a cluster to schedule on, for any scheduler: it starts real binaries, and links neither an API server nor the engine",
 	},
 	{
+		packages: "./pkg/demo/...",
+		may:      []string{"STD", "CLIENT", "./manifests/...", "./pkg/localcluster/...", "./pkg/demo/..."},
+		tests:    []string{"ANY"},
+		why:      "it judges the scheduler from outside, by what the API says: it shares no code with what it judges",
+	},
+	{
 		packages: "./pkg",
 		tests:    []string{"STD"},
 		why:      "holds this law and no code",

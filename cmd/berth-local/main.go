@@ -37,5 +37,6 @@ container runtime, no cluster and no GPU.`,
 	}
 	cmd.AddCommand(newUpCommand())
 	cmd.AddCommand(newBuildCommand())
+	cmd.AddCommand(newDemoCommand())
 	return cmd
 }

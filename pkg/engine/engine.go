@@ -136,7 +136,7 @@ func (e *engine) podGone(obj any) {
 		obj = gone.Obj
 	}
 	if pod, ok := obj.(*corev1.Pod); ok {
-		e.gangs.DeletePod(pod.UID)
+		e.gangs.DeletePod(pod)
 		e.budget.forget(pod.UID)
 	}
 }

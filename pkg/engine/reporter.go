@@ -23,9 +23,11 @@ import (
 )
 
 const (
-	// incompleteDelay is how long a gang may wait for its pods to be created
-	// before anybody is told: creating them takes a while.
+	// incompleteDelay is how long a gang may wait for its pods to be created before
+	// anybody is told: creating them takes a while. So does the object that declares
+	// it, if it comes after them: undeclaredDelay.
 	incompleteDelay = 10 * time.Second
+	undeclaredDelay = 3 * time.Second
 	// newsDelay lets a fault that is gone at once, as while several pods of a gang
 	// are edited, pass without a word.
 	newsDelay = time.Second
@@ -171,7 +173,14 @@ func (r *reporter) reportHeld(ctx context.Context, g state.Gang, t *told) error 
 	if t.held != g.Verdict.Code {
 		t.held, t.since = g.Verdict.Code, now
 	}
-	if left := t.since.Add(incompleteDelay).Sub(now); g.Verdict.Code == gang.Incomplete && left > 0 {
+	var patience time.Duration
+	switch g.Verdict.Code {
+	case gang.Incomplete:
+		patience = incompleteDelay
+	case gang.NotDeclared:
+		patience = undeclaredDelay
+	}
+	if left := t.since.Add(patience).Sub(now); left > 0 {
 		r.queue.AddAfter(g.Key, left)
 		return nil
 	}
@@ -281,12 +290,15 @@ func (r *reporter) writeStatus(ctx context.Context, g state.Gang, t *told, outco
 	}
 	apiWrites.WithLabelValues("group_status").Inc()
 	resource := r.dynamic.Resource(g.Kind.Resource).Namespace(g.Object.GetNamespace())
-	_, err := resource.Patch(ctx, g.Object.GetName(), types.MergePatchType, body, metav1.PatchOptions{}, "status")
+	var subresources []string
+	if g.Kind.Subresource != "" {
+		subresources = []string{g.Kind.Subresource}
+	}
+	_, err := resource.Patch(ctx, g.Object.GetName(), types.MergePatchType, body, metav1.PatchOptions{}, subresources...)
 	switch {
 	case err == nil:
 	case apierrors.IsNotFound(err):
-		// The object is gone, or its definition has no status subresource: then
-		// its status is not ours to write.
+		// The object is gone; so is who would have read it.
 	default:
 		return fmt.Errorf("writing the status of %s %q: %w", g.Kind.Kind, g.Key, err)
 	}

@@ -33,7 +33,6 @@ func apiserverArgs(dir string, port int, o Options) []string {
 		"--tls-private-key-file=" + file(servingKeyFile),
 		"--client-ca-file=" + file(caFile),
 		"--authorization-mode=RBAC",
-		"--anonymous-auth=false",
 		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
 		"--service-account-key-file=" + file(serviceAccountKeyFile),
 		"--service-account-signing-key-file=" + file(serviceAccountKeyFile),

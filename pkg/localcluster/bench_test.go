@@ -58,8 +58,8 @@ func BenchmarkCluster(b *testing.B) {
 			}
 		}
 		b.ReportMetric(pods/time.Since(start).Seconds(), "running/s")
-		b.ReportMetric((serverCPU(b, c)-before).Seconds(), "cpu-s/servers")
-		b.ReportMetric((cpuOf(b, os.Getpid())-self).Seconds(), "cpu-s/kubelets")
+		b.ReportMetric((serverCPU(b, c) - before).Seconds(), "cpu-s/servers")
+		b.ReportMetric((cpuOf(b, os.Getpid()) - self).Seconds(), "cpu-s/kubelets")
 		c.Stop()
 	}
 }

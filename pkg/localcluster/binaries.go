@@ -172,6 +172,10 @@ func currentStamp(ctx context.Context, root string) (string, error) {
 	return hex.EncodeToString(hash.Sum(nil)), nil
 }
 
+// Repository is the directory of this module's repository, at or above the working
+// directory, or "" if that is not inside it.
+func Repository() (string, error) { return moduleRoot() }
+
 // moduleRoot is the directory of this module's go.mod, at or above the working
 // directory, or "" if it is not inside the repository.
 func moduleRoot() (string, error) {

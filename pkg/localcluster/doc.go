@@ -38,16 +38,18 @@
 // A pod that is deleted with grace goes away at once.
 //
 // The simulation is ours, in this process, and not kwok, which was tried first.
-// kwok 0.8.0 as its own process, with stages of ours, at 2,500 nodes and 3,000
-// pods that were bound already, on 2 cores that other work shared:
+// kwok 0.8.0 as its own process, with stages of ours and without leases, at
+// 2,500 nodes and 3,000 pods that were bound before, on 2 shared cores, three
+// runs each:
 //
-//	            running/s  writes a pod   CPU s, itself   CPU s, API server and etcd
-//	kwok        240-290    1.02-1.04      4.1-4.4         9.2
-//	kubelets.go 550-760    1              1.3-1.4         6.4-6.6
+//	            running/s   CPU s, itself   CPU s, API server and etcd
+//	kwok        290-555     3.5-3.9         6.6-8.4
+//	kubelets.go 820-930     1.0-1.1         4.8-5.4
 //
-// kwok is fast enough, but it writes some pods twice, which spoils a test that
-// counts writes; it lists the pods of each node by itself; and a change to a
-// running pod starts its run time anew. BenchmarkCluster measures this again.
+// kwok is fast enough, but costs nearly twice the CPU. It writes some pods
+// twice (3,064 and 3,119 writes in two audited runs, where ours makes 3,000),
+// which spoils a test that counts writes. And a change to a running pod starts
+// its run time anew. BenchmarkCluster measures ours again.
 //
 // # Processes
 //
@@ -62,6 +64,7 @@
 //	etcd.go             etcd's flags, and when it is ready
 //	apiserver.go        kube-apiserver's flags, and when it is ready
 //	process.go          starting processes that cannot outlive us, and ending them
+//	program.go          further processes, such as a scheduler, beside the cluster
 //	binaries.go         finding or building etcd and kube-apiserver
 //	certificates.go     CA, serving and client certificates, service account key
 //	kubeconfig.go       kubeconfigs for the admin, any user, any service account

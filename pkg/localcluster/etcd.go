@@ -55,8 +55,8 @@ func poll(ctx context.Context, p *process, done func() error) error {
 		case <-p.exited:
 			return p.failure()
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for %q to be ready: %w (last: %v); its log %s ends with:\n%s",
-				p.name, context.Cause(ctx), err, p.logPath, tail(p.logPath, 15))
+			return fmt.Errorf("waiting for %q to be ready: %w (last: %v); its log ends with:\n%s",
+				p.name, context.Cause(ctx), err, tail(p.logPath, 15))
 		case <-tick.C:
 		}
 	}

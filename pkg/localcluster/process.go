@@ -88,9 +88,10 @@ func (p *process) kill() {
 	}
 }
 
-// failure says how the process ended, with the end of its log.
+// failure says how the process ended, with the end of its log. It does not say
+// where the log is: by the time that is read, the state directory may be gone.
 func (p *process) failure() error {
-	return fmt.Errorf("%s ended (%s); its log %s ends with:\n%s", p.name, p.state, p.logPath, tail(p.logPath, 15))
+	return fmt.Errorf("%s ended (%s); its log ends with:\n%s", p.name, p.state, tail(p.logPath, 15))
 }
 
 // tail returns the last n lines of a file, or why it cannot be read.

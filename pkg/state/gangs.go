@@ -47,14 +47,22 @@ type objectID struct {
 	name     types.NamespacedName
 }
 
+// podID names a pod as an object that declares gangs, its own or others'.
+func podID(pod *corev1.Pod) objectID {
+	return objectID{corev1.SchemeGroupVersion.WithResource("pods"), types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}}
+}
+
 // declaration is what one object says about one gang.
 type declaration struct {
 	said  gang.Declaration
 	fault *gang.Fault
-	ref   corev1.ObjectReference
-	// object and kind are nil for a native pod group.
+	// ref is nil if a pod declares the gang.
+	ref *corev1.ObjectReference
+	// object and kind are set for an object of a foreign kind, and second if the
+	// object's own gang is another one.
 	object *unstructured.Unstructured
 	kind   *dialect.Kind
+	second bool
 }
 
 // entry is all that is known about one gang.
@@ -106,9 +114,16 @@ func (g *Gangs) Run(ctx context.Context) {
 // SetPod takes in a pod that was added or changed.
 func (g *Gangs) SetPod(pod *corev1.Pod) {
 	membership, member := dialect.Of(pod)
+	declared := dialect.DeclaredBy(pod)
 
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if id := podID(pod); declared != nil || g.objects[id] != nil {
+		g.removeObject(id)
+		for _, d := range declared {
+			g.declare(id, d.Key, declaration{said: d.Declaration, fault: d.Fault})
+		}
+	}
 	if old, was := g.pods[pod.UID]; was && (!member || old != membership.Key) {
 		g.removePod(pod.UID, old)
 	}
@@ -126,11 +141,12 @@ func (g *Gangs) SetPod(pod *corev1.Pod) {
 }
 
 // DeletePod forgets a pod that is gone or has ended.
-func (g *Gangs) DeletePod(uid types.UID) {
+func (g *Gangs) DeletePod(pod *corev1.Pod) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if key, was := g.pods[uid]; was {
-		g.removePod(uid, key)
+	g.removeObject(podID(pod))
+	if key, was := g.pods[pod.UID]; was {
+		g.removePod(pod.UID, key)
 	}
 }
 
@@ -142,8 +158,8 @@ func (g *Gangs) SetObject(kind *dialect.Kind, obj *unstructured.Unstructured) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.removeObject(id)
-	for _, d := range declared {
-		g.declare(id, d.Key, declaration{said: d.Declaration, fault: d.Fault, ref: referenceTo(obj), object: obj, kind: kind})
+	for i, d := range declared {
+		g.declare(id, d.Key, declaration{said: d.Declaration, fault: d.Fault, ref: referenceTo(obj), object: obj, kind: kind, second: i > 0})
 	}
 }
 

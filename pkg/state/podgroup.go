@@ -82,8 +82,8 @@ func nativeDeclaration(pg *schedulingv1beta1.PodGroup) gang.Declaration {
 	return gang.Declaration{Source: "PodGroup." + schedulingv1beta1.GroupName, Claims: claims}
 }
 
-func referenceTo(obj *unstructured.Unstructured) corev1.ObjectReference {
-	return corev1.ObjectReference{
+func referenceTo(obj *unstructured.Unstructured) *corev1.ObjectReference {
+	return &corev1.ObjectReference{
 		APIVersion: obj.GetAPIVersion(),
 		Kind:       obj.GetKind(),
 		Namespace:  obj.GetNamespace(),
@@ -92,8 +92,8 @@ func referenceTo(obj *unstructured.Unstructured) corev1.ObjectReference {
 	}
 }
 
-func referenceToNative(pg *schedulingv1beta1.PodGroup) corev1.ObjectReference {
-	return corev1.ObjectReference{
+func referenceToNative(pg *schedulingv1beta1.PodGroup) *corev1.ObjectReference {
+	return &corev1.ObjectReference{
 		APIVersion: schedulingv1beta1.SchemeGroupVersion.String(),
 		Kind:       "PodGroup",
 		Namespace:  pg.Namespace,

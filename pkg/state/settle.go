@@ -1,13 +1,16 @@
 package state
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/dialect"
 )
 
 // settle reaches a verdict on one gang and tells the sink what follows.
@@ -91,7 +94,6 @@ func (g *Gangs) judge(key gang.Key) (publish *gang.Group, withdraw bool) {
 }
 
 // declaration returns the object's word on the gang, nil if there is no object.
-// If several kinds declare it, the first by resource and name is heard.
 func (e *entry) declaration() (*gang.Declaration, *gang.Fault) {
 	d, found := e.first()
 	if !found {
@@ -103,22 +105,33 @@ func (e *entry) declaration() (*gang.Declaration, *gang.Fault) {
 	return &d.said, nil
 }
 
-// first returns the declaration that is heard, by resource and name.
+// first returns the declaration that is heard: an object's before a pod's, of
+// several kinds the first of dialect.Kinds, then by name.
 func (e *entry) first() (declaration, bool) {
-	var ids []objectID
-	for id := range e.declared {
-		ids = append(ids, id)
-	}
-	if len(ids) == 0 {
+	if len(e.declared) == 0 {
 		return declaration{}, false
 	}
-	slices.SortFunc(ids, func(a, b objectID) int {
-		if c := strings.Compare(a.resource.String(), b.resource.String()); c != 0 {
+	best := slices.MinFunc(slices.Collect(maps.Keys(e.declared)), func(a, b objectID) int {
+		if c := cmp.Compare(kindRank(a), kindRank(b)); c != 0 {
 			return c
 		}
 		return strings.Compare(a.name.String(), b.name.String())
 	})
-	return e.declared[ids[0]], true
+	return e.declared[best], true
+}
+
+// kindRank orders declarations: native groups, foreign kinds, pods.
+func kindRank(id objectID) int {
+	if id.resource == nativeResource {
+		return -1
+	}
+	kinds := dialect.Kinds()
+	for i := range kinds {
+		if kinds[i].Resource == id.resource {
+			return i
+		}
+	}
+	return len(kinds)
 }
 
 // sameMember reports whether nothing that a verdict rests on differs.

@@ -21,8 +21,9 @@ type Gang struct {
 	Bound int32
 	// Ref names the object that declares the gang; nil if its pods do.
 	Ref *corev1.ObjectReference
-	// Object is that object and Kind its kind, both nil for a native pod group.
-	// It must not be changed.
+	// Object is that object and Kind its kind if this is where the gang's outcome is
+	// written: not for a native pod group, nor for a gang that the object declares
+	// beside its own. It must not be changed.
 	Object *unstructured.Unstructured
 	Kind   *dialect.Kind
 }
@@ -37,7 +38,10 @@ func (g *Gangs) Get(key gang.Key) (Gang, bool) {
 	}
 	out := Gang{Key: key, Verdict: e.verdict, Bound: e.bound, Pods: e.pods()}
 	if d, found := e.first(); found {
-		out.Ref, out.Object, out.Kind = &d.ref, d.object, d.kind
+		out.Ref = d.ref
+		if !d.second {
+			out.Object, out.Kind = d.object, d.kind
+		}
 	}
 	return out, true
 }

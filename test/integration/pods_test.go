@@ -3,9 +3,9 @@ package integration
 import (
 	"context"
 	"fmt"
-	"sync"
 	"testing"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -66,30 +66,35 @@ func ours(name string, size int) func(*corev1.Pod) {
 // create creates pods, several at a time.
 func (e *environment) create(t *testing.T, namespace string, pods ...*corev1.Pod) {
 	t.Helper()
+	if err := e.tryCreate(t.Context(), namespace, pods); err != nil {
+		t.Fatalf("creating pods: %v", err)
+	}
+}
+
+// createBehind creates pods while the test goes on.
+func (e *environment) createBehind(t *testing.T, namespace string, pods ...*corev1.Pod) {
+	t.Helper()
+	done := make(chan struct{})
+	t.Cleanup(func() { <-done })
+	go func() {
+		defer close(done)
+		if err := e.tryCreate(t.Context(), namespace, pods); err != nil && t.Context().Err() == nil {
+			t.Errorf("creating pods: %v", err)
+		}
+	}()
+}
+
+func (e *environment) tryCreate(ctx context.Context, namespace string, pods []*corev1.Pod) error {
 	const writers = 8
-	work := make(chan *corev1.Pod)
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	var failed error
-	for range writers {
-		wg.Go(func() {
-			for p := range work {
-				if _, err := e.client.CoreV1().Pods(namespace).Create(t.Context(), p, metav1.CreateOptions{}); err != nil {
-					mu.Lock()
-					failed = err
-					mu.Unlock()
-				}
-			}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(writers)
+	for _, p := range pods {
+		group.Go(func() error {
+			_, err := e.client.CoreV1().Pods(namespace).Create(ctx, p, metav1.CreateOptions{})
+			return err
 		})
 	}
-	for _, p := range pods {
-		work <- p
-	}
-	close(work)
-	wg.Wait()
-	if failed != nil {
-		t.Fatalf("creating pods: %v", failed)
-	}
+	return group.Wait()
 }
 
 // bound returns how many pods of a namespace have a node.

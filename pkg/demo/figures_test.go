@@ -1,0 +1,133 @@
+package demo
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestPercentile(t *testing.T) {
+	hundred := make([]time.Duration, 100)
+	for i := range hundred {
+		hundred[i] = time.Duration(100 - i) // 1 to 100, not sorted
+	}
+	for _, test := range []struct {
+		name    string
+		values  []time.Duration
+		percent int
+		want    time.Duration
+	}{
+		{"of none", nil, 99, 0},
+		{"of one", []time.Duration{7}, 50, 7},
+		{"the lower of two", []time.Duration{9, 7}, 50, 7},
+		{"the higher of two", []time.Duration{9, 7}, 51, 9},
+		{"the middle of three", []time.Duration{3, 1, 2}, 50, 2},
+		{"99 of 100", hundred, 99, 99},
+		{"50 of 100", hundred, 50, 50},
+		{"99 of 101", append([]time.Duration{101}, hundred...), 99, 100},
+		{"100", hundred, 100, 100},
+		{"0", hundred, 0, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := percentile(test.values, test.percent); got != test.want {
+				t.Errorf("got %d, want %d", got, test.want)
+			}
+		})
+	}
+}
+
+func TestLatencies(t *testing.T) {
+	begin := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	at := func(seconds int) time.Time { return begin.Add(time.Duration(seconds) * time.Second) }
+	gang := Submission{Name: "g", Dialect: "berth", Size: 2, GPUs: 8}
+	half := Submission{Name: "h", Dialect: "berth", Size: 2, GPUs: 8}
+	single := Submission{Name: "s", Size: 1, GPUs: 1}
+	quick := Submission{Name: "q", Size: 1, GPUs: 1}
+	w := Workload{
+		Submissions: []Submission{gang, half, single, quick},
+		Order:       []PodRef{{0, 0}, {1, 0}, {2, 0}, {0, 1}, {3, 0}, {1, 1}},
+	}
+	// The second pod of h was never created, and the bind of q seen before the
+	// answer to its creation.
+	created := []time.Time{at(0), at(1), at(2), at(10), at(20), {}}
+	bound := []time.Time{at(13), at(5), at(6), at(15), at(19), {}}
+	want := []time.Duration{3 * time.Second, 4 * time.Second, 5 * time.Second, 0}
+	if diff := cmp.Diff(want, latencies(w, created, bound)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestRate(t *testing.T) {
+	for _, test := range []struct {
+		n       int
+		elapsed time.Duration
+		want    float64
+	}{{0, 0, 0}, {5, 0, 0}, {0, time.Second, 0}, {100, 3 * time.Second, 33.3}, {3, 2 * time.Second, 1.5}} {
+		if got := rate(test.n, test.elapsed); got != test.want {
+			t.Errorf("rate(%d, %s) = %v, want %v", test.n, test.elapsed, got, test.want)
+		}
+	}
+}
+
+// Scripts read this line: its keys and their order stay.
+func TestFiguresJSON(t *testing.T) {
+	got, err := Figures{Nodes: 1, Gangs: 2, Pods: 3, Bound: 4, PartialGangs: 5, DoubleBookedGPUs: 6, OversubscribedNodes: 7,
+		PodsPerSecond: 8.5, P50: 9, P99: 10, SchedulerCPUSeconds: 11.25, APIWritesByScheduler: 12, Failed: 13}.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"nodes":1,"gangs":2,"pods":3,"bound":4,"partial_gangs":5,"double_booked_gpus":6,"oversubscribed_nodes":7,` +
+		`"pods_per_second":8.5,"p50_ms":9,"p99_ms":10,"scheduler_cpu_seconds":11.25,"api_writes_by_scheduler":12,"failed":13}`
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestResultErr(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		result Result
+		want   string // "" for no error
+	}{
+		{"well", Result{Figures: Figures{Pods: 3, Bound: 3}}, ""},
+		{"partial", Result{Figures: Figures{PartialGangs: 1}}, "1 gang is bound by half"},
+		{"double-booked", Result{Figures: Figures{DoubleBookedGPUs: 2}}, "2 GPUs are double-booked"},
+		{"oversubscribed", Result{Figures: Figures{OversubscribedNodes: 2}}, "2 nodes are oversubscribed"},
+		{"unbound", Result{Figures: Figures{Failed: 9}}, "9 pods that should be bound are not"},
+		{"stopped", Result{Stopped: errors.New("berth ended")}, "berth ended"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			err := test.result.Err()
+			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got error %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestObserver(t *testing.T) {
+	gang := Submission{Name: "g", Dialect: "berth", Size: 2, GPUs: 8}
+	single := Submission{Name: "s", Size: 1, GPUs: 1}
+	o := newObserver(Workload{Submissions: []Submission{gang, single}, Order: []PodRef{{0, 1}, {1, 0}, {0, 0}}})
+	begin := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for i, name := range []string{"g-0", "warm-up", "s", "s", "g-1"} {
+		select {
+		case <-o.all:
+			t.Fatalf("all are bound before %s was", name)
+		default:
+		}
+		o.see(name, begin.Add(time.Duration(i)*time.Second))
+	}
+	<-o.all
+	if pods, gangs := o.progress(); pods != 3 || gangs != 1 {
+		t.Errorf("%d pods and %d gangs are bound, want 3 and 1", pods, gangs)
+	}
+	bound, last := o.seen()
+	want := []time.Time{begin.Add(4 * time.Second), begin.Add(2 * time.Second), begin}
+	if diff := cmp.Diff(want, bound); diff != "" || last != want[0] {
+		t.Errorf("last %s (-want +got):\n%s", last, diff)
+	}
+}

@@ -1,0 +1,116 @@
+package demo
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// placed is the result of a workload that is placed node after node.
+func placed(t *testing.T, nodes int) Result {
+	t.Helper()
+	w := mustGenerate(t, nodes, 1)
+	var all []v1.Node
+	for i := range nodes {
+		node := testNode(fmt.Sprintf("node-%05d", i+1))
+		node.Labels["topology.kubernetes.io/rack"] = fmt.Sprintf("rack-%04d", i/32+1)
+		node.Labels["topology.kubernetes.io/block"] = fmt.Sprintf("block-%03d", i/256+1)
+		all = append(all, node)
+	}
+	free := make([]int, nodes)
+	for i := range free {
+		free[i] = nodeGPUs
+	}
+	var pods []v1.Pod
+	for _, ref := range w.Order {
+		s := w.Submissions[ref.Submission]
+		for i := range free {
+			if free[i] >= s.GPUs {
+				free[i] -= s.GPUs
+				pods = append(pods, seat(s, ref.Index, all[i].Name))
+				break
+			}
+		}
+	}
+	r := Result{Workload: w, Map: mapOf(w, pods, all), Elapsed: 2 * time.Second, Writes: map[string]int{"create pods/binding": len(pods), "create events": 3}}
+	r.Verdict = Verify(w, namespace, pods, all)
+	r.Figures = Figures{Nodes: nodes, Gangs: w.Gangs(), Pods: len(w.Order), Bound: r.Verdict.Bound, APIWritesByScheduler: len(pods) + 3}
+	return r
+}
+
+func TestPage(t *testing.T) {
+	r := placed(t, 2500)
+	page, err := r.Page()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Every gang has its berth", `"pretrain-000"`, `"node-02500"`, `"rack-0079"`, `"block-010"`, `"yunikorn"`} {
+		if !bytes.Contains(page, []byte(want)) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+	if len(page) > 2<<20 {
+		t.Errorf("the page has %d bytes", len(page))
+	}
+	outside := regexp.MustCompile(`(?i)https?:|\bsrc=|\bhref=|@import|\burl\(|\bfetch\(|\bimport\b`)
+	if found := outside.FindAllString(string(page), -1); len(found) > 0 {
+		t.Errorf("the page refers to something else: %q", found)
+	}
+}
+
+func TestPageOfAFailure(t *testing.T) {
+	r := placed(t, 8)
+	r.Figures.PartialGangs = 1
+	r.Verdict.Problems = []string{`</script><b>`}
+	page, err := r.Page()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(page, []byte("1 gang is bound by half")) || bytes.Contains(page, []byte("Every gang has its berth")) {
+		t.Error("the page does not say that a gang is partial")
+	}
+	if bytes.Contains(page, []byte(`</script><b>`)) {
+		t.Error("text is not escaped")
+	}
+}
+
+func TestMap(t *testing.T) {
+	gang := Submission{Name: "g", Dialect: "berth", Size: 3, GPUs: 4}
+	single := Submission{Name: "s", Size: 1, GPUs: 1}
+	w := Workload{Submissions: []Submission{gang, single}, Order: []PodRef{{1, 0}, {0, 2}, {0, 1}, {0, 0}}}
+	pods := []v1.Pod{seat(single, 0, "b"), seat(gang, 2, "a"), seat(gang, 0, "b"), seat(gang, 1, "")}
+	got := mapOf(w, append(pods, crowd("a", 1)...), []v1.Node{testNode("b"), testNode("a")})
+	want := Map{Blocks: []Block{{Name: "block-1", Racks: []Rack{
+		{Name: "rack-a", Nodes: []Node{{Name: "a", GPUs: 8, Pods: []Seated{{0, 2, 4}}}}},
+		{Name: "rack-b", Nodes: []Node{{Name: "b", GPUs: 8, Pods: []Seated{{0, 0, 4}, {1, 0, 1}}}}},
+	}}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]int{2, 1}, got.racksOf(2)); diff != "" {
+		t.Errorf("racks spanned (-want +got):\n%s", diff)
+	}
+}
+
+func TestTable(t *testing.T) {
+	var out strings.Builder
+	r := placed(t, 64)
+	if err := r.WriteTable(&out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"scheduler-plugins", "single pods", "create pods/binding", "on 64 nodes in 2s"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the table lacks %q:\n%s", want, out.String())
+		}
+	}
+	if t.Failed() || r.Err() != nil {
+		t.Errorf("the result: %v", r.Err())
+	}
+}

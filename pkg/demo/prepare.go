@@ -1,0 +1,181 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/discovery/cached/memory"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/restmapper"
+
+	"github.com/berth-dev/berth/manifests"
+	"github.com/berth-dev/berth/pkg/localcluster"
+)
+
+// readyTimeout is how long the scheduler may take to schedule its first pod.
+const readyTimeout = 2 * time.Minute
+
+// prepare brings an empty control plane to where the clock can start.
+func (s *Session) prepare(ctx context.Context) error {
+	s.say("adding %d nodes of %d GPUs", s.options.Nodes, nodeGPUs)
+	if err := s.cluster.AddNodes(ctx, localcluster.Nodes{Count: s.options.Nodes}); err != nil {
+		return err
+	}
+	if err := s.cluster.StartKubelets(ctx); err != nil {
+		return err
+	}
+	if err := s.applyManifests(ctx); err != nil {
+		return err
+	}
+	if err := s.makeNamespace(ctx); err != nil {
+		return err
+	}
+	kubeconfig, err := s.cluster.ServiceAccountKubeconfig(ctx, accountNamespace, accountName)
+	if err != nil {
+		return err
+	}
+	s.say("building the scheduler")
+	binary, err := buildScheduler(ctx)
+	if err != nil {
+		return err
+	}
+	s.say("starting the scheduler")
+	s.scheduler, err = s.cluster.StartProgram("berth", binary,
+		"--kubeconfig="+kubeconfig, "--secure-port=0", "--leader-elect=false", "-v=1")
+	if err != nil {
+		return err
+	}
+	if err := s.warmUp(ctx); err != nil {
+		return err
+	}
+	if s.writesBefore, err = s.cluster.Writes(ctx, schedulerUser); err != nil {
+		return fmt.Errorf("counting the scheduler's writes: %w", err)
+	}
+	return nil
+}
+
+// applyManifests creates what manifests/base holds, but for the Deployment: the
+// scheduler runs as a process of this machine, with the same rights.
+func (s *Session) applyManifests(ctx context.Context) error {
+	objects, err := manifests.Base()
+	if err != nil {
+		return err
+	}
+	client, err := dynamic.NewForConfig(s.cluster.AdminConfig())
+	if err != nil {
+		return fmt.Errorf("applying the manifests: %w", err)
+	}
+	mapper := restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(s.cluster.Client().Discovery()))
+	for _, object := range objects {
+		kind := object.GroupVersionKind()
+		if kind.Kind == "Deployment" {
+			continue
+		}
+		mapping, err := mapper.RESTMapping(kind.GroupKind(), kind.Version)
+		if err != nil {
+			return fmt.Errorf("finding the resource of %s: %w", kind, err)
+		}
+		var resource dynamic.ResourceInterface = client.Resource(mapping.Resource)
+		if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
+			resource = client.Resource(mapping.Resource).Namespace(object.GetNamespace())
+		}
+		_, err = resource.Create(ctx, object, metav1.CreateOptions{})
+		if err != nil && !apierrors.IsAlreadyExists(err) {
+			return fmt.Errorf("creating %s %q: %w", kind.Kind, object.GetName(), err)
+		}
+	}
+	return nil
+}
+
+// makeNamespace makes the workload's namespace, and waits until pods can be
+// created in it.
+func (s *Session) makeNamespace(ctx context.Context) error {
+	core := s.cluster.Client().CoreV1()
+	_, err := core.Namespaces().Create(ctx, &v1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{})
+	if err != nil {
+		return fmt.Errorf("creating namespace %q: %w", namespace, err)
+	}
+	err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+		_, err := core.ServiceAccounts(namespace).Get(ctx, "default", metav1.GetOptions{})
+		return err == nil, nil
+	})
+	if err != nil {
+		return fmt.Errorf("waiting for the service account of namespace %q: %w", namespace, err)
+	}
+	return nil
+}
+
+// warmUp has the scheduler bind one pod, and deletes it.
+func (s *Session) warmUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, readyTimeout, fmt.Errorf("it bound no pod within %s", readyTimeout))
+	defer cancel()
+	pods := s.cluster.Client().CoreV1().Pods(namespace)
+	pod := (Submission{Name: "warm-up", Size: 1}).Pod(0)
+	if _, err := pods.Create(ctx, pod, metav1.CreateOptions{}); err != nil {
+		return fmt.Errorf("creating pod %q: %w", pod.Name, err)
+	}
+	err := wait.PollUntilContextCancel(ctx, 50*time.Millisecond, false, func(ctx context.Context) (bool, error) {
+		select {
+		case <-s.scheduler.Exited():
+			return false, s.scheduler.Failure()
+		default:
+		}
+		got, err := pods.Get(ctx, pod.Name, metav1.GetOptions{})
+		return err == nil && got.Spec.NodeName != "", nil
+	})
+	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return fmt.Errorf("waiting for the scheduler: %w", err)
+	}
+	now := int64(0)
+	if err := pods.Delete(ctx, pod.Name, metav1.DeleteOptions{GracePeriodSeconds: &now}); err != nil {
+		return fmt.Errorf("deleting pod %q: %w", pod.Name, err)
+	}
+	return nil
+}
+
+// buildScheduler builds cmd/berth into bin/ of the repository, and returns its
+// path. Outside the repository it takes the one in $BERTH_BIN.
+func buildScheduler(ctx context.Context) (string, error) {
+	root, err := localcluster.Repository()
+	if err != nil {
+		return "", err
+	}
+	if root == "" {
+		binary := filepath.Join(os.Getenv(localcluster.BinariesEnv), "berth")
+		if _, err := os.Stat(binary); os.Getenv(localcluster.BinariesEnv) == "" || err != nil {
+			return "", errors.New("the scheduler can only be built inside Berth's repository: run there, or set " +
+				localcluster.BinariesEnv + " to a directory that has berth")
+		}
+		return binary, nil
+	}
+	binary := filepath.Join(root, "bin", "berth")
+	partial := fmt.Sprintf("%s.%d.partial", binary, os.Getpid())
+	defer os.Remove(partial)
+	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", partial, "./cmd/berth")
+	build.Dir = root
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return "", fmt.Errorf("building the scheduler: %w\n%s", err, bytes.TrimSpace(output))
+	}
+	if err := os.Rename(partial, binary); err != nil {
+		return "", fmt.Errorf("putting the scheduler in place: %w", err)
+	}
+	return binary, nil
+}

@@ -1,0 +1,90 @@
+package demo
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// singles is what the reports call the pods of no gang, in place of a dialect.
+const singles = "single pods"
+
+// A tally is the outcome of one dialect.
+type tally struct {
+	dialect      string // "" for single pods
+	gangs, whole int    // whole are those that are bound
+	pods, placed int
+	gpus         int
+}
+
+// tallies sums up the outcome by dialect, single pods last.
+func (r Result) tallies() []tally {
+	var all []tally
+	for _, d := range dialects {
+		all = append(all, r.tally(d.name))
+	}
+	return append(all, r.tally(""))
+}
+
+func (r Result) tally(dialect string) tally {
+	t := tally{dialect: dialect}
+	for i, s := range r.Workload.Submissions {
+		if s.Dialect != dialect {
+			continue
+		}
+		t.gangs++
+		t.pods += s.Size
+		t.gpus += s.Size * s.GPUs
+		t.placed += r.Verdict.Placed[i]
+		if r.Verdict.Placed[i] == s.Size {
+			t.whole++
+		}
+	}
+	return t
+}
+
+// WriteTable writes the outcome for people.
+func (r Result) WriteTable(out io.Writer) error {
+	var text strings.Builder
+	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(table, "dialect\tgangs\tpods\tGPUs\tgangs placed\tpods placed\t\n")
+	for _, t := range r.tallies() {
+		if t.pods == 0 {
+			continue
+		}
+		gangs, whole := fmt.Sprint(t.gangs), fmt.Sprint(t.whole)
+		if t.dialect == "" {
+			t.dialect, gangs, whole = singles, "", ""
+		}
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\t%d\t\n", t.dialect, gangs, t.pods, t.gpus, whole, t.placed)
+	}
+	if err := table.Flush(); err != nil {
+		return fmt.Errorf("writing the table: %w", err)
+	}
+	f := r.Figures
+	fmt.Fprintf(&text, "\n%d of %d pods placed on %d nodes in %s: %.1f a second; from when a pod could be bound until it was, median %d ms, p99 %d ms\n",
+		f.Bound, f.Pods, f.Nodes, r.Elapsed.Round(100*time.Millisecond), f.PodsPerSecond, f.P50, f.P99)
+	fmt.Fprintf(&text, "%d partial gangs, %d double-booked GPUs, %d oversubscribed nodes, %d pods that should be bound and are not\n",
+		f.PartialGangs, f.DoubleBookedGPUs, f.OversubscribedNodes, f.Failed)
+	fmt.Fprintf(&text, "the scheduler used %.1f s of processor time and wrote to the API %d times:\n", f.SchedulerCPUSeconds, f.APIWritesByScheduler)
+	kinds := slices.SortedFunc(maps.Keys(r.Writes), func(a, b string) int {
+		if r.Writes[a] != r.Writes[b] {
+			return r.Writes[b] - r.Writes[a]
+		}
+		return strings.Compare(a, b)
+	})
+	for _, kind := range kinds {
+		fmt.Fprintf(&text, "%8d  %s\n", r.Writes[kind], kind)
+	}
+	for _, why := range r.Waiting {
+		fmt.Fprintln(&text, why)
+	}
+	if _, err := io.WriteString(out, text.String()); err != nil {
+		return fmt.Errorf("writing the table: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,158 @@
+package demo
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	v1 "k8s.io/api/core/v1"
+
+	"github.com/berth-dev/berth/pkg/localcluster"
+)
+
+// DevicesAnnotation names the GPUs that a bound pod holds: JSON, from container to
+// device UUIDs.
+const DevicesAnnotation = "berth.dev/devices"
+
+// A Verdict is what the API says of a workload's outcome. Names are sorted.
+type Verdict struct {
+	// Placed counts the bound pods of each submission, by its index.
+	Placed              []int
+	Bound               int
+	PartialGangs        []string
+	OversubscribedNodes []string
+	DoubleBookedGPUs    int64
+	Unbound             []string // pods that should be bound and are not
+	// Problems are sentences about what could not be checked.
+	Problems []string
+}
+
+// Verify checks a workload's outcome against all pods and nodes of the cluster.
+// The workload's pods are those of its names in the namespace.
+func Verify(w Workload, namespace string, pods []v1.Pod, nodes []v1.Node) Verdict {
+	v := Verdict{Placed: make([]int, len(w.Submissions))}
+	at := make(map[string]string, len(pods)) // pod of ours -> its node
+	used := map[string]*usage{}
+	for i := range pods {
+		pod := &pods[i]
+		if pod.Spec.NodeName == "" {
+			continue
+		}
+		if pod.Namespace == namespace && pod.Status.Phase != v1.PodFailed {
+			at[pod.Name] = pod.Spec.NodeName
+		}
+		if pod.Status.Phase == v1.PodSucceeded || pod.Status.Phase == v1.PodFailed {
+			continue // holds nothing any more
+		}
+		u := used[pod.Spec.NodeName]
+		if u == nil {
+			u = &usage{requests: v1.ResourceList{}, holders: map[string]int{}}
+			used[pod.Spec.NodeName] = u
+		}
+		if err := u.add(pod); err != nil {
+			v.Problems = append(v.Problems, err.Error())
+		}
+	}
+
+	for i, s := range w.Submissions {
+		for j := range s.Size {
+			if name := s.PodName(j); at[name] != "" {
+				v.Placed[i]++
+			} else {
+				v.Unbound = append(v.Unbound, name)
+			}
+		}
+		v.Bound += v.Placed[i]
+		if s.Gang() && v.Placed[i] > 0 && v.Placed[i] < s.Size {
+			v.PartialGangs = append(v.PartialGangs, s.Name)
+		}
+	}
+
+	allocatable := make(map[string]v1.ResourceList, len(nodes))
+	for i := range nodes {
+		allocatable[nodes[i].Name] = nodes[i].Status.Allocatable
+	}
+	// A node that there is not has nothing allocatable.
+	for _, name := range slices.Sorted(maps.Keys(used)) {
+		u := used[name]
+		if u.exceeds(allocatable[name]) {
+			v.OversubscribedNodes = append(v.OversubscribedNodes, name)
+		}
+		v.DoubleBookedGPUs += u.doubleBooked(allocatable[name])
+	}
+	slices.Sort(v.PartialGangs)
+	slices.Sort(v.Unbound)
+	slices.Sort(v.Problems)
+	return v
+}
+
+// usage is what the pods of one node take.
+type usage struct {
+	requests v1.ResourceList // pods among them
+	holders  map[string]int  // device -> how often it is held
+}
+
+// add counts a pod. Requests of ordinary containers add up; init containers, which
+// run before them, matter where one asks for more than all of those.
+func (u *usage) add(pod *v1.Pod) error {
+	total := v1.ResourceList{}
+	for _, c := range pod.Spec.Containers {
+		addTo(total, c.Resources.Requests)
+	}
+	for _, c := range pod.Spec.InitContainers {
+		for name, quantity := range c.Resources.Requests {
+			if have := total[name]; quantity.Cmp(have) > 0 {
+				total[name] = quantity.DeepCopy()
+			}
+		}
+	}
+	addTo(total, pod.Spec.Overhead)
+	addTo(u.requests, total)
+	count := u.requests[v1.ResourcePods]
+	count.Set(count.Value() + 1)
+	u.requests[v1.ResourcePods] = count
+
+	text, annotated := pod.Annotations[DevicesAnnotation]
+	if !annotated {
+		return nil
+	}
+	var devices map[string][]string
+	if err := json.Unmarshal([]byte(text), &devices); err != nil {
+		return fmt.Errorf("reading annotation %s of pod %q: %w", DevicesAnnotation, pod.Namespace+"/"+pod.Name, err)
+	}
+	for _, container := range devices {
+		for _, device := range container {
+			u.holders[device]++
+		}
+	}
+	return nil
+}
+
+func addTo(total, more v1.ResourceList) {
+	for name, quantity := range more {
+		sum := total[name]
+		sum.Add(quantity)
+		total[name] = sum
+	}
+}
+
+// exceeds reports whether more is requested of any resource than there is.
+func (u *usage) exceeds(allocatable v1.ResourceList) bool {
+	for name, quantity := range u.requests {
+		if have := allocatable[name]; quantity.Cmp(have) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// doubleBooked is how many GPUs are promised more than once.
+func (u *usage) doubleBooked(allocatable v1.ResourceList) int64 {
+	requested, have := u.requests[localcluster.GPUResource], allocatable[localcluster.GPUResource]
+	held := int64(0)
+	for _, n := range u.holders {
+		held += int64(n - 1)
+	}
+	return max(requested.Value()-have.Value(), held, 0)
+}

@@ -1,0 +1,225 @@
+package demo
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/berth-dev/berth/pkg/localcluster"
+)
+
+const (
+	// MinNodes is the smallest cluster that a workload is made for.
+	MinNodes = 8
+	// MaxNodes is the largest that this machine can be expected to hold.
+	MaxNodes = 25000
+
+	nodeGPUs      = 8
+	schedulerName = "berth"
+
+	// What a pod asks for beside each of its GPUs: 8 times that is two thirds
+	// of a node's processors and half of its memory.
+	cpusPerGPU   = 16
+	memoryPerGPU = 128 << 30
+)
+
+// A Submission is what a user submits at one time: a gang, or a single pod.
+type Submission struct {
+	Name    string
+	Dialect string // in whose words the gang is declared; "" for a single pod
+	Size    int    // pods, all of which are needed
+	GPUs    int    // of each pod
+}
+
+// Gang reports whether the pods are a gang.
+func (s Submission) Gang() bool { return s.Dialect != "" }
+
+// PodName is the name of one of the pods.
+func (s Submission) PodName(index int) string {
+	if !s.Gang() {
+		return s.Name
+	}
+	return fmt.Sprintf("%s-%d", s.Name, index)
+}
+
+// Pod is one of the pods, as its user would write it.
+func (s Submission) Pod(index int) *v1.Pod {
+	gpus := int64(s.GPUs)
+	requests := v1.ResourceList{
+		v1.ResourceCPU:           *resource.NewQuantity(gpus*cpusPerGPU, resource.DecimalSI),
+		v1.ResourceMemory:        *resource.NewQuantity(gpus*memoryPerGPU, resource.BinarySI),
+		localcluster.GPUResource: *resource.NewQuantity(gpus, resource.DecimalSI),
+	}
+	pod := &v1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: s.PodName(index), Labels: map[string]string{}, Annotations: map[string]string{}},
+		Spec: v1.PodSpec{
+			SchedulerName: schedulerName,
+			Containers: []v1.Container{{
+				Name:  "main",
+				Image: "example/train",
+				Resources: v1.ResourceRequirements{
+					Requests: requests,
+					Limits:   v1.ResourceList{localcluster.GPUResource: requests[localcluster.GPUResource]},
+				},
+			}},
+		},
+	}
+	if s.Gang() {
+		declare(pod, s)
+	}
+	return pod
+}
+
+// A PodRef names a pod of a workload.
+type PodRef struct {
+	Submission int // index into Workload.Submissions
+	Index      int // of the pod in it
+}
+
+// A Workload is what is submitted to a cluster, all of which fits.
+type Workload struct {
+	Nodes       int
+	Submissions []Submission // gangs first, the largest of each kind before smaller ones
+	Order       []PodRef     // every pod once, in the order in which they are created
+}
+
+// Gangs counts the gangs.
+func (w Workload) Gangs() int {
+	n := 0
+	for _, s := range w.Submissions {
+		if s.Gang() {
+			n++
+		}
+	}
+	return n
+}
+
+// Generate makes the workload of a seed for a cluster of at least MinNodes nodes
+// of 8 GPUs. It is the same on every machine.
+func Generate(nodes int, seed uint64) (Workload, error) {
+	if nodes < MinNodes {
+		return Workload{}, fmt.Errorf("making a workload for %d nodes: it takes %d at least", nodes, MinNodes)
+	}
+	r := rand.New(rand.NewPCG(seed, uint64(nodes)))
+	w := Workload{Nodes: nodes}
+	// Of all GPUs 80 %, of which pods that take a node to themselves have 70.
+	whole := nodes * 7 / 10
+	shared := nodes*nodeGPUs*8/10 - whole*nodeGPUs
+	var singles []Submission
+	singles = append(singles, w.addWhole(r, whole)...)
+	singles = append(singles, w.addShared(r, shared)...)
+	offset := r.IntN(len(dialects))
+	for i := range w.Submissions {
+		w.Submissions[i].Dialect = dialects[(i+offset)%len(dialects)].name
+	}
+	w.Submissions = append(w.Submissions, singles...)
+	w.Order = w.shuffled(r)
+	return w, nil
+}
+
+// addWhole adds gangs of pods of 8 GPUs, and returns single ones.
+func (w *Workload) addWhole(r *rand.Rand, pods int) (singles []Submission) {
+	alone := pods / 50
+	largest := rung(min(max(w.Nodes/4, 2), ladder[len(ladder)-1]))
+	count := min(max(w.Nodes*13/100, 2), 130)
+	sizes, left := sharesOf(r, pods-alone, count, largest)
+	slices.SortFunc(sizes, func(a, b int) int { return b - a })
+	for _, size := range sizes {
+		what := "eval"
+		switch {
+		case size >= 128:
+			what = "pretrain"
+		case size >= 24:
+			what = "finetune"
+		case size >= 6:
+			what = "rlhf"
+		}
+		w.add(what, size, nodeGPUs)
+	}
+	for i := range alone + left {
+		singles = append(singles, Submission{Name: fmt.Sprintf("profile-%03d", i), Size: 1, GPUs: nodeGPUs})
+	}
+	return singles
+}
+
+// addShared adds gangs of pods that share nodes, and returns single ones.
+func (w *Workload) addShared(r *rand.Rand, gpus int) (singles []Submission) {
+	podGPUs := [...]int{4, 4, 2, 2, 1}
+	sizes := [...]int{2, 2, 2, 2, 3, 3, 4, 4, 4, 6, 8, 8, 12, 16}
+	alone := gpus * 4 / 10
+	gpus -= alone
+	var gangs []Submission
+	for gpus >= 2 {
+		each := min(podGPUs[r.IntN(len(podGPUs))], gpus/2)
+		if each == 3 {
+			each = 2
+		}
+		size := min(sizes[r.IntN(len(sizes))], gpus/each)
+		gangs = append(gangs, Submission{Size: size, GPUs: each})
+		gpus -= size * each
+	}
+	slices.SortStableFunc(gangs, func(a, b Submission) int { return b.Size*b.GPUs - a.Size*a.GPUs })
+	for _, g := range gangs {
+		w.add("serve", g.Size, g.GPUs)
+	}
+	single := [...]int{1, 1, 1, 1, 2, 2, 4}
+	for left := alone + gpus; left > 0; {
+		each := single[r.IntN(len(single))]
+		if each > left {
+			each = 1
+		}
+		singles = append(singles, Submission{Name: fmt.Sprintf("notebook-%03d", len(singles)), Size: 1, GPUs: each})
+		left -= each
+	}
+	return singles
+}
+
+func (w *Workload) add(what string, size, gpus int) {
+	name := fmt.Sprintf("%s-%03d", what, len(w.Submissions))
+	w.Submissions = append(w.Submissions, Submission{Name: name, Size: size, GPUs: gpus})
+}
+
+// shuffled orders the pods. Submissions come in random order, and overlap: at any
+// time about four are being created, each its pods in turn.
+func (w *Workload) shuffled(r *rand.Rand) []PodRef {
+	const overlap = 4
+	type turn struct {
+		at  int
+		ref PodRef
+	}
+	var turns []turn
+	begin := 0
+	for _, s := range r.Perm(len(w.Submissions)) {
+		size := w.Submissions[s].Size
+		for i := range size {
+			turns = append(turns, turn{begin + i*overlap, PodRef{s, i}})
+		}
+		begin += size
+	}
+	slices.SortStableFunc(turns, func(a, b turn) int { return cmp.Compare(a.at, b.at) })
+	order := make([]PodRef, len(turns))
+	for i, t := range turns {
+		order[i] = t.ref
+	}
+	return order
+}
+
+// Margin is how many nodes are left over when every pod of 8 GPUs has one and the
+// others are packed as badly as the package doc allows. All fits if it is not
+// negative.
+func (w Workload) Margin() int {
+	whole, shared := 0, 0
+	for _, s := range w.Submissions {
+		if s.GPUs == nodeGPUs {
+			whole += s.Size
+		} else {
+			shared += s.Size * s.GPUs
+		}
+	}
+	return w.Nodes - whole - shared/5 - 1
+}

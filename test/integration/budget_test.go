@@ -1,0 +1,112 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// schedulerUser is who the scheduler is to the API server.
+const schedulerUser = "system:serviceaccount:berth-system:berth"
+
+// writes returns the scheduler's writes since an earlier count, but for its lease.
+func (e *environment) writes(t *testing.T, since map[string]int) map[string]int {
+	t.Helper()
+	all, err := e.Writes(t.Context(), schedulerUser)
+	if err != nil {
+		t.Fatalf("counting the scheduler's writes: %v", err)
+	}
+	out := map[string]int{}
+	for what, n := range all {
+		if n -= since[what]; n > 0 {
+			out[what] = n
+		}
+	}
+	return out
+}
+
+// A gang of 64 costs 64 binds, one event and one status of its object; counted by
+// the API server.
+func TestWritesForAGang(t *testing.T) {
+	e := stock(t)
+	e.scheduler(t)
+	resource := schema.GroupVersionResource{Group: "scheduling.x-k8s.io", Version: "v1alpha1", Resource: "podgroups"}
+	e.define(t, "scheduler-plugins", resource)
+	// The scheduler knows the kind once it has placed a gang of it.
+	ns := e.namespace(t)
+	first := object(t, `{apiVersion: scheduling.x-k8s.io/v1alpha1, kind: PodGroup, metadata: {name: first}, spec: {minMember: 1}}`)
+	if _, err := e.dynamic.Resource(resource).Namespace(ns).Create(t.Context(), first, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	e.create(t, ns, pod("first", 1, labels("scheduling.x-k8s.io/pod-group", "first")))
+	eventually(t, "the first gang's event is written", func(ctx context.Context) error {
+		events, err := e.eventsOf(ctx, ns)
+		if err == nil && events["Scheduled"] != 1 {
+			err = fmt.Errorf("events are %v", events)
+		}
+		return err
+	})
+	eventually(t, "the first gang's status is written", func(ctx context.Context) error {
+		got, err := e.dynamic.Resource(resource).Namespace(ns).Get(ctx, "first", metav1.GetOptions{})
+		if err == nil && got.Object["status"] == nil {
+			err = fmt.Errorf("the group has no status")
+		}
+		return err
+	})
+
+	before := e.writes(t, nil)
+	declared := object(t, `{apiVersion: scheduling.x-k8s.io/v1alpha1, kind: PodGroup, metadata: {name: g}, spec: {minMember: 64}}`)
+	if _, err := e.dynamic.Resource(resource).Namespace(ns).Create(t.Context(), declared, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	e.create(t, ns, gangOf("p", 64, 1, labels("scheduling.x-k8s.io/pod-group", "g"))...)
+	e.expectBound(t, ns, 65)
+	eventually(t, "the gang's event and status are written", func(ctx context.Context) error {
+		events, err := e.eventsOf(ctx, ns)
+		if err == nil && events["Scheduled"] != 2 {
+			err = fmt.Errorf("events are %v", events)
+		}
+		if err != nil {
+			return err
+		}
+		got, err := e.dynamic.Resource(resource).Namespace(ns).Get(ctx, "g", metav1.GetOptions{})
+		if err == nil && got.Object["status"] == nil {
+			err = fmt.Errorf("the group has no status")
+		}
+		return err
+	})
+	writes := e.writes(t, before)
+	t.Logf("writes: %v", writes)
+	if n := writes["create pods/binding"]; n != 64 {
+		t.Errorf("%d binds, want 64", n)
+	}
+	delete(writes, "create pods/binding")
+	others := 0
+	for _, n := range writes {
+		others += n
+	}
+	if others > 4 {
+		t.Errorf("%d other writes, want at most 4: %v", others, writes)
+	}
+}
+
+// Plain pods keep the events that users know.
+func TestPlainPodKeepsItsEvents(t *testing.T) {
+	e := stock(t)
+	e.scheduler(t)
+	ns := e.namespace(t)
+	e.create(t, ns, pod("fits", 1), pod("huge", nodeGPUs+1))
+	e.expectBound(t, ns, 1)
+	e.expectHeld(t, ns, "huge", corev1.PodReasonUnschedulable)
+	eventually(t, "both pods have their event", func(ctx context.Context) error {
+		events, err := e.eventsOf(ctx, ns)
+		if err == nil && (events["Scheduled"] != 1 || events["FailedScheduling"] != 1) {
+			err = fmt.Errorf("events are %v", events)
+		}
+		return err
+	})
+}
