@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,6 +16,7 @@ import (
 	"k8s.io/component-base/logs"
 	logsapi "k8s.io/component-base/logs/api/v1"
 	"k8s.io/component-base/term"
+	"k8s.io/component-base/version"
 	"k8s.io/component-base/version/verflag"
 	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app"
@@ -59,8 +61,7 @@ func NewCommand() (*cobra.Command, error) {
 	cmd := &cobra.Command{
 		Use:          "berth",
 		Short:        "A second Kubernetes scheduler for GPU clusters",
-		Long:         help,
-		Example:      examples,
+		Long:         help + "\n\nExamples:\n" + examples,
 		SilenceUsage: true,
 		Args:         cobra.NoArgs,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
@@ -68,6 +69,10 @@ func NewCommand() (*cobra.Command, error) {
 			return upstream.ComponentGlobalsRegistry.Set()
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f := cmd.Flags().Lookup("version"); f.Value.String() == "true" {
+				fmt.Fprintln(cmd.OutOrStdout(), "berth", version.Get().GitVersion)
+				return nil
+			}
 			verflag.PrintAndExitIfRequested()
 			return run(cmd, upstream, own)
 		},
@@ -91,6 +96,8 @@ func NewCommand() (*cobra.Command, error) {
 	for _, set := range sets.FlagSets {
 		cmd.Flags().AddFlagSet(set)
 	}
+	// What is Berth's own comes first in the help.
+	sets.Order = append([]string{"gangs"}, slices.DeleteFunc(sets.Order, func(name string) bool { return name == "gangs" })...)
 	columns, _, _ := term.TerminalSize(cmd.OutOrStdout())
 	cliflag.SetUsageAndHelpFunc(cmd, *sets, columns)
 	if err := cmd.MarkFlagFilename("config", "yaml", "yml", "json"); err != nil {

@@ -111,6 +111,35 @@ func (e *environment) bindBy(t *testing.T, namespace, name, node string) {
 	}
 }
 
+// What a dead leader left is finished in the domain where it began.
+func TestHalfBoundGangIsFinishedInItsRack(t *testing.T) {
+	e := stock(t)
+	ns := e.namespace(t)
+	inOneRack := annotations("berth.dev/required-topology", "rack")
+	e.create(t, ns, gangOf("p", 6, nodeGPUs, ours("g", 6), inOneRack)...)
+	begun, err := e.client.CoreV1().Nodes().Get(t.Context(), "node-00020", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rack := begun.Labels[localcluster.RackLabel]
+	e.bindBy(t, ns, "p-0", begun.Name)
+	e.scheduler(t)
+	e.expectBound(t, ns, 6)
+	pods, err := e.client.CoreV1().Pods(ns).List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range pods.Items {
+		node, err := e.client.CoreV1().Nodes().Get(t.Context(), pods.Items[i].Spec.NodeName, metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := node.Labels[localcluster.RackLabel]; got != rack {
+			t.Errorf("pod %q is in rack %q; the gang was begun in %q", pods.Items[i].Name, got, rack)
+		}
+	}
+}
+
 // A gang that was bound by half and cannot be completed gives its places back when
 // the grace period has passed, and not before a PodDisruptionBudget allows it.
 func TestHalfBoundGangIsReleased(t *testing.T) {

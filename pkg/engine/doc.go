@@ -1,0 +1,38 @@
+// Package engine runs upstream's scheduler with Berth around it. It is the only
+// importer of k8s.io/kubernetes/pkg/scheduler.
+//
+// Upstream has a native gang engine, the pod-group cycle: it tries a whole group
+// against one snapshot and commits all of it or nothing. It wants pods with
+// spec.schedulingGroup and PodGroups of scheduling.k8s.io, which a stock API server
+// does not serve. The engine opens it to every cluster and every dialect:
+//
+//	pods ──────────► transform ──► spec.schedulingGroup, in memory ──► scheduler
+//	foreign groups ► kindWatcher ─┐
+//	native groups ──────────────► ├─ state.Gangs ─ verdict ─ bridge ─► podGroupSource
+//	sizes on pods ────────────────┘                                        │
+//	scheduler ◄── PodGroup informer ◄──────────────────────────────────────┘
+//
+// A gang reaches the scheduler only once it is whole and without fault; until then
+// its pods wait in the queue outside of every heap, and cost no cycle.
+//
+// What the scheduler writes passes a budget. It gets a client and recorders of ours:
+//
+//   - a bind is one write, as it is;
+//   - the condition of a pod that waits is written later, once, and only if it says
+//     something new (conditions.go);
+//   - the status of a translated group goes to the object that declared the gang,
+//     and the events of its pods become one for the gang (reporter.go);
+//   - a plain pod keeps its events, less repetitions (recorder.go).
+//
+// After the death of a leader between two binds, the next cycle finishes the gang,
+// for bound members count and keep the rest in their domain. recovery.go evicts the
+// bound ones if that does not come to pass in time.
+//
+// What each odd gang gets for an answer is package gang's to say; see its Code.
+//
+// Files: command.go (flags, set-up, run), profile.go (gates, built-in profile, what
+// a user's configuration may not do), engine.go (wiring, leadership), informers.go
+// and source.go (what the scheduler reads), kinds.go and bridge.go (where gangs come
+// from), client.go, conditions.go, recorder.go and reporter.go (what it writes),
+// recovery.go, metrics.go.
+package engine
