@@ -59,7 +59,7 @@ network.
 demo ends with status 1 if a gang is partial, a GPU double-booked, a node
 oversubscribed, or a pod unbound that should be bound. The JSON is printed all the
 same, and the scheduler's log is then kept beside the page.`,
-		Example: `  # 2,500 nodes, 20,000 GPUs: a few minutes
+		Example: `  # 2,500 nodes, 20,000 GPUs: about a minute, once everything is built
   berth-local demo
 
   # a quick look

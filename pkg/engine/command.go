@@ -86,7 +86,7 @@ func NewCommand() (*cobra.Command, error) {
 		"Allow a profile named default-scheduler. Only for clusters in which no kube-scheduler runs.")
 	verflag.AddFlags(sets.FlagSet("global"))
 	globalflag.AddGlobalFlags(sets.FlagSet("global"), cmd.Name(), logs.SkipLoggingConfigurationFlags())
-	for flag, value := range map[string]string{"leader-elect-resource-name": LeaseName, "leader-elect-resource-namespace": LeaseNamespace} {
+	for flag, value := range map[string]string{leaseNameFlag: LeaseName, leaseNamespaceFlag: LeaseNamespace} {
 		f := sets.FlagSet("leader election").Lookup(flag)
 		f.DefValue = value
 		if err := f.Value.Set(value); err != nil {
@@ -131,14 +131,21 @@ func run(cmd *cobra.Command, upstream *options.Options, own *Options) error {
 	if err != nil {
 		return fmt.Errorf("naming the informers: %w", err)
 	}
-	upstream.InformerName = name
 	if upstream.ComponentConfig, err = builtinConfiguration(); err != nil {
 		return err
 	}
+	configuration := upstream.ComponentConfig
 	if upstream.ConfigFile != "" {
-		if err := checkConfigFile(upstream, own); err != nil {
-			return err
+		// Upstream reads the file anew; what is changed here is handed on by flags.
+		if configuration, err = options.LoadConfigFromFile(klog.Background(), upstream.ConfigFile); err != nil {
+			return fmt.Errorf("reading --config %q: %w", upstream.ConfigFile, err)
 		}
+		if err := checkProfiles(configuration, own.ReplaceDefault); err != nil {
+			return fmt.Errorf("checking --config %q: %w", upstream.ConfigFile, err)
+		}
+	}
+	if err := placeLease(ctx, upstream, configuration); err != nil {
+		return err
 	}
 	for _, err := range upstream.Validate() {
 		return err
@@ -157,6 +164,7 @@ func run(cmd *cobra.Command, upstream *options.Options, own *Options) error {
 		scheduler.WithComponentConfigVersion(completed.ComponentConfig.TypeMeta.APIVersion),
 		scheduler.WithKubeConfig(completed.KubeConfig),
 		scheduler.WithProfiles(completed.ComponentConfig.Profiles...),
+		scheduler.WithFrameworkOutOfTreeRegistry(e.plugins()),
 		scheduler.WithPercentageOfNodesToScore(completed.ComponentConfig.PercentageOfNodesToScore),
 		scheduler.WithPodMaxBackoffSeconds(completed.ComponentConfig.PodMaxBackoffSeconds),
 		scheduler.WithPodInitialBackoffSeconds(completed.ComponentConfig.PodInitialBackoffSeconds),
@@ -178,29 +186,4 @@ func run(cmd *cobra.Command, upstream *options.Options, own *Options) error {
 	e.attach(ctx, sched)
 	e.start(ctx)
 	return app.Run(ctx, &completed, sched)
-}
-
-// checkConfigFile reads --config once before upstream does, to make it safe beside
-// kube-scheduler; the lease it may move is handed on by the flags of the election.
-func checkConfigFile(upstream *options.Options, own *Options) error {
-	cfg, err := options.LoadConfigFromFile(klog.Background(), upstream.ConfigFile)
-	if err != nil {
-		return fmt.Errorf("reading --config %q: %w", upstream.ConfigFile, err)
-	}
-	if err := adopt(cfg, own.ReplaceDefault); err != nil {
-		return fmt.Errorf("checking --config %q: %w", upstream.ConfigFile, err)
-	}
-	election := upstream.Flags.FlagSet("leader election")
-	for flag, value := range map[string]string{
-		"leader-elect-resource-name":      cfg.LeaderElection.ResourceName,
-		"leader-elect-resource-namespace": cfg.LeaderElection.ResourceNamespace,
-	} {
-		if election.Changed(flag) {
-			continue
-		}
-		if err := election.Set(flag, value); err != nil {
-			return fmt.Errorf("setting --%s: %w", flag, err)
-		}
-	}
-	return nil
 }

@@ -3,10 +3,12 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
@@ -15,12 +17,16 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/klog/v2"
+	fwk "k8s.io/kube-scheduler/framework"
 	schedulerserverconfig "k8s.io/kubernetes/cmd/kube-scheduler/app/config"
 	"k8s.io/kubernetes/pkg/scheduler"
+	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
+	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 	"k8s.io/kubernetes/pkg/scheduler/profile"
 	"k8s.io/utils/clock"
 
+	"github.com/berth-dev/berth/pkg/plugins/ganggate"
 	"github.com/berth-dev/berth/pkg/state"
 )
 
@@ -37,6 +43,7 @@ type engine struct {
 	recovery   *recovery
 	client     *budgetClient
 	budget     *eventBudget
+	gate       *gate
 
 	leadOnce sync.Once
 }
@@ -62,13 +69,13 @@ func install(cc *schedulerserverconfig.Config, informerName *cache.InformerName,
 	}
 
 	source := newPodGroupSource()
-	factory, pods, err := newInformerFactory(raw, informerName, ours, source)
+	e := &engine{reporter: newReporter(clock.RealClock{}, dynamicClient), gate: newGate()}
+	b := newBridge(source, e.reporter)
+	e.gangs = state.NewGangs(ours, b, clock.RealClock{})
+	factory, err := newInformerFactory(raw, informerName, ours, e, source, e.gate)
 	if err != nil {
 		return nil, nil, err
 	}
-	e := &engine{reporter: newReporter(clock.RealClock{}, dynamicClient)}
-	b := newBridge(source, e.reporter)
-	e.gangs = state.NewGangs(ours, b, clock.RealClock{})
 	e.kinds = newKindWatcher(raw, dynamicClient, metadataClient, e.gangs, b)
 	e.conditions = newConditionWriter(raw, factory.Core().V1().Pods().Lister())
 	e.client = &budgetClient{Interface: raw, conditions: e.conditions, reporter: e.reporter, written: map[types.NamespacedName]string{}}
@@ -77,30 +84,31 @@ func install(cc *schedulerserverconfig.Config, informerName *cache.InformerName,
 	e.reporter.gangs, e.reporter.conditions, e.reporter.recorder = e.gangs, e.conditions, recorder
 	e.recovery = &recovery{client: raw, gangs: e.gangs, recorder: recorder, clock: clock.RealClock{}, grace: options.GangGracePeriod}
 
-	if _, err := pods.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(obj any) { e.gangs.SetPod(obj.(*corev1.Pod)) },
-		UpdateFunc: func(_, obj any) { e.gangs.SetPod(obj.(*corev1.Pod)) },
-		DeleteFunc: e.podGone,
-	}); err != nil {
-		return nil, nil, fmt.Errorf("watching pods for gangs: %w", err)
-	}
-	if _, err := factory.Scheduling().V1beta1().PodGroups().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
-		DeleteFunc: func(obj any) {
-			if name, err := cache.DeletionHandlingObjectToName(obj); err == nil {
-				e.client.forgetNative(types.NamespacedName{Namespace: name.Namespace, Name: name.Name})
-			}
-		},
-	}); err != nil {
-		return nil, nil, fmt.Errorf("watching pod groups: %w", err)
-	}
+	e.gate.gone = e.client.forgetNative
 	registerMetrics(e.gangs)
 
+	for i := range cc.ComponentConfig.Profiles {
+		enabled := &cc.ComponentConfig.Profiles[i].Plugins.PreEnqueue.Enabled
+		if !slices.ContainsFunc(*enabled, func(p schedulerconfig.Plugin) bool { return p.Name == ganggate.Name }) {
+			*enabled = append(*enabled, schedulerconfig.Plugin{Name: ganggate.Name})
+		}
+	}
 	cc.Client = e.client
 	cc.InformerFactory = factory
 	recorders := func(name string) events.EventRecorderLogger {
 		return budgetRecorder{cc.EventBroadcaster.NewRecorder(name), e.budget}
 	}
 	return e, recorders, nil
+}
+
+// plugins are those of Berth. GangGate is in every profile, whatever a user's
+// configuration says: without it the scheduler tries parts of gangs.
+func (e *engine) plugins() frameworkruntime.Registry {
+	return frameworkruntime.Registry{
+		ganggate.Name: func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
+			return ganggate.New(e.gate), nil
+		},
+	}
 }
 
 // start runs what every replica runs, leading or not.
@@ -112,6 +120,7 @@ func (e *engine) start(ctx context.Context) {
 // attach makes the scheduler's first cycle wait for the gangs, and starts with it
 // what only the leader does. Upstream asks for the first entity once it leads.
 func (e *engine) attach(ctx context.Context, sched *scheduler.Scheduler) {
+	e.gate.activate = sched.SchedulingQueue.Activate
 	next := sched.NextEntity
 	sched.NextEntity = func(logger klog.Logger) (framework.QueuedEntityInfo, error) {
 		e.leadOnce.Do(func() { e.lead(ctx, logger) })
@@ -131,12 +140,11 @@ func (e *engine) lead(ctx context.Context, logger klog.Logger) {
 	go e.recovery.Run(ctx)
 }
 
-func (e *engine) podGone(obj any) {
-	if gone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
-		obj = gone.Obj
-	}
-	if pod, ok := obj.(*corev1.Pod); ok {
-		e.gangs.DeletePod(pod)
-		e.budget.forget(pod.UID)
-	}
+// SetPod takes in a pod that the scheduler has taken in.
+func (e *engine) SetPod(pod *corev1.Pod) { e.gangs.SetPod(pod) }
+
+// DeletePod forgets a pod that the scheduler has forgotten.
+func (e *engine) DeletePod(pod *corev1.Pod) {
+	e.gangs.DeletePod(pod)
+	e.budget.forget(pod.UID)
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -17,11 +18,17 @@ import (
 	"github.com/berth-dev/berth/pkg/dialect"
 )
 
+// podFeed takes in pods, each after the scheduler has.
+type podFeed interface {
+	SetPod(pod *corev1.Pod)
+	DeletePod(pod *corev1.Pod)
+}
+
 // newInformerFactory returns the informers that the scheduler runs on. Two of
 // them are ours, registered before the scheduler asks for them: the pod informer,
 // which puts each pod into the group that its dialect names, and the pod group
 // informer, which reads the source. The factory keeps the first of each type.
-func newInformerFactory(client kubernetes.Interface, name *cache.InformerName, ours func(string) bool, groups *podGroupSource) (informers.SharedInformerFactory, cache.SharedIndexInformer, error) {
+func newInformerFactory(client kubernetes.Interface, name *cache.InformerName, ours func(string) bool, feed podFeed, groups *podGroupSource, g *gate) (informers.SharedInformerFactory, error) {
 	factory := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithInformerName(name))
 
 	// Pods that have ended hold nothing, and a cluster has many of them.
@@ -32,15 +39,16 @@ func newInformerFactory(client kubernetes.Interface, name *cache.InformerName, o
 		InformerName:     name,
 	})
 	if err := pods.SetTransform(groupTransform(ours)); err != nil {
-		return nil, nil, fmt.Errorf("setting up the pod informer: %w", err)
+		return nil, fmt.Errorf("setting up the pod informer: %w", err)
 	}
 	factory.InformerFor(&corev1.Pod{}, func(kubernetes.Interface, time.Duration) cache.SharedIndexInformer {
-		return regroupingInformer{pods}
+		return &regroupingInformer{SharedIndexInformer: pods, feed: feed}
 	})
 	factory.InformerFor(&schedulingv1beta1.PodGroup{}, func(kubernetes.Interface, time.Duration) cache.SharedIndexInformer {
-		return cache.NewSharedIndexInformer(groups, &schedulingv1beta1.PodGroup{}, 0, cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})
+		informer := cache.NewSharedIndexInformer(groups, &schedulingv1beta1.PodGroup{}, 0, cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})
+		return gatedInformer{informer, g}
 	})
-	return factory, pods, nil
+	return factory, nil
 }
 
 // dropManagedFields is a transform that drops what nobody here reads.
@@ -71,37 +79,58 @@ func groupTransform(ours func(string) bool) cache.TransformFunc {
 	}
 }
 
-// regroupingInformer hands a pod that changed its group to the handlers as one pod
-// that went and another that came. The scheduler takes a pod's group for immutable,
-// as the native field is; labels are not.
+// regroupingInformer hands a pod that changed its group to its handler as one pod
+// that went and another that came: the scheduler takes a pod's group for immutable,
+// as the native field is, and labels are not. After the handler, the feed gets the
+// pod; so a gang that the feed finds complete is in the scheduling queue.
 type regroupingInformer struct {
 	cache.SharedIndexInformer
+	feed podFeed
+	// handled is set once there is a handler. The scheduler has one; a second one
+	// would feed pods twice, and before the first is done with them.
+	handled bool
 }
 
-func (i regroupingInformer) AddEventHandler(handler cache.ResourceEventHandler) (cache.ResourceEventHandlerRegistration, error) {
-	return i.SharedIndexInformer.AddEventHandler(regroupingHandler{handler})
+var errSecondHandler = errors.New("the scheduler handles pods in two places; the bridge expects one")
+
+func (i *regroupingInformer) AddEventHandler(handler cache.ResourceEventHandler) (cache.ResourceEventHandlerRegistration, error) {
+	if i.handled {
+		return nil, errSecondHandler
+	}
+	i.handled = true
+	return i.SharedIndexInformer.AddEventHandler(regroupingHandler{handler, i.feed})
 }
 
-func (i regroupingInformer) AddEventHandlerWithResyncPeriod(handler cache.ResourceEventHandler, period time.Duration) (cache.ResourceEventHandlerRegistration, error) {
-	return i.SharedIndexInformer.AddEventHandlerWithResyncPeriod(regroupingHandler{handler}, period)
-}
-
-func (i regroupingInformer) AddEventHandlerWithOptions(handler cache.ResourceEventHandler, options cache.HandlerOptions) (cache.ResourceEventHandlerRegistration, error) {
-	return i.SharedIndexInformer.AddEventHandlerWithOptions(regroupingHandler{handler}, options)
-}
-
+// regroupingHandler is one handler with the feed behind it.
 type regroupingHandler struct {
-	cache.ResourceEventHandler
+	scheduler cache.ResourceEventHandler
+	feed      podFeed
+}
+
+func (h regroupingHandler) OnAdd(obj any, initial bool) {
+	h.scheduler.OnAdd(obj, initial)
+	h.feed.SetPod(obj.(*corev1.Pod))
 }
 
 func (h regroupingHandler) OnUpdate(oldObj, newObj any) {
 	oldPod, newPod := oldObj.(*corev1.Pod), newObj.(*corev1.Pod)
 	if groupOf(oldPod) == groupOf(newPod) {
-		h.ResourceEventHandler.OnUpdate(oldObj, newObj)
-		return
+		h.scheduler.OnUpdate(oldObj, newObj)
+	} else {
+		h.scheduler.OnDelete(oldObj)
+		h.scheduler.OnAdd(newObj, false)
 	}
-	h.OnDelete(oldObj)
-	h.OnAdd(newObj, false)
+	h.feed.SetPod(newPod)
+}
+
+func (h regroupingHandler) OnDelete(obj any) {
+	h.scheduler.OnDelete(obj)
+	if gone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
+		obj = gone.Obj
+	}
+	if pod, ok := obj.(*corev1.Pod); ok {
+		h.feed.DeletePod(pod)
+	}
 }
 
 // groupOf returns the name of the pod group of a pod, "" for a plain pod.

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/component-base/featuregate"
 	"k8s.io/kubernetes/pkg/features"
@@ -96,18 +95,12 @@ func packGPUs() *schedulerconfig.ScoringStrategy {
 	}
 }
 
-// adopt makes a user's configuration safe beside kube-scheduler.
-func adopt(cfg *schedulerconfig.KubeSchedulerConfiguration, replaceDefault bool) error {
+// checkProfiles refuses a configuration that would take pods from kube-scheduler.
+func checkProfiles(cfg *schedulerconfig.KubeSchedulerConfiguration, replaceDefault bool) error {
 	for i := range cfg.Profiles {
 		if cfg.Profiles[i].SchedulerName == corev1.DefaultSchedulerName && !replaceDefault {
 			return errors.New(`the configuration has a profile for schedulerName "default-scheduler" (a configuration without profiles has one): ` +
 				`Berth would take the pods of kube-scheduler; set profiles[0].schedulerName to "berth", or pass --replace-default-scheduler if no kube-scheduler runs`)
-		}
-	}
-	if cfg.LeaderElection.ResourceName == upstreamLeaseName && !replaceDefault {
-		cfg.LeaderElection.ResourceName = LeaseName
-		if cfg.LeaderElection.ResourceNamespace == metav1.NamespaceSystem {
-			cfg.LeaderElection.ResourceNamespace = LeaseNamespace
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -91,6 +92,34 @@ func TestWritesForAGang(t *testing.T) {
 	}
 	if others > 4 {
 		t.Errorf("%d other writes, want at most 4: %v", others, writes)
+	}
+}
+
+// Many gangs at once for which there is room: none of them is tried before all its
+// pods are in the queue, so none is refused. Refusals would show as conditions.
+func TestNoGangIsTriedInParts(t *testing.T) {
+	e := stock(t)
+	e.scheduler(t)
+	ns := e.namespace(t)
+	const gangs, size = 60, 8
+	var pods []*corev1.Pod
+	for i := range gangs {
+		name := fmt.Sprintf("g%d", i)
+		pods = append(pods, gangOf(name, size, 1, ours(name, size))...)
+	}
+	before := e.writes(t, nil)
+	e.create(t, ns, pods...)
+	e.expectBound(t, ns, gangs*size)
+	eventually(t, "every gang has its event", func(ctx context.Context) error {
+		events, err := e.eventsOf(ctx, ns)
+		if err == nil && events["Scheduled"] != gangs {
+			err = fmt.Errorf("events are %v", events)
+		}
+		return err
+	})
+	want := map[string]int{"create pods/binding": gangs * size, "create events": gangs}
+	if diff := cmp.Diff(want, e.writes(t, before)); diff != "" {
+		t.Errorf("writes (-want +got):\n%s", diff)
 	}
 }
 
