@@ -1,0 +1,62 @@
+package pack
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+// cluster returns an index of nodes of 8 devices, filled at random to a part.
+func cluster(nodes int, fill float64) *Index {
+	r := rand.New(rand.NewPCG(1, 1))
+	ix := NewIndex()
+	for id := range NodeID(nodes) {
+		ix.Set(id, Node{
+			Free:    Amounts{Kind: 1, Devices: 8, CPU: 192_000, Memory: 2 << 40, Pods: 110},
+			Domains: []DomainID{DomainID(id / 32), DomainID(1_000_000/32 + id/256)},
+		})
+		for left := int32(8); left > 0 && r.Float64() < fill; {
+			k := min(left, 1<<r.IntN(4))
+			ix.Take(id, Amounts{Kind: 1, Devices: k, CPU: int64(k) * 8000, Memory: int64(k) << 36, Pods: 1})
+			left -= k
+		}
+	}
+	return ix
+}
+
+// One pod: the first node offered, taken, and given back.
+func BenchmarkOfferTakeRevert(b *testing.B) {
+	for _, nodes := range []int{100, 1000, 2500, 10_000, 25_000, 100_000} {
+		for _, fill := range []float64{0, 0.5, 0.9} {
+			b.Run(fmt.Sprintf("nodes=%d/fill=%.1f", nodes, fill), func(b *testing.B) {
+				ix := cluster(nodes, fill)
+				request := Amounts{Kind: 1, Devices: 2, CPU: 16_000, Memory: 1 << 37, Pods: 1}
+				for range ix.Offer(request, Pack, nil) {
+					goto offered
+				}
+				b.Fatal("no node is offered: there is nothing to measure")
+			offered:
+				b.ReportAllocs()
+				for b.Loop() {
+					for id := range ix.Offer(request, Pack, nil) {
+						ix.Revert(ix.Take(id, request))
+						break
+					}
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkSlots(b *testing.B) {
+	for _, nodes := range []int{2500, 25_000} {
+		b.Run(fmt.Sprintf("nodes=%d", nodes), func(b *testing.B) {
+			ix := cluster(nodes, 0.5)
+			request := Amounts{Kind: 1, Devices: 8, Pods: 1}
+			b.ReportAllocs()
+			for b.Loop() {
+				ix.Slots(3, request)
+			}
+		})
+	}
+}

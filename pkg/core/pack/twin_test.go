@@ -1,0 +1,191 @@
+package pack
+
+import (
+	"cmp"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// twin is the index as anybody would first write it: a scan of all nodes.
+type twin struct {
+	nodes map[NodeID]Node
+}
+
+// offer returns the nodes with room in the order of the package doc.
+func (tw *twin) offer(request Amounts, policy Policy, eligible func(NodeID) bool) []NodeID {
+	var out []NodeID
+	for id, node := range tw.nodes {
+		if eligible(id) && node.Free.Fits(request) {
+			out = append(out, id)
+		}
+	}
+	slices.SortFunc(out, func(a, b NodeID) int {
+		x, y := tw.nodes[a].Free, tw.nodes[b].Free
+		s, t := shapeOf(x), shapeOf(y)
+		wasted := func(kind DeviceKind) int {
+			if request.Devices == 0 && kind != NoDevice {
+				return 1
+			}
+			return 0
+		}
+		tight := cmp.Or(
+			cmp.Compare(s.devices, t.devices),
+			cmp.Compare(s.cpu, t.cpu),
+			cmp.Compare(s.memory, t.memory),
+			cmp.Compare(s.kind, t.kind),
+		)
+		if policy == Spread {
+			tight = -tight
+		}
+		return cmp.Or(cmp.Compare(wasted(x.Kind), wasted(y.Kind)), tight, cmp.Compare(a, b))
+	})
+	return out
+}
+
+// slots counts by scanning the nodes of a domain.
+func (tw *twin) slots(domain DomainID, request Amounts) int64 {
+	var slots int64
+	for _, node := range tw.nodes {
+		if !slices.Contains(node.Domains, domain) || shapeOf(node.Free).fits(request) == fitsNever {
+			continue
+		}
+		if request.Devices == 0 {
+			slots++
+			continue
+		}
+		slots += int64(min(node.Free.Devices, MaxDevices) / request.Devices)
+	}
+	return slots
+}
+
+func randomNode(r *rand.Rand) Node {
+	free := Amounts{
+		CPU:    int64(r.IntN(200_000)) - 1000,
+		Memory: int64(r.IntN(1<<40)) - 1<<20,
+		Pods:   int32(r.IntN(20)),
+	}
+	if r.IntN(4) > 0 {
+		free.Kind = DeviceKind(1 + r.IntN(2))
+		free.Devices = int32(r.IntN(10)) - 1
+	}
+	return Node{Free: free, Domains: []DomainID{DomainID(r.IntN(4)), DomainID(4 + r.IntN(2))}}
+}
+
+func randomRequest(r *rand.Rand) Amounts {
+	request := Amounts{CPU: int64(r.IntN(40_000)), Memory: int64(r.IntN(1 << 37)), Pods: 1}
+	if r.IntN(5) == 0 {
+		request.CPU, request.Memory = 0, 0
+	}
+	if r.IntN(3) > 0 {
+		request.Kind, request.Devices = DeviceKind(1+r.IntN(2)), int32(1+r.IntN(8))
+	}
+	return request
+}
+
+// pair is an index and its twin, in the same state.
+type pair struct {
+	index *Index
+	twin  twin
+	undo  []Undo
+	free  []Amounts
+	// asked counts questions, answered those with a choice of nodes.
+	asked, answered int
+}
+
+// step makes one random change to both, or asks both.
+func (p *pair) step(t *testing.T, r *rand.Rand, nodes int) {
+	t.Helper()
+	id := NodeID(r.IntN(nodes))
+	node, exists := p.twin.nodes[id]
+	switch what := r.IntN(12); {
+	case what < 3:
+		// What was taken stays taken: an undo is for the state after its take.
+		p.undo, p.free = nil, nil
+		node = randomNode(r)
+		p.index.Set(id, node)
+		p.twin.nodes[id] = node
+	case what < 4:
+		p.undo, p.free = nil, nil
+		p.index.Remove(id)
+		delete(p.twin.nodes, id)
+	case what < 7 && exists:
+		request := randomRequest(r)
+		p.undo = append(p.undo, p.index.Take(id, request))
+		p.free = append(p.free, node.Free)
+		node.Free = node.Free.minus(request)
+		p.twin.nodes[id] = node
+	case what < 9 && len(p.undo) > 0:
+		last := len(p.undo) - 1
+		p.index.Revert(p.undo[last])
+		back := p.twin.nodes[p.undo[last].node]
+		back.Free = p.free[last]
+		p.twin.nodes[p.undo[last].node] = back
+		p.undo, p.free = p.undo[:last], p.free[:last]
+	default:
+		p.ask(t, r, nodes)
+	}
+}
+
+// ask compares the answers to one random question.
+func (p *pair) ask(t *testing.T, r *rand.Rand, nodes int) {
+	t.Helper()
+	request, policy := randomRequest(r), Policy(r.IntN(2))
+	var eligible *Set
+	has := func(NodeID) bool { return true }
+	if r.IntN(2) == 0 {
+		eligible = &Set{}
+		for id := range NodeID(nodes) {
+			if r.IntN(3) > 0 {
+				eligible.Add(id)
+			}
+		}
+		has = eligible.Has
+	}
+	want := p.twin.offer(request, policy, has)
+	p.asked++
+	if len(want) > 1 {
+		p.answered++
+	}
+	if got := slices.Collect(p.index.Offer(request, policy, eligible)); !slices.Equal(got, want) {
+		t.Fatalf("request %+v, policy %d: offered %v, want %v", request, policy, got, want)
+	}
+	domain := DomainID(r.IntN(7))
+	if got, want := p.index.Slots(domain, request), p.twin.slots(domain, request); got != want {
+		t.Fatalf("request %+v: %d slots in domain %d, want %d", request, got, domain, want)
+	}
+}
+
+func TestIndexAgreesWithAScan(t *testing.T) {
+	const steps, nodes = 50_000, 60
+	r := rand.New(rand.NewPCG(7, 7))
+	p := &pair{index: NewIndex(), twin: twin{nodes: map[NodeID]Node{}}}
+	for range steps {
+		p.step(t, r, nodes)
+	}
+	if p.asked < steps/5 || p.answered < p.asked/2 {
+		t.Fatalf("%d questions in %d steps, %d of them with a choice: the test is too easy", p.asked, steps, p.answered)
+	}
+	// Reverting everything gives back what was taken, to the amount.
+	for len(p.undo) > 0 {
+		last := len(p.undo) - 1
+		p.index.Revert(p.undo[last])
+		got, _ := p.index.Free(p.undo[last].node)
+		if got != p.free[last] {
+			t.Fatalf("after the undo, node %d has %+v free, want %+v", p.undo[last].node, got, p.free[last])
+		}
+		p.undo, p.free = p.undo[:last], p.free[:last]
+	}
+}
+
+func FuzzIndex(f *testing.F) {
+	f.Add(uint64(1), uint16(300))
+	f.Add(uint64(42), uint16(900))
+	f.Fuzz(func(t *testing.T, seed uint64, steps uint16) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		p := &pair{index: NewIndex(), twin: twin{nodes: map[NodeID]Node{}}}
+		for range steps % 2000 {
+			p.step(t, r, 20)
+		}
+	})
+}
