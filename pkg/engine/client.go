@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"sync"
 
@@ -14,6 +15,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	typedschedulingv1beta1 "k8s.io/client-go/kubernetes/typed/scheduling/v1beta1"
+	schedulinglisters "k8s.io/client-go/listers/scheduling/v1beta1"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 )
@@ -26,10 +28,16 @@ type budgetClient struct {
 	kubernetes.Interface
 	conditions *conditionWriter
 	reporter   *reporter
+	groups     schedulinglisters.PodGroupLister
 
 	mu sync.Mutex
-	// written is the gist of the last condition of each native group.
-	written map[types.NamespacedName]string
+	// written is what was written lately of each native group that the scheduler
+	// knows.
+	written map[types.NamespacedName]*saidOfNative
+}
+
+func newBudgetClient(client kubernetes.Interface, c *conditionWriter, r *reporter, groups schedulinglisters.PodGroupLister) *budgetClient {
+	return &budgetClient{Interface: client, conditions: c, reporter: r, groups: groups, written: map[types.NamespacedName]*saidOfNative{}}
 }
 
 func (c *budgetClient) CoreV1() typedcorev1.CoreV1Interface {
@@ -67,36 +75,48 @@ func (p budgetPods) Delete(ctx context.Context, name string, options metav1.Dele
 
 func (p budgetPods) Patch(ctx context.Context, name string, kind types.PatchType, data []byte, options metav1.PatchOptions, subresources ...string) (*corev1.Pod, error) {
 	if len(subresources) == 1 && subresources[0] == "status" {
-		if condition, only := onlyScheduledCondition(data); only {
-			p.client.conditions.Set(types.NamespacedName{Namespace: p.namespace, Name: name}, condition)
-			return &corev1.Pod{}, nil
+		if raw, only := conditionIn(data, string(corev1.PodScheduled)); raw != nil {
+			pod := types.NamespacedName{Namespace: p.namespace, Name: name}
+			condition := p.client.conditions.current(pod)
+			if err := json.Unmarshal(raw, &condition); err != nil {
+				return nil, fmt.Errorf("reading the condition of pod %q: %w", name, err)
+			}
+			if only && condition.Status == corev1.ConditionFalse && condition.Reason != "" {
+				p.client.conditions.Set(pod, condition)
+				return &corev1.Pod{}, nil
+			}
+			p.client.conditions.forget(pod)
 		}
 	}
 	apiWrites.WithLabelValues("pod_status").Inc()
 	return p.PodInterface.Patch(ctx, name, kind, data, options, subresources...)
 }
 
-// onlyScheduledCondition reads a patch of a pod's status. It is true if the patch
-// does nothing but to say that the pod is not scheduled, and why.
-func onlyScheduledCondition(data []byte) (corev1.PodCondition, bool) {
+// conditionIn returns the condition of a type in a patch of a status, nil if there
+// is none, and whether the patch does nothing else. What the patch is silent about
+// in the condition stays as it is: it is to be read into the present one.
+func conditionIn(data []byte, conditionType string) (raw json.RawMessage, only bool) {
 	var patch struct {
-		Metadata map[string]json.RawMessage `json:"metadata"`
-		Status   map[string]json.RawMessage `json:"status"`
+		Status map[string]json.RawMessage `json:"status"`
 	}
-	if json.Unmarshal(data, &patch) != nil {
-		return corev1.PodCondition{}, false
+	var conditions []json.RawMessage
+	if json.Unmarshal(data, &patch) != nil || json.Unmarshal(patch.Status["conditions"], &conditions) != nil {
+		return nil, false
 	}
+	only = len(conditions) == 1
 	for field := range patch.Status {
-		if field != "conditions" && !strings.HasPrefix(field, "$setElementOrder/") {
-			return corev1.PodCondition{}, false
+		only = only && (field == "conditions" || strings.HasPrefix(field, "$setElementOrder/"))
+	}
+	for _, c := range conditions {
+		var head struct {
+			Type      string `json:"type"`
+			Directive string `json:"$patch"`
+		}
+		if json.Unmarshal(c, &head) == nil && head.Type == conditionType && head.Directive == "" {
+			return c, only
 		}
 	}
-	var conditions []corev1.PodCondition
-	if json.Unmarshal(patch.Status["conditions"], &conditions) != nil || len(conditions) != 1 {
-		return corev1.PodCondition{}, false
-	}
-	c := conditions[0]
-	return c, c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Reason != ""
+	return nil, false
 }
 
 type budgetScheduling struct {
@@ -116,34 +136,49 @@ type budgetPodGroups struct {
 
 func (p budgetPodGroups) Patch(ctx context.Context, name string, kind types.PatchType, data []byte, options metav1.PatchOptions, subresources ...string) (*schedulingv1beta1.PodGroup, error) {
 	key := gang.KeyOf(p.namespace, name)
-	var patch schedulingv1beta1.PodGroup
-	if err := json.Unmarshal(data, &patch); err != nil {
-		return nil, err
+	pg, _ := p.client.groups.PodGroups(p.namespace).Get(name) // nil if it is gone
+	raw, only := conditionIn(data, schedulingv1beta1.PodGroupInitiallyScheduled)
+	var condition metav1.Condition
+	if raw != nil {
+		if pg != nil {
+			if old := apimeta.FindStatusCondition(pg.Status.Conditions, schedulingv1beta1.PodGroupInitiallyScheduled); old != nil {
+				condition = *old
+			}
+		}
+		if err := json.Unmarshal(raw, &condition); err != nil {
+			return nil, fmt.Errorf("reading the condition of pod group %q: %w", name, err)
+		}
+		p.client.reporter.Decided(key, condition)
 	}
-	scheduled := apimeta.FindStatusCondition(patch.Status.Conditions, schedulingv1beta1.PodGroupInitiallyScheduled)
-	if scheduled != nil {
-		p.client.reporter.Decided(key, *scheduled)
-	}
-	if key.Dialect != gang.Native {
-		return &schedulingv1beta1.PodGroup{}, nil
-	}
-	if scheduled != nil && len(patch.Status.Conditions) == 1 && !p.client.newsOfNative(groupName(key), scheduled) {
+	if key.Dialect != gang.Native || only && !p.client.newsOfNative(groupName(key), condition) {
 		return &schedulingv1beta1.PodGroup{}, nil
 	}
 	apiWrites.WithLabelValues("group_status").Inc()
 	return p.PodGroupInterface.Patch(ctx, name, kind, data, options, subresources...)
 }
 
-// newsOfNative reports whether a condition differs from the last one written.
-func (c *budgetClient) newsOfNative(name types.NamespacedName, condition *metav1.Condition) bool {
-	said := string(condition.Status) + condition.Reason + gist(condition.Message)
+// saidOfNative is what was written of one native group.
+type saidOfNative struct {
+	group types.UID
+	said  recent
+}
+
+// newsOfNative reports whether a condition differs from the last ones written.
+func (c *budgetClient) newsOfNative(name types.NamespacedName, condition metav1.Condition) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.written[name] == said {
-		return false
+	pg, err := c.groups.PodGroups(name.Namespace).Get(name.Name)
+	if err != nil {
+		// Nobody would forget it. Of one that the lister has, forgetNative will be
+		// called later: it waits for the lock.
+		return true
 	}
-	c.written[name] = said
-	return true
+	w := c.written[name]
+	if w == nil || w.group != pg.UID {
+		w = &saidOfNative{group: pg.UID}
+		c.written[name] = w
+	}
+	return w.said.news(string(condition.Status) + condition.Reason + gist(condition.Message))
 }
 
 // forgetNative drops what was written of a group that is gone.

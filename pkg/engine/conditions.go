@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -17,12 +16,16 @@ import (
 	"k8s.io/client-go/util/flowcontrol"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
 )
 
 const (
 	// conditionDelay is how long a pending pod's condition waits before it is
 	// written: a pod that is placed within it costs no write but its bind.
 	conditionDelay = time.Second
+	// textDelay is how long a condition of which only the text changed waits, and a
+	// group's status: a refusal may word its reason anew at each attempt.
+	textDelay = 30 * time.Second
 	// conditionRate and conditionBurst bound the writes of conditions a second, so
 	// that a thousand refused gangs do not stand in the way of one that is bound.
 	conditionRate  = 100
@@ -36,39 +39,72 @@ const (
 type conditionWriter struct {
 	client  kubernetes.Interface
 	pods    corelisters.PodLister
+	clock   clock.PassiveClock
 	limiter flowcontrol.RateLimiter
 	queue   workqueue.TypedRateLimitingInterface[types.NamespacedName]
 
 	mu      sync.Mutex
-	pending map[types.NamespacedName]corev1.PodCondition
+	pending map[types.NamespacedName]askedCondition
 }
 
-func newConditionWriter(client kubernetes.Interface, pods corelisters.PodLister) *conditionWriter {
+// askedCondition is a condition that waits to be written, and whose it is: another
+// pod may have the name by then.
+type askedCondition struct {
+	pod       types.UID
+	condition corev1.PodCondition
+}
+
+func newConditionWriter(client kubernetes.Interface, pods corelisters.PodLister, c clock.WithTicker) *conditionWriter {
 	return &conditionWriter{
 		client:  client,
 		pods:    pods,
+		clock:   c,
 		limiter: flowcontrol.NewTokenBucketRateLimiter(conditionRate, conditionBurst),
-		queue: workqueue.NewTypedRateLimitingQueue(
-			workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](time.Second, time.Minute)),
-		pending: map[types.NamespacedName]corev1.PodCondition{},
+		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
+			workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](time.Second, time.Minute),
+			workqueue.TypedRateLimitingQueueConfig[types.NamespacedName]{Clock: c}),
+		pending: map[types.NamespacedName]askedCondition{},
 	}
 }
 
 // Set asks for a condition. It reports whether that is news to the pod.
 func (w *conditionWriter) Set(name types.NamespacedName, condition corev1.PodCondition) bool {
-	if !w.news(name, condition) {
+	pod := w.waiting(name)
+	if pod == nil || !news(pod, condition) {
+		w.forget(name)
 		conditionsSaved.Inc()
 		return false
 	}
 	w.mu.Lock()
 	_, waiting := w.pending[name]
-	w.pending[name] = condition
+	w.pending[name] = askedCondition{pod.UID, condition}
 	w.mu.Unlock()
 	if waiting {
 		conditionsSaved.Inc()
 	}
-	w.queue.AddAfter(name, conditionDelay)
+	delay := conditionDelay
+	if old := scheduledCondition(pod); old != nil && old.Status == condition.Status && old.Reason == condition.Reason {
+		delay = textDelay
+	}
+	w.queue.AddAfter(name, delay)
 	return true
+}
+
+// forget drops what was asked for and not yet written: it is outdated.
+func (w *conditionWriter) forget(name types.NamespacedName) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.pending, name)
+}
+
+// current returns the condition that a pod has; the zero value if it has none.
+func (w *conditionWriter) current(name types.NamespacedName) corev1.PodCondition {
+	if pod, err := w.pods.Pods(name.Namespace).Get(name.Name); err == nil {
+		if c := scheduledCondition(pod); c != nil {
+			return *c
+		}
+	}
+	return corev1.PodCondition{}
 }
 
 // Run writes until the context is done.
@@ -94,53 +130,62 @@ func (w *conditionWriter) Run(ctx context.Context) {
 // flush writes the last condition asked for, if it is still news.
 func (w *conditionWriter) flush(ctx context.Context, name types.NamespacedName) {
 	w.mu.Lock()
-	condition, asked := w.pending[name]
+	asked, found := w.pending[name]
 	delete(w.pending, name)
 	w.mu.Unlock()
-	if !asked || !w.news(name, condition) {
+	pod := w.waiting(name)
+	if !found || pod == nil || pod.UID != asked.pod || !news(pod, asked.condition) {
 		w.queue.Forget(name)
 		return
 	}
 	if err := w.limiter.Wait(ctx); err != nil {
 		return
 	}
-	err := w.patch(ctx, name, condition)
+	err := w.patch(ctx, pod, asked.condition)
 	switch {
-	case err == nil, apierrors.IsNotFound(err), ctx.Err() != nil:
+	case err == nil, apierrors.IsNotFound(err), apierrors.IsConflict(err), ctx.Err() != nil:
 		w.queue.Forget(name)
 	default:
 		klog.FromContext(ctx).V(2).Info("Writing a pod's condition failed; trying again", "pod", name, "err", err)
 		w.mu.Lock()
 		if _, newer := w.pending[name]; !newer {
-			w.pending[name] = condition
+			w.pending[name] = asked
 		}
 		w.mu.Unlock()
 		w.queue.AddRateLimited(name)
 	}
 }
 
-func (w *conditionWriter) patch(ctx context.Context, name types.NamespacedName, condition corev1.PodCondition) error {
-	condition.LastTransitionTime = metav1.Now()
-	if pod, err := w.pods.Pods(name.Namespace).Get(name.Name); err == nil {
-		if old := scheduledCondition(pod); old != nil && old.Status == condition.Status {
-			condition.LastTransitionTime = old.LastTransitionTime
-		}
+// patch writes a condition. The UID makes the API server refuse it, as a conflict,
+// if the name is another pod's by now.
+func (w *conditionWriter) patch(ctx context.Context, pod *corev1.Pod, condition corev1.PodCondition) error {
+	condition.LastTransitionTime = metav1.NewTime(w.clock.Now())
+	if old := scheduledCondition(pod); old != nil && old.Status == condition.Status {
+		condition.LastTransitionTime = old.LastTransitionTime
 	}
-	body, err := json.Marshal(map[string]any{"status": map[string]any{"conditions": []corev1.PodCondition{condition}}})
+	body, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"uid": pod.UID},
+		"status":   map[string]any{"conditions": []corev1.PodCondition{condition}},
+	})
 	if err != nil {
-		return fmt.Errorf("encoding the condition of pod %q: %w", name, err)
+		return fmt.Errorf("encoding the condition of pod %q: %w", pod.Name, err)
 	}
 	apiWrites.WithLabelValues("condition").Inc()
-	_, err = w.client.CoreV1().Pods(name.Namespace).Patch(ctx, name.Name, types.StrategicMergePatchType, body, metav1.PatchOptions{}, "status")
+	_, err = w.client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.StrategicMergePatchType, body, metav1.PatchOptions{}, "status")
 	return err
 }
 
-// news reports whether a pod still waits and its condition does not yet say so.
-func (w *conditionWriter) news(name types.NamespacedName, condition corev1.PodCondition) bool {
+// waiting returns a pod that is not bound and not being deleted; nil if there is none.
+func (w *conditionWriter) waiting(name types.NamespacedName) *corev1.Pod {
 	pod, err := w.pods.Pods(name.Namespace).Get(name.Name)
 	if err != nil || pod.Spec.NodeName != "" || pod.DeletionTimestamp != nil {
-		return false
+		return nil
 	}
+	return pod
+}
+
+// news reports whether a pod's condition does not say so yet.
+func news(pod *corev1.Pod, condition corev1.PodCondition) bool {
 	old := scheduledCondition(pod)
 	return old == nil || old.Status != condition.Status || old.Reason != condition.Reason ||
 		gist(old.Message) != gist(condition.Message)
@@ -153,17 +198,4 @@ func scheduledCondition(pod *corev1.Pod) *corev1.PodCondition {
 		}
 	}
 	return nil
-}
-
-// gist returns a message without its counts: "0/2500 nodes are available: 12
-// Insufficient cpu" stays the same reason when 12 becomes 13. A number that
-// belongs to a name, as in pod "worker-3", is kept.
-func gist(message string) string {
-	words := strings.Fields(message)
-	for i, word := range words {
-		if strings.Trim(word, "0123456789/.,;:()") == "" {
-			words[i] = "#"
-		}
-	}
-	return strings.Join(words, " ")
 }

@@ -9,7 +9,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/metadata"
@@ -77,9 +76,9 @@ func install(cc *schedulerserverconfig.Config, informerName *cache.InformerName,
 		return nil, nil, err
 	}
 	e.kinds = newKindWatcher(raw, dynamicClient, metadataClient, e.gangs, b)
-	e.conditions = newConditionWriter(raw, factory.Core().V1().Pods().Lister())
-	e.client = &budgetClient{Interface: raw, conditions: e.conditions, reporter: e.reporter, written: map[types.NamespacedName]string{}}
-	e.budget = newEventBudget(e.reporter)
+	e.conditions = newConditionWriter(raw, factory.Core().V1().Pods().Lister(), clock.RealClock{})
+	e.client = newBudgetClient(raw, e.conditions, e.reporter, factory.Scheduling().V1beta1().PodGroups().Lister())
+	e.budget = newEventBudget(e.reporter, factory.Core().V1().Pods().Lister())
 	recorder := cc.EventBroadcaster.NewRecorder(cc.ComponentConfig.Profiles[0].SchedulerName)
 	e.reporter.gangs, e.reporter.conditions, e.reporter.recorder = e.gangs, e.conditions, recorder
 	e.recovery = &recovery{client: raw, gangs: e.gangs, recorder: recorder, clock: clock.RealClock{}, grace: options.GangGracePeriod}

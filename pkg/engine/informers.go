@@ -120,6 +120,10 @@ func (h regroupingHandler) OnUpdate(oldObj, newObj any) {
 		h.scheduler.OnDelete(oldObj)
 		h.scheduler.OnAdd(newObj, false)
 	}
+	if oldPod.UID != newPod.UID {
+		// The watch missed a deletion, and the name is another pod's.
+		h.feed.DeletePod(oldPod)
+	}
 	h.feed.SetPod(newPod)
 }
 

@@ -36,6 +36,10 @@ const (
 	// settleAttempts bounds how often one change of a definition is asked about
 	// again: a new one is served, and an old one ceases to be, a moment later.
 	settleAttempts = 8
+	// doubtAttempts is how often in a row a server must deny a kind that it served
+	// before its gangs are forgotten: one that restarts denies, for a moment, what
+	// it has not read yet.
+	doubtAttempts = 5
 )
 
 // kindWatcher watches the objects that declare gangs: each kind while, and only
@@ -227,6 +231,9 @@ func (w *kindWatcher) reconcile(ctx context.Context, resource schema.GroupVersio
 		}
 		w.running[resource] = r
 		logger.Info("Watching a gang kind that the server serves", "resource", resource)
+	case !served && running != nil && w.queue.NumRequeues(resource) < doubtAttempts:
+		w.queue.AddRateLimited(resource)
+		return
 	case !served && running != nil:
 		running.cancel()
 		<-running.stopped

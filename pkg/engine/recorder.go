@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/klog/v2"
 
@@ -30,14 +31,15 @@ type budgetRecorder struct {
 // eventBudget is what the recorders of all profiles share.
 type eventBudget struct {
 	reporter *reporter
+	pods     corelisters.PodLister
 
 	mu sync.Mutex
-	// refused is the gist of the last refusal of each plain pod that waits.
-	refused map[types.UID]string
+	// refused is the gist of the last refusals of each plain pod that waits.
+	refused map[types.UID]*recent
 }
 
-func newEventBudget(r *reporter) *eventBudget {
-	return &eventBudget{reporter: r, refused: map[types.UID]string{}}
+func newEventBudget(r *reporter, pods corelisters.PodLister) *eventBudget {
+	return &eventBudget{reporter: r, pods: pods, refused: map[types.UID]*recent{}}
 }
 
 // WithLogger returns the recorder with another logger and the same budget.
@@ -71,12 +73,17 @@ func (b *eventBudget) allows(pod *corev1.Pod, reason, note string, args []any) b
 		delete(b.refused, pod.UID)
 		return true
 	}
-	said := gist(fmt.Sprintf(note, args...))
-	if b.refused[pod.UID] == said {
-		return false
+	said := b.refused[pod.UID]
+	if said == nil {
+		// A pod that is gone would never be forgotten. Of one that the lister has,
+		// forget will be called later: it waits for the lock.
+		if p, err := b.pods.Pods(pod.Namespace).Get(pod.Name); err != nil || p.UID != pod.UID {
+			return true
+		}
+		said = &recent{}
+		b.refused[pod.UID] = said
 	}
-	b.refused[pod.UID] = said
-	return true
+	return said.news(gist(fmt.Sprintf(note, args...)))
 }
 
 // forget drops what is known of a pod that is gone.

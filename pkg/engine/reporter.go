@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -39,7 +40,7 @@ const (
 // or refused, the conditions of held pods, and the status of the object that
 // declared the gang. It says each thing once.
 type reporter struct {
-	clock      clock.PassiveClock
+	clock      clock.WithTicker
 	dynamic    dynamic.Interface
 	queue      workqueue.TypedRateLimitingInterface[gang.Key]
 	gangs      *state.Gangs
@@ -49,12 +50,15 @@ type reporter struct {
 	// told is what was said of each gang. Only Run touches it.
 	told map[gang.Key]*told
 
-	mu   sync.Mutex
-	news map[gang.Key]news
+	mu sync.Mutex
+	// leading is set once Run runs; news is what it has not reported on.
+	leading bool
+	news    map[gang.Key]deeds
 }
 
-// news is what the scheduler did with a gang.
-type news struct {
+// deeds is what the scheduler did with a gang in one of its lives.
+type deeds struct {
+	life int64
 	// decided is its last decision, nil if there is none.
 	decided *metav1.Condition
 	// binds counts those since a placing was last reported; lastBind is the last.
@@ -62,66 +66,86 @@ type news struct {
 	lastBind time.Time
 }
 
-// told is what was said of a gang.
+// told is what was said of a gang in one of its lives.
 type told struct {
+	life int64
 	// held is the reason for which the gang is held, since when.
 	held  gang.Code
 	since time.Time
-	// event is the gist of the last event.
-	event string
-	// status is the last status written, if one was.
-	status *dialect.Outcome
-	placed bool
+	// troubles are the gists of the last events since the gang was placed.
+	troubles recent
+	placed   bool
+	// outcome is what the status of the object is to say; nil if there is nothing to
+	// be said yet. status is what was written to the object with this UID, and when.
+	outcome *dialect.Outcome
+	status  *dialect.Outcome
+	object  types.UID
+	written time.Time
 }
 
-func newReporter(c clock.PassiveClock, dynamicClient dynamic.Interface) *reporter {
+func newReporter(c clock.WithTicker, dynamicClient dynamic.Interface) *reporter {
 	return &reporter{
 		clock:   c,
 		dynamic: dynamicClient,
-		queue: workqueue.NewTypedRateLimitingQueue(
-			workqueue.NewTypedItemExponentialFailureRateLimiter[gang.Key](time.Second, time.Minute)),
+		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
+			workqueue.NewTypedItemExponentialFailureRateLimiter[gang.Key](time.Second, time.Minute),
+			workqueue.TypedRateLimitingQueueConfig[gang.Key]{Clock: c}),
 		told: map[gang.Key]*told{},
-		news: map[gang.Key]news{},
+		news: map[gang.Key]deeds{},
 	}
 }
 
-// Changed says that a gang's verdict, members or object changed.
-func (r *reporter) Changed(key gang.Key) { r.queue.AddAfter(key, newsDelay) }
+// Changed says that a gang's verdict, members or object changed. Nobody is told
+// before Run runs: it looks at all gangs.
+func (r *reporter) Changed(key gang.Key) {
+	r.mu.Lock()
+	leading := r.leading
+	r.mu.Unlock()
+	if leading {
+		r.queue.AddAfter(key, newsDelay)
+	}
+}
 
 // Decided takes in what the scheduler decided of a gang.
 func (r *reporter) Decided(key gang.Key, condition metav1.Condition) {
-	r.mu.Lock()
-	n := r.news[key]
-	n.decided = &condition
-	r.news[key] = n
-	r.mu.Unlock()
+	r.did(key, func(d *deeds) { d.decided = &condition })
 	r.queue.AddAfter(key, newsDelay)
 }
 
 // Bound takes in that a member of a gang was bound.
 func (r *reporter) Bound(key gang.Key) {
-	r.mu.Lock()
-	n := r.news[key]
-	n.binds++
-	n.lastBind = r.clock.Now()
-	r.news[key] = n
-	r.mu.Unlock()
+	now := r.clock.Now()
+	r.did(key, func(d *deeds) { d.binds, d.lastBind = d.binds+1, now })
 	r.queue.AddAfter(key, quietDelay)
 }
 
-// reported takes back the binds that a report was made of.
-func (r *reporter) reported(key gang.Key, binds int) {
+// did changes what is known of a gang's present life.
+func (r *reporter) did(key gang.Key, change func(*deeds)) {
+	life := r.gangs.Life(key)
 	r.mu.Lock()
-	n := r.news[key]
-	n.binds -= binds
-	r.news[key] = n
-	r.mu.Unlock()
+	defer r.mu.Unlock()
+	d := r.deedsOf(key, life)
+	change(&d)
+	r.news[key] = d
+}
+
+func (r *reporter) deedsOf(key gang.Key, life int64) deeds {
+	if d := r.news[key]; d.life == life {
+		return d
+	}
+	return deeds{life: life}
 }
 
 // Run reports until the context is done. It is run by the leader alone.
 func (r *reporter) Run(ctx context.Context) {
 	stop := context.AfterFunc(ctx, r.queue.ShutDown)
 	defer stop()
+	r.mu.Lock()
+	r.leading = true
+	r.mu.Unlock()
+	for _, key := range r.gangs.Keys() {
+		r.queue.AddAfter(key, newsDelay)
+	}
 	for {
 		key, shutdown := r.queue.Get()
 		if shutdown {
@@ -140,35 +164,35 @@ func (r *reporter) Run(ctx context.Context) {
 // report says what is new of a gang.
 func (r *reporter) report(ctx context.Context, key gang.Key) error {
 	g, known := r.gangs.Get(key)
-	r.mu.Lock()
-	n := r.news[key]
 	if !known || len(g.Pods) == 0 {
+		r.mu.Lock()
 		delete(r.news, key)
-	}
-	r.mu.Unlock()
-	if !known || len(g.Pods) == 0 {
+		r.mu.Unlock()
 		delete(r.told, key)
 		return nil
 	}
 	t := r.told[key]
-	if t == nil {
-		t = &told{}
+	if t == nil || t.life != g.Life {
+		t = &told{life: g.Life}
 		r.told[key] = t
 	}
+	r.mu.Lock()
+	d := r.deedsOf(key, g.Life)
+	r.mu.Unlock()
 	switch g.Verdict.Action {
 	case gang.Hold:
-		return r.reportHeld(ctx, g, t)
+		r.reportHeld(g, t)
 	case gang.Admit:
 		t.held = ""
-		if n.binds > 0 {
-			return r.reportPlaced(ctx, g, t, n)
-		}
-		return r.reportRefused(ctx, g, t, n)
+		r.reportTried(g, t, d)
+	default:
+		return nil // no pod of the gang is ours
 	}
-	return nil
+	return r.writeStatus(ctx, g, t)
 }
 
-func (r *reporter) reportHeld(ctx context.Context, g state.Gang, t *told) error {
+// reportHeld tells why a gang is held, once that has lasted a while.
+func (r *reporter) reportHeld(g state.Gang, t *told) {
 	now := r.clock.Now()
 	if t.held != g.Verdict.Code {
 		t.held, t.since = g.Verdict.Code, now
@@ -182,7 +206,7 @@ func (r *reporter) reportHeld(ctx context.Context, g state.Gang, t *told) error 
 	}
 	if left := t.since.Add(patience).Sub(now); left > 0 {
 		r.queue.AddAfter(g.Key, left)
-		return nil
+		return
 	}
 	condition := corev1.PodCondition{
 		Type:    corev1.PodScheduled,
@@ -192,27 +216,44 @@ func (r *reporter) reportHeld(ctx context.Context, g state.Gang, t *told) error 
 	}
 	news := false
 	for _, p := range g.Pods {
-		if p.Node == "" && !p.Leaving {
+		if p.Ours && p.Node == "" && !p.Leaving {
 			news = r.conditions.Set(types.NamespacedName{Namespace: g.Key.Namespace, Name: p.Name}, condition) || news
 		}
 	}
 	if news {
-		r.event(g, t, corev1.EventTypeWarning, string(g.Verdict.Code), "Admitting", g.Verdict.Text)
+		r.trouble(g, t, string(g.Verdict.Code), "Admitting", g.Verdict.Text)
 	}
-	return r.writeStatus(ctx, g, t, dialect.Outcome{Code: g.Verdict.Code, Text: g.Verdict.Text})
+	t.outcome = &dialect.Outcome{Code: g.Verdict.Code, Text: g.Verdict.Text, Bound: g.Bound}
 }
 
-// reportPlaced waits until no further bind comes, then tells of the whole gang.
-func (r *reporter) reportPlaced(ctx context.Context, g state.Gang, t *told, n news) error {
-	if quiet := r.clock.Since(n.lastBind); quiet < quietDelay {
-		r.queue.AddAfter(g.Key, quietDelay-quiet)
-		return nil
+// reportTried tells what became of a gang that the scheduler knows. While members
+// are being bound it waits for the last of them.
+func (r *reporter) reportTried(g state.Gang, t *told, d deeds) {
+	if d.binds > 0 {
+		if quiet := r.clock.Since(d.lastBind); quiet < quietDelay {
+			r.queue.AddAfter(g.Key, quietDelay-quiet)
+			return
+		}
 	}
-	if g.Bound < g.Verdict.Group.Size {
-		// The rest is on its way, or the gang was cut short: not placed yet.
-		return nil
+	switch {
+	case g.Bound < g.Verdict.Group.Size:
+		if d.decided != nil && d.decided.Status != metav1.ConditionTrue {
+			r.trouble(g, t, eventFailedScheduling, "Scheduling", d.decided.Message)
+			t.outcome = &dialect.Outcome{Code: gang.Code(d.decided.Reason), Text: d.decided.Message, Bound: g.Bound}
+		}
+	case d.binds > 0:
+		r.reportPlaced(g, t, d.binds)
 	}
-	r.reported(g.Key, n.binds)
+}
+
+// reportPlaced tells of a whole gang, or of members that joined it later.
+func (r *reporter) reportPlaced(g state.Gang, t *told, binds int) {
+	r.mu.Lock()
+	if d := r.news[g.Key]; d.life == g.Life {
+		d.binds -= binds
+		r.news[g.Key] = d
+	}
+	r.mu.Unlock()
 	if !t.placed {
 		t.placed = true
 		gangsPlaced.Inc()
@@ -223,53 +264,48 @@ func (r *reporter) reportPlaced(ctx context.Context, g state.Gang, t *told, n ne
 			nodes[p.Node] = true
 		}
 	}
-	r.event(g, t, corev1.EventTypeNormal, eventScheduled, "Binding",
-		fmt.Sprintf("Placed %d of %d pods of gang %s on %d nodes (least: %d)", g.Bound, len(g.Pods), g.Key, len(nodes), g.Verdict.Group.Size))
-	return r.writeStatus(ctx, g, t, dialect.Outcome{Scheduled: true, Bound: g.Bound})
-}
-
-// reportRefused tells why the scheduler found no place for the whole gang.
-func (r *reporter) reportRefused(ctx context.Context, g state.Gang, t *told, n news) error {
-	if n.decided == nil || n.decided.Status == metav1.ConditionTrue || g.Bound >= g.Verdict.Group.Size {
-		return nil
+	t.troubles = nil
+	t.outcome = &dialect.Outcome{Scheduled: true, Bound: g.Bound}
+	// Good news is about the object that declared the gang, if there is one.
+	var regarding runtime.Object = firstWaiting(g)
+	if g.Ref != nil {
+		regarding = g.Ref
 	}
-	r.event(g, t, corev1.EventTypeWarning, eventFailedScheduling, "Scheduling", n.decided.Message)
-	return r.writeStatus(ctx, g, t, dialect.Outcome{Code: gang.Code(n.decided.Reason), Text: n.decided.Message, Bound: g.Bound})
+	r.event(regarding, nil, corev1.EventTypeNormal, eventScheduled, "Binding",
+		fmt.Sprintf("Placed %d of %d pods of gang %s on %d nodes (least: %d)", g.Bound, len(g.Pods), g.Key, len(nodes), g.Verdict.Group.Size))
 }
 
-// event records one event for a gang unless it was the last one already. Good news
-// is about the object that declared the gang; trouble is about the first pod that
-// waits, for that is where a user looks, and related to the object.
-func (r *reporter) event(g state.Gang, t *told, kind, reason, action, note string) {
-	said := reason + " " + gist(note)
-	if t.event == said {
+// trouble records an event unless it was said lately. It is about the first pod
+// that waits, for that is where a user looks, and related to the object.
+func (r *reporter) trouble(g state.Gang, t *told, reason, action, note string) {
+	if !t.troubles.news(reason + " " + gist(note)) {
 		eventsSaved.Inc()
 		return
 	}
-	t.event = said
-	var object runtime.Object
+	var related runtime.Object
 	if g.Ref != nil {
-		object = g.Ref
+		related = g.Ref
 	}
-	regarding, related := object, runtime.Object(nil)
-	if kind == corev1.EventTypeWarning || regarding == nil {
-		regarding, related = firstWaiting(g), object
-	}
-	if len(note) > maxNote {
-		note = note[:maxNote-len(" ...")] + " ..."
-	}
-	apiWrites.WithLabelValues("event").Inc()
-	r.recorder.Eventf(regarding, related, kind, reason, action, "%s", note)
+	r.event(firstWaiting(g), related, corev1.EventTypeWarning, reason, action, note)
 }
 
 // maxNote is the API's limit on the length of an event's note, in bytes.
 const maxNote = 1024
 
-// firstWaiting names the first pod that has no place, or the first of all.
+func (r *reporter) event(regarding, related runtime.Object, kind, reason, action, note string) {
+	const more = " ..."
+	if len(note) > maxNote {
+		note = strings.ToValidUTF8(note[:maxNote-len(more)], "") + more
+	}
+	apiWrites.WithLabelValues("event").Inc()
+	r.recorder.Eventf(regarding, related, kind, reason, action, "%s", note)
+}
+
+// firstWaiting names the first pod of ours that has no place, else the first pod.
 func firstWaiting(g state.Gang) *corev1.ObjectReference {
 	first := g.Pods[0]
 	for _, p := range g.Pods {
-		if p.Node == "" && !p.Leaving {
+		if p.Ours && p.Node == "" && !p.Leaving {
 			first = p
 			break
 		}
@@ -277,14 +313,26 @@ func firstWaiting(g state.Gang) *corev1.ObjectReference {
 	return &corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: g.Key.Namespace, Name: first.Name, UID: first.UID}
 }
 
-// writeStatus tells the object that declared the gang, in its own words.
-func (r *reporter) writeStatus(ctx context.Context, g state.Gang, t *told, outcome dialect.Outcome) error {
-	same := t.status != nil && t.status.Scheduled == outcome.Scheduled && t.status.Code == outcome.Code &&
-		t.status.Bound == outcome.Bound && gist(t.status.Text) == gist(outcome.Text)
-	if g.Kind == nil || g.Kind.Status == nil || same {
+// writeStatus tells the object that declared the gang, in its own words. A status
+// of which only the text changed is not written at once.
+func (r *reporter) writeStatus(ctx context.Context, g state.Gang, t *told) error {
+	if t.outcome == nil || g.Kind == nil || g.Kind.Status == nil {
 		return nil
 	}
-	body := g.Kind.Status(g.Object, outcome, r.clock.Now())
+	now, outcome := r.clock.Now(), *t.outcome
+	if t.object != g.Object.GetUID() {
+		t.object, t.status = g.Object.GetUID(), nil
+	}
+	if s := t.status; s != nil && s.Scheduled == outcome.Scheduled && s.Code == outcome.Code && s.Bound == outcome.Bound {
+		if gist(s.Text) == gist(outcome.Text) {
+			return nil
+		}
+		if left := t.written.Add(textDelay).Sub(now); left > 0 {
+			r.queue.AddAfter(g.Key, left)
+			return nil
+		}
+	}
+	body := g.Kind.Status(g.Object, outcome, now)
 	if body == nil {
 		return nil
 	}
@@ -295,13 +343,10 @@ func (r *reporter) writeStatus(ctx context.Context, g state.Gang, t *told, outco
 		subresources = []string{g.Kind.Subresource}
 	}
 	_, err := resource.Patch(ctx, g.Object.GetName(), types.MergePatchType, body, metav1.PatchOptions{}, subresources...)
-	switch {
-	case err == nil:
-	case apierrors.IsNotFound(err):
-		// The object is gone; so is who would have read it.
-	default:
+	// If the object is gone, so is who would have read its status.
+	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("writing the status of %s %q: %w", g.Kind.Kind, g.Key, err)
 	}
-	t.status = &outcome
+	t.status, t.written = &outcome, now
 	return nil
 }

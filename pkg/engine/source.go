@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
@@ -85,6 +88,9 @@ func (s *podGroupSource) List(metav1.ListOptions) (runtime.Object, error) {
 	for _, pg := range s.groups {
 		list.Items = append(list.Items, *pg)
 	}
+	slices.SortFunc(list.Items, func(a, b schedulingv1beta1.PodGroup) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+	})
 	return list, nil
 }
 

@@ -35,10 +35,15 @@ type Gangs struct {
 	clock clock.PassiveClock
 	dirty workqueue.TypedInterface[gang.Key]
 
+	// ranks orders the resources whose objects declare gangs: the least is heard.
+	ranks map[schema.GroupVersionResource]int
+
 	mu      sync.Mutex
 	gangs   map[gang.Key]*entry
 	pods    map[types.UID]gang.Key
 	objects map[objectID][]gang.Key
+	// lives counts the lives of all gangs.
+	lives int64
 }
 
 // objectID names an object that declares gangs.
@@ -47,13 +52,17 @@ type objectID struct {
 	name     types.NamespacedName
 }
 
+// podResource is the resource of pods.
+var podResource = corev1.SchemeGroupVersion.WithResource("pods")
+
 // podID names a pod as an object that declares gangs, its own or others'.
 func podID(pod *corev1.Pod) objectID {
-	return objectID{corev1.SchemeGroupVersion.WithResource("pods"), types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}}
+	return objectID{podResource, types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}}
 }
 
 // declaration is what one object says about one gang.
 type declaration struct {
+	key   gang.Key
 	said  gang.Declaration
 	fault *gang.Fault
 	// ref is nil if a pod declares the gang.
@@ -66,16 +75,25 @@ type declaration struct {
 }
 
 // entry is all that is known about one gang.
+//
+// A gang lives from its first member until none of its members stays: those that
+// are being deleted are of the past, and what comes after them under the same name
+// is another gang.
 type entry struct {
 	members  map[types.UID]gang.Member
 	declared map[objectID]declaration
+	// staying counts the members that are not being deleted; life numbers the
+	// gang's life, and is 0 before the first.
+	staying int
+	life    int64
 
 	// verdict is the last one; published is set while the scheduler knows the gang.
 	verdict   gang.Verdict
 	published *gang.Group
-	// admitted stays set once the gang was admitted, until it has no members.
+	// admitted stays set once the gang was admitted, for the rest of its life.
 	admitted bool
-	// whole is set once as many members as the gang's size were seen bound.
+	// whole is set once as many members as the gang's size were seen bound, until
+	// none is.
 	whole bool
 	// releasing is set from Release until no member is bound any more.
 	releasing bool
@@ -86,7 +104,13 @@ type entry struct {
 
 // NewGangs returns an empty table. ours says which scheduler names are Berth's.
 func NewGangs(ours func(schedulerName string) bool, sink Sink, c clock.PassiveClock) *Gangs {
+	ranks := map[schema.GroupVersionResource]int{nativeResource: 0}
+	for _, kind := range dialect.Kinds() {
+		ranks[kind.Resource] = len(ranks)
+	}
+	ranks[podResource] = len(ranks)
 	return &Gangs{
+		ranks:   ranks,
 		ours:    ours,
 		sink:    sink,
 		clock:   c,
@@ -119,10 +143,11 @@ func (g *Gangs) SetPod(pod *corev1.Pod) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if id := podID(pod); declared != nil || g.objects[id] != nil {
-		g.removeObject(id)
+		says := make([]declaration, 0, len(declared))
 		for _, d := range declared {
-			g.declare(id, d.Key, declaration{said: d.Declaration, fault: d.Fault})
+			says = append(says, declaration{key: d.Key, said: d.Declaration, fault: d.Fault})
 		}
+		g.setObject(id, says)
 	}
 	if old, was := g.pods[pod.UID]; was && (!member || old != membership.Key) {
 		g.removePod(pod.UID, old)
@@ -132,8 +157,19 @@ func (g *Gangs) SetPod(pod *corev1.Pod) {
 	}
 	e := g.entry(membership.Key)
 	m := memberOf(pod, membership)
-	if old, was := e.members[pod.UID]; was && sameMember(old, m) {
+	old, was := e.members[pod.UID]
+	if was && sameMember(old, m) {
 		return
+	}
+	if !m.Leaving {
+		if e.staying == 0 {
+			g.lives++
+			e.life = g.lives
+		}
+		e.staying++
+	}
+	if was {
+		e.leave(old)
 	}
 	g.pods[pod.UID] = membership.Key
 	e.members[pod.UID] = m
@@ -155,12 +191,15 @@ func (g *Gangs) SetObject(kind *dialect.Kind, obj *unstructured.Unstructured) {
 	id := objectID{kind.Resource, types.NamespacedName{Namespace: obj.GetNamespace(), Name: obj.GetName()}}
 	declared := kind.Declare(obj)
 
+	ref := referenceTo(obj)
+
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.removeObject(id)
+	says := make([]declaration, 0, len(declared))
 	for i, d := range declared {
-		g.declare(id, d.Key, declaration{said: d.Declaration, fault: d.Fault, ref: referenceTo(obj), object: obj, kind: kind, second: i > 0})
+		says = append(says, declaration{key: d.Key, said: d.Declaration, fault: d.Fault, ref: ref, object: obj, kind: kind, second: i > 0})
 	}
+	g.setObject(id, says)
 }
 
 // SetNative takes in a native pod group. The scheduler knows it without Berth's
@@ -171,8 +210,7 @@ func (g *Gangs) SetNative(pg *schedulingv1beta1.PodGroup) {
 
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.removeObject(id)
-	g.declare(id, key, declaration{said: nativeDeclaration(pg), ref: referenceToNative(pg)})
+	g.setObject(id, []declaration{{key: key, said: nativeDeclaration(pg), ref: referenceToNative(pg)}})
 }
 
 // DeleteNative forgets a native pod group.
@@ -205,7 +243,7 @@ func (g *Gangs) Drop(resource schema.GroupVersionResource) {
 func (g *Gangs) Release(key gang.Key) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if e := g.gangs[key]; e != nil && e.bound > 0 {
+	if e := g.gangs[key]; e != nil && e.bound > 0 && e.staying > 0 {
 		e.releasing = true
 		g.dirty.Add(key)
 	}
@@ -220,22 +258,53 @@ func (g *Gangs) entry(key gang.Key) *entry {
 	return e
 }
 
-func (g *Gangs) declare(id objectID, key gang.Key, d declaration) {
-	g.entry(key).declared[id] = d
-	g.objects[id] = append(g.objects[id], key)
-	g.dirty.Add(key)
+// setObject replaces what an object says. A gang of which it says what it said
+// before is not dirty: most changes of an object are of its status.
+func (g *Gangs) setObject(id objectID, says []declaration) {
+	still := make(map[gang.Key]bool, len(says))
+	for _, d := range says {
+		still[d.key] = true
+	}
+	for _, key := range g.objects[id] {
+		if !still[key] {
+			delete(g.gangs[key].declared, id)
+			g.dirty.Add(key)
+		}
+	}
+	if len(says) == 0 {
+		delete(g.objects, id)
+		return
+	}
+	keys := make([]gang.Key, 0, len(says))
+	for _, d := range says {
+		e := g.entry(d.key)
+		if old, was := e.declared[id]; !was || !sameDeclaration(old, d) {
+			g.dirty.Add(d.key)
+		}
+		e.declared[id] = d
+		keys = append(keys, d.key)
+	}
+	g.objects[id] = keys
 }
+
+func (g *Gangs) removeObject(id objectID) { g.setObject(id, nil) }
 
 func (g *Gangs) removePod(uid types.UID, key gang.Key) {
+	e := g.gangs[key]
+	e.leave(e.members[uid])
 	delete(g.pods, uid)
-	delete(g.gangs[key].members, uid)
+	delete(e.members, uid)
 	g.dirty.Add(key)
 }
 
-func (g *Gangs) removeObject(id objectID) {
-	for _, key := range g.objects[id] {
-		delete(g.gangs[key].declared, id)
-		g.dirty.Add(key)
+// leave takes a member out of the count of those that stay. With the last of them
+// ends the gang's life.
+func (e *entry) leave(m gang.Member) {
+	if m.Leaving {
+		return
 	}
-	delete(g.objects, id)
+	e.staying--
+	if e.staying == 0 {
+		e.admitted, e.whole, e.releasing = false, false, false
+	}
 }

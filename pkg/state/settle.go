@@ -1,16 +1,11 @@
 package state
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
-	"github.com/berth-dev/berth/pkg/dialect"
 )
 
 // settle reaches a verdict on one gang and tells the sink what follows.
@@ -37,8 +32,7 @@ func (g *Gangs) judge(key gang.Key) (publish *gang.Group, withdraw bool) {
 	}
 	if len(e.members) == 0 {
 		withdraw = e.published != nil
-		e.published, e.admitted, e.whole, e.releasing, e.bound = nil, false, false, false, 0
-		e.verdict = gang.Verdict{}
+		e.published, e.verdict, e.bound = nil, gang.Verdict{}, 0
 		if len(e.declared) == 0 {
 			delete(g.gangs, key)
 		}
@@ -46,29 +40,36 @@ func (g *Gangs) judge(key gang.Key) (publish *gang.Group, withdraw bool) {
 	}
 
 	members := make([]gang.Member, 0, len(e.members))
-	var bound int32
+	var bound, standing int32
 	mine := false
 	for _, m := range e.members {
 		members = append(members, m)
 		mine = mine || g.ours(m.Scheduler)
 		if m.Node != "" {
 			bound++
+			if !m.Leaving {
+				standing++
+			}
 		}
 	}
 	if bound > e.bound {
 		e.progress = g.clock.Now()
 	}
 	e.bound = bound
+	if standing == 0 {
+		e.whole = false
+	}
 	if !mine {
 		withdraw = e.published != nil
 		e.published, e.verdict = nil, gang.Verdict{}
+		e.admitted, e.whole, e.releasing = false, false, false
 		return nil, withdraw
 	}
 
 	if e.releasing && bound == 0 {
 		e.releasing, e.admitted = false, false
 	}
-	declared, fault := e.declaration()
+	declared, fault := g.declaration(e)
 	switch {
 	case e.releasing:
 		e.verdict = gang.Verdict{Action: gang.Hold, Code: gang.Releasing,
@@ -78,13 +79,19 @@ func (g *Gangs) judge(key gang.Key) (publish *gang.Group, withdraw bool) {
 	default:
 		e.verdict = gang.Resolve(key, declared, members, g.ours, e.admitted)
 	}
+	if key.Dialect == gang.Native && declared == nil && (e.verdict.Action == gang.Admit || e.verdict.Code == gang.NotDeclared) {
+		// The scheduler gets native groups as the server has them; what their pods say
+		// does not make one.
+		e.verdict = gang.Verdict{Action: gang.Hold, Code: gang.NotDeclared,
+			Text: fmt.Sprintf("gang %s is declared by nothing: create the PodGroup of %s that its pods name", key, nativeResource.Group)}
+	}
 	if e.verdict.Action != gang.Admit {
 		withdraw = e.published != nil
 		e.published = nil
 		return nil, withdraw
 	}
 	e.admitted = true
-	e.whole = e.whole || bound >= e.verdict.Group.Size
+	e.whole = e.whole || standing >= e.verdict.Group.Size
 	if e.published != nil && *e.published == e.verdict.Group {
 		return nil, false
 	}
@@ -94,8 +101,8 @@ func (g *Gangs) judge(key gang.Key) (publish *gang.Group, withdraw bool) {
 }
 
 // declaration returns the object's word on the gang, nil if there is no object.
-func (e *entry) declaration() (*gang.Declaration, *gang.Fault) {
-	d, found := e.first()
+func (g *Gangs) declaration(e *entry) (*gang.Declaration, *gang.Fault) {
+	d, found := g.first(e)
 	if !found {
 		return nil, nil
 	}
@@ -105,44 +112,51 @@ func (e *entry) declaration() (*gang.Declaration, *gang.Fault) {
 	return &d.said, nil
 }
 
-// first returns the declaration that is heard: an object's before a pod's, of
-// several kinds the first of dialect.Kinds, then by name.
-func (e *entry) first() (declaration, bool) {
-	if len(e.declared) == 0 {
-		return declaration{}, false
-	}
-	best := slices.MinFunc(slices.Collect(maps.Keys(e.declared)), func(a, b objectID) int {
-		if c := cmp.Compare(kindRank(a), kindRank(b)); c != 0 {
-			return c
+// first returns the declaration that is heard: a native group's before a foreign
+// object's, of several kinds the first of dialect.Kinds, a pod's last; then by name.
+func (g *Gangs) first(e *entry) (declaration, bool) {
+	var best objectID
+	found := false
+	for id := range e.declared {
+		if !found || g.heardBefore(id, best) {
+			best, found = id, true
 		}
-		return strings.Compare(a.name.String(), b.name.String())
-	})
-	return e.declared[best], true
+	}
+	return e.declared[best], found
 }
 
-// kindRank orders declarations: native groups, foreign kinds, pods.
-func kindRank(id objectID) int {
-	if id.resource == nativeResource {
-		return -1
+func (g *Gangs) heardBefore(a, b objectID) bool {
+	if ra, rb := g.ranks[a.resource], g.ranks[b.resource]; ra != rb {
+		return ra < rb
 	}
-	kinds := dialect.Kinds()
-	for i := range kinds {
-		if kinds[i].Resource == id.resource {
-			return i
-		}
+	return a.name.String() < b.name.String()
+}
+
+// sameDeclaration reports whether an object says the same, and is the same.
+func sameDeclaration(a, b declaration) bool {
+	if a.ref != nil && b.ref != nil && a.ref.UID != b.ref.UID {
+		return false
 	}
-	return len(kinds)
+	return a.second == b.second && a.said.Source == b.said.Source &&
+		sameClaims(a.said.Claims, b.said.Claims) && sameFault(a.fault, b.fault)
+}
+
+func sameClaims(a, b gang.Claims) bool {
+	same := a.Size == b.Size || a.Size != nil && b.Size != nil && *a.Size == *b.Size
+	a.Size, b.Size = nil, nil
+	return same && a == b
+}
+
+func sameFault(a, b *gang.Fault) bool {
+	return a == b || a != nil && b != nil && *a == *b
 }
 
 // sameMember reports whether nothing that a verdict rests on differs.
 func sameMember(a, b gang.Member) bool {
-	sameSize := (a.Claims.Size == nil) == (b.Claims.Size == nil) &&
-		(a.Claims.Size == nil || *a.Claims.Size == *b.Claims.Size)
-	sameFault := (a.Fault == nil) == (b.Fault == nil) &&
-		(a.Fault == nil || *a.Fault == *b.Fault)
-	a.Claims.Size, b.Claims.Size = nil, nil
+	same := sameClaims(a.Claims, b.Claims) && sameFault(a.Fault, b.Fault)
+	a.Claims, b.Claims = gang.Claims{}, gang.Claims{}
 	a.Fault, b.Fault = nil, nil
-	return sameSize && sameFault && a == b
+	return same && a == b
 }
 
 // Pod names one member of a gang.
@@ -150,6 +164,8 @@ type Pod struct {
 	Name string
 	UID  types.UID
 	Node string
+	// Ours says that the pod names a scheduler of Berth's.
+	Ours bool
 	// Leaving says that the pod is being deleted.
 	Leaving bool
 }

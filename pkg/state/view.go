@@ -16,7 +16,9 @@ import (
 type Gang struct {
 	Key     gang.Key
 	Verdict gang.Verdict
-	// Pods are all members by name; Bound of them have a node.
+	// Life tells a gang from an earlier one of the same name; see [Gangs.Life].
+	Life int64
+	// Pods are all members by name; Bound of them have a node and are not leaving.
 	Pods  []Pod
 	Bound int32
 	// Ref names the object that declares the gang; nil if its pods do.
@@ -36,14 +38,44 @@ func (g *Gangs) Get(key gang.Key) (Gang, bool) {
 	if e == nil {
 		return Gang{}, false
 	}
-	out := Gang{Key: key, Verdict: e.verdict, Bound: e.bound, Pods: e.pods()}
-	if d, found := e.first(); found {
+	out := Gang{Key: key, Verdict: e.verdict, Life: e.life, Pods: g.podsOf(e)}
+	for _, p := range out.Pods {
+		if p.Node != "" && !p.Leaving {
+			out.Bound++
+		}
+	}
+	if d, found := g.first(e); found {
 		out.Ref = d.ref
 		if !d.second {
 			out.Object, out.Kind = d.object, d.kind
 		}
 	}
 	return out, true
+}
+
+// Life returns the number of a gang's life; 0 if there is no such gang. A gang that
+// is deleted and made again under the same name has another one.
+func (g *Gangs) Life(key gang.Key) int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if e := g.gangs[key]; e != nil {
+		return e.life
+	}
+	return 0
+}
+
+// Keys returns the keys of all gangs that have members, in order.
+func (g *Gangs) Keys() []gang.Key {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var keys []gang.Key
+	for key, e := range g.gangs {
+		if len(e.members) > 0 {
+			keys = append(keys, key)
+		}
+	}
+	slices.SortFunc(keys, gang.Key.Compare)
+	return keys
 }
 
 // Interrupted is a gang whose binding was cut short.
@@ -77,7 +109,7 @@ func (g *Gangs) Interrupted() []Interrupted {
 		if !e.releasing && !gang.Interrupted(size, members) {
 			continue
 		}
-		bound := slices.DeleteFunc(e.pods(), func(p Pod) bool { return p.Node == "" })
+		bound := slices.DeleteFunc(g.podsOf(e), func(p Pod) bool { return p.Node == "" })
 		out = append(out, Interrupted{Key: key, Size: size, Bound: bound, Since: e.progress, Releasing: e.releasing})
 	}
 	slices.SortFunc(out, func(a, b Interrupted) int { return a.Key.Compare(b.Key) })
@@ -97,11 +129,11 @@ func (g *Gangs) Held() map[gang.Code]int {
 	return out
 }
 
-// pods returns the members by name.
-func (e *entry) pods() []Pod {
+// podsOf returns the members by name.
+func (g *Gangs) podsOf(e *entry) []Pod {
 	out := make([]Pod, 0, len(e.members))
 	for uid, m := range e.members {
-		out = append(out, Pod{Name: m.Name, UID: uid, Node: m.Node, Leaving: m.Leaving})
+		out = append(out, Pod{Name: m.Name, UID: uid, Node: m.Node, Ours: g.ours(m.Scheduler), Leaving: m.Leaving})
 	}
 	slices.SortFunc(out, func(a, b Pod) int { return strings.Compare(a.Name, b.Name) })
 	return out

@@ -1,0 +1,520 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes/fake"
+	corelisters "k8s.io/client-go/listers/core/v1"
+	schedulinglisters "k8s.io/client-go/listers/scheduling/v1beta1"
+	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/flowcontrol"
+	"k8s.io/kubernetes/pkg/scheduler/util"
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/state"
+)
+
+var epoch = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+
+// noSink is told of verdicts and does nothing.
+type noSink struct{}
+
+func (noSink) Publish(gang.Group) {}
+func (noSink) Withdraw(gang.Key)  {}
+func (noSink) Changed(gang.Key)   {}
+
+// bench is the writing half of the engine over a fake API server, with listers that
+// the test fills and a clock that it turns.
+type bench struct {
+	server     *fake.Clientset
+	pods       cache.Indexer
+	groups     cache.Indexer
+	clock      *clocktesting.FakeClock
+	reporter   *reporter
+	conditions *conditionWriter
+	client     *budgetClient
+}
+
+func newBench(t *testing.T, objects ...runtime.Object) *bench {
+	t.Helper()
+	indexers := cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc}
+	b := &bench{
+		server: fake.NewClientset(objects...),
+		pods:   cache.NewIndexer(cache.MetaNamespaceKeyFunc, indexers),
+		groups: cache.NewIndexer(cache.MetaNamespaceKeyFunc, indexers),
+		clock:  clocktesting.NewFakeClock(epoch),
+	}
+	for _, o := range objects {
+		switch o := o.(type) {
+		case *corev1.Pod:
+			b.see(t, o)
+		case *schedulingv1beta1.PodGroup:
+			if err := b.groups.Add(o); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	b.reporter = newReporter(b.clock, nil)
+	b.reporter.gangs = state.NewGangs(isOurs, noSink{}, b.clock)
+	b.conditions = newConditionWriter(b.server, corelisters.NewPodLister(b.pods), b.clock)
+	b.conditions.limiter = flowcontrol.NewFakeAlwaysRateLimiter()
+	b.client = newBudgetClient(b.server, b.conditions, b.reporter, schedulinglisters.NewPodGroupLister(b.groups))
+	t.Cleanup(b.conditions.queue.ShutDown)
+	t.Cleanup(b.reporter.queue.ShutDown)
+	return b
+}
+
+// see makes a pod known to the lister.
+func (b *bench) see(t *testing.T, pod *corev1.Pod) {
+	t.Helper()
+	if err := b.pods.Update(pod); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// patches are the bodies of what was patched, each after its object.
+func (b *bench) patches() []string {
+	var out []string
+	for _, action := range b.server.Actions() {
+		if p, ok := action.(clienttesting.PatchAction); ok {
+			out = append(out, fmt.Sprintf("%s/%s %s", p.GetResource().Resource, strings.Join([]string{p.GetName(), p.GetSubresource()}, "/"), p.GetPatch()))
+		}
+	}
+	return out
+}
+
+// written are the reasons and texts of the conditions written to pods.
+func (b *bench) written(t *testing.T) []string {
+	t.Helper()
+	var out []string
+	for _, action := range b.server.Actions() {
+		p, ok := action.(clienttesting.PatchAction)
+		if !ok {
+			continue
+		}
+		var body corev1.Pod
+		if err := json.Unmarshal(p.GetPatch(), &body); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range body.Status.Conditions {
+			out = append(out, fmt.Sprintf("%s (%s): %s: %s", p.GetName(), body.UID, c.Reason, c.Message))
+		}
+	}
+	return out
+}
+
+func testPod(name string, conditions ...corev1.PodCondition) *corev1.Pod {
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, UID: types.UID("uid-" + name)},
+		Spec:       corev1.PodSpec{SchedulerName: SchedulerName},
+		Status:     corev1.PodStatus{Conditions: conditions},
+	}
+}
+
+func refused(message string) corev1.PodCondition {
+	return corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: message,
+		LastTransitionTime: metav1.NewTime(epoch.Add(-time.Hour))}
+}
+
+// The patches are those that upstream makes, from a status to the next.
+func TestWhichPodPatchesAreDeferred(t *testing.T) {
+	disruption := corev1.PodCondition{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: "PreemptionByScheduler"}
+	for _, c := range []struct {
+		name     string
+		old, new corev1.PodStatus
+		// pending is what waits to be written; "" if the patch passes.
+		pending string
+	}{
+		{
+			name:    "the first refusal",
+			new:     corev1.PodStatus{Conditions: []corev1.PodCondition{refused("no room")}},
+			pending: "no room",
+		},
+		{
+			name:    "a refusal in other words, of which the patch says the words only",
+			old:     corev1.PodStatus{Conditions: []corev1.PodCondition{refused("no room")}},
+			new:     corev1.PodStatus{Conditions: []corev1.PodCondition{refused("too many taints")}},
+			pending: "too many taints",
+		},
+		{
+			name: "a refusal beside a condition of somebody else",
+			old:  corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: "Other", Status: corev1.ConditionTrue}}},
+			new:  corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: "Other", Status: corev1.ConditionTrue}, refused("no room")}},
+
+			pending: "no room",
+		},
+		{
+			name: "a nomination",
+			old:  corev1.PodStatus{Conditions: []corev1.PodCondition{refused("no room")}},
+			new:  corev1.PodStatus{Conditions: []corev1.PodCondition{refused("preempting")}, NominatedNodeName: "n"},
+		},
+		{
+			name: "a nomination taken back",
+			old:  corev1.PodStatus{NominatedNodeName: "n"},
+			new:  corev1.PodStatus{},
+		},
+		{
+			name: "a victim",
+			old:  corev1.PodStatus{Conditions: []corev1.PodCondition{refused("no room")}},
+			new:  corev1.PodStatus{Conditions: []corev1.PodCondition{refused("no room"), disruption}},
+		},
+		{
+			name: "two conditions at once",
+			new:  corev1.PodStatus{Conditions: []corev1.PodCondition{refused("no room"), disruption}},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			pod := testPod("p")
+			pod.Status = c.old
+			b := newBench(t, pod)
+			if err := util.PatchPodStatus(t.Context(), b.client, "p", "ns", &c.old, &c.new); err != nil {
+				t.Fatal(err)
+			}
+			got := b.conditions.pending[types.NamespacedName{Namespace: "ns", Name: "p"}].condition
+			want := corev1.PodCondition{}
+			if c.pending != "" {
+				want = refused(c.pending)
+			}
+			if got.Type != want.Type || got.Status != want.Status || got.Reason != want.Reason || got.Message != want.Message {
+				t.Errorf("pending is %+v, want %+v", got, want)
+			}
+			if passed := len(b.patches()) == 1; passed != (c.pending == "") {
+				t.Errorf("patches are %v", b.patches())
+			}
+		})
+	}
+}
+
+// What was asked for before a patch that passes with a newer condition is outdated.
+func TestPatchThatPassesOutdatesWhatWaits(t *testing.T) {
+	pod := testPod("p")
+	b := newBench(t, pod)
+	next := &corev1.PodStatus{Conditions: []corev1.PodCondition{refused("no room")}}
+	if err := util.PatchPodStatus(t.Context(), b.client, "p", "ns", &pod.Status, next); err != nil {
+		t.Fatal(err)
+	}
+	nominated := next.DeepCopy()
+	nominated.Conditions[0].Message, nominated.NominatedNodeName = "preempting", "n"
+	if err := util.PatchPodStatus(t.Context(), b.client, "p", "ns", &pod.Status, nominated); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(b.conditions.pending); n != 0 {
+		t.Errorf("%d conditions wait, want none", n)
+	}
+}
+
+func initially(status metav1.ConditionStatus, reason, message string) schedulingv1beta1.PodGroupStatus {
+	return schedulingv1beta1.PodGroupStatus{Conditions: []metav1.Condition{{
+		Type: schedulingv1beta1.PodGroupInitiallyScheduled, Status: status, Reason: reason, Message: message}}}
+}
+
+func TestWhichPodGroupPatchesPass(t *testing.T) {
+	none := schedulingv1beta1.PodGroupStatus{}
+	refusal := func(text string) schedulingv1beta1.PodGroupStatus {
+		return initially(metav1.ConditionFalse, schedulingv1beta1.PodGroupReasonUnschedulable, text)
+	}
+	for _, c := range []struct {
+		name, group string
+		// server is what the lister says; each patch leads from it to a next.
+		server schedulingv1beta1.PodGroupStatus
+		nexts  []schedulingv1beta1.PodGroupStatus
+		passed int
+		// decided is what the reporter knows in the end.
+		decided string
+	}{
+		{"a translated group", "berth:g", none, []schedulingv1beta1.PodGroupStatus{refusal("no room")}, 0, "False Unschedulable no room"},
+		{"a native group", "g", none, []schedulingv1beta1.PodGroupStatus{refusal("no room")}, 1, "False Unschedulable no room"},
+		{"in other words", "g", refusal("no room"), []schedulingv1beta1.PodGroupStatus{refusal("taints")}, 1, "False Unschedulable taints"},
+		{"other counts", "g", none, []schedulingv1beta1.PodGroupStatus{refusal("1 of 2 fit"), refusal("0 of 2 fit")}, 1, "False Unschedulable 0 of 2 fit"},
+		{"words in turn", "g", none, []schedulingv1beta1.PodGroupStatus{refusal("a"), refusal("b"), refusal("a"), refusal("b")}, 2, "False Unschedulable b"},
+		{"placed", "g", refusal("no room"), []schedulingv1beta1.PodGroupStatus{initially(metav1.ConditionTrue, "Scheduled", "")}, 1, "True Scheduled "},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			pg := podGroup(c.group, 2)
+			pg.Status = c.server
+			b := newBench(t, pg)
+			for _, next := range c.nexts {
+				if err := util.PatchPodGroupStatus(t.Context(), b.client, c.group, "ns", &c.server, &next); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := len(b.patches()); got != c.passed {
+				t.Errorf("%d patches passed, want %d: %v", got, c.passed, b.patches())
+			}
+			d := b.reporter.news[gang.KeyOf("ns", c.group)].decided
+			if d == nil {
+				t.Fatal("the reporter was not told")
+			}
+			if got := fmt.Sprint(d.Status, " ", d.Reason, " ", d.Message); got != c.decided {
+				t.Errorf("the reporter was told %q, want %q", got, c.decided)
+			}
+		})
+	}
+}
+
+// Nothing is kept of groups that are gone, even if they are refused a moment later,
+// and what was said of one is said again of the next.
+func TestNativeGroupsAreForgotten(t *testing.T) {
+	pg := podGroup("g", 2)
+	b := newBench(t, pg)
+	refuse := func() {
+		t.Helper()
+		next := initially(metav1.ConditionFalse, "Unschedulable", "no room")
+		if err := util.PatchPodGroupStatus(t.Context(), b.client, "g", "ns", nil, &next); err != nil && !apierrors.IsNotFound(err) {
+			t.Fatal(err)
+		}
+	}
+	refuse()
+	again := pg.DeepCopy()
+	again.UID = "another"
+	if err := b.groups.Update(again); err != nil {
+		t.Fatal(err)
+	}
+	refuse()
+	if n := len(b.patches()); n != 2 {
+		t.Errorf("%d patches, want one for each of two groups of one name", n)
+	}
+	if err := b.groups.Delete(again); err != nil {
+		t.Fatal(err)
+	}
+	b.client.forgetNative(types.NamespacedName{Namespace: "ns", Name: "g"})
+	refuse()
+	if len(b.client.written) != 0 {
+		t.Errorf("of groups that are gone, %v is kept", b.client.written)
+	}
+}
+
+func TestBindPassesAtOnce(t *testing.T) {
+	b := newBench(t, testPod("p"))
+	binding := &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "p"}, Target: corev1.ObjectReference{Name: "n"}}
+	if err := util.BindPod(t.Context(), b.client, binding); err != nil {
+		t.Fatal(err)
+	}
+	actions := b.server.Actions()
+	if len(actions) != 1 || !actions[0].Matches("create", "pods") || actions[0].GetSubresource() != "binding" {
+		t.Errorf("the API server saw %v, want one binding", actions)
+	}
+}
+
+// The steps are of one pod's story; what is written in the end is compared.
+func TestConditionWriter(t *testing.T) {
+	name := types.NamespacedName{Namespace: "ns", Name: "p"}
+	flush := func(b *bench) { b.conditions.flush(context.Background(), name) }
+	set := func(c corev1.PodCondition) func(*bench) {
+		return func(b *bench) { b.conditions.Set(name, c) }
+	}
+	see := func(change func(*corev1.Pod)) func(*bench) {
+		return func(b *bench) {
+			pod := testPod("p")
+			change(pod)
+			if err := b.pods.Update(pod); err != nil {
+				panic(err)
+			}
+		}
+	}
+	fail := func(err error) func(*bench) {
+		return func(b *bench) {
+			failed := false
+			b.server.PrependReactor("patch", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+				if failed {
+					return false, nil, nil
+				}
+				failed = true
+				return true, nil, err
+			})
+		}
+	}
+	conflict := apierrors.NewConflict(schema.GroupResource{Resource: "pods"}, "p", errors.New("UID differs"))
+	for _, c := range []struct {
+		name  string
+		steps []func(*bench)
+		want  []string
+		// left counts what still waits.
+		left int
+	}{
+		{"one", []func(*bench){set(refused("a")), flush}, []string{"p (uid-p): Unschedulable: a"}, 0},
+		{"the last of several", []func(*bench){set(refused("a")), set(refused("b")), flush, flush}, []string{"p (uid-p): Unschedulable: b"}, 0},
+		{"bound meanwhile", []func(*bench){set(refused("a")), see(func(p *corev1.Pod) { p.Spec.NodeName = "n" }), flush}, nil, 0},
+		{"deleted meanwhile", []func(*bench){set(refused("a")), see(func(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{} }), flush}, nil, 0},
+		{"gone meanwhile", []func(*bench){set(refused("a")), func(b *bench) { _ = b.pods.Delete(testPod("p")) }, flush}, nil, 0},
+		{"another pod of the name", []func(*bench){set(refused("a")), see(func(p *corev1.Pod) { p.UID = "2" }), flush}, nil, 0},
+		{"the pod says so already", []func(*bench){see(func(p *corev1.Pod) { p.Status.Conditions = []corev1.PodCondition{refused("1 of 2 fit")} }), set(refused("2 of 2 fit")), flush}, nil, 0},
+		{"there and back", []func(*bench){see(func(p *corev1.Pod) { p.Status.Conditions = []corev1.PodCondition{refused("a")} }),
+			set(refused("b")), set(refused("a")), flush}, nil, 0},
+		{"the API server is away", []func(*bench){fail(apierrors.NewServiceUnavailable("away")), set(refused("a")), flush}, []string{"p (uid-p): Unschedulable: a"}, 1},
+		{"the API server was away", []func(*bench){fail(apierrors.NewServiceUnavailable("away")), set(refused("a")), flush, flush},
+			[]string{"p (uid-p): Unschedulable: a", "p (uid-p): Unschedulable: a"}, 0},
+		{"the API server knows another pod", []func(*bench){fail(conflict), set(refused("a")), flush, flush}, []string{"p (uid-p): Unschedulable: a"}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t, testPod("p"))
+			for _, step := range c.steps {
+				step(b)
+			}
+			if diff := cmp.Diff(c.want, b.written(t)); diff != "" {
+				t.Errorf("written (-want +got):\n%s", diff)
+			}
+			if n := len(b.conditions.pending); n != c.left {
+				t.Errorf("%d conditions wait, want %d", n, c.left)
+			}
+		})
+	}
+}
+
+func TestTransitionTimeOfACondition(t *testing.T) {
+	name := types.NamespacedName{Namespace: "ns", Name: "p"}
+	for _, c := range []struct {
+		name string
+		have []corev1.PodCondition
+		want time.Time
+	}{
+		{"the first condition", nil, epoch},
+		{"the status stays", []corev1.PodCondition{refused("a")}, epoch.Add(-time.Hour)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t, testPod("p", c.have...))
+			b.conditions.Set(name, refused("b"))
+			b.conditions.flush(t.Context(), name)
+			pod, err := b.server.CoreV1().Pods("ns").Get(t.Context(), "p", metav1.GetOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := scheduledCondition(pod); got == nil || got.Message != "b" || !got.LastTransitionTime.Time.Equal(c.want) {
+				t.Errorf("the condition is %+v, want text b since %s", got, c.want)
+			}
+		})
+	}
+}
+
+// A new reason is written after a second, new words for it after half a minute.
+func TestWhenConditionsAreWritten(t *testing.T) {
+	b := newBench(t, testPod("new"), testPod("reworded", refused("a")))
+	b.conditions.Set(types.NamespacedName{Namespace: "ns", Name: "new"}, refused("b"))
+	b.conditions.Set(types.NamespacedName{Namespace: "ns", Name: "reworded"}, refused("b"))
+	go b.conditions.Run(t.Context())
+	const step = 100 * time.Millisecond
+	wrote := map[string]time.Duration{}
+	for end := time.Now().Add(time.Minute); len(wrote) < 2 && time.Now().Before(end); time.Sleep(100 * time.Microsecond) {
+		for _, action := range b.server.Actions() {
+			if p := action.(clienttesting.PatchAction); wrote[p.GetName()] == 0 {
+				wrote[p.GetName()] = b.clock.Since(epoch)
+			}
+		}
+		b.clock.Step(step)
+	}
+	if d := wrote["new"]; d < conditionDelay {
+		t.Errorf("a new reason was written after %s, want %s", d, conditionDelay)
+	}
+	if d := wrote["reworded"]; d < textDelay {
+		t.Errorf("new words were written after %s, want %s", d, textDelay)
+	}
+}
+
+func TestGist(t *testing.T) {
+	for _, c := range []struct {
+		name, a, b string
+		same       bool
+	}{
+		{"counts", "0/5 nodes are available: 3 Insufficient cpu.", "0/6 nodes are available: 4 Insufficient cpu.", true},
+		{"counts that reorder the parts", "0/5 nodes are available: 12 Insufficient cpu, 3 node(s) had taints.",
+			"0/5 nodes are available: 2 node(s) had taints, 13 Insufficient cpu.", true},
+		{"another reason", "0/5 nodes are available: 3 Insufficient cpu.", "0/5 nodes are available: 3 Insufficient memory.", false},
+		{"a number in a name", `pod "worker-3" is late`, `pod "worker-4" is late`, false},
+		{"an added reason", "1 Insufficient cpu", "1 Insufficient cpu, 2 Insufficient memory", false},
+		{"nothing", "", "", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := gist(c.a) == gist(c.b); got != c.same {
+				t.Errorf("the same: %v, want %v (%q, %q)", got, c.same, gist(c.a), gist(c.b))
+			}
+		})
+	}
+}
+
+func TestRecent(t *testing.T) {
+	var r recent
+	var news []string
+	for _, said := range strings.Fields("a b a b c d a e b") {
+		if r.news(said) {
+			news = append(news, said)
+		}
+	}
+	if diff := cmp.Diff(strings.Fields("a b c d e"), news[:5]); diff != "" {
+		t.Errorf("news (-want +got):\n%s", diff)
+	}
+	if len(r) != recentLimit || cap(r) > 2*recentLimit {
+		t.Errorf("%d things are remembered in room for %d, want %d", len(r), cap(r), recentLimit)
+	}
+}
+
+// fakeRecorder keeps the events that the budget lets pass.
+type fakeRecorder struct{ log []string }
+
+func (f *fakeRecorder) Eventf(regarding, related runtime.Object, kind, reason, action, note string, args ...any) {
+	name := func(o runtime.Object) string {
+		switch o := o.(type) {
+		case *corev1.Pod:
+			return "Pod/" + o.Name
+		case *corev1.ObjectReference:
+			return o.Kind + "/" + o.Name
+		}
+		return ""
+	}
+	f.log = append(f.log, strings.TrimSpace(fmt.Sprintf("%s %s %s: %s %s", name(regarding), kind, reason, fmt.Sprintf(note, args...), name(related))))
+}
+
+func TestEventBudget(t *testing.T) {
+	group := "berth:g"
+	member := testPod("member")
+	member.Spec.SchedulingGroup = &corev1.PodSchedulingGroup{PodGroupName: &group}
+	plain, gone := testPod("plain"), testPod("gone")
+	b := newBench(t, plain, member)
+	budget := newEventBudget(b.reporter, corelisters.NewPodLister(b.pods))
+	var got []string
+	say := func(pod *corev1.Pod, reason, note string) {
+		if budget.allows(pod, reason, note, nil) {
+			got = append(got, pod.Name+" "+reason+" "+note)
+		}
+	}
+	say(plain, eventFailedScheduling, "1 Insufficient cpu")
+	say(plain, eventFailedScheduling, "2 Insufficient cpu") // the same again
+	say(plain, eventFailedScheduling, "had taints")
+	say(plain, eventFailedScheduling, "1 Insufficient cpu") // in turns
+	say(plain, "Preempted", "by another")
+	say(plain, "Preempted", "by another")
+	say(plain, eventScheduled, "on n")
+	say(member, eventFailedScheduling, "no room")
+	say(member, eventScheduled, "on n")
+	say(member, "Preempted", "by another")
+	say(gone, eventFailedScheduling, "no room")
+	want := []string{"plain FailedScheduling 1 Insufficient cpu", "plain FailedScheduling had taints", "plain Preempted by another",
+		"plain Preempted by another", "plain Scheduled on n", "member Preempted by another", "gone FailedScheduling no room"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+	if d := b.reporter.news[gang.Key{Namespace: "ns", Dialect: dialect.Berth, Name: "g"}]; d.binds != 1 {
+		t.Errorf("the reporter was told of %d binds, want 1", d.binds)
+	}
+	say(plain, eventFailedScheduling, "no room")
+	budget.forget(plain.UID)
+	if len(budget.refused) != 0 {
+		t.Errorf("%d pods are remembered, want none", len(budget.refused))
+	}
+}

@@ -1,0 +1,190 @@
+package engine
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/berth-dev/berth/pkg/dialect"
+)
+
+// ward is a recovery at work on a gang of four, "g".
+type ward struct {
+	*desk
+	mu sync.Mutex
+	// evictions are those asked for: pod and when. refusals counts how many of them
+	// the API server still refuses.
+	evictions []eviction
+	refusals  int
+}
+
+type eviction struct {
+	pod  string
+	when time.Duration
+}
+
+const grace = 20 * time.Second
+
+func newWard(t *testing.T) *ward {
+	t.Helper()
+	w := &ward{desk: newDesk(t, dialect.SchedulerPlugins)}
+	w.server.PrependReactor("create", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		if action.GetSubresource() != "eviction" {
+			return false, nil, nil
+		}
+		e := action.(clienttesting.CreateAction).GetObject().(*policyv1.Eviction)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if uid := e.DeleteOptions.Preconditions.UID; uid == nil || string(*uid) != "uid-"+e.Name {
+			t.Errorf("pod %q is evicted whatever its UID: %v", e.Name, uid)
+		}
+		w.evictions = append(w.evictions, eviction{e.Name, w.clock.Since(epoch)})
+		if w.refusals > 0 {
+			w.refusals--
+			return true, nil, apierrors.NewTooManyRequests("the budget allows none", 1)
+		}
+		return true, nil, nil
+	})
+	w.declare("1", 4)
+	return w
+}
+
+func (w *ward) start() {
+	r := &recovery{client: w.server, gangs: w.gangs, recorder: w.events, clock: w.clock, grace: grace}
+	go r.Run(w.t.Context())
+	eventually(w.t, "recovery waits for its first second", w.clock.HasWaiters)
+}
+
+// until turns the clock until as many evictions were asked for.
+func (w *ward) until(n int) []eviction {
+	w.t.Helper()
+	var got []eviction
+	eventually(w.t, fmt.Sprintf("%d evictions are asked for", n), func() bool {
+		w.mu.Lock()
+		got = append([]eviction(nil), w.evictions...)
+		w.mu.Unlock()
+		if len(got) >= n {
+			return true
+		}
+		w.clock.Step(500 * time.Millisecond)
+		return false
+	})
+	return got
+}
+
+// pass turns the clock on, slowly enough for the recovery to see each second.
+func (w *ward) pass(d time.Duration) {
+	for end := w.clock.Now().Add(d); w.clock.Now().Before(end); time.Sleep(time.Millisecond) {
+		w.clock.Step(500 * time.Millisecond)
+	}
+}
+
+func pods4(w *ward, bound int) (out []*corev1.Pod) {
+	for i := range 4 {
+		node := ""
+		if i < bound {
+			node = "n"
+		}
+		out = append(out, w.member(fmt.Sprint("p", i), node, func(p *corev1.Pod) { p.CreationTimestamp = metav1.NewTime(epoch.Add(-time.Hour)) }))
+	}
+	for _, p := range out[:bound] {
+		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(epoch)}}
+	}
+	return out
+}
+
+func evicted(evictions []eviction) (out []string) {
+	for _, e := range evictions {
+		out = append(out, e.pod)
+	}
+	return out
+}
+
+func TestRecoveryGivesTheGangItsTime(t *testing.T) {
+	w := newWard(t)
+	w.set(pods4(w, 2)...)
+	w.start()
+	got := w.until(2)
+	if diff := cmp.Diff([]string{"p0", "p1"}, evicted(got)); diff != "" {
+		t.Errorf("evicted (-want +got):\n%s", diff)
+	}
+	if got[0].when < grace {
+		t.Errorf("evicted after %s, want %s", got[0].when, grace)
+	}
+	w.settle()
+	if g, _ := w.gangs.Get(w.key()); g.Verdict.Code != "GangReleasing" {
+		t.Errorf("the verdict is %+v, want that the gang is releasing", g.Verdict)
+	}
+	want := []string{"Pod/p0 Warning GangReleasing: Gang ns/g has 2 of 4 pods bound and could not be completed within 20s: evicting them"}
+	if diff := cmp.Diff(want, w.events.log); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
+func TestRecoveryCountsFromTheLastBind(t *testing.T) {
+	w := newWard(t)
+	pods := pods4(w, 1)
+	w.set(pods...)
+	w.start()
+	w.pass(grace / 2)
+	bound := pods4(w, 2)[1]
+	at := w.clock.Since(epoch)
+	w.set(bound)
+	if got := w.until(2); got[0].when < at+grace {
+		t.Errorf("evicted after %s, want %s after the bind at %s", got[0].when, grace, at)
+	}
+}
+
+// What was interrupted long before this replica leads gets the whole grace anew.
+func TestRecoveryCountsFromItsOwnStart(t *testing.T) {
+	w := newWard(t)
+	w.set(pods4(w, 2)...)
+	w.clock.Step(10 * grace)
+	w.start()
+	if got := w.until(2); got[0].when < 11*grace {
+		t.Errorf("evicted after %s, want %s", got[0].when, 11*grace)
+	}
+}
+
+func TestRecoveryTriesAgain(t *testing.T) {
+	w := newWard(t)
+	w.refusals = 2
+	pods := pods4(w, 3)
+	pods[1].DeletionTimestamp = &metav1.Time{Time: epoch}
+	w.set(pods...)
+	w.start()
+	got := w.until(4)
+	if diff := cmp.Diff([]string{"p0", "p2", "p0", "p2"}, evicted(got)); diff != "" {
+		t.Errorf("evicted (-want +got):\n%s", diff)
+	}
+	if wait := got[2].when - got[1].when; wait < evictionRetry-time.Second {
+		t.Errorf("tried again after %s, want %s", wait, evictionRetry)
+	}
+	if n := len(w.events.log); n != 1 {
+		t.Errorf("%d events, want one: %v", n, w.events.log)
+	}
+}
+
+// A gang that is finished in time is left alone.
+func TestRecoveryLeavesAFinishedGangAlone(t *testing.T) {
+	w := newWard(t)
+	w.set(pods4(w, 2)...)
+	w.start()
+	w.pass(grace / 2)
+	w.set(pods4(w, 4)...)
+	w.pass(3 * grace)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.evictions) != 0 {
+		t.Errorf("evicted %v, want none", w.evictions)
+	}
+}

@@ -1,0 +1,185 @@
+package engine
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+)
+
+// eventually waits until a check holds, for a minute at most.
+func eventually(t *testing.T, what string, check func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !check(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited for a minute, and it is not so that %s", what)
+		}
+	}
+}
+
+func podGroup(name string, size int32) *schedulingv1beta1.PodGroup {
+	return &schedulingv1beta1.PodGroup{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, UID: types.UID("uid-" + name)},
+		Spec: schedulingv1beta1.PodGroupSpec{SchedulingPolicy: schedulingv1beta1.PodGroupSchedulingPolicy{
+			Gang: &schedulingv1beta1.GangSchedulingPolicy{MinCount: size}}},
+	}
+}
+
+func sizesOf(t *testing.T, objects []any) map[string]int32 {
+	t.Helper()
+	out := map[string]int32{}
+	for _, o := range objects {
+		pg := o.(*schedulingv1beta1.PodGroup)
+		out[pg.Name] = pg.Spec.SchedulingPolicy.Gang.MinCount
+	}
+	return out
+}
+
+// A watch streams what changed after the version it starts from, and nothing else.
+func TestWatchFromAVersion(t *testing.T) {
+	s := newPodGroupSource()
+	s.Set(podGroup("a", 1))
+	s.Set(podGroup("b", 1))
+	list, err := s.List(metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	version := list.(*schedulingv1beta1.PodGroupList).ResourceVersion
+	s.Set(podGroup("a", 2))
+	w, err := s.Watch(metav1.ListOptions{ResourceVersion: version})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Stop()
+	s.Delete(types.NamespacedName{Namespace: "ns", Name: "b"})
+	s.Delete(types.NamespacedName{Namespace: "ns", Name: "never there"})
+	s.Set(podGroup("b", 3))
+	var got []string
+	for range 3 {
+		event := <-w.ResultChan()
+		pg := event.Object.(*schedulingv1beta1.PodGroup)
+		got = append(got, fmt.Sprintf("%s %s %d at %s", event.Type, pg.Name, pg.Spec.SchedulingPolicy.Gang.MinCount, pg.ResourceVersion))
+	}
+	want := []string{"MODIFIED a 2 at 3", "DELETED b 1 at 4", "ADDED b 3 at 5"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
+// Who is further behind than the history reaches is told to list again, when the
+// watch starts and while it runs.
+func TestLateWatcherExpires(t *testing.T) {
+	s := newPodGroupSource()
+	late, err := s.Watch(metav1.ListOptions{ResourceVersion: "0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer late.Stop()
+	for i := range 3 * historyLimit {
+		s.Set(podGroup("a", int32(i)))
+	}
+	for _, version := range []string{"0", "1", strconv.Itoa(10 * historyLimit)} {
+		if _, err := s.Watch(metav1.ListOptions{ResourceVersion: version}); !apierrors.IsResourceExpired(err) {
+			t.Errorf("watching from version %s: %v, want that it expired", version, err)
+		}
+	}
+	for _, version := range []string{"", "x"} {
+		if _, err := s.Watch(metav1.ListOptions{ResourceVersion: version}); err == nil {
+			t.Errorf("watching from version %q: no error", version)
+		}
+	}
+	last := watch.Event{}
+	for event := range late.ResultChan() {
+		last = event
+	}
+	if last.Type != watch.Error || !apierrors.IsResourceExpired(apierrors.FromObject(last.Object)) {
+		t.Errorf("the late watch ended with %v, want that it expired", last)
+	}
+}
+
+func TestStoppedWatchEnds(t *testing.T) {
+	s := newPodGroupSource()
+	idle, err := s.Watch(metav1.ListOptions{ResourceVersion: "0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Set(podGroup("a", 1))
+	unread, err := s.Watch(metav1.ListOptions{ResourceVersion: "0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-idle.ResultChan()
+	for _, w := range []watch.Interface{idle, unread} {
+		w.Stop()
+		w.Stop()
+		for range w.ResultChan() { // until it is closed
+		}
+	}
+}
+
+// Whatever many writers do and however slow the reader is, an informer's store is
+// the truth in the end.
+func TestInformerEndsWithTheTruth(t *testing.T) {
+	const (
+		writers = 4
+		names   = 20
+		changes = 3 * historyLimit
+	)
+	s := newPodGroupSource()
+	s.Set(podGroup("before", 1))
+	informer := cache.NewSharedIndexInformer(s, &schedulingv1beta1.PodGroup{}, 0, cache.Indexers{})
+	stall := make(chan struct{})
+	var once sync.Once
+	if _, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc: func(any) { once.Do(func() { <-stall }) },
+	}); err != nil {
+		t.Fatal(err)
+	}
+	go informer.RunWithContext(t.Context())
+	eventually(t, "the informer has listed", informer.HasSynced)
+
+	truths := make([]map[string]int32, writers)
+	var done sync.WaitGroup
+	for i := range writers {
+		truths[i] = map[string]int32{}
+		done.Go(func() {
+			random := rand.New(rand.NewPCG(uint64(i), 1))
+			for range changes {
+				name, size := fmt.Sprintf("w%d-%d", i, random.IntN(names)), random.Int32()
+				if random.IntN(4) == 0 {
+					s.Delete(types.NamespacedName{Namespace: "ns", Name: name})
+					delete(truths[i], name)
+					continue
+				}
+				s.Set(podGroup(name, size))
+				truths[i][name] = size
+			}
+		})
+	}
+	done.Wait()
+	close(stall)
+	want := map[string]int32{"before": 1}
+	for _, truth := range truths {
+		for name, size := range truth {
+			want[name] = size
+		}
+	}
+	diff := ""
+	eventually(t, "the informer has caught up", func() bool {
+		diff = cmp.Diff(want, sizesOf(t, informer.GetStore().List()))
+		return diff == ""
+	})
+	if len(s.history) > 2*historyLimit {
+		t.Errorf("the history holds %d changes, want at most %d", len(s.history), 2*historyLimit)
+	}
+}

@@ -1,0 +1,566 @@
+package state
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/dialect"
+)
+
+// recorder is a Sink that keeps what the scheduler would know, and refuses news
+// that are none.
+type recorder struct {
+	t         *testing.T
+	published map[gang.Key]gang.Group
+	// log is what was published and withdrawn, in order.
+	log     []string
+	changed map[gang.Key]int
+}
+
+func (r *recorder) Publish(group gang.Group) {
+	if old, was := r.published[group.Key]; was && old == group {
+		r.t.Errorf("gang %s was published twice as %+v", group.Key, group)
+	}
+	r.published[group.Key] = group
+	r.log = append(r.log, fmt.Sprintf("publish %s %d", group.Key, group.Size))
+}
+
+func (r *recorder) Withdraw(key gang.Key) {
+	if _, was := r.published[key]; !was {
+		r.t.Errorf("gang %s was withdrawn and never published", key)
+	}
+	delete(r.published, key)
+	r.log = append(r.log, "withdraw "+key.String())
+}
+
+func (r *recorder) Changed(key gang.Key) { r.changed[key]++ }
+
+// table is a Gangs that settles when the test says so.
+type table struct {
+	*Gangs
+	sink  *recorder
+	clock *clocktesting.FakePassiveClock
+}
+
+var epoch = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+
+func newTable(t *testing.T) *table {
+	sink := &recorder{t: t, published: map[gang.Key]gang.Group{}, changed: map[gang.Key]int{}}
+	c := clocktesting.NewFakePassiveClock(epoch)
+	return &table{NewGangs(func(name string) bool { return name == "berth" }, sink, c), sink, c}
+}
+
+// settleAll does what Run does, until nothing is left to do.
+func (g *table) settleAll() {
+	for g.dirty.Len() > 0 {
+		key, _ := g.dirty.Get()
+		g.settle(key)
+		g.dirty.Done(key)
+	}
+}
+
+// makePod returns a pod of Berth's whose UID is its name.
+func makePod(name string, with ...func(*corev1.Pod)) *corev1.Pod {
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, UID: types.UID(name),
+			Labels: map[string]string{}, Annotations: map[string]string{}, CreationTimestamp: metav1.NewTime(epoch)},
+		Spec: corev1.PodSpec{SchedulerName: "berth"},
+	}
+	for _, f := range with {
+		f(pod)
+	}
+	return pod
+}
+
+func inGang(name string) func(*corev1.Pod) {
+	return func(p *corev1.Pod) { p.Labels["berth.dev/gang"] = name }
+}
+
+func inForeign(name string) func(*corev1.Pod) {
+	return func(p *corev1.Pod) { p.Labels["scheduling.x-k8s.io/pod-group"] = name }
+}
+
+func inNative(name string) func(*corev1.Pod) {
+	return func(p *corev1.Pod) { p.Spec.SchedulingGroup = &corev1.PodSchedulingGroup{PodGroupName: &name} }
+}
+
+func sized(n int) func(*corev1.Pod) {
+	return func(p *corev1.Pod) { p.Annotations["berth.dev/gang-size"] = fmt.Sprint(n) }
+}
+
+func on(node string, after time.Duration) func(*corev1.Pod) {
+	return func(p *corev1.Pod) {
+		p.Spec.NodeName = node
+		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue,
+			LastTransitionTime: metav1.NewTime(epoch.Add(after))}}
+	}
+}
+
+func created(after time.Duration) func(*corev1.Pod) {
+	return func(p *corev1.Pod) { p.CreationTimestamp = metav1.NewTime(epoch.Add(after)) }
+}
+
+func leaving(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{Time: epoch} }
+
+func uid(uid string) func(*corev1.Pod) { return func(p *corev1.Pod) { p.UID = types.UID(uid) } }
+
+func by(scheduler string) func(*corev1.Pod) {
+	return func(p *corev1.Pod) { p.Spec.SchedulerName = scheduler }
+}
+
+func foreignKind(t *testing.T) *dialect.Kind {
+	t.Helper()
+	for _, kind := range dialect.Kinds() {
+		if kind.Dialect == dialect.SchedulerPlugins {
+			return &kind
+		}
+	}
+	t.Fatal("there is no kind of scheduler-plugins")
+	return nil
+}
+
+func foreignObject(name string, size int64) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "scheduling.x-k8s.io/v1alpha1", "kind": "PodGroup",
+		"metadata": map[string]any{"namespace": "ns", "name": name, "uid": "object-" + name},
+		"spec":     map[string]any{"minMember": size},
+	}}
+}
+
+func nativeGroup(name string, size int32) *schedulingv1beta1.PodGroup {
+	pg := &schedulingv1beta1.PodGroup{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name}}
+	if size > 0 {
+		pg.Spec.SchedulingPolicy.Gang = &schedulingv1beta1.GangSchedulingPolicy{MinCount: size}
+	}
+	return pg
+}
+
+func berthKey(name string) gang.Key {
+	return gang.Key{Namespace: "ns", Dialect: dialect.Berth, Name: name}
+}
+
+func foreignKey(name string) gang.Key {
+	return gang.Key{Namespace: "ns", Dialect: dialect.SchedulerPlugins, Name: name}
+}
+
+func nativeKey(name string) gang.Key {
+	return gang.Key{Namespace: "ns", Dialect: gang.Native, Name: name}
+}
+
+// Each step is settled before the next, and all steps are settled at once: the
+// scheduler knows the same in the end.
+func TestGangsFollowPodsAndObjects(t *testing.T) {
+	kind := foreignKind(t)
+	set := func(pod *corev1.Pod) func(*table) { return func(g *table) { g.SetPod(pod) } }
+	gone := func(pod *corev1.Pod) func(*table) { return func(g *table) { g.DeletePod(pod) } }
+	object := func(name string, size int64) func(*table) {
+		return func(g *table) { g.SetObject(kind, foreignObject(name, size)) }
+	}
+	driver := func(p *corev1.Pod) {
+		p.Labels["applicationId"] = "app"
+		p.Annotations["yunikorn.apache.org/task-group-name"] = "driver"
+		p.Annotations["yunikorn.apache.org/task-groups"] = `[{"name":"driver","minMember":1},{"name":"executors","minMember":2}]`
+	}
+	executor := func(p *corev1.Pod) {
+		p.Labels["applicationId"] = "app"
+		p.Annotations["yunikorn.apache.org/task-group-name"] = "executors"
+	}
+	for _, c := range []struct {
+		name  string
+		steps []func(*table)
+		log   []string
+		// past says that the order of steps is part of the answer: who was admitted
+		// stays so.
+		past bool
+		// key is the gang whose code is checked in the end; "" means admitted.
+		key  gang.Key
+		code gang.Code
+	}{
+		{
+			name:  "pods that state their size",
+			steps: []func(*table){set(makePod("a", inGang("g"), sized(2))), set(makePod("b", inGang("g")))},
+			log:   []string{"publish ns/g 2"},
+			key:   berthKey("g"),
+		},
+		{
+			name:  "too few pods",
+			steps: []func(*table){set(makePod("a", inGang("g"), sized(2)))},
+			key:   berthKey("g"), code: gang.Incomplete,
+		},
+		{
+			name:  "the object comes last",
+			steps: []func(*table){set(makePod("a", inForeign("g"))), set(makePod("b", inForeign("g"))), object("g", 2)},
+			log:   []string{"publish ns/g 2"},
+			key:   foreignKey("g"),
+		},
+		{
+			name:  "the object comes first",
+			steps: []func(*table){object("g", 2), set(makePod("a", inForeign("g"))), set(makePod("b", inForeign("g")))},
+			log:   []string{"publish ns/g 2"},
+			key:   foreignKey("g"),
+		},
+		{
+			name: "the object goes",
+			steps: []func(*table){object("g", 1), set(makePod("a", inForeign("g"))),
+				func(g *table) { g.DeleteObject(kind, types.NamespacedName{Namespace: "ns", Name: "g"}) }},
+			log: []string{"publish ns/g 1", "withdraw ns/g"},
+			key: foreignKey("g"), code: gang.NotDeclared,
+		},
+		{
+			name: "the server no longer serves the kind",
+			steps: []func(*table){object("g", 1), object("h", 1), set(makePod("a", inForeign("g"))),
+				func(g *table) { g.Drop(kind.Resource) }},
+			log: []string{"publish ns/g 1", "withdraw ns/g"},
+			key: foreignKey("g"), code: gang.NotDeclared,
+		},
+		{
+			name:  "the object changes its size",
+			steps: []func(*table){object("g", 1), set(makePod("a", inForeign("g"))), object("g", 2)},
+			log:   []string{"publish ns/g 1", "publish ns/g 2"},
+			past:  true,
+			key:   foreignKey("g"),
+		},
+		{
+			name:  "a pod changes its gang",
+			steps: []func(*table){set(makePod("a", inGang("g"), sized(1))), set(makePod("a", inGang("h"), sized(1)))},
+			log:   []string{"publish ns/g 1", "withdraw ns/g", "publish ns/h 1"},
+			key:   berthKey("h"),
+		},
+		{
+			name:  "a pod leaves its gang and is a plain one",
+			steps: []func(*table){set(makePod("a", inGang("g"), sized(1))), set(makePod("a"))},
+			log:   []string{"publish ns/g 1", "withdraw ns/g"},
+		},
+		{
+			name:  "a pod declares the gang of others",
+			steps: []func(*table){set(makePod("e1", executor)), set(makePod("e2", executor)), set(makePod("d", driver))},
+			log:   []string{"publish ns/app/driver 1", "publish ns/app/executors 2"},
+			key:   gang.Key{Namespace: "ns", Dialect: dialect.YuniKorn, Name: "app/executors"},
+		},
+		{
+			name: "the pod that declared goes",
+			steps: []func(*table){set(makePod("d", driver)), set(makePod("e1", executor)), set(makePod("e2", executor)),
+				gone(makePod("d", driver))},
+			log: []string{"publish ns/app/driver 1", "publish ns/app/executors 2", "withdraw ns/app/driver", "withdraw ns/app/executors"},
+			key: gang.Key{Namespace: "ns", Dialect: dialect.YuniKorn, Name: "app/executors"}, code: gang.NotDeclared,
+		},
+		{
+			name: "a running gang that lost a member stays admitted",
+			steps: []func(*table){set(makePod("a", inGang("g"), sized(2))), set(makePod("b", inGang("g"))),
+				gone(makePod("b", inGang("g")))},
+			log:  []string{"publish ns/g 2"},
+			past: true,
+			key:  berthKey("g"),
+		},
+		{
+			name:  "a gang of another scheduler",
+			steps: []func(*table){set(makePod("a", inGang("g"), sized(1), by("other")))},
+		},
+		{
+			name: "pods of two schedulers",
+			steps: []func(*table){set(makePod("a", inGang("g"), sized(2))),
+				set(makePod("b", inGang("g"), by("other")))},
+			key: berthKey("g"), code: gang.SchedulersDisagree,
+		},
+		{
+			name:  "a native group without the gang policy",
+			steps: []func(*table){func(g *table) { g.SetNative(nativeGroup("g", 0)) }, set(makePod("a", inNative("g")))},
+			log:   []string{"publish ns/g 1"},
+			key:   nativeKey("g"),
+		},
+		{
+			name:  "a size on a pod does not make a native group",
+			steps: []func(*table){set(makePod("a", inNative("g"), sized(1)))},
+			key:   nativeKey("g"), code: gang.NotDeclared,
+		},
+		{
+			name: "an object with a fault",
+			steps: []func(*table){set(makePod("a", inForeign("g"))), func(g *table) {
+				o := foreignObject("g", 1)
+				o.Object["spec"] = "one"
+				g.SetObject(kind, o)
+			}},
+			key: foreignKey("g"), code: gang.Malformed,
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			one, all := newTable(t), newTable(t)
+			for _, step := range c.steps {
+				step(one)
+				one.settleAll()
+				step(all)
+			}
+			all.settleAll()
+			if diff := cmp.Diff(c.log, one.sink.log); diff != "" {
+				t.Errorf("what the scheduler was told (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(one.sink.published, all.sink.published); diff != "" && !c.past {
+				t.Errorf("settled at once (-one by one +at once):\n%s", diff)
+			}
+			if c.key == (gang.Key{}) {
+				return
+			}
+			want := gang.Hold
+			if c.code == "" {
+				want = gang.Admit
+			}
+			got, _ := one.Get(c.key)
+			if got.Verdict.Action != want || got.Verdict.Code != c.code {
+				t.Errorf("the verdict is %s %s (%s), want %s %s", got.Verdict.Action, got.Verdict.Code, got.Verdict.Text, want, c.code)
+			}
+		})
+	}
+}
+
+// An object's own status is written all the time: it is no news to the gang. What
+// is known of the object follows nevertheless.
+func TestStatusOfAnObjectIsNoNews(t *testing.T) {
+	kind := foreignKind(t)
+	g := newTable(t)
+	g.SetPod(makePod("a", inForeign("g")))
+	g.SetObject(kind, foreignObject("g", 1))
+	g.SetNative(nativeGroup("n", 1))
+	g.settleAll()
+	before := g.sink.changed[foreignKey("g")]
+
+	next := foreignObject("g", 1)
+	next.Object["status"] = map[string]any{"phase": "Running"}
+	g.SetObject(kind, next)
+	native := nativeGroup("n", 1)
+	native.Status.Conditions = []metav1.Condition{{Type: "x"}}
+	g.SetNative(native)
+	if n := g.dirty.Len(); n != 0 {
+		t.Errorf("%d gangs are to be judged anew, want none", n)
+	}
+	if got, _ := g.Get(foreignKey("g")); got.Object != next {
+		t.Errorf("the object is %v, want the latest", got.Object)
+	}
+
+	again := foreignObject("g", 1)
+	again.SetUID("another")
+	g.SetObject(kind, again)
+	g.settleAll()
+	if n := g.sink.changed[foreignKey("g")]; n != before+1 {
+		t.Errorf("an object that was made again changed its gang %d times, want once", n-before)
+	}
+}
+
+// The object that is heard: of several kinds the first, a pod's word last.
+func TestWhoIsHeard(t *testing.T) {
+	g := newTable(t)
+	kinds := dialect.Kinds()
+	key := gang.Key{Namespace: "ns", Dialect: dialect.Coscheduling, Name: "g"}
+	koordinator := kinds[slices.IndexFunc(kinds, func(k dialect.Kind) bool { return k.Dialect == dialect.Koordinator })]
+	g.SetPod(makePod("a", func(p *corev1.Pod) { p.Labels["pod-group.scheduling.sigs.k8s.io"] = "g" }))
+	later := foreignObject("g", 3)
+	later.SetAPIVersion("scheduling.sigs.k8s.io/v1alpha1")
+	g.SetObject(&koordinator, later)
+	g.settleAll()
+	if got, _ := g.Get(key); got.Ref == nil || got.Ref.APIVersion != "scheduling.sigs.k8s.io/v1alpha1" {
+		t.Errorf("the only object is not heard: %v", got.Ref)
+	}
+	g.SetObject(foreignKind(t), foreignObject("g", 2))
+	g.settleAll()
+	got, _ := g.Get(key)
+	if got.Ref == nil || got.Ref.APIVersion != "scheduling.x-k8s.io/v1alpha1" {
+		t.Errorf("the first kind is not heard: %v", got.Ref)
+	}
+	if got.Object != nil || got.Kind != nil {
+		t.Errorf("the outcome of the second gang of an object would be written to it: %v", got.Object)
+	}
+}
+
+// A gang that was deleted and made again under its name is another gang, even if
+// nobody saw the moment between: it is not admitted, nor whole, before its time.
+func TestAGangMadeAgainIsAnother(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		end  func(g *table)
+	}{
+		{"its pods are gone", func(g *table) {
+			g.DeletePod(makePod("a", inGang("g"), on("n", 1)))
+			g.DeletePod(makePod("b", inGang("g"), on("n", 1)))
+		}},
+		{"its pods are being deleted", func(g *table) {
+			g.SetPod(makePod("a", inGang("g"), sized(2), on("n", 1), leaving))
+			g.SetPod(makePod("b", inGang("g"), on("n", 1), leaving))
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := newTable(t)
+			g.SetPod(makePod("a", inGang("g"), sized(2), on("n", 1)))
+			g.SetPod(makePod("b", inGang("g"), on("n", 1)))
+			g.settleAll()
+			first := g.Life(berthKey("g"))
+			c.end(g)
+			g.SetPod(makePod("a", uid("a2"), inGang("g"), sized(2), created(time.Hour)))
+			g.settleAll()
+			got, _ := g.Get(berthKey("g"))
+			if got.Verdict.Code != gang.Incomplete {
+				t.Errorf("the second gang's verdict is %s %s, want %s", got.Verdict.Action, got.Verdict.Code, gang.Incomplete)
+			}
+			if second := got.Life; first == 0 || second <= first || second != g.Life(berthKey("g")) {
+				t.Errorf("the lives are %d and %d", first, second)
+			}
+			if len(g.sink.published) != 0 {
+				t.Errorf("the scheduler still knows %v", g.sink.published)
+			}
+		})
+	}
+}
+
+func TestInterrupted(t *testing.T) {
+	gang4 := func(g *table) {
+		for i := range 4 {
+			g.SetPod(makePod(fmt.Sprint("p", i), inGang("g"), sized(4)))
+		}
+	}
+	bind := func(names ...string) func(*table) {
+		return func(g *table) {
+			for _, name := range names {
+				g.SetPod(makePod(name, inGang("g"), sized(4), on("n", time.Minute)))
+			}
+		}
+	}
+	wait := func(d time.Duration) func(*table) { return func(g *table) { g.clock.SetTime(g.clock.Now().Add(d)) } }
+	remove := func(name string) func(*table) {
+		return func(g *table) { g.DeletePod(makePod(name, inGang("g"))) }
+	}
+	add := func(name string) func(*table) {
+		return func(g *table) { g.SetPod(makePod(name, inGang("g"), sized(4), created(time.Hour))) }
+	}
+	release := func(g *table) { g.Release(berthKey("g")) }
+	pods := func(names ...string) (out []Pod) {
+		for _, name := range names {
+			out = append(out, Pod{Name: name, UID: types.UID(name), Node: "n", Ours: true})
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name  string
+		steps []func(*table)
+		want  []Interrupted
+	}{
+		{name: "none is bound", steps: []func(*table){gang4}},
+		{name: "all are bound", steps: []func(*table){gang4, bind("p0", "p1", "p2", "p3")}},
+		{
+			name:  "half is bound",
+			steps: []func(*table){gang4, wait(time.Second), bind("p0", "p1"), wait(time.Hour)},
+			want:  []Interrupted{{Key: berthKey("g"), Size: 4, Bound: pods("p0", "p1"), Since: epoch.Add(time.Second)}},
+		},
+		{
+			name:  "each further bind is progress",
+			steps: []func(*table){gang4, bind("p0"), wait(time.Minute), bind("p1"), wait(time.Minute), bind("p2")},
+			want:  []Interrupted{{Key: berthKey("g"), Size: 4, Bound: pods("p0", "p1", "p2"), Since: epoch.Add(2 * time.Minute)}},
+		},
+		{
+			name:  "a member that was lost is no progress",
+			steps: []func(*table){gang4, bind("p0", "p1"), wait(time.Minute), remove("p1"), add("p4")},
+			want:  []Interrupted{{Key: berthKey("g"), Size: 4, Bound: pods("p0"), Since: epoch}},
+		},
+		{
+			name:  "a whole gang lost a member",
+			steps: []func(*table){gang4, bind("p0", "p1", "p2", "p3"), remove("p3"), add("p4")},
+		},
+		{
+			name: "a whole gang lost all members at once, and is bound by half anew",
+			steps: []func(*table){gang4, bind("p0", "p1", "p2", "p3"), add("p4"), add("p5"), add("p6"), add("p7"),
+				remove("p0"), remove("p1"), remove("p2"), remove("p3"), wait(2 * time.Hour), func(g *table) {
+					g.SetPod(makePod("p4", inGang("g"), sized(4), created(time.Hour), on("n", 2*time.Hour)))
+				}},
+			want: []Interrupted{{Key: berthKey("g"), Size: 4, Bound: pods("p4"), Since: epoch.Add(2 * time.Hour)}},
+		},
+		{
+			name:  "released",
+			steps: []func(*table){gang4, bind("p0", "p1"), release},
+			want:  []Interrupted{{Key: berthKey("g"), Bound: pods("p0", "p1"), Since: epoch, Releasing: true}},
+		},
+		{
+			name:  "released, and one place is free",
+			steps: []func(*table){gang4, bind("p0", "p1"), release, remove("p0")},
+			want:  []Interrupted{{Key: berthKey("g"), Bound: pods("p1"), Since: epoch, Releasing: true}},
+		},
+		{
+			name:  "released, and all places are free",
+			steps: []func(*table){gang4, bind("p0", "p1"), release, remove("p0"), remove("p1")},
+		},
+		{
+			name:  "nothing to release",
+			steps: []func(*table){gang4, release},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := newTable(t)
+			for _, step := range c.steps {
+				step(g)
+				g.settleAll()
+			}
+			if diff := cmp.Diff(c.want, g.Interrupted()); diff != "" {
+				t.Errorf("interrupted gangs (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A gang that gives its places back is held until it has, and is then a new one.
+func TestRelease(t *testing.T) {
+	g := newTable(t)
+	for i := range 3 {
+		g.SetPod(makePod(fmt.Sprint("p", i), inGang("g"), sized(3)))
+	}
+	g.SetPod(makePod("p0", inGang("g"), sized(3), on("n", 1)))
+	g.settleAll()
+	g.Release(berthKey("g"))
+	g.settleAll()
+	if got, _ := g.Get(berthKey("g")); got.Verdict.Code != gang.Releasing {
+		t.Errorf("the verdict is %+v, want %s", got.Verdict, gang.Releasing)
+	}
+	if diff := cmp.Diff(map[gang.Code]int{gang.Releasing: 1}, g.Held()); diff != "" {
+		t.Errorf("held gangs (-want +got):\n%s", diff)
+	}
+	g.DeletePod(makePod("p0", inGang("g")))
+	g.settleAll()
+	if got, _ := g.Get(berthKey("g")); got.Verdict.Code != gang.Incomplete {
+		t.Errorf("the verdict is %+v, want %s", got.Verdict, gang.Incomplete)
+	}
+	g.SetPod(makePod("p3", inGang("g"), sized(3)))
+	g.settleAll()
+	want := []string{"publish ns/g 3", "withdraw ns/g", "publish ns/g 3"}
+	if diff := cmp.Diff(want, g.sink.log); diff != "" {
+		t.Errorf("what the scheduler was told (-want +got):\n%s", diff)
+	}
+}
+
+// Recovery asks each second.
+func BenchmarkInterrupted(b *testing.B) {
+	g := NewGangs(func(string) bool { return true }, &recorder{published: map[gang.Key]gang.Group{}, changed: map[gang.Key]int{}}, clocktesting.NewFakePassiveClock(epoch))
+	for i := range 5000 {
+		for j := range 8 {
+			g.SetPod(makePod(fmt.Sprint("p", i, "-", j), inGang(fmt.Sprint("g", i)), sized(8), on("n", time.Minute)))
+		}
+	}
+	for g.dirty.Len() > 0 {
+		key, _ := g.dirty.Get()
+		g.settle(key)
+		g.dirty.Done(key)
+	}
+	if n := len(g.Keys()); n != 5000 {
+		b.Fatalf("%d gangs, want 5000", n)
+	}
+	for b.Loop() {
+		if n := len(g.Interrupted()); n != 0 {
+			b.Fatalf("%d interrupted gangs, want none", n)
+		}
+	}
+}

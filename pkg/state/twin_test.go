@@ -1,0 +1,208 @@
+package state
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/dialect"
+)
+
+// twin keeps the pods and objects that exist, and works everything else out from
+// scratch. Of the past it knows what nobody can work out: who was admitted, who is
+// releasing, and how many members were bound when last looked at.
+type twin struct {
+	pods    map[string]*corev1.Pod
+	foreign map[string]int64
+	native  map[string]int32
+
+	admitted, releasing map[gang.Key]bool
+	bound               map[gang.Key]int
+}
+
+func (w *twin) members() map[gang.Key][]gang.Member {
+	out := map[gang.Key][]gang.Member{}
+	for _, pod := range w.pods {
+		if m, is := dialect.Of(pod); is {
+			out[m.Key] = append(out[m.Key], memberOf(pod, m))
+		}
+	}
+	return out
+}
+
+// bury ends the lives of gangs of which nobody stays.
+func (w *twin) bury() {
+	staying := map[gang.Key]bool{}
+	for key, members := range w.members() {
+		for _, m := range members {
+			staying[key] = staying[key] || !m.Leaving
+		}
+	}
+	for _, past := range []map[gang.Key]bool{w.admitted, w.releasing} {
+		for key := range past {
+			if !staying[key] {
+				delete(past, key)
+			}
+		}
+	}
+}
+
+// settle returns the groups that the scheduler should know.
+func (w *twin) settle(kind *dialect.Kind) map[gang.Key]gang.Group {
+	out := map[gang.Key]gang.Group{}
+	w.bound = map[gang.Key]int{}
+	for key, members := range w.members() {
+		mine := false
+		for _, m := range members {
+			mine = mine || m.Scheduler == "berth"
+			if m.Node != "" {
+				w.bound[key]++
+			}
+		}
+		if w.releasing[key] && w.bound[key] == 0 || !mine {
+			delete(w.releasing, key)
+			delete(w.admitted, key)
+		}
+		if !mine || w.releasing[key] {
+			continue
+		}
+		var declared *gang.Declaration
+		switch key.Dialect {
+		case dialect.SchedulerPlugins:
+			if size, is := w.foreign[key.Name]; is {
+				declared = &kind.Declare(foreignObject(key.Name, size))[0].Declaration
+			}
+		case gang.Native:
+			size, is := w.native[key.Name]
+			if !is {
+				continue
+			}
+			said := nativeDeclaration(nativeGroup(key.Name, size))
+			declared = &said
+		}
+		verdict := gang.Resolve(key, declared, members, func(name string) bool { return name == "berth" }, w.admitted[key])
+		if verdict.Action == gang.Admit {
+			w.admitted[key] = true
+			out[key] = verdict.Group
+		}
+	}
+	return out
+}
+
+func TestGangsAgainstTwin(t *testing.T) {
+	const steps = 50_000
+	seed := uint64(time.Now().UnixNano())
+	random := rand.New(rand.NewPCG(seed, 0))
+	t.Logf("seed %d", seed)
+
+	kind := foreignKind(t)
+	g := newTable(t)
+	w := &twin{pods: map[string]*corev1.Pod{}, foreign: map[string]int64{}, native: map[string]int32{},
+		admitted: map[gang.Key]bool{}, releasing: map[gang.Key]bool{}, bound: map[gang.Key]int{}}
+	gangs := []string{"g", "h"}
+	keys := []gang.Key{}
+	for _, name := range gangs {
+		keys = append(keys, berthKey(name), foreignKey(name), nativeKey(name))
+	}
+	published := 0
+	for step := range steps {
+		name := gangs[random.IntN(len(gangs))]
+		switch podName := fmt.Sprint("p", random.IntN(8)); random.IntN(14) {
+		case 0, 1, 2, 3, 4:
+			old := w.pods[podName]
+			pod := makePod(podName, uid(fmt.Sprint(podName, "-", step)), []func(string) func(*corev1.Pod){inGang, inForeign, inNative}[random.IntN(3)](name))
+			if old != nil {
+				pod.UID = old.UID
+				if random.IntN(3) > 0 {
+					pod = old.DeepCopy()
+				}
+			}
+			switch random.IntN(10) {
+			case 0:
+				leaving(pod)
+			case 1, 2, 3:
+				on("n", time.Duration(step))(pod)
+			case 4, 5, 6:
+				sized(random.IntN(4))(pod)
+			case 7:
+				pod.Spec.SchedulerName = []string{"berth", "other"}[random.IntN(2)]
+			case 8:
+				pod.Labels, pod.Spec.SchedulingGroup = map[string]string{}, nil
+			case 9:
+				inGang(name)(pod)
+			}
+			w.pods[podName] = pod
+			g.SetPod(pod)
+		case 5, 6:
+			if pod := w.pods[podName]; pod != nil {
+				delete(w.pods, podName)
+				g.DeletePod(pod)
+			}
+		case 7:
+			size := int64(random.IntN(4))
+			w.foreign[name] = size
+			g.SetObject(kind, foreignObject(name, size))
+		case 8:
+			delete(w.foreign, name)
+			g.DeleteObject(kind, types.NamespacedName{Namespace: "ns", Name: name})
+		case 9:
+			size := int32(random.IntN(4))
+			w.native[name] = size
+			g.SetNative(nativeGroup(name, size))
+		case 10:
+			delete(w.native, name)
+			g.DeleteNative(types.NamespacedName{Namespace: "ns", Name: name})
+		case 11:
+			if random.IntN(10) == 0 {
+				clear(w.foreign)
+				g.Drop(kind.Resource)
+			}
+		case 12:
+			if key := keys[random.IntN(len(keys))]; w.bound[key] > 0 {
+				w.releasing[key] = true
+				g.Release(key)
+			} else {
+				g.Release(key)
+			}
+		case 13:
+			if random.IntN(100) == 0 {
+				for _, pod := range w.pods {
+					g.DeletePod(pod)
+				}
+				clear(w.pods)
+			}
+		}
+		w.bury()
+		if random.IntN(3) > 0 {
+			continue
+		}
+		g.settleAll()
+		want := w.settle(kind)
+		published += len(want)
+		if diff := cmp.Diff(want, g.sink.published); diff != "" {
+			t.Fatalf("step %d: what the scheduler knows (-twin +got):\n%s", step, diff)
+		}
+	}
+	if published < steps/10 {
+		t.Errorf("only %d gangs were admitted in %d steps: the test shows little", published, steps)
+	}
+
+	for _, pod := range w.pods {
+		g.DeletePod(pod)
+	}
+	for _, name := range gangs {
+		g.DeleteObject(kind, types.NamespacedName{Namespace: "ns", Name: name})
+		g.DeleteNative(types.NamespacedName{Namespace: "ns", Name: name})
+	}
+	g.settleAll()
+	if len(g.sink.published)+len(g.gangs)+len(g.pods)+len(g.objects) != 0 {
+		t.Errorf("when all is gone, %v are published and %d gangs, %d pods, %d objects kept",
+			g.sink.published, len(g.gangs), len(g.pods), len(g.objects))
+	}
+}
