@@ -150,7 +150,7 @@ func TestProblems(t *testing.T) {
 			if c, ok := o.(*corev1.ConfigMap); ok {
 				c.Data["config.yaml"] = strings.Replace(c.Data["config.yaml"], "resourceName: berth", "resourceName: other", 1)
 			}
-		}, `lease "berth-system/other"`},
+		}, `lease "kube-system/other"`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -252,8 +252,8 @@ func permissionProblems(objects []runtime.Object) (found []string) {
 		switch {
 		case ref.Kind == "ClusterRole":
 			_, known = clusterRoles[key{"", ref.Name}]
-		case ref.Kind == "Role" && namespace == metav1.NamespaceSystem:
-			known = ref.Name == "extension-apiserver-authentication-reader" // in every cluster
+		case ref.Name == "extension-apiserver-authentication-reader":
+			known = namespace == metav1.NamespaceSystem // in every cluster
 		case ref.Kind == "Role":
 			_, known = roles[key{namespace, ref.Name}]
 		}

@@ -43,8 +43,9 @@
 //     of replicas x min(parallelism, completions) pods. A pod cannot see whether
 //     its JobSet starts its jobs in order (startupPolicy InOrder, dependsOn), and
 //     a gang over jobs that start one after the other never completes, while all
-//     jobs of one replicated job exist at once, always. Pods that carry
-//     berth.dev/gang-size are one gang over the whole JobSet, key "<jobset>".
+//     jobs of one replicated job exist at once, always. berth.dev/gang-size on a
+//     template is the size of that replicated job's gang. For one gang over the
+//     whole JobSet, name it on all templates: label berth.dev/gang.
 //   - leaderworkerset: a group is a gang, key "<name>-<group index>", the name of
 //     its leader. With startupPolicy LeaderReady the workers do not exist before
 //     the leader runs: the LeaderWorkerSet then declares size 1.

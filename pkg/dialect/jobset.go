@@ -21,21 +21,18 @@ const (
 	jobSetNodeSelector       = "alpha.jobset.sigs.k8s.io/node-selector"
 )
 
-// jobSetMember reads the replicated job of a JobSet pod, or the whole JobSet if the
-// pod states a gang size.
+// jobSetMember reads the replicated job of a JobSet pod: each is a gang of its own,
+// for the pods of a later one may not exist before an earlier one runs.
 func jobSetMember(pod *corev1.Pod) (Membership, bool) {
-	set := pod.Labels[jobSetNameLabel]
-	if set == "" {
+	name := pod.Labels[jobSetNameLabel]
+	if name == "" {
 		return Membership{}, false
 	}
-	name := set
-	if _, sized := pod.Annotations[berthGangSize]; !sized {
-		if placedByJobSet(pod.Annotations) {
-			return Membership{}, false
-		}
-		if job := pod.Labels[jobSetReplicatedJobLabel]; job != "" {
-			name = set + "/" + job
-		}
+	if _, sized := pod.Annotations[berthGangSize]; !sized && placedByJobSet(pod.Annotations) {
+		return Membership{}, false
+	}
+	if job := pod.Labels[jobSetReplicatedJobLabel]; job != "" {
+		name += "/" + job
 	}
 	return member(pod, JobSet, name, "label "+jobSetNameLabel, nil), true
 }
@@ -57,9 +54,8 @@ func jobSetKind() Kind {
 	}
 }
 
-// declareJobSet declares a gang for each replicated job that has pods and states no
-// size in its pod template, and one gang without a size for the whole JobSet if
-// some templates do.
+// declareJobSet declares a gang for each replicated job that has pods. Where the pod
+// template states a size, the pods carry it and the object is silent.
 func declareJobSet(obj *unstructured.Unstructured) []Declared {
 	r := newReader(obj, "JobSet.jobset.x-k8s.io")
 	name := obj.GetName()
@@ -69,33 +65,30 @@ func declareJobSet(obj *unstructured.Unstructured) []Declared {
 	claims := r.claims(obj, "")
 	jobs := r.root(obj).object("spec").list("replicatedJobs")
 	var declared []Declared
-	whole := false
 	for _, job := range jobs {
 		template := job.object("template")
-		pod := template.object("spec").object("template").object("metadata").object("annotations")
-		if pod.text(berthGangSize) != "" {
-			whole = true
-			continue
-		}
+		sized := template.object("spec").object("template").object("metadata").object("annotations").text(berthGangSize) != ""
 		size := replicatedJobPods(job)
 		part := job.text("name")
-		if size == 0 || part == "" || placedByJobSet(obj.GetAnnotations()) ||
-			placedByJobSet(template.object("metadata").texts("annotations")) {
+		placed := placedByJobSet(obj.GetAnnotations()) || placedByJobSet(template.object("metadata").texts("annotations"))
+		if size == 0 || part == "" || placed && !sized {
 			continue
 		}
 		own := claims
-		own.Size = &size
+		if !sized {
+			own.Size = &size
+		}
 		key := gang.Key{Namespace: obj.GetNamespace(), Dialect: JobSet, Name: name + "/" + part}
 		declared = append(declared, r.declared(key, own))
 	}
-	if whole || r.fault != nil && len(declared) == 0 {
-		key := gang.Key{Namespace: obj.GetNamespace(), Dialect: JobSet, Name: name}
-		declared = append(declared, r.declared(key, claims))
+	if r.fault == nil {
+		return declared
 	}
-	if r.fault != nil {
-		for i := range declared {
-			declared[i] = r.declared(declared[i].Key, gang.Claims{})
-		}
+	if len(declared) == 0 {
+		declared = append(declared, Declared{Key: gang.Key{Namespace: obj.GetNamespace(), Dialect: JobSet, Name: name}})
+	}
+	for i := range declared {
+		declared[i] = r.declared(declared[i].Key, gang.Claims{})
 	}
 	return declared
 }

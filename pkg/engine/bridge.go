@@ -15,6 +15,7 @@ import (
 // waits in the scheduling queue outside of all heaps and costs no cycle.
 type bridge struct {
 	groups   *podGroupSource
+	gate     *gate
 	reporter *reporter
 
 	mu sync.Mutex
@@ -26,9 +27,10 @@ type bridge struct {
 
 var _ state.Sink = &bridge{}
 
-func newBridge(groups *podGroupSource, r *reporter) *bridge {
+func newBridge(groups *podGroupSource, g *gate, r *reporter) *bridge {
 	return &bridge{
 		groups:    groups,
+		gate:      g,
 		reporter:  r,
 		natives:   map[types.NamespacedName]*schedulingv1beta1.PodGroup{},
 		published: map[types.NamespacedName]bool{},
@@ -59,6 +61,9 @@ func (b *bridge) Withdraw(key gang.Key) {
 	delete(b.published, name)
 	b.groups.Delete(name)
 }
+
+// Cleared lets members join a gang that the scheduler knows.
+func (b *bridge) Cleared(key gang.Key) { b.gate.cleared(groupName(key)) }
 
 // Changed passes the news on to those who tell users.
 func (b *bridge) Changed(key gang.Key) { b.reporter.Changed(key) }

@@ -38,6 +38,7 @@ type noSink struct{}
 
 func (noSink) Publish(gang.Group) {}
 func (noSink) Withdraw(gang.Key)  {}
+func (noSink) Cleared(gang.Key)   {}
 func (noSink) Changed(gang.Key)   {}
 
 // bench is the writing half of the engine over a fake API server, with listers that

@@ -86,12 +86,10 @@ func NewCommand() (*cobra.Command, error) {
 		"Allow a profile named default-scheduler. Only for clusters in which no kube-scheduler runs.")
 	verflag.AddFlags(sets.FlagSet("global"))
 	globalflag.AddGlobalFlags(sets.FlagSet("global"), cmd.Name(), logs.SkipLoggingConfigurationFlags())
-	for flag, value := range map[string]string{leaseNameFlag: LeaseName, leaseNamespaceFlag: LeaseNamespace} {
-		f := sets.FlagSet("leader election").Lookup(flag)
-		f.DefValue = value
-		if err := f.Value.Set(value); err != nil {
-			return nil, fmt.Errorf("setting the default of --%s: %w", flag, err)
-		}
+	lease := sets.FlagSet("leader election").Lookup("leader-elect-resource-name")
+	lease.DefValue = LeaseName
+	if err := lease.Value.Set(LeaseName); err != nil {
+		return nil, fmt.Errorf("setting the default of --%s: %w", lease.Name, err)
 	}
 	for _, set := range sets.FlagSets {
 		cmd.Flags().AddFlagSet(set)
@@ -134,19 +132,17 @@ func run(cmd *cobra.Command, upstream *options.Options, own *Options) error {
 	if upstream.ComponentConfig, err = builtinConfiguration(); err != nil {
 		return err
 	}
-	configuration := upstream.ComponentConfig
-	if upstream.ConfigFile != "" {
-		// Upstream reads the file anew; what is changed here is handed on by flags.
-		if configuration, err = options.LoadConfigFromFile(klog.Background(), upstream.ConfigFile); err != nil {
-			return fmt.Errorf("reading --config %q: %w", upstream.ConfigFile, err)
+	if file := upstream.ConfigFile; file != "" {
+		if upstream.ComponentConfig, err = options.LoadConfigFromFile(klog.Background(), file); err != nil {
+			return fmt.Errorf("reading --config %q: %w", file, err)
 		}
-		if err := checkProfiles(configuration, own.ReplaceDefault); err != nil {
-			return fmt.Errorf("checking --config %q: %w", upstream.ConfigFile, err)
+		if err := checkProfiles(upstream.ComponentConfig, own.ReplaceDefault); err != nil {
+			return fmt.Errorf("checking --config %q: %w", file, err)
 		}
+		// Read it is: with a file of its own, upstream would ignore --kubeconfig.
+		upstream.ConfigFile = ""
 	}
-	if err := placeLease(ctx, upstream, configuration); err != nil {
-		return err
-	}
+	nameLease(upstream.ComponentConfig)
 	for _, err := range upstream.Validate() {
 		return err
 	}

@@ -69,8 +69,9 @@ func install(cc *schedulerserverconfig.Config, informerName *cache.InformerName,
 
 	source := newPodGroupSource()
 	e := &engine{reporter: newReporter(clock.RealClock{}, dynamicClient), gate: newGate()}
-	b := newBridge(source, e.reporter)
+	b := newBridge(source, e.gate, e.reporter)
 	e.gangs = state.NewGangs(ours, b, clock.RealClock{})
+	e.gate.gangs = e.gangs
 	factory, err := newInformerFactory(raw, informerName, ours, e, source, e.gate)
 	if err != nil {
 		return nil, nil, err

@@ -10,12 +10,16 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
+	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/plugins/ganggate"
+	"github.com/berth-dev/berth/pkg/state"
 )
 
 // gate opens for a group once the scheduler has taken the group in with all its
-// pods, and lets the scheduling queue know.
+// pods, and in it for each pod that the gang's verdict rests on. It lets the
+// scheduling queue know.
 type gate struct {
+	gangs *state.Gangs
 	// activate makes the queue look at a pod's group again.
 	activate func(logger klog.Logger, pods map[string]*corev1.Pod)
 	// gone is told of each group that the scheduler gives up.
@@ -29,22 +33,41 @@ var _ ganggate.Gate = &gate{}
 
 func newGate() *gate { return &gate{open: map[types.NamespacedName]bool{}} }
 
-// Open reports whether a group may be scheduled.
-func (g *gate) Open(namespace, group string) bool {
+// Open reports whether a pod may be scheduled with its group.
+func (g *gate) Open(pod *corev1.Pod, group string) bool {
+	return g.isOpen(types.NamespacedName{Namespace: pod.Namespace, Name: group}) &&
+		g.gangs.Cleared(gang.KeyOf(pod.Namespace, group), pod.UID)
+}
+
+func (g *gate) isOpen(name types.NamespacedName) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.open[types.NamespacedName{Namespace: namespace, Name: group}]
+	return g.open[name]
+}
+
+// cleared is called when pods of a group may join it. If the group is not open yet,
+// its opening will look at them.
+func (g *gate) cleared(name types.NamespacedName) {
+	if g.isOpen(name) {
+		g.wake(name)
+	}
 }
 
 // added is called when the scheduler has taken a group in.
 func (g *gate) added(pg *schedulingv1beta1.PodGroup) {
+	name := types.NamespacedName{Namespace: pg.Namespace, Name: pg.Name}
 	g.mu.Lock()
-	g.open[types.NamespacedName{Namespace: pg.Namespace, Name: pg.Name}] = true
+	g.open[name] = true
 	g.mu.Unlock()
+	g.wake(name)
+}
+
+// wake makes the queue look at a group again.
+func (g *gate) wake(name types.NamespacedName) {
 	// The queue finds the group by any of its pods, and asks for no more of it.
 	member := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: pg.Namespace},
-		Spec:       corev1.PodSpec{SchedulingGroup: &corev1.PodSchedulingGroup{PodGroupName: &pg.Name}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace},
+		Spec:       corev1.PodSpec{SchedulingGroup: &corev1.PodSchedulingGroup{PodGroupName: &name.Name}},
 	}
 	g.activate(klog.Background(), map[string]*corev1.Pod{"": member})
 }

@@ -33,7 +33,7 @@ func newWatched(t *testing.T, objects ...runtime.Object) *watched {
 		lists[kind.Resource] = kind.Kind + "List"
 	}
 	w.dynamic = dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), lists)
-	b := newBridge(w.source, w.reporter)
+	b := newBridge(w.source, newGate(), w.reporter)
 	gangs := w.reporter.gangs
 	w.kinds = newKindWatcher(w.server, w.dynamic, nil, gangs, b)
 	t.Cleanup(w.kinds.queue.ShutDown)
@@ -172,7 +172,7 @@ func TestDefinitionsAskForTheirKind(t *testing.T) {
 // ones as the server has them, while they are published.
 func TestBridge(t *testing.T) {
 	source := newPodGroupSource()
-	b := newBridge(source, newBench(t).reporter)
+	b := newBridge(source, newGate(), newBench(t).reporter)
 	native := gang.Group{Key: gang.Key{Namespace: "ns", Dialect: gang.Native, Name: "n"}, Size: 2}
 	foreign := gang.Group{Key: gang.Key{Namespace: "ns", Dialect: dialect.KAI, Name: "f"}, Size: 2}
 	seen := func(want ...string) {

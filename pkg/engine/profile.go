@@ -17,9 +17,10 @@ import (
 const (
 	// SchedulerName is the schedulerName of the built-in profile.
 	SchedulerName = "berth"
-	// LeaseName and LeaseNamespace name the lease of the leader.
-	LeaseName      = "berth"
-	LeaseNamespace = "berth-system"
+	// LeaseName is the name of the leader's lease. It is in kube-system unless a
+	// configuration says otherwise: a namespace that every cluster has, so that two
+	// schedulers of one cluster never disagree on where to look.
+	LeaseName = "berth"
 
 	// The lease that kube-scheduler holds, and that defaulting names if a
 	// configuration names none.
@@ -79,7 +80,7 @@ func builtinConfiguration() (*schedulerconfig.KubeSchedulerConfiguration, error)
 		}
 	}
 	cfg.ClientConnection.QPS, cfg.ClientConnection.Burst = 1000, 2000
-	cfg.LeaderElection.ResourceName, cfg.LeaderElection.ResourceNamespace = LeaseName, LeaseNamespace
+	nameLease(cfg)
 	return cfg, nil
 }
 
@@ -104,6 +105,13 @@ func checkProfiles(cfg *schedulerconfig.KubeSchedulerConfiguration, replaceDefau
 		}
 	}
 	return nil
+}
+
+// nameLease keeps a configuration that names no lease off kube-scheduler's.
+func nameLease(cfg *schedulerconfig.KubeSchedulerConfiguration) {
+	if cfg.LeaderElection.ResourceName == upstreamLeaseName {
+		cfg.LeaderElection.ResourceName = LeaseName
+	}
 }
 
 // Options are Berth's own flags.

@@ -1,11 +1,6 @@
 package engine
 
 import (
-	"context"
-	"net/http"
-	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -103,67 +98,19 @@ func TestOptionsValidate(t *testing.T) {
 	}
 }
 
-func TestPlaceLease(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		// The configuration's lease, and flags.
-		lease, namespace string
-		elect            bool
-		flags            map[string]string
-		// status is the API server's answer about the namespace.
-		status int
-		want   string
-	}{
-		{name: "our namespace is there", lease: "berth", namespace: "berth-system", elect: true, status: http.StatusOK, want: "berth-system/berth"},
-		{name: "our namespace is not there", lease: "berth", namespace: "berth-system", elect: true, status: http.StatusNotFound, want: "kube-system/berth"},
-		{name: "we may not look", lease: "berth", namespace: "berth-system", elect: true, status: http.StatusForbidden, want: "berth-system/berth"},
-		{name: "nobody is elected", lease: "berth", namespace: "berth-system", status: http.StatusNotFound, want: "berth-system/berth"},
-		{name: "kube-scheduler's lease is not taken", lease: "kube-scheduler", namespace: "kube-system", want: "berth-system/berth"},
-		{name: "a namespace of the user's own", lease: "kube-scheduler", namespace: "mine", want: "mine/berth"},
-		{name: "a lease of the user's own", lease: "mine", namespace: "kube-system", elect: true, status: http.StatusNotFound, want: "kube-system/mine"},
-		{name: "flags win", lease: "berth", namespace: "berth-system", elect: true, status: http.StatusNotFound,
-			flags: map[string]string{leaseNamespaceFlag: "flagged", leaseNameFlag: "own"}, want: "flagged/own"},
-		{name: "a flag turns the election off", lease: "berth", namespace: "berth-system", elect: true, status: http.StatusNotFound,
-			flags: map[string]string{"leader-elect": "false"}, want: "berth-system/berth"},
+func TestNameLease(t *testing.T) {
+	for _, c := range []struct{ name, lease, want string }{
+		{"kube-scheduler's, as defaulting names it", "kube-scheduler", "berth"},
+		{"our own", "berth", "berth"},
+		{"a user's own", "mine", "mine"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if r.URL.Path != "/api/v1/namespaces/berth-system" {
-					t.Errorf("the API server is asked for %s", r.URL.Path)
-				}
-				w.Header().Set("Content-Type", "application/json")
-				reason := map[int]string{http.StatusNotFound: "NotFound", http.StatusForbidden: "Forbidden"}[c.status]
-				w.WriteHeader(c.status)
-				if c.status == http.StatusOK {
-					_, _ = w.Write([]byte(`{"kind":"Namespace","apiVersion":"v1","metadata":{"name":"berth-system"}}`))
-					return
-				}
-				_, _ = w.Write([]byte(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"` + reason + `"}`))
-			}))
-			defer server.Close()
-			kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
-			body := `{"apiVersion":"v1","kind":"Config","current-context":"c","clusters":[{"name":"c","cluster":{"server":"` + server.URL +
-				`"}}],"contexts":[{"name":"c","context":{"cluster":"c"}}]}`
-			if err := os.WriteFile(kubeconfig, []byte(body), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			upstream := options.NewOptions()
-			flags := upstream.Flags.FlagSet("leader election")
-			for flag, value := range c.flags {
-				if err := flags.Set(flag, value); err != nil {
-					t.Fatal(err)
-				}
-			}
 			cfg := &schedulerconfig.KubeSchedulerConfiguration{}
-			cfg.ClientConnection.Kubeconfig = kubeconfig
-			cfg.LeaderElection.LeaderElect = c.elect
-			cfg.LeaderElection.ResourceName, cfg.LeaderElection.ResourceNamespace = c.lease, c.namespace
-			if err := placeLease(context.Background(), upstream, cfg); err != nil {
-				t.Fatal(err)
-			}
-			got := flags.Lookup(leaseNamespaceFlag).Value.String() + "/" + flags.Lookup(leaseNameFlag).Value.String()
-			if got != c.want {
-				t.Errorf("the lease is %s, want %s", got, c.want)
+			cfg.LeaderElection.ResourceName, cfg.LeaderElection.ResourceNamespace = c.lease, "somewhere"
+			nameLease(cfg)
+			got := cfg.LeaderElection
+			if got.ResourceName != c.want || got.ResourceNamespace != "somewhere" {
+				t.Errorf("the lease is %s/%s, want somewhere/%s", got.ResourceNamespace, got.ResourceName, c.want)
 			}
 		})
 	}

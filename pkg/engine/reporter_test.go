@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -382,6 +383,18 @@ func TestReportOfAGangMadeAgain(t *testing.T) {
 	}
 }
 
+// An object that was made again, while its pods stayed, is told what the first knew.
+func TestStatusOfAnObjectMadeAgain(t *testing.T) {
+	d := newDesk(t, dialect.SchedulerPlugins)
+	d.declare("1", 2)
+	d.set(d.member("a", ""), d.member("b", ""))
+	d.refuse("no room")
+	d.mustReport(time.Second)
+	d.declare("2", 2)
+	d.mustReport(time.Second)
+	d.expect([]string{"Pod/a Warning FailedScheduling: no room PodGroup/g"}, pendingStatus, pendingStatus)
+}
+
 // A note is cut to what the API takes, between two characters.
 func TestLongNote(t *testing.T) {
 	d := newDesk(t, dialect.SchedulerPlugins)
@@ -391,17 +404,17 @@ func TestLongNote(t *testing.T) {
 	for len(long) < 2*maxNote {
 		long += "é "
 	}
-	for _, shift := range []string{"", "x"} {
+	for _, shift := range []string{"", "x", "xx"} {
 		d.refuse(shift + long)
 		d.mustReport(time.Second)
 	}
 	for _, note := range d.events.log {
-		if cut := string([]rune(note)); cut != note {
+		if !utf8.ValidString(note) {
 			t.Errorf("a character was cut in two: %q", note[len(note)-20:])
 		}
 	}
-	if len(d.events.log) != 2 {
-		t.Errorf("%d events, want 2", len(d.events.log))
+	if len(d.events.log) != 3 {
+		t.Errorf("%d events, want 3", len(d.events.log))
 	}
 }
 
@@ -412,10 +425,15 @@ func TestReporterLeadsLater(t *testing.T) {
 	for range 100 {
 		d.reporter.Changed(d.key())
 	}
-	d.clock.Step(time.Hour)
-	if n := d.reporter.queue.Len(); n != 0 {
-		t.Errorf("%d gangs wait for a report on a replica that does not lead", n)
+	d.reporter.queue.AddAfter(milestone, 2*newsDelay)
+	eventually(t, "the milestone is reached", func() bool {
+		d.clock.Step(100 * time.Millisecond)
+		return d.reporter.queue.Len() > 0
+	})
+	if key, _ := d.reporter.queue.Get(); key != milestone {
+		t.Errorf("gang %s waits for a report on a replica that does not lead", key)
 	}
+	d.reporter.queue.Done(milestone)
 	go d.reporter.Run(t.Context())
 	name := types.NamespacedName{Namespace: "ns", Name: "a"}
 	eventually(t, "the gang is reported on", func() bool {

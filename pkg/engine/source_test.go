@@ -80,11 +80,15 @@ func TestWatchFromAVersion(t *testing.T) {
 // watch starts and while it runs.
 func TestLateWatcherExpires(t *testing.T) {
 	s := newPodGroupSource()
+	s.Set(podGroup("a", 1))
+	s.Set(podGroup("b", 1))
 	late, err := s.Watch(metav1.ListOptions{ResourceVersion: "0"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer late.Stop()
+	// It has taken in two changes and stands before the second.
+	<-late.ResultChan()
 	for i := range 3 * historyLimit {
 		s.Set(podGroup("a", int32(i)))
 	}

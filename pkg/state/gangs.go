@@ -24,6 +24,9 @@ type Sink interface {
 	Publish(group gang.Group)
 	// Withdraw takes a gang back: its pods wait until it is published again.
 	Withdraw(key gang.Key)
+	// Cleared says that members of a gang that the scheduler knows were taken into
+	// its verdict since: they may join.
+	Cleared(key gang.Key)
 	// Changed says that the verdict, the members or the object of a gang changed.
 	Changed(key gang.Key)
 }
@@ -86,6 +89,9 @@ type entry struct {
 	// gang's life, and is 0 before the first.
 	staying int
 	life    int64
+
+	// cleared are the members that the verdict rests on, if it is to admit.
+	cleared map[types.UID]bool
 
 	// verdict is the last one; published is set while the scheduler knows the gang.
 	verdict   gang.Verdict
@@ -170,6 +176,9 @@ func (g *Gangs) SetPod(pod *corev1.Pod) {
 	}
 	if was {
 		e.leave(old)
+	}
+	if !sameStatement(old, m) {
+		delete(e.cleared, pod.UID)
 	}
 	g.pods[pod.UID] = membership.Key
 	e.members[pod.UID] = m
@@ -294,6 +303,7 @@ func (g *Gangs) removePod(uid types.UID, key gang.Key) {
 	e.leave(e.members[uid])
 	delete(g.pods, uid)
 	delete(e.members, uid)
+	delete(e.cleared, uid)
 	g.dirty.Add(key)
 }
 

@@ -23,6 +23,7 @@ import (
 type recorder struct {
 	t         *testing.T
 	published map[gang.Key]gang.Group
+	cleared   int
 	// log is what was published and withdrawn, in order.
 	log     []string
 	changed map[gang.Key]int
@@ -43,6 +44,8 @@ func (r *recorder) Withdraw(key gang.Key) {
 	delete(r.published, key)
 	r.log = append(r.log, "withdraw "+key.String())
 }
+
+func (r *recorder) Cleared(gang.Key) { r.cleared++ }
 
 func (r *recorder) Changed(key gang.Key) { r.changed[key]++ }
 
@@ -563,4 +566,44 @@ func BenchmarkInterrupted(b *testing.B) {
 			b.Fatalf("%d interrupted gangs, want none", n)
 		}
 	}
+}
+
+// A pod that comes to a gang that the scheduler knows may join once the verdict
+// rests on it, and not before.
+func TestClearance(t *testing.T) {
+	g := newTable(t)
+	key := gang.Key{Namespace: "ns", Dialect: dialect.Berth, Name: "g"}
+	member := func(name, size string) *corev1.Pod {
+		pod := makePod(name)
+		pod.Labels["berth.dev/gang"] = "g"
+		pod.Annotations["berth.dev/gang-size"] = size
+		return pod
+	}
+	check := func(what string, want map[types.UID]bool) {
+		t.Helper()
+		got := map[types.UID]bool{}
+		for uid := range want {
+			got[uid] = g.Cleared(key, uid)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", what, diff)
+		}
+	}
+	g.SetPod(member("a", "1"))
+	check("before a verdict", map[types.UID]bool{"a": false})
+	g.settleAll()
+	check("after it", map[types.UID]bool{"a": true})
+
+	g.SetPod(member("b", "1"))
+	check("a pod that comes later waits", map[types.UID]bool{"a": true, "b": false})
+	g.settleAll()
+	check("until the verdict rests on it", map[types.UID]bool{"a": true, "b": true})
+	if g.sink.cleared != 2 {
+		t.Errorf("the sink was told of clearance %d times, want 2", g.sink.cleared)
+	}
+
+	g.SetPod(member("b", "many"))
+	check("a pod that says something else waits at once", map[types.UID]bool{"a": true, "b": false})
+	g.settleAll()
+	check("its fault holds the gang", map[types.UID]bool{"a": false, "b": false})
 }

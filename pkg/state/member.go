@@ -17,6 +17,7 @@ func memberOf(pod *corev1.Pod, membership dialect.Membership) gang.Member {
 		Fault:      membership.Fault,
 		Node:       pod.Spec.NodeName,
 		Created:    pod.CreationTimestamp.Unix(),
+		Running:    pod.Status.Phase == corev1.PodRunning,
 		Leaving:    pod.DeletionTimestamp != nil,
 	}
 	if pod.Spec.Priority != nil {

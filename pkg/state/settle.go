@@ -12,6 +12,7 @@ import (
 func (g *Gangs) settle(key gang.Key) {
 	g.mu.Lock()
 	publish, withdraw := g.judge(key)
+	cleared := g.clear(key)
 	g.mu.Unlock()
 
 	switch {
@@ -20,7 +21,34 @@ func (g *Gangs) settle(key gang.Key) {
 	case withdraw:
 		g.sink.Withdraw(key)
 	}
+	if cleared {
+		g.sink.Cleared(key)
+	}
 	g.sink.Changed(key)
+}
+
+// clear notes which members the verdict rests on. It reports whether there is one
+// that the last verdict to admit did not rest on.
+func (g *Gangs) clear(key gang.Key) bool {
+	e := g.gangs[key]
+	if e == nil {
+		return false
+	}
+	if e.published == nil {
+		e.cleared = nil
+		return false
+	}
+	if e.cleared == nil {
+		e.cleared = make(map[types.UID]bool, len(e.members))
+	}
+	news := false
+	for uid := range e.members {
+		if !e.cleared[uid] {
+			e.cleared[uid] = true
+			news = true
+		}
+	}
+	return news
 }
 
 // judge updates the entry of a gang. It returns the group to publish, if it is
@@ -157,6 +185,12 @@ func sameMember(a, b gang.Member) bool {
 	a.Claims, b.Claims = gang.Claims{}, gang.Claims{}
 	a.Fault, b.Fault = nil, nil
 	return same && a == b
+}
+
+// sameStatement reports whether two states of a pod say the same of its gang.
+func sameStatement(a, b gang.Member) bool {
+	a.Node, a.Bound, a.Running, a.Leaving = b.Node, b.Bound, b.Running, b.Leaving
+	return sameMember(a, b)
 }
 
 // Pod names one member of a gang.

@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
@@ -76,6 +77,15 @@ func (g *Gangs) Keys() []gang.Key {
 	}
 	slices.SortFunc(keys, gang.Key.Compare)
 	return keys
+}
+
+// Cleared reports whether a pod's gang was admitted with what the pod says taken
+// into account: a pod that comes later may be its gang's undoing.
+func (g *Gangs) Cleared(key gang.Key, pod types.UID) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	e := g.gangs[key]
+	return e != nil && e.cleared[pod]
 }
 
 // Interrupted is a gang whose binding was cut short.

@@ -81,7 +81,7 @@ func (e *environment) expectAll(t *testing.T, namespace string, n int) {
 
 func (e *environment) holder(t *testing.T) string {
 	t.Helper()
-	lease, err := e.client.CoordinationV1().Leases("berth-system").Get(t.Context(), "berth", metav1.GetOptions{})
+	lease, err := e.client.CoordinationV1().Leases("kube-system").Get(t.Context(), "berth", metav1.GetOptions{})
 	if err != nil || lease.Spec.HolderIdentity == nil {
 		return ""
 	}

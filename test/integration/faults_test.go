@@ -232,3 +232,30 @@ func TestRepeatedRefusalsAreSaidOnce(t *testing.T) {
 		return true, nil
 	})
 }
+
+// A gang that is open is not open to everybody: a pod that comes later is bound
+// only once it is known to agree with the others.
+func TestLateMembersAreJudgedFirst(t *testing.T) {
+	e := stock(t)
+	e.scheduler(t)
+	ns := e.namespace(t)
+	const gangs = 10
+	var pods, expected []*corev1.Pod
+	for i := range gangs {
+		name := fmt.Sprintf("m%d", i)
+		pods = append(pods, gangOf(name, 2, 1, ours(name, 2))...)
+		bad := pod(name+"-bad", 1, ours(name, 2), annotations("berth.dev/gang-size", "abc"))
+		pods = append(pods, bad)
+		expected = append(expected, bad)
+	}
+	for _, p := range pods {
+		e.create(t, ns, p)
+	}
+	for _, p := range expected {
+		e.expectHeld(t, ns, p.Name, "GangMalformed")
+		got, err := e.client.CoreV1().Pods(ns).Get(t.Context(), p.Name, metav1.GetOptions{})
+		if err != nil || got.Spec.NodeName != "" {
+			t.Errorf("pod %q is on node %q (%v), want none", p.Name, got.Spec.NodeName, err)
+		}
+	}
+}

@@ -55,6 +55,8 @@ type Member struct {
 	// Created and Bound are seconds since the epoch; Bound is 0 while pending.
 	Created int64
 	Bound   int64
+	// Running says that the pod's containers were started.
+	Running bool
 	// Leaving says that the pod is being deleted: it no longer counts as pending.
 	Leaving bool
 }

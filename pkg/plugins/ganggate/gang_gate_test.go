@@ -9,7 +9,7 @@ import (
 
 type gates map[string]bool
 
-func (g gates) Open(namespace, group string) bool { return g[namespace+"/"+group] }
+func (g gates) Open(pod *corev1.Pod, group string) bool { return g[pod.Namespace+"/"+group] }
 
 func TestPreEnqueue(t *testing.T) {
 	plugin := New(gates{"ns/open": true})
