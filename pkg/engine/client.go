@@ -82,7 +82,9 @@ func (p budgetPods) Patch(ctx context.Context, name string, kind types.PatchType
 				return nil, fmt.Errorf("reading the condition of pod %q: %w", name, err)
 			}
 			if only && condition.Status == corev1.ConditionFalse && condition.Reason != "" {
-				p.client.conditions.Set(pod, condition)
+				if !p.client.conditions.inGang(pod) {
+					p.client.conditions.Set(pod, condition)
+				}
 				return &corev1.Pod{}, nil
 			}
 			p.client.conditions.forget(pod)

@@ -90,6 +90,13 @@ func (w *conditionWriter) Set(name types.NamespacedName, condition corev1.PodCon
 	return true
 }
 
+// inGang reports whether a pod is a member of a gang. The reporter, who knows all
+// members, then asks for its condition.
+func (w *conditionWriter) inGang(name types.NamespacedName) bool {
+	pod, err := w.pods.Pods(name.Namespace).Get(name.Name)
+	return err == nil && groupOf(pod) != ""
+}
+
 // forget drops what was asked for and not yet written: it is outdated.
 func (w *conditionWriter) forget(name types.NamespacedName) {
 	w.mu.Lock()

@@ -121,6 +121,7 @@ func (e *engine) start(ctx context.Context) {
 // what only the leader does. Upstream asks for the first entity once it leads.
 func (e *engine) attach(ctx context.Context, sched *scheduler.Scheduler) {
 	e.gate.activate = sched.SchedulingQueue.Activate
+	sched.FailureHandler = e.reporter.observeRefusals(sched.FailureHandler)
 	next := sched.NextEntity
 	sched.NextEntity = func(logger klog.Logger) (framework.QueuedEntityInfo, error) {
 		e.leadOnce.Do(func() { e.lead(ctx, logger) })

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
@@ -89,6 +90,16 @@ type gatedInformer struct {
 
 func (i gatedInformer) AddEventHandler(handler cache.ResourceEventHandler) (cache.ResourceEventHandlerRegistration, error) {
 	return i.SharedIndexInformer.AddEventHandler(gatedHandler{handler, i.gate})
+}
+
+// AddEventHandlerWithResyncPeriod and AddEventHandlerWithOptions are refused: a
+// handler that came this way would go round the gate.
+func (i gatedInformer) AddEventHandlerWithResyncPeriod(cache.ResourceEventHandler, time.Duration) (cache.ResourceEventHandlerRegistration, error) {
+	return nil, errOtherWay
+}
+
+func (i gatedInformer) AddEventHandlerWithOptions(cache.ResourceEventHandler, cache.HandlerOptions) (cache.ResourceEventHandlerRegistration, error) {
+	return nil, errOtherWay
 }
 
 type gatedHandler struct {

@@ -91,7 +91,10 @@ type regroupingInformer struct {
 	handled bool
 }
 
-var errSecondHandler = errors.New("the scheduler handles pods in two places; the bridge expects one")
+var (
+	errSecondHandler = errors.New("the scheduler handles pods in two places; the bridge expects one")
+	errOtherWay      = errors.New("the scheduler adds its handlers in a way that the bridge does not expect")
+)
 
 func (i *regroupingInformer) AddEventHandler(handler cache.ResourceEventHandler) (cache.ResourceEventHandlerRegistration, error) {
 	if i.handled {
@@ -99,6 +102,16 @@ func (i *regroupingInformer) AddEventHandler(handler cache.ResourceEventHandler)
 	}
 	i.handled = true
 	return i.SharedIndexInformer.AddEventHandler(regroupingHandler{handler, i.feed})
+}
+
+// AddEventHandlerWithResyncPeriod and AddEventHandlerWithOptions are refused: a
+// handler that came this way would go round the feed.
+func (i *regroupingInformer) AddEventHandlerWithResyncPeriod(cache.ResourceEventHandler, time.Duration) (cache.ResourceEventHandlerRegistration, error) {
+	return nil, errOtherWay
+}
+
+func (i *regroupingInformer) AddEventHandlerWithOptions(cache.ResourceEventHandler, cache.HandlerOptions) (cache.ResourceEventHandlerRegistration, error) {
+	return nil, errOtherWay
 }
 
 // regroupingHandler is one handler with the feed behind it.

@@ -59,8 +59,10 @@ type reporter struct {
 // deeds is what the scheduler did with a gang in one of its lives.
 type deeds struct {
 	life int64
-	// decided is its last decision, nil if there is none.
+	// decided is its last decision, nil if there is none; refusal is why a member
+	// fitted nowhere when one was last looked at.
 	decided *metav1.Condition
+	refusal string
 	// binds counts those since a placing was last reported; lastBind is the last.
 	binds    int
 	lastBind time.Time
@@ -208,18 +210,7 @@ func (r *reporter) reportHeld(g state.Gang, t *told) {
 		r.queue.AddAfter(g.Key, left)
 		return
 	}
-	condition := corev1.PodCondition{
-		Type:    corev1.PodScheduled,
-		Status:  corev1.ConditionFalse,
-		Reason:  string(g.Verdict.Code),
-		Message: g.Verdict.Text,
-	}
-	news := false
-	for _, p := range g.Pods {
-		if p.Ours && p.Node == "" && !p.Leaving {
-			news = r.conditions.Set(types.NamespacedName{Namespace: g.Key.Namespace, Name: p.Name}, condition) || news
-		}
-	}
+	news := r.tellWaiting(g, string(g.Verdict.Code), g.Verdict.Text)
 	if news {
 		r.trouble(g, t, string(g.Verdict.Code), "Admitting", g.Verdict.Text)
 	}
@@ -237,12 +228,16 @@ func (r *reporter) reportTried(g state.Gang, t *told, d deeds) {
 	}
 	switch {
 	case g.Bound < g.Verdict.Group.Size:
-		if d.decided != nil && d.decided.Status != metav1.ConditionTrue {
-			r.trouble(g, t, eventFailedScheduling, "Scheduling", d.decided.Message)
-			t.outcome = &dialect.Outcome{Code: gang.Code(d.decided.Reason), Text: d.decided.Message, Bound: g.Bound}
+		if isRefusal(d.decided) {
+			r.reportRefused(g, t, d)
 		}
+		return
 	case d.binds > 0:
 		r.reportPlaced(g, t, d.binds)
+	}
+	r.reportLeftOut(g, d)
+	if g.Running >= g.Verdict.Group.Size {
+		t.outcome = &dialect.Outcome{Scheduled: true, Bound: g.Bound, Running: g.Running}
 	}
 }
 
@@ -251,6 +246,7 @@ func (r *reporter) reportPlaced(g state.Gang, t *told, binds int) {
 	r.mu.Lock()
 	if d := r.news[g.Key]; d.life == g.Life {
 		d.binds -= binds
+		d.refusal = ""
 		r.news[g.Key] = d
 	}
 	r.mu.Unlock()
@@ -323,7 +319,8 @@ func (r *reporter) writeStatus(ctx context.Context, g state.Gang, t *told) error
 	if t.object != g.Object.GetUID() {
 		t.object, t.status = g.Object.GetUID(), nil
 	}
-	if s := t.status; s != nil && s.Scheduled == outcome.Scheduled && s.Code == outcome.Code && s.Bound == outcome.Bound {
+	if s := t.status; s != nil && s.Scheduled == outcome.Scheduled && s.Code == outcome.Code && s.Bound == outcome.Bound &&
+		(s.Running > 0) == (outcome.Running > 0) {
 		if gist(s.Text) == gist(outcome.Text) {
 			return nil
 		}

@@ -296,7 +296,7 @@ func TestReportOfAHeldGang(t *testing.T) {
 			events:     []string{"Pod/p0 Warning GangIncomplete: gang ns/g has 2 of 3 pods; waiting for the others to be created PodGroup/g"},
 			conditions: []string{"p0", "p1"}},
 		{name: "undeclared", pods: []func(*corev1.Pod){nil}, patience: undeclaredDelay,
-			events:     []string{"Pod/p0 Warning GangNotDeclared: gang ns/g is declared by nothing: create its group object, or state its size on the pods with annotation berth.dev/gang-size"},
+			events:     []string{"Pod/p0 Warning GangNotDeclared: gang ns/g is declared by nothing: create the object that its pods name, or state its size on the pods with annotation berth.dev/gang-size"},
 			conditions: []string{"p0"}},
 		{name: "pods of another scheduler are left alone", size: 2,
 			pods:       []func(*corev1.Pod){func(p *corev1.Pod) { p.Spec.SchedulerName = "other" }, nil},

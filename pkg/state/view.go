@@ -20,8 +20,10 @@ type Gang struct {
 	// Life tells a gang from an earlier one of the same name; see [Gangs.Life].
 	Life int64
 	// Pods are all members by name; Bound of them have a node and are not leaving.
-	Pods  []Pod
-	Bound int32
+	// Running of them run.
+	Pods    []Pod
+	Bound   int32
+	Running int32
 	// Ref names the object that declares the gang; nil if its pods do.
 	Ref *corev1.ObjectReference
 	// Object is that object and Kind its kind if this is where the gang's outcome is
@@ -41,8 +43,12 @@ func (g *Gangs) Get(key gang.Key) (Gang, bool) {
 	}
 	out := Gang{Key: key, Verdict: e.verdict, Life: e.life, Pods: g.podsOf(e)}
 	for _, p := range out.Pods {
-		if p.Node != "" && !p.Leaving {
-			out.Bound++
+		if p.Node == "" || p.Leaving {
+			continue
+		}
+		out.Bound++
+		if e.members[p.UID].Running {
+			out.Running++
 		}
 	}
 	if d, found := g.first(e); found {

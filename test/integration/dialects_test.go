@@ -127,7 +127,7 @@ func TestEveryDialectWithDefinitions(t *testing.T) {
 		resource   schema.GroupVersionResource
 		object     string
 		edits      []func(*corev1.Pod)
-		// status is a field of the object's status that says it was placed.
+		// status is a field of the object's status that says Running in the end.
 		status []string
 	}{
 		{
@@ -180,13 +180,13 @@ func TestEveryDialectWithDefinitions(t *testing.T) {
 			}
 			e.expectBound(t, ns, 4)
 			if d.status != nil {
-				eventually(t, "the object's status says so", func(ctx context.Context) error {
+				eventually(t, "the object's status says that the gang runs", func(ctx context.Context) error {
 					got, err := e.dynamic.Resource(d.resource).Namespace(ns).Get(ctx, declared.GetName(), metav1.GetOptions{})
 					if err != nil {
 						return err
 					}
 					value, _, _ := unstructured.NestedString(got.Object, append([]string{"status"}, d.status...)...)
-					if value == "" {
+					if value != "Running" {
 						return fmt.Errorf("status is %v", got.Object["status"])
 					}
 					return nil

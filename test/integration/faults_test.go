@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -210,6 +211,19 @@ func TestRepeatedRefusalsAreSaidOnce(t *testing.T) {
 	ns := e.namespace(t)
 	e.create(t, ns, gangOf("big", nodes+1, nodeGPUs, ours("big", nodes+1))...)
 	e.expectHeld(t, ns, "big-0", corev1.PodReasonUnschedulable)
+	eventually(t, "every pod says what was short", func(ctx context.Context) error {
+		pods, err := e.client.CoreV1().Pods(ns).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		for i := range pods.Items {
+			said := fmt.Sprint(pods.Items[i].Status.Conditions)
+			if !strings.Contains(said, "Insufficient nvidia.com/gpu") {
+				return fmt.Errorf("the conditions of pod %q are %s", pods.Items[i].Name, said)
+			}
+		}
+		return nil
+	})
 	// Each pod that ends makes the scheduler try the gang anew.
 	for i := range 5 {
 		name := fmt.Sprintf("short-%d", i)

@@ -91,7 +91,7 @@ func Resolve(key Key, declared *Declaration, members []Member, ours func(string)
 	case size.Size == nil && declared != nil:
 		return hold(NotDeclared, "gang %s: %s states no size; set its least number of members", key, speaker)
 	case size.Size == nil:
-		return hold(NotDeclared, "gang %s is declared by nothing: create its group object, or state its size on the pods with annotation berth.dev/gang-size", key)
+		return hold(NotDeclared, "gang %s is declared by nothing: create the object that its pods name, or state its size on the pods with annotation berth.dev/gang-size", key)
 	case *size.Size < 1 || *size.Size > math.MaxInt32:
 		if object.Size == nil {
 			speaker = "its pods"

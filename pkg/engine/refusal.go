@@ -1,0 +1,76 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+
+	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/state"
+)
+
+// observeRefusals lets the reporter know why a member of a gang fits nowhere. The
+// decision on the gang itself says only that too few members fit.
+func (r *reporter) observeRefusals(next scheduler.FailureHandlerFn) scheduler.FailureHandlerFn {
+	return func(ctx context.Context, f framework.Framework, pod *framework.QueuedPodInfo, status *fwk.Status, nominating *fwk.NominatingInfo, start time.Time) {
+		var fit *framework.FitError
+		if group := groupOf(pod.Pod); group != "" && errors.As(status.AsError(), &fit) {
+			why := fit.Error()
+			r.did(gang.KeyOf(pod.Pod.Namespace, group), func(d *deeds) { d.refusal = why })
+		}
+		next(ctx, f, pod, status, nominating, start)
+	}
+}
+
+// reportRefused tells why the scheduler found no place for the whole gang: one event,
+// and the same sentence in the condition of every pod that waits.
+func (r *reporter) reportRefused(g state.Gang, t *told, d deeds) {
+	text := refusalText(g, d)
+	r.tellWaiting(g, d.decided.Reason, text)
+	r.trouble(g, t, eventFailedScheduling, "Scheduling", text)
+	t.outcome = &dialect.Outcome{Code: gang.Code(d.decided.Reason), Text: text, Bound: g.Bound}
+}
+
+// reportLeftOut tells the members that found no place beside a gang that has its
+// size, as they may: no event, for the gang is well.
+func (r *reporter) reportLeftOut(g state.Gang, d deeds) {
+	if d.refusal != "" {
+		r.tellWaiting(g, corev1.PodReasonUnschedulable,
+			fmt.Sprintf("Gang %s runs with %d of the %d pods that it needs; there is no place for this one: %s", g.Key, g.Bound, g.Verdict.Group.Size, d.refusal))
+	}
+}
+
+// refusalText is a sentence that a user can act on, as far as the scheduler knows.
+func refusalText(g state.Gang, d deeds) string {
+	if d.refusal == "" || d.decided.Reason != corev1.PodReasonUnschedulable {
+		return d.decided.Message
+	}
+	return fmt.Sprintf("Gang %s needs %d pods at once, and there is no place for all of them: %s", g.Key, g.Verdict.Group.Size, d.refusal)
+}
+
+// tellWaiting asks for a condition of each pod of ours that waits. It reports
+// whether that is news to any.
+func (r *reporter) tellWaiting(g state.Gang, reason, text string) bool {
+	condition := corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: reason, Message: text}
+	news := false
+	for _, p := range g.Pods {
+		if p.Ours && p.Node == "" && !p.Leaving {
+			news = r.conditions.Set(types.NamespacedName{Namespace: g.Key.Namespace, Name: p.Name}, condition) || news
+		}
+	}
+	return news
+}
+
+// isRefusal reports whether a decision is to refuse.
+func isRefusal(decided *metav1.Condition) bool {
+	return decided != nil && decided.Status != metav1.ConditionTrue
+}
