@@ -1,9 +1,7 @@
 package engine
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -15,7 +13,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
 	corelisters "k8s.io/client-go/listers/core/v1"
@@ -37,9 +34,12 @@ var epoch = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 type noSink struct{}
 
 func (noSink) Publish(gang.Group) {}
-func (noSink) Withdraw(gang.Key)  {}
-func (noSink) Cleared(gang.Key)   {}
-func (noSink) Changed(gang.Key)   {}
+
+func (noSink) Withdraw(gang.Key) {}
+
+func (noSink) Cleared(gang.Key) {}
+
+func (noSink) Changed(gang.Key) {}
 
 // bench is the writing half of the engine over a fake API server, with listers that
 // the test fills and a clock that it turns.
@@ -311,157 +311,6 @@ func TestBindPassesAtOnce(t *testing.T) {
 	actions := b.server.Actions()
 	if len(actions) != 1 || !actions[0].Matches("create", "pods") || actions[0].GetSubresource() != "binding" {
 		t.Errorf("the API server saw %v, want one binding", actions)
-	}
-}
-
-// The steps are of one pod's story; what is written in the end is compared.
-func TestConditionWriter(t *testing.T) {
-	name := types.NamespacedName{Namespace: "ns", Name: "p"}
-	flush := func(b *bench) { b.conditions.flush(context.Background(), name) }
-	set := func(c corev1.PodCondition) func(*bench) {
-		return func(b *bench) { b.conditions.Set(name, c) }
-	}
-	see := func(change func(*corev1.Pod)) func(*bench) {
-		return func(b *bench) {
-			pod := testPod("p")
-			change(pod)
-			if err := b.pods.Update(pod); err != nil {
-				panic(err)
-			}
-		}
-	}
-	fail := func(err error) func(*bench) {
-		return func(b *bench) {
-			failed := false
-			b.server.PrependReactor("patch", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
-				if failed {
-					return false, nil, nil
-				}
-				failed = true
-				return true, nil, err
-			})
-		}
-	}
-	conflict := apierrors.NewConflict(schema.GroupResource{Resource: "pods"}, "p", errors.New("UID differs"))
-	for _, c := range []struct {
-		name  string
-		steps []func(*bench)
-		want  []string
-		// left counts what still waits.
-		left int
-	}{
-		{"one", []func(*bench){set(refused("a")), flush}, []string{"p (uid-p): Unschedulable: a"}, 0},
-		{"the last of several", []func(*bench){set(refused("a")), set(refused("b")), flush, flush}, []string{"p (uid-p): Unschedulable: b"}, 0},
-		{"bound meanwhile", []func(*bench){set(refused("a")), see(func(p *corev1.Pod) { p.Spec.NodeName = "n" }), flush}, nil, 0},
-		{"deleted meanwhile", []func(*bench){set(refused("a")), see(func(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{} }), flush}, nil, 0},
-		{"gone meanwhile", []func(*bench){set(refused("a")), func(b *bench) { _ = b.pods.Delete(testPod("p")) }, flush}, nil, 0},
-		{"another pod of the name", []func(*bench){set(refused("a")), see(func(p *corev1.Pod) { p.UID = "2" }), flush}, nil, 0},
-		{"the pod says so already", []func(*bench){see(func(p *corev1.Pod) { p.Status.Conditions = []corev1.PodCondition{refused("1 of 2 fit")} }), set(refused("2 of 2 fit")), flush}, nil, 0},
-		{"there and back", []func(*bench){see(func(p *corev1.Pod) { p.Status.Conditions = []corev1.PodCondition{refused("a")} }),
-			set(refused("b")), set(refused("a")), flush}, nil, 0},
-		{"the API server is away", []func(*bench){fail(apierrors.NewServiceUnavailable("away")), set(refused("a")), flush}, []string{"p (uid-p): Unschedulable: a"}, 1},
-		{"the API server was away", []func(*bench){fail(apierrors.NewServiceUnavailable("away")), set(refused("a")), flush, flush},
-			[]string{"p (uid-p): Unschedulable: a", "p (uid-p): Unschedulable: a"}, 0},
-		{"the API server knows another pod", []func(*bench){fail(conflict), set(refused("a")), flush, flush}, []string{"p (uid-p): Unschedulable: a"}, 0},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			b := newBench(t, testPod("p"))
-			for _, step := range c.steps {
-				step(b)
-			}
-			if diff := cmp.Diff(c.want, b.written(t)); diff != "" {
-				t.Errorf("written (-want +got):\n%s", diff)
-			}
-			if n := len(b.conditions.pending); n != c.left {
-				t.Errorf("%d conditions wait, want %d", n, c.left)
-			}
-		})
-	}
-}
-
-func TestTransitionTimeOfACondition(t *testing.T) {
-	name := types.NamespacedName{Namespace: "ns", Name: "p"}
-	for _, c := range []struct {
-		name string
-		have []corev1.PodCondition
-		want time.Time
-	}{
-		{"the first condition", nil, epoch},
-		{"the status stays", []corev1.PodCondition{refused("a")}, epoch.Add(-time.Hour)},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			b := newBench(t, testPod("p", c.have...))
-			b.conditions.Set(name, refused("b"))
-			b.conditions.flush(t.Context(), name)
-			pod, err := b.server.CoreV1().Pods("ns").Get(t.Context(), "p", metav1.GetOptions{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := scheduledCondition(pod); got == nil || got.Message != "b" || !got.LastTransitionTime.Time.Equal(c.want) {
-				t.Errorf("the condition is %+v, want text b since %s", got, c.want)
-			}
-		})
-	}
-}
-
-// A new reason is written after a second, new words for it after half a minute.
-func TestWhenConditionsAreWritten(t *testing.T) {
-	b := newBench(t, testPod("new"), testPod("reworded", refused("a")))
-	b.conditions.Set(types.NamespacedName{Namespace: "ns", Name: "new"}, refused("b"))
-	b.conditions.Set(types.NamespacedName{Namespace: "ns", Name: "reworded"}, refused("b"))
-	go b.conditions.Run(t.Context())
-	const step = 100 * time.Millisecond
-	wrote := map[string]time.Duration{}
-	for end := time.Now().Add(time.Minute); len(wrote) < 2 && time.Now().Before(end); time.Sleep(100 * time.Microsecond) {
-		for _, action := range b.server.Actions() {
-			if p := action.(clienttesting.PatchAction); wrote[p.GetName()] == 0 {
-				wrote[p.GetName()] = b.clock.Since(epoch)
-			}
-		}
-		b.clock.Step(step)
-	}
-	if d := wrote["new"]; d < conditionDelay {
-		t.Errorf("a new reason was written after %s, want %s", d, conditionDelay)
-	}
-	if d := wrote["reworded"]; d < textDelay {
-		t.Errorf("new words were written after %s, want %s", d, textDelay)
-	}
-}
-
-func TestGist(t *testing.T) {
-	for _, c := range []struct {
-		name, a, b string
-		same       bool
-	}{
-		{"counts", "0/5 nodes are available: 3 Insufficient cpu.", "0/6 nodes are available: 4 Insufficient cpu.", true},
-		{"counts that reorder the parts", "0/5 nodes are available: 12 Insufficient cpu, 3 node(s) had taints.",
-			"0/5 nodes are available: 2 node(s) had taints, 13 Insufficient cpu.", true},
-		{"another reason", "0/5 nodes are available: 3 Insufficient cpu.", "0/5 nodes are available: 3 Insufficient memory.", false},
-		{"a number in a name", `pod "worker-3" is late`, `pod "worker-4" is late`, false},
-		{"an added reason", "1 Insufficient cpu", "1 Insufficient cpu, 2 Insufficient memory", false},
-		{"nothing", "", "", true},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			if got := gist(c.a) == gist(c.b); got != c.same {
-				t.Errorf("the same: %v, want %v (%q, %q)", got, c.same, gist(c.a), gist(c.b))
-			}
-		})
-	}
-}
-
-func TestRecent(t *testing.T) {
-	var r recent
-	var news []string
-	for _, said := range strings.Fields("a b a b c d a e b") {
-		if r.news(said) {
-			news = append(news, said)
-		}
-	}
-	if diff := cmp.Diff(strings.Fields("a b c d e"), news[:5]); diff != "" {
-		t.Errorf("news (-want +got):\n%s", diff)
-	}
-	if len(r) != recentLimit || cap(r) > 2*recentLimit {
-		t.Errorf("%d things are remembered in room for %d, want %d", len(r), cap(r), recentLimit)
 	}
 }
 

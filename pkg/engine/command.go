@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -70,7 +71,7 @@ func NewCommand() (*cobra.Command, error) {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f := cmd.Flags().Lookup("version"); f.Value.String() == "true" {
-				fmt.Fprintln(cmd.OutOrStdout(), "berth", version.Get().GitVersion)
+				fmt.Fprintln(cmd.OutOrStdout(), "berth", versionText())
 				return nil
 			}
 			verflag.PrintAndExitIfRequested()
@@ -182,4 +183,13 @@ func run(cmd *cobra.Command, upstream *options.Options, own *Options) error {
 	e.attach(ctx, sched)
 	e.start(ctx)
 	return app.Run(ctx, &completed, sched)
+}
+
+// versionText is the version that the build was given; one that was given none, as
+// by go run, is in development.
+func versionText() string {
+	if v := version.Get().GitVersion; !strings.Contains(v, "$") {
+		return v
+	}
+	return "in development"
 }

@@ -1,0 +1,183 @@
+package engine
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	dynamicfake "k8s.io/client-go/dynamic/fake"
+	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/state"
+)
+
+// milestone is a gang that stands for "all that was asked before is settled".
+var milestone = gang.Key{Namespace: "ns", Dialect: dialect.Berth, Name: "milestone"}
+
+// milestones is a sink that hears of the milestone only.
+type milestones struct {
+	noSink
+	reached chan struct{}
+}
+
+func (m milestones) Changed(key gang.Key) {
+	if key == milestone {
+		m.reached <- struct{}{}
+	}
+}
+
+// desk is a reporter on a bench, with gangs that settle when the test says so.
+type desk struct {
+	*bench
+	t       *testing.T
+	gangs   *state.Gangs
+	reached chan struct{}
+	events  *fakeRecorder
+	dynamic *dynamicfake.FakeDynamicClient
+	kind    dialect.Kind
+	passed  int
+}
+
+func kindOf(t *testing.T, of gang.Dialect) dialect.Kind {
+	t.Helper()
+	for _, kind := range dialect.Kinds() {
+		if kind.Dialect == of {
+			return kind
+		}
+	}
+	t.Fatalf("%s has no kind", of)
+	return dialect.Kind{}
+}
+
+func newDesk(t *testing.T, of gang.Dialect) *desk {
+	t.Helper()
+	d := &desk{bench: newBench(t), t: t, events: &fakeRecorder{}, kind: kindOf(t, of), reached: make(chan struct{}, 1)}
+	d.gangs = state.NewGangs(isOurs, milestones{reached: d.reached}, d.clock)
+	d.dynamic = dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(),
+		map[schema.GroupVersionResource]string{d.kind.Resource: d.kind.Kind + "List"})
+	d.reporter.gangs, d.reporter.recorder, d.reporter.conditions, d.reporter.dynamic = d.gangs, d.events, d.conditions, d.dynamic
+	go d.gangs.Run(t.Context())
+	return d
+}
+
+// settle waits until the gangs have taken in everything so far.
+func (d *desk) settle() {
+	d.passed++
+	pod := testPod("milestone")
+	pod.Labels = map[string]string{"berth.dev/gang": milestone.Name}
+	pod.Annotations = map[string]string{"berth.dev/rank": fmt.Sprint(d.passed)}
+	pod.CreationTimestamp = metav1.Unix(int64(d.passed), 0)
+	d.gangs.SetPod(pod)
+	<-d.reached
+}
+
+// member is a pod of the gang "g" of the desk's dialect, or of Berth's own if the
+// size is given.
+func (d *desk) member(name, node string, change ...func(*corev1.Pod)) *corev1.Pod {
+	pod := testPod(name)
+	pod.Labels = map[string]string{"scheduling.x-k8s.io/pod-group": "g"}
+	pod.Spec.NodeName = node
+	for _, f := range change {
+		f(pod)
+	}
+	return pod
+}
+
+func (d *desk) set(pods ...*corev1.Pod) {
+	for _, pod := range pods {
+		d.see(d.t, pod)
+		d.gangs.SetPod(pod)
+	}
+	d.settle()
+}
+
+func (d *desk) remove(pods ...*corev1.Pod) {
+	for _, pod := range pods {
+		if err := d.pods.Delete(pod); err != nil {
+			d.t.Fatal(err)
+		}
+		d.gangs.DeletePod(pod)
+	}
+	d.settle()
+}
+
+func (d *desk) key() gang.Key { return gang.Key{Namespace: "ns", Dialect: d.kind.Dialect, Name: "g"} }
+
+// declare makes the object of the gang, or changes it.
+func (d *desk) declare(uid string, size int64) {
+	d.t.Helper()
+	o := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": d.kind.Resource.GroupVersion().String(), "kind": d.kind.Kind,
+		"metadata": map[string]any{"namespace": "ns", "name": "g", "uid": uid},
+		"spec":     map[string]any{"minMember": size},
+	}}
+	if err := d.dynamic.Tracker().Update(d.kind.Resource, o, "ns"); apierrors.IsNotFound(err) {
+		err = d.dynamic.Tracker().Create(d.kind.Resource, o, "ns")
+		if err != nil {
+			d.t.Fatal(err)
+		}
+	}
+	d.gangs.SetObject(&d.kind, o)
+	d.settle()
+}
+
+func (d *desk) refuse(text string) {
+	d.reporter.Decided(d.key(), metav1.Condition{Status: metav1.ConditionFalse, Reason: "Unschedulable", Message: text})
+}
+
+func (d *desk) bind(pods ...*corev1.Pod) {
+	d.reporter.Decided(d.key(), metav1.Condition{Status: metav1.ConditionTrue, Reason: "Scheduled"})
+	for _, pod := range pods {
+		d.reporter.Bound(d.key())
+		pod.Spec.NodeName = "n"
+	}
+	d.set(pods...)
+}
+
+// report reports after a while, and returns the error.
+func (d *desk) report(after time.Duration) error {
+	d.clock.Step(after)
+	return d.reporter.report(d.t.Context(), d.key())
+}
+
+// statuses are the patches of the object: subresource and body.
+func (d *desk) statuses() []string {
+	var out []string
+	for _, action := range d.dynamic.Actions() {
+		if p, ok := action.(clienttesting.PatchAction); ok {
+			out = append(out, p.GetSubresource()+" "+string(p.GetPatch()))
+		}
+	}
+	return out
+}
+
+func (d *desk) expect(events []string, statuses ...string) {
+	d.t.Helper()
+	if diff := cmp.Diff(events, d.events.log); diff != "" {
+		d.t.Errorf("events (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(statuses, d.statuses()); diff != "" {
+		d.t.Errorf("patches of the object (-want +got):\n%s", diff)
+	}
+}
+
+const (
+	pendingStatus   = `status {"status":{"phase":"Pending"}}`
+	scheduledStatus = `status {"status":{"phase":"Scheduling"}}`
+)
+
+func (d *desk) mustReport(after time.Duration) {
+	d.t.Helper()
+	if err := d.report(after); err != nil {
+		d.t.Fatal(err)
+	}
+}

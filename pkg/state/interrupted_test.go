@@ -1,0 +1,239 @@
+package state
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/dialect"
+)
+
+// A gang that was deleted and made again under its name is another gang, even if
+// nobody saw the moment between: it is not admitted, nor whole, before its time.
+func TestAGangMadeAgainIsAnother(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		end  func(g *table)
+	}{
+		{"its pods are gone", func(g *table) {
+			g.DeletePod(makePod("a", inGang("g"), on("n", 1)))
+			g.DeletePod(makePod("b", inGang("g"), on("n", 1)))
+		}},
+		{"its pods are being deleted", func(g *table) {
+			g.SetPod(makePod("a", inGang("g"), sized(2), on("n", 1), leaving))
+			g.SetPod(makePod("b", inGang("g"), on("n", 1), leaving))
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := newTable(t)
+			g.SetPod(makePod("a", inGang("g"), sized(2), on("n", 1)))
+			g.SetPod(makePod("b", inGang("g"), on("n", 1)))
+			g.settleAll()
+			first := g.Life(berthKey("g"))
+			c.end(g)
+			g.SetPod(makePod("a", uid("a2"), inGang("g"), sized(2), created(time.Hour)))
+			g.settleAll()
+			got, _ := g.Get(berthKey("g"))
+			if got.Verdict.Code != gang.Incomplete {
+				t.Errorf("the second gang's verdict is %s %s, want %s", got.Verdict.Action, got.Verdict.Code, gang.Incomplete)
+			}
+			if second := got.Life; first == 0 || second <= first || second != g.Life(berthKey("g")) {
+				t.Errorf("the lives are %d and %d", first, second)
+			}
+			if len(g.sink.published) != 0 {
+				t.Errorf("the scheduler still knows %v", g.sink.published)
+			}
+		})
+	}
+}
+
+func TestInterrupted(t *testing.T) {
+	gang4 := func(g *table) {
+		for i := range 4 {
+			g.SetPod(makePod(fmt.Sprint("p", i), inGang("g"), sized(4)))
+		}
+	}
+	bind := func(names ...string) func(*table) {
+		return func(g *table) {
+			for _, name := range names {
+				g.SetPod(makePod(name, inGang("g"), sized(4), on("n", time.Minute)))
+			}
+		}
+	}
+	wait := func(d time.Duration) func(*table) { return func(g *table) { g.clock.SetTime(g.clock.Now().Add(d)) } }
+	remove := func(name string) func(*table) {
+		return func(g *table) { g.DeletePod(makePod(name, inGang("g"))) }
+	}
+	add := func(name string) func(*table) {
+		return func(g *table) { g.SetPod(makePod(name, inGang("g"), sized(4), created(time.Hour))) }
+	}
+	release := func(g *table) { g.Release(berthKey("g")) }
+	pods := func(names ...string) (out []Pod) {
+		for _, name := range names {
+			out = append(out, Pod{Name: name, UID: types.UID(name), Node: "n", Ours: true})
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name  string
+		steps []func(*table)
+		want  []Interrupted
+	}{
+		{name: "none is bound", steps: []func(*table){gang4}},
+		{name: "all are bound", steps: []func(*table){gang4, bind("p0", "p1", "p2", "p3")}},
+		{
+			name:  "half is bound",
+			steps: []func(*table){gang4, wait(time.Second), bind("p0", "p1"), wait(time.Hour)},
+			want:  []Interrupted{{Key: berthKey("g"), Size: 4, Bound: pods("p0", "p1"), Since: epoch.Add(time.Second)}},
+		},
+		{
+			name:  "each further bind is progress",
+			steps: []func(*table){gang4, bind("p0"), wait(time.Minute), bind("p1"), wait(time.Minute), bind("p2")},
+			want:  []Interrupted{{Key: berthKey("g"), Size: 4, Bound: pods("p0", "p1", "p2"), Since: epoch.Add(2 * time.Minute)}},
+		},
+		{
+			name:  "a member that was lost is no progress",
+			steps: []func(*table){gang4, bind("p0", "p1"), wait(time.Minute), remove("p1"), add("p4")},
+			want:  []Interrupted{{Key: berthKey("g"), Size: 4, Bound: pods("p0"), Since: epoch}},
+		},
+		{
+			name:  "a whole gang lost a member",
+			steps: []func(*table){gang4, bind("p0", "p1", "p2", "p3"), remove("p3"), add("p4")},
+		},
+		{
+			name: "a whole gang lost all members at once, and is bound by half anew",
+			steps: []func(*table){gang4, bind("p0", "p1", "p2", "p3"), add("p4"), add("p5"), add("p6"), add("p7"),
+				remove("p0"), remove("p1"), remove("p2"), remove("p3"), wait(2 * time.Hour), func(g *table) {
+					g.SetPod(makePod("p4", inGang("g"), sized(4), created(time.Hour), on("n", 2*time.Hour)))
+				}},
+			want: []Interrupted{{Key: berthKey("g"), Size: 4, Bound: pods("p4"), Since: epoch.Add(2 * time.Hour)}},
+		},
+		{
+			name:  "released",
+			steps: []func(*table){gang4, bind("p0", "p1"), release},
+			want:  []Interrupted{{Key: berthKey("g"), Bound: pods("p0", "p1"), Since: epoch, Releasing: true}},
+		},
+		{
+			name:  "released, and one place is free",
+			steps: []func(*table){gang4, bind("p0", "p1"), release, remove("p0")},
+			want:  []Interrupted{{Key: berthKey("g"), Bound: pods("p1"), Since: epoch, Releasing: true}},
+		},
+		{
+			name:  "released, and all places are free",
+			steps: []func(*table){gang4, bind("p0", "p1"), release, remove("p0"), remove("p1")},
+		},
+		{
+			name:  "nothing to release",
+			steps: []func(*table){gang4, release},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := newTable(t)
+			for _, step := range c.steps {
+				step(g)
+				g.settleAll()
+			}
+			if diff := cmp.Diff(c.want, g.Interrupted()); diff != "" {
+				t.Errorf("interrupted gangs (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A gang that gives its places back is held until it has, and is then a new one.
+func TestRelease(t *testing.T) {
+	g := newTable(t)
+	for i := range 3 {
+		g.SetPod(makePod(fmt.Sprint("p", i), inGang("g"), sized(3)))
+	}
+	g.SetPod(makePod("p0", inGang("g"), sized(3), on("n", 1)))
+	g.settleAll()
+	g.Release(berthKey("g"))
+	g.settleAll()
+	if got, _ := g.Get(berthKey("g")); got.Verdict.Code != gang.Releasing {
+		t.Errorf("the verdict is %+v, want %s", got.Verdict, gang.Releasing)
+	}
+	if diff := cmp.Diff(map[gang.Code]int{gang.Releasing: 1}, g.Held()); diff != "" {
+		t.Errorf("held gangs (-want +got):\n%s", diff)
+	}
+	g.DeletePod(makePod("p0", inGang("g")))
+	g.settleAll()
+	if got, _ := g.Get(berthKey("g")); got.Verdict.Code != gang.Incomplete {
+		t.Errorf("the verdict is %+v, want %s", got.Verdict, gang.Incomplete)
+	}
+	g.SetPod(makePod("p3", inGang("g"), sized(3)))
+	g.settleAll()
+	want := []string{"publish ns/g 3", "withdraw ns/g", "publish ns/g 3"}
+	if diff := cmp.Diff(want, g.sink.log); diff != "" {
+		t.Errorf("what the scheduler was told (-want +got):\n%s", diff)
+	}
+}
+
+// Recovery asks each second.
+func BenchmarkInterrupted(b *testing.B) {
+	g := NewGangs(func(string) bool { return true }, &recorder{published: map[gang.Key]gang.Group{}, changed: map[gang.Key]int{}}, clocktesting.NewFakePassiveClock(epoch))
+	for i := range 5000 {
+		for j := range 8 {
+			g.SetPod(makePod(fmt.Sprint("p", i, "-", j), inGang(fmt.Sprint("g", i)), sized(8), on("n", time.Minute)))
+		}
+	}
+	for g.dirty.Len() > 0 {
+		key, _ := g.dirty.Get()
+		g.settle(key)
+		g.dirty.Done(key)
+	}
+	if n := len(g.Keys()); n != 5000 {
+		b.Fatalf("%d gangs, want 5000", n)
+	}
+	for b.Loop() {
+		if n := len(g.Interrupted()); n != 0 {
+			b.Fatalf("%d interrupted gangs, want none", n)
+		}
+	}
+}
+
+// A pod that comes to a gang that the scheduler knows may join once the verdict
+// rests on it, and not before.
+func TestClearance(t *testing.T) {
+	g := newTable(t)
+	key := gang.Key{Namespace: "ns", Dialect: dialect.Berth, Name: "g"}
+	member := func(name, size string) *corev1.Pod {
+		pod := makePod(name)
+		pod.Labels["berth.dev/gang"] = "g"
+		pod.Annotations["berth.dev/gang-size"] = size
+		return pod
+	}
+	check := func(what string, want map[types.UID]bool) {
+		t.Helper()
+		got := map[types.UID]bool{}
+		for uid := range want {
+			got[uid] = g.Cleared(key, uid)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", what, diff)
+		}
+	}
+	g.SetPod(member("a", "1"))
+	check("before a verdict", map[types.UID]bool{"a": false})
+	g.settleAll()
+	check("after it", map[types.UID]bool{"a": true})
+
+	g.SetPod(member("b", "1"))
+	check("a pod that comes later waits", map[types.UID]bool{"a": true, "b": false})
+	g.settleAll()
+	check("until the verdict rests on it", map[types.UID]bool{"a": true, "b": true})
+	if g.sink.cleared != 2 {
+		t.Errorf("the sink was told of clearance %d times, want 2", g.sink.cleared)
+	}
+
+	g.SetPod(member("b", "many"))
+	check("a pod that says something else waits at once", map[types.UID]bool{"a": true, "b": false})
+	g.settleAll()
+	check("its fault holds the gang", map[types.UID]bool{"a": false, "b": false})
+}
