@@ -182,7 +182,11 @@ func run(cmd *cobra.Command, upstream *options.Options, own *Options) error {
 	upstream.ComponentGlobalsRegistry.AddMetrics()
 	e.attach(ctx, sched)
 	e.start(ctx)
-	return app.Run(ctx, &completed, sched)
+	if err := app.Run(ctx, &completed, sched); ctx.Err() == nil {
+		return err
+	}
+	// It was asked to end, and has: upstream calls that an error without an election.
+	return nil
 }
 
 // versionText is the version that the build was given; one that was given none, as

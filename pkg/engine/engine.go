@@ -76,6 +76,17 @@ func install(cc *schedulerserverconfig.Config, informerName *cache.InformerName,
 	if err != nil {
 		return nil, nil, err
 	}
+	if _, err := factory.Core().V1().Nodes().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(obj any) { e.gangs.SetNode(obj.(*corev1.Node)) },
+		UpdateFunc: func(_, obj any) { e.gangs.SetNode(obj.(*corev1.Node)) },
+		DeleteFunc: func(obj any) {
+			if name, err := cache.DeletionHandlingObjectToName(obj); err == nil {
+				e.gangs.DeleteNode(name.Name)
+			}
+		},
+	}); err != nil {
+		return nil, nil, fmt.Errorf("watching nodes for topology levels: %w", err)
+	}
 	e.kinds = newKindWatcher(raw, dynamicClient, metadataClient, e.gangs, b)
 	e.conditions = newConditionWriter(raw, factory.Core().V1().Pods().Lister(), clock.RealClock{})
 	e.client = newBudgetClient(raw, e.conditions, e.reporter, factory.Scheduling().V1beta1().PodGroups().Lister())

@@ -8,5 +8,6 @@
 // admitted is published as a pod group, one that is held is withdrawn.
 //
 // Files: member.go (pods to members), podgroup.go (groups to pod groups), gangs.go
-// (what is kept), settle.go (from a change to a verdict), view.go (reading).
+// (what is kept), settle.go (from a change to a verdict),
+// nodes.go (which topology levels there are), view.go (reading).
 package state

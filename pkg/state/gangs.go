@@ -42,6 +42,7 @@ type Gangs struct {
 	ranks map[schema.GroupVersionResource]int
 
 	mu      sync.Mutex
+	levels  levels
 	gangs   map[gang.Key]*entry
 	pods    map[types.UID]gang.Key
 	objects map[objectID][]gang.Key
@@ -93,6 +94,8 @@ type entry struct {
 	// cleared are the members that the verdict rests on, if it is to admit.
 	cleared map[types.UID]bool
 
+	// required is the topology level that the gang asks for, "" if none.
+	required string
 	// verdict is the last one; published is set while the scheduler knows the gang.
 	verdict   gang.Verdict
 	published *gang.Group
@@ -117,6 +120,7 @@ func NewGangs(ours func(schedulerName string) bool, sink Sink, c clock.PassiveCl
 	ranks[podResource] = len(ranks)
 	return &Gangs{
 		ranks:   ranks,
+		levels:  newLevels(),
 		ours:    ours,
 		sink:    sink,
 		clock:   c,

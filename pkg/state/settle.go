@@ -113,6 +113,11 @@ func (g *Gangs) judge(key gang.Key) (publish *gang.Group, withdraw bool) {
 		e.verdict = gang.Verdict{Action: gang.Hold, Code: gang.NotDeclared,
 			Text: fmt.Sprintf("gang %s is declared by nothing: create the PodGroup of %s that its pods name", key, nativeResource.Group)}
 	}
+	e.required = e.verdict.Group.Topology.Required
+	if e.required != "" && g.levels.nodes[e.required] == 0 && bound == 0 {
+		e.verdict = gang.Verdict{Action: gang.Hold, Code: gang.Unschedulable,
+			Text: fmt.Sprintf("gang %s requires one domain of topology level %s, and no node has that label", key, e.required)}
+	}
 	if e.verdict.Action != gang.Admit {
 		withdraw = e.published != nil
 		e.published = nil

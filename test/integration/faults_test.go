@@ -273,3 +273,26 @@ func TestLateMembersAreJudgedFirst(t *testing.T) {
 		}
 	}
 }
+
+// A required level that no node has: the gang waits at no cost, says so, and is
+// placed when a node comes that has it.
+func TestRequiredLevelThatNoNodeHas(t *testing.T) {
+	e := stock(t)
+	e.scheduler(t)
+	ns := e.namespace(t)
+	e.create(t, ns, gangOf("p", 2, 1, ours("g", 2), annotations("berth.dev/required-topology", "example.com/pod"))...)
+	e.expectHeld(t, ns, "p-1", corev1.PodReasonUnschedulable)
+	got, err := e.client.CoreV1().Pods(ns).Get(t.Context(), "p-1", metav1.GetOptions{})
+	if err != nil || !strings.Contains(fmt.Sprint(got.Status.Conditions), "example.com/pod") {
+		t.Errorf("the conditions do not name the level (%v): %v", err, got.Status.Conditions)
+	}
+	label := func(patch string) error {
+		_, err := e.client.CoreV1().Nodes().Patch(context.Background(), "node-00002", types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+		return err
+	}
+	t.Cleanup(func() { _ = label(`{"metadata":{"labels":{"example.com/pod":null}}}`) })
+	if err := label(`{"metadata":{"labels":{"example.com/pod":"1"}}}`); err != nil {
+		t.Fatal(err)
+	}
+	e.expectBound(t, ns, 2)
+}

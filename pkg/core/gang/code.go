@@ -4,8 +4,9 @@ package gang
 // and a metric label, so the set is closed and never holds a name.
 type Code string
 
-// The reasons for which a gang is held. None of them is "Unschedulable": more
-// nodes would not help, and an autoscaler must not buy any.
+// The reasons for which a gang is held. None of them but Unschedulable itself is
+// "Unschedulable": for the others more nodes would not help, and an autoscaler must
+// not buy any.
 const (
 	// NotDeclared: pods name a gang, and neither an object nor a pod says its size.
 	NotDeclared Code = "GangNotDeclared"
@@ -29,6 +30,10 @@ const (
 	TopologiesDisagree Code = "GangTopologiesDisagree"
 	// Releasing: the gang was bound by half and gives its places back.
 	Releasing Code = "GangReleasing"
+	// Unschedulable: no node has the topology level that the gang requires. This is
+	// the one reason that more nodes can cure, so it is called what autoscalers look
+	// for.
+	Unschedulable Code = "Unschedulable"
 	// QueuesDisagree: two pods name two queues, and no object decides.
 	QueuesDisagree Code = "GangQueuesDisagree"
 )
