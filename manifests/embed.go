@@ -10,6 +10,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/kustomize/api/krusty"
@@ -24,6 +25,13 @@ var files embed.FS
 // The caller owns them.
 func Base() ([]*unstructured.Unstructured, error) {
 	return render(files, "base")
+}
+
+// BaseWithoutDeployment returns what Base does, but for the Deployment: for a
+// program that runs the scheduler as a process of its own, with the same rights.
+func BaseWithoutDeployment() ([]*unstructured.Unstructured, error) {
+	objects, err := Base()
+	return slices.DeleteFunc(objects, func(o *unstructured.Unstructured) bool { return o.GetKind() == "Deployment" }), err
 }
 
 // render runs kustomize on the directory dir of source.

@@ -11,13 +11,8 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/client-go/discovery/cached/memory"
-	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/restmapper"
 
 	"github.com/berth-dev/berth/manifests"
 	"github.com/berth-dev/berth/pkg/localcluster"
@@ -65,37 +60,13 @@ func (s *Session) prepare(ctx context.Context) error {
 	return nil
 }
 
-// applyManifests creates what manifests/base holds, but for the Deployment: the
-// scheduler runs as a process of this machine, with the same rights.
+// applyManifests gives the scheduler its account and its rights.
 func (s *Session) applyManifests(ctx context.Context) error {
-	objects, err := manifests.Base()
+	objects, err := manifests.BaseWithoutDeployment()
 	if err != nil {
 		return err
 	}
-	client, err := dynamic.NewForConfig(s.cluster.AdminConfig())
-	if err != nil {
-		return fmt.Errorf("applying the manifests: %w", err)
-	}
-	mapper := restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(s.cluster.Client().Discovery()))
-	for _, object := range objects {
-		kind := object.GroupVersionKind()
-		if kind.Kind == "Deployment" {
-			continue
-		}
-		mapping, err := mapper.RESTMapping(kind.GroupKind(), kind.Version)
-		if err != nil {
-			return fmt.Errorf("finding the resource of %s: %w", kind, err)
-		}
-		var resource dynamic.ResourceInterface = client.Resource(mapping.Resource)
-		if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
-			resource = client.Resource(mapping.Resource).Namespace(object.GetNamespace())
-		}
-		_, err = resource.Create(ctx, object, metav1.CreateOptions{})
-		if err != nil && !apierrors.IsAlreadyExists(err) {
-			return fmt.Errorf("creating %s %q: %w", kind.Kind, object.GetName(), err)
-		}
-	}
-	return nil
+	return s.cluster.CreateObjects(ctx, objects)
 }
 
 // makeNamespace makes the workload's namespace, and waits until pods can be

@@ -33,6 +33,7 @@
 // Files: command.go (flags, set-up, run), profile.go (gates, built-in profile, what
 // a user's configuration may not do), engine.go (wiring, leadership), informers.go
 // and source.go (what the scheduler reads), kinds.go and bridge.go (where gangs come
-// from), client.go, conditions.go, recorder.go and reporter.go (what it writes),
+// from), gate.go (when a gang's pods may enter), client.go, conditions.go,
+// recorder.go, reporter.go and refusal.go (what it writes), gist.go (what is news),
 // recovery.go, metrics.go.
 package engine

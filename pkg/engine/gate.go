@@ -115,11 +115,7 @@ func (h gatedHandler) OnAdd(obj any, initial bool) {
 }
 
 func (h gatedHandler) OnDelete(obj any) {
-	last := obj
-	if gone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
-		last = gone.Obj
-	}
-	if pg, ok := last.(*schedulingv1beta1.PodGroup); ok {
+	if pg, ok := lastState(obj).(*schedulingv1beta1.PodGroup); ok {
 		h.gate.deleted(types.NamespacedName{Namespace: pg.Namespace, Name: pg.Name})
 	}
 	h.ResourceEventHandler.OnDelete(obj)

@@ -142,12 +142,17 @@ func (h regroupingHandler) OnUpdate(oldObj, newObj any) {
 
 func (h regroupingHandler) OnDelete(obj any) {
 	h.scheduler.OnDelete(obj)
-	if gone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
-		obj = gone.Obj
-	}
-	if pod, ok := obj.(*corev1.Pod); ok {
+	if pod, ok := lastState(obj).(*corev1.Pod); ok {
 		h.feed.DeletePod(pod)
 	}
+}
+
+// lastState returns the last known state of an object that a handler is told is gone.
+func lastState(obj any) any {
+	if gone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
+		return gone.Obj
+	}
+	return obj
 }
 
 // groupOf returns the name of the pod group of a pod, "" for a plain pod.

@@ -193,10 +193,7 @@ func (w *kindWatcher) Synced() bool {
 // definitionChanged asks anew for the kinds of a definition that came, changed or
 // went.
 func (w *kindWatcher) definitionChanged(obj any) {
-	if gone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
-		obj = gone.Obj
-	}
-	accessor, err := meta.Accessor(obj)
+	accessor, err := meta.Accessor(lastState(obj))
 	if err != nil {
 		return
 	}

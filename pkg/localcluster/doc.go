@@ -74,5 +74,6 @@
 //	serviceaccounts.go  the ServiceAccount "default" of each namespace
 //	kubelets.go         the simulated kubelets: watching and writing pods
 //	podstep.go          what a kubelet does next to a pod, and reports of it
+//	objects.go          creating objects of any kind
 //	audit.go            counting requests by user and verb
 package localcluster

@@ -9,7 +9,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // schedulerUser is who the scheduler is to the API server.
@@ -36,14 +35,10 @@ func (e *environment) writes(t *testing.T, since map[string]int) map[string]int 
 func TestWritesForAGang(t *testing.T) {
 	e := stock(t)
 	e.scheduler(t)
-	resource := schema.GroupVersionResource{Group: "scheduling.x-k8s.io", Version: "v1alpha1", Resource: "podgroups"}
-	e.define(t, "scheduler-plugins", resource)
+	e.define(t, "scheduler-plugins", podGroups)
 	// The scheduler knows the kind once it has placed a gang of it.
 	ns := e.namespace(t)
-	first := object(t, `{apiVersion: scheduling.x-k8s.io/v1alpha1, kind: PodGroup, metadata: {name: first}, spec: {minMember: 1}}`)
-	if _, err := e.dynamic.Resource(resource).Namespace(ns).Create(t.Context(), first, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	e.declare(t, ns, podGroups, `{apiVersion: scheduling.x-k8s.io/v1alpha1, kind: PodGroup, metadata: {name: first}, spec: {minMember: 1}}`)
 	e.create(t, ns, pod("first", 1, labels("scheduling.x-k8s.io/pod-group", "first")))
 	eventually(t, "the first gang's event is written", func(ctx context.Context) error {
 		events, err := e.eventsOf(ctx, ns)
@@ -53,7 +48,7 @@ func TestWritesForAGang(t *testing.T) {
 		return err
 	})
 	eventually(t, "the first gang's status is written", func(ctx context.Context) error {
-		got, err := e.dynamic.Resource(resource).Namespace(ns).Get(ctx, "first", metav1.GetOptions{})
+		got, err := e.dynamic.Resource(podGroups).Namespace(ns).Get(ctx, "first", metav1.GetOptions{})
 		if err == nil && got.Object["status"] == nil {
 			err = fmt.Errorf("the group has no status")
 		}
@@ -61,10 +56,7 @@ func TestWritesForAGang(t *testing.T) {
 	})
 
 	before := e.writes(t, nil)
-	declared := object(t, `{apiVersion: scheduling.x-k8s.io/v1alpha1, kind: PodGroup, metadata: {name: g}, spec: {minMember: 64}}`)
-	if _, err := e.dynamic.Resource(resource).Namespace(ns).Create(t.Context(), declared, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	e.declare(t, ns, podGroups, `{apiVersion: scheduling.x-k8s.io/v1alpha1, kind: PodGroup, metadata: {name: g}, spec: {minMember: 64}}`)
 	e.create(t, ns, gangOf("p", 64, 1, labels("scheduling.x-k8s.io/pod-group", "g"))...)
 	e.expectBound(t, ns, 65)
 	eventually(t, "the gang's event and status are written", func(ctx context.Context) error {
@@ -75,7 +67,7 @@ func TestWritesForAGang(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		got, err := e.dynamic.Resource(resource).Namespace(ns).Get(ctx, "g", metav1.GetOptions{})
+		got, err := e.dynamic.Resource(podGroups).Namespace(ns).Get(ctx, "g", metav1.GetOptions{})
 		if err != nil {
 			return err
 		}

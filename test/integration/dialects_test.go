@@ -20,8 +20,12 @@ import (
 	"github.com/berth-dev/berth/pkg/localcluster"
 )
 
-// definitions is the resource of custom resource definitions.
-var definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+// The resources of custom resource definitions and of the pod groups of
+// scheduler-plugins.
+var (
+	definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+	podGroups   = schema.GroupVersionResource{Group: "scheduling.x-k8s.io", Version: "v1alpha1", Resource: "podgroups"}
+)
 
 // spoken is a gang of 3 in one dialect, whose pods state their size.
 type spoken struct {
@@ -87,6 +91,16 @@ func object(t *testing.T, text string) *unstructured.Unstructured {
 	return u
 }
 
+// declare creates an object that declares a gang.
+func (e *environment) declare(t *testing.T, namespace string, resource schema.GroupVersionResource, text string) *unstructured.Unstructured {
+	t.Helper()
+	declared, err := e.dynamic.Resource(resource).Namespace(namespace).Create(t.Context(), object(t, text), metav1.CreateOptions{})
+	if err != nil {
+		t.Fatalf("declaring a gang by %s: %v", text, err)
+	}
+	return declared
+}
+
 // define installs a definition from testdata for the rest of the test and waits
 // until its kind is served.
 func (e *environment) define(t *testing.T, name string, resource schema.GroupVersionResource) {
@@ -132,7 +146,7 @@ func TestEveryDialectWithDefinitions(t *testing.T) {
 	}{
 		{
 			definition: "scheduler-plugins",
-			resource:   schema.GroupVersionResource{Group: "scheduling.x-k8s.io", Version: "v1alpha1", Resource: "podgroups"},
+			resource:   podGroups,
 			object: `{apiVersion: scheduling.x-k8s.io/v1alpha1, kind: PodGroup, metadata: {name: g},
 				spec: {minMember: 3, scheduleTimeoutSeconds: 60}}`,
 			edits:  []func(*corev1.Pod){labels("scheduling.x-k8s.io/pod-group", "g")},
@@ -174,10 +188,7 @@ func TestEveryDialectWithDefinitions(t *testing.T) {
 			e.create(t, ns, gang...)
 			e.create(t, ns, pod("single", 0))
 			e.expectBound(t, ns, 1)
-			declared, err := e.dynamic.Resource(d.resource).Namespace(ns).Create(t.Context(), object(t, d.object), metav1.CreateOptions{})
-			if err != nil {
-				t.Fatalf("declaring the gang: %v", err)
-			}
+			declared := e.declare(t, ns, d.resource, d.object)
 			e.expectBound(t, ns, 4)
 			if d.status != nil {
 				eventually(t, "the object's status says that the gang runs", func(ctx context.Context) error {

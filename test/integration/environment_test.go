@@ -15,14 +15,10 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/restmapper"
 
 	"github.com/berth-dev/berth/manifests"
 	"github.com/berth-dev/berth/pkg/localcluster"
@@ -127,34 +123,13 @@ func (e *environment) prepare(ctx context.Context, nodes int) error {
 	return err
 }
 
-// applyManifests creates what manifests/base holds, but for the Deployment: the
-// tests run the binary themselves.
+// applyManifests gives the scheduler its account and its rights.
 func (e *environment) applyManifests(ctx context.Context) error {
-	objects, err := manifests.Base()
+	objects, err := manifests.BaseWithoutDeployment()
 	if err != nil {
 		return err
 	}
-	mapper := restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(e.client.Discovery()))
-	for _, object := range objects {
-		if object.GetKind() == "Deployment" {
-			continue
-		}
-		kind := object.GroupVersionKind()
-		mapping, err := mapper.RESTMapping(kind.GroupKind(), kind.Version)
-		if err != nil {
-			return fmt.Errorf("finding the resource of %s: %w", kind, err)
-		}
-		resource := e.dynamic.Resource(mapping.Resource)
-		if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
-			_, err = resource.Namespace(object.GetNamespace()).Create(ctx, object, metav1.CreateOptions{})
-		} else {
-			_, err = resource.Create(ctx, object, metav1.CreateOptions{})
-		}
-		if err != nil && !apierrors.IsAlreadyExists(err) {
-			return fmt.Errorf("creating %s %q: %w", kind.Kind, object.GetName(), err)
-		}
-	}
-	return nil
+	return e.CreateObjects(ctx, objects)
 }
 
 // scheduler starts Berth for one test, as its service account, and ends it with

@@ -5,7 +5,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -45,16 +44,12 @@ func TestElasticGang(t *testing.T) {
 func TestPodGroupChangesHalfWay(t *testing.T) {
 	e := stock(t)
 	e.scheduler(t)
-	resource := schema.GroupVersionResource{Group: "scheduling.x-k8s.io", Version: "v1alpha1", Resource: "podgroups"}
-	e.define(t, "scheduler-plugins", resource)
+	e.define(t, "scheduler-plugins", podGroups)
 	ns := e.namespace(t)
-	groups := e.dynamic.Resource(resource).Namespace(ns)
+	groups := e.dynamic.Resource(podGroups).Namespace(ns)
 	declare := func() {
 		t.Helper()
-		group := object(t, `{apiVersion: scheduling.x-k8s.io/v1alpha1, kind: PodGroup, metadata: {name: g}, spec: {minMember: 3}}`)
-		if _, err := groups.Create(t.Context(), group, metav1.CreateOptions{}); err != nil {
-			t.Fatal(err)
-		}
+		e.declare(t, ns, podGroups, `{apiVersion: scheduling.x-k8s.io/v1alpha1, kind: PodGroup, metadata: {name: g}, spec: {minMember: 3}}`)
 	}
 	member := labels("scheduling.x-k8s.io/pod-group", "g")
 
