@@ -45,7 +45,7 @@ func (r *reporter) reportRefused(g state.Gang, t *told, d deeds) {
 func (r *reporter) reportLeftOut(g state.Gang, d deeds) {
 	if d.refusal != "" {
 		r.tellWaiting(g, corev1.PodReasonUnschedulable,
-			fmt.Sprintf("Gang %s runs with %d of the %d pods that it needs; there is no place for this one: %s", g.Key, g.Bound, g.Verdict.Group.Size, d.refusal))
+			fmt.Sprintf("Gang %s has its place: %d pods are bound, and it needs %d. There is none for this one: %s", g.Key, g.Bound, g.Verdict.Group.Size, d.refusal))
 	}
 }
 
