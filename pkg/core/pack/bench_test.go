@@ -31,14 +31,15 @@ func BenchmarkOfferTakeRevert(b *testing.B) {
 			b.Run(fmt.Sprintf("nodes=%d/fill=%.1f", nodes, fill), func(b *testing.B) {
 				ix := cluster(nodes, fill)
 				request := Amounts{Kind: 1, Devices: 2, CPU: 16_000, Memory: 1 << 37, Pods: 1}
-				for range ix.Offer(request, Pack, nil) {
+				ranking := NewRanking(Policy{CPU: 1, Memory: 1})
+				for range ix.Offer(request, ranking, Among{}) {
 					goto offered
 				}
 				b.Fatal("no node is offered: there is nothing to measure")
 			offered:
 				b.ReportAllocs()
 				for b.Loop() {
-					for id := range ix.Offer(request, Pack, nil) {
+					for id := range ix.Offer(request, ranking, Among{}) {
 						ix.Revert(ix.Take(id, request))
 						break
 					}

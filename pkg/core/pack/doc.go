@@ -14,23 +14,32 @@
 //
 //	kinds x (devices + 1) x 64 x 64
 //
-// [Index.Offer] ranks the shapes that can hold a request and yields their nodes in
-// that order: nodes of a level above the request's hold it for certain, nodes of the
+// [Index.Offer] yields the nodes of the shapes that can hold a request, in the order
+// of a [Ranking]: nodes of a level above the request's hold it for certain, nodes of the
 // same level are looked at one by one. So a yielded node always has the room that
 // the index knows of; whether it is right in every other way is the caller's to
 // find out.
 //
 // # The rank
 //
-// [Pack] offers the tightest node first, which keeps the largest whole sets of
-// devices free; [Spread] the emptiest. Both compare, in this order:
+// By a [Policy], the tightest node is offered first, which keeps the largest whole
+// sets of devices free, or, with Spread, the emptiest. It compares, in this order:
 //
-//  1. devices where none are asked for: such nodes come last;
-//  2. devices left over, fewest first (Spread: most first);
-//  3. level of CPU free, then of memory free, lowest first (Spread: highest first);
-//  4. kind of device, then node number.
+//  1. devices where none are asked for: such nodes come last, with Spread as well;
+//  2. devices free, fewest first;
+//  3. weight of CPU x level of CPU free + weight of memory x level of memory free,
+//     lowest first;
+//  4. level of CPU, of memory, kind of device;
+//  5. node number.
 //
-// The order is total: same state, same request, same answer.
+// Spread turns 2 to 4 round. The order is total: same state, same request, same
+// answer. [Policy.Rank] is the same order as a number, for whoever ranks nodes
+// without the index.
+//
+// # Refusals
+//
+// A node with room may be wrong in other ways, and a node without is asked only to
+// say so. [Verdicts] keeps the answers for each shape of pods until a node changes.
 //
 // # Simulation
 //
@@ -42,5 +51,6 @@
 // counts of shapes that are kept for each domain.
 //
 // Files: amount.go (requests, free amounts, shapes), set.go (ordered sets of nodes),
-// index.go (the buckets), offer.go (ranking), domains.go (counts by domain).
+// index.go (the buckets), policy.go (ranks), offer.go (who is offered), domains.go
+// (counts by domain), verdicts.go (who refused).
 package pack

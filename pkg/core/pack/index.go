@@ -1,7 +1,5 @@
 package pack
 
-import "slices"
-
 // Node is what the index knows of a node.
 type Node struct {
 	// Free is what is left of the node's allocatable amounts.
@@ -17,9 +15,6 @@ type Index struct {
 	numbers map[shape]int
 	shapes  []shape
 	buckets []Set
-	// order holds the numbers of shapes in the order of shape.compare, so that a
-	// ranking needs no map and no sort of all that was ever seen.
-	order []int
 	// domains counts nodes by domain and number of shape.
 	domains [][]int32
 }
@@ -107,7 +102,5 @@ func (ix *Index) number(s shape) int {
 	ix.numbers[s] = n
 	ix.shapes = append(ix.shapes, s)
 	ix.buckets = append(ix.buckets, Set{})
-	at, _ := slices.BinarySearchFunc(ix.order, s, func(i int, s shape) int { return ix.shapes[i].compare(s) })
-	ix.order = slices.Insert(ix.order, at, n)
 	return n
 }

@@ -1,43 +1,28 @@
 package pack
 
-import (
-	"cmp"
-	"iter"
-	"slices"
-)
+import "iter"
 
-// Policy says which of the nodes with room is offered first.
-type Policy uint8
-
-const (
-	// Pack offers the tightest node first.
-	Pack Policy = iota
-	// Spread offers the emptiest node first.
-	Spread
-)
-
-// compare orders shapes: tightest first, in the order that the package doc states.
-func (s shape) compare(t shape) int {
-	return cmp.Or(
-		cmp.Compare(s.devices, t.devices),
-		cmp.Compare(s.cpu, t.cpu),
-		cmp.Compare(s.memory, t.memory),
-		cmp.Compare(s.kind, t.kind),
-	)
+// Among says which nodes may be offered.
+type Among struct {
+	// In are sets that all hold the node.
+	In []*Set
+	// Not, if there is one, is a set that does not hold it.
+	Not *Set
 }
 
-// Offer yields the nodes that have room for a request, best first. eligible, if not
-// nil, holds the only nodes that may be yielded. The index must not change while
-// the sequence is read.
+// Offer yields the nodes that have room for a request, best first. The index must
+// not change while the sequence is read; the sets of among may lose nodes that were
+// yielded.
 //
 // The cost of the first node is that of the shapes that were seen before it, and of
-// the nodes in between that are not eligible, or whose shape leaves open whether
-// they have room.
-func (ix *Index) Offer(request Amounts, policy Policy, eligible *Set) iter.Seq[NodeID] {
+// the nodes in between that are not among, or whose shape leaves open whether they
+// have room.
+func (ix *Index) Offer(request Amounts, ranking *Ranking, among Among) iter.Seq[NodeID] {
+	ranking.update(ix)
 	return func(yield func(NodeID) bool) {
 		// Nodes with devices come last for a request without: two rounds then.
-		for _, withDevices := range rounds(request) {
-			if !ix.offerRound(request, policy, eligible, withDevices, yield) {
+		for _, r := range rounds(request) {
+			if !ix.offerRound(request, ranking, among, r, yield) {
 				return
 			}
 		}
@@ -65,55 +50,54 @@ func rounds(request Amounts) []round {
 	return roundsWithoutDevices
 }
 
-func (ix *Index) offerRound(request Amounts, policy Policy, eligible *Set, r round, yield func(NodeID) bool) bool {
-	start := 0
-	if policy == Pack && request.Devices > 0 {
-		// Shapes are ordered by devices first: skip those with too few.
-		start, _ = slices.BinarySearchFunc(ix.order, request.Devices, func(i int, devices int32) int {
-			return cmp.Compare(int32(ix.shapes[i].devices), min(devices, MaxDevices))
-		})
-	}
-	for i := start; i < len(ix.order); i++ {
-		n := ix.order[i]
-		if policy == Spread {
-			n = ix.order[len(ix.order)-1-(i-start)]
-		}
-		s := ix.shapes[n]
-		if r == nodesWithoutDevices && s.kind != NoDevice || r == nodesWithDevices && s.kind == NoDevice {
+func (ix *Index) offerRound(request Amounts, ranking *Ranking, among Among, r round, yield func(NodeID) bool) bool {
+	for _, e := range ranking.order[ranking.start(request.Devices):] {
+		if ix.buckets[e.shape].Len() == 0 {
 			continue
 		}
-		if ix.buckets[n].Len() == 0 {
+		s := ix.shapes[e.shape]
+		if r == nodesWithoutDevices && s.kind != NoDevice || r == nodesWithDevices && s.kind == NoDevice {
 			continue
 		}
 		f := s.fits(request)
 		if f == fitsNever {
 			continue
 		}
-		if !ix.offerBucket(n, f, request, eligible, yield) {
+		if !ix.offerBucket(e.shape, f, request, among, yield) {
 			return false
 		}
 	}
 	return true
 }
 
-func (ix *Index) offerBucket(n int, f fit, request Amounts, eligible *Set, yield func(NodeID) bool) bool {
-	bucket := &ix.buckets[n]
-	for id, ok := bucket.Next(0); ok; id, ok = bucket.Next(id + 1) {
-		if eligible != nil && !eligible.Has(id) {
-			// Skip to the next one that is.
-			next, more := eligible.Next(id)
-			if !more {
-				break
-			}
-			id = next - 1
+func (ix *Index) offerBucket(n int, f fit, request Amounts, among Among, yield func(NodeID) bool) bool {
+	for id, ok := ix.buckets[n].Next(0); ok; id, ok = ix.buckets[n].Next(id) {
+		if next, more := among.next(id); !more {
+			return true
+		} else if next != id {
+			id = next
 			continue
 		}
-		if f == fitsMaybe && !ix.nodes[id].Free.Fits(request) {
-			continue
-		}
-		if !yield(id) {
+		if (f == fitsAlways || ix.nodes[id].Free.Fits(request)) && !yield(id) {
 			return false
 		}
+		id++
 	}
 	return true
+}
+
+// next returns a node that is among, or one before the next that is: the least, at
+// or after id, that the sets let pass one by one.
+func (a Among) next(id NodeID) (NodeID, bool) {
+	for _, set := range a.In {
+		next, more := set.Next(id)
+		if !more {
+			return 0, false
+		}
+		id = next
+	}
+	if a.Not != nil && a.Not.Has(id) {
+		id++
+	}
+	return id, true
 }

@@ -13,10 +13,10 @@ type twin struct {
 }
 
 // offer returns the nodes with room in the order of the package doc.
-func (tw *twin) offer(request Amounts, policy Policy, eligible func(NodeID) bool) []NodeID {
+func (tw *twin) offer(request Amounts, policy Policy, among func(NodeID) bool) []NodeID {
 	var out []NodeID
 	for id, node := range tw.nodes {
-		if eligible(id) && node.Free.Fits(request) {
+		if among(id) && node.Free.Fits(request) {
 			out = append(out, id)
 		}
 	}
@@ -29,13 +29,15 @@ func (tw *twin) offer(request Amounts, policy Policy, eligible func(NodeID) bool
 			}
 			return 0
 		}
+		weighted := func(s shape) int64 { return int64(policy.CPU)*int64(s.cpu) + int64(policy.Memory)*int64(s.memory) }
 		tight := cmp.Or(
 			cmp.Compare(s.devices, t.devices),
+			cmp.Compare(weighted(s), weighted(t)),
 			cmp.Compare(s.cpu, t.cpu),
 			cmp.Compare(s.memory, t.memory),
 			cmp.Compare(s.kind, t.kind),
 		)
-		if policy == Spread {
+		if policy.Spread {
 			tight = -tight
 		}
 		return cmp.Or(cmp.Compare(wasted(x.Kind), wasted(y.Kind)), tight, cmp.Compare(a, b))
@@ -85,12 +87,21 @@ func randomRequest(r *rand.Rand) Amounts {
 
 // pair is an index and its twin, in the same state.
 type pair struct {
-	index *Index
-	twin  twin
-	undo  []Undo
-	free  []Amounts
+	index    *Index
+	twin     twin
+	rankings []*Ranking
+	undo     []Undo
+	free     []Amounts
 	// asked counts questions, answered those with a choice of nodes.
 	asked, answered int
+}
+
+func newPair() *pair {
+	p := &pair{index: NewIndex(), twin: twin{nodes: map[NodeID]Node{}}}
+	for _, policy := range []Policy{{}, {Spread: true}, {CPU: 1, Memory: 1}, {Spread: true, CPU: 3, Memory: MaxWeight}} {
+		p.rankings = append(p.rankings, NewRanking(policy))
+	}
+	return p
 }
 
 // step makes one random change to both, or asks both.
@@ -127,28 +138,50 @@ func (p *pair) step(t *testing.T, r *rand.Rand, nodes int) {
 	}
 }
 
+// rank is what Policy.Rank says of a node.
+func (p *pair) rank(ranking *Ranking, id NodeID, request Amounts) int64 {
+	return ranking.Policy().Rank(p.twin.nodes[id].Free, request)
+}
+
+func randomSet(r *rand.Rand, nodes int) *Set {
+	s := &Set{}
+	for id := range NodeID(nodes) {
+		if r.IntN(3) > 0 {
+			s.Add(id)
+		}
+	}
+	return s
+}
+
 // ask compares the answers to one random question.
 func (p *pair) ask(t *testing.T, r *rand.Rand, nodes int) {
 	t.Helper()
-	request, policy := randomRequest(r), Policy(r.IntN(2))
-	var eligible *Set
-	has := func(NodeID) bool { return true }
-	if r.IntN(2) == 0 {
-		eligible = &Set{}
-		for id := range NodeID(nodes) {
-			if r.IntN(3) > 0 {
-				eligible.Add(id)
-			}
-		}
-		has = eligible.Has
+	request, ranking := randomRequest(r), p.rankings[r.IntN(len(p.rankings))]
+	var among Among
+	for range r.IntN(3) {
+		among.In = append(among.In, randomSet(r, nodes))
 	}
-	want := p.twin.offer(request, policy, has)
+	if r.IntN(3) == 0 {
+		among.Not = randomSet(r, nodes)
+	}
+	has := func(id NodeID) bool {
+		return !slices.ContainsFunc(among.In, func(s *Set) bool { return !s.Has(id) }) && (among.Not == nil || !among.Not.Has(id))
+	}
+	want := p.twin.offer(request, ranking.Policy(), has)
 	p.asked++
 	if len(want) > 1 {
 		p.answered++
 	}
-	if got := slices.Collect(p.index.Offer(request, policy, eligible)); !slices.Equal(got, want) {
-		t.Fatalf("request %+v, policy %d: offered %v, want %v", request, policy, got, want)
+	got := slices.Collect(p.index.Offer(request, ranking, among))
+	if !slices.Equal(got, want) {
+		t.Fatalf("request %+v, policy %+v: offered %v, want %v", request, ranking.Policy(), got, want)
+	}
+	byRank := slices.Clone(got)
+	slices.SortStableFunc(byRank, func(a, b NodeID) int {
+		return cmp.Or(cmp.Compare(p.rank(ranking, a, request), p.rank(ranking, b, request)), cmp.Compare(a, b))
+	})
+	if !slices.Equal(byRank, got) {
+		t.Fatalf("request %+v, policy %+v: offered %v, and by rank %v", request, ranking.Policy(), got, byRank)
 	}
 	domain := DomainID(r.IntN(7))
 	if got, want := p.index.Slots(domain, request), p.twin.slots(domain, request); got != want {
@@ -159,7 +192,7 @@ func (p *pair) ask(t *testing.T, r *rand.Rand, nodes int) {
 func TestIndexAgreesWithAScan(t *testing.T) {
 	const steps, nodes = 50_000, 60
 	r := rand.New(rand.NewPCG(7, 7))
-	p := &pair{index: NewIndex(), twin: twin{nodes: map[NodeID]Node{}}}
+	p := newPair()
 	for range steps {
 		p.step(t, r, nodes)
 	}
@@ -183,7 +216,7 @@ func FuzzIndex(f *testing.F) {
 	f.Add(uint64(42), uint16(900))
 	f.Fuzz(func(t *testing.T, seed uint64, steps uint16) {
 		r := rand.New(rand.NewPCG(seed, 0))
-		p := &pair{index: NewIndex(), twin: twin{nodes: map[NodeID]Node{}}}
+		p := newPair()
 		for range steps % 2000 {
 			p.step(t, r, 20)
 		}
