@@ -143,9 +143,9 @@ func TestProblems(t *testing.T) {
 		}, `unknown field "paralelism"`},
 		{"unknown field in a plugin's arguments", func(o runtime.Object) {
 			if c, ok := o.(*corev1.ConfigMap); ok {
-				c.Data["config.yaml"] = strings.Replace(c.Data["config.yaml"], "scoringStrategy:", "scoringStrategie:", 1)
+				c.Data["config.yaml"] = strings.Replace(c.Data["config.yaml"], "defaultingType:", "defaultingTyp:", 1)
 			}
-		}, `unknown field "scoringStrategie"`},
+		}, `unknown field "defaultingTyp"`},
 		{"lease that the role does not name", func(o runtime.Object) {
 			if c, ok := o.(*corev1.ConfigMap); ok {
 				c.Data["config.yaml"] = strings.Replace(c.Data["config.yaml"], "resourceName: berth", "resourceName: other", 1)

@@ -180,7 +180,9 @@ func run(cmd *cobra.Command, upstream *options.Options, own *Options) error {
 		mutable.AddMetrics()
 	}
 	upstream.ComponentGlobalsRegistry.AddMetrics()
-	e.attach(ctx, sched)
+	if err := e.attach(ctx, sched); err != nil {
+		return err
+	}
 	e.start(ctx)
 	if err := app.Run(ctx, &completed, sched); ctx.Err() == nil {
 		return err

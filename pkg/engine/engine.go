@@ -25,6 +25,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/profile"
 	"k8s.io/utils/clock"
 
+	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/plugins/ganggate"
 	"github.com/berth-dev/berth/pkg/state"
 )
@@ -43,6 +44,7 @@ type engine struct {
 	client     *budgetClient
 	budget     *eventBudget
 	gate       *gate
+	fast       *fastpath.Path
 
 	leadOnce sync.Once
 }
@@ -68,7 +70,7 @@ func install(cc *schedulerserverconfig.Config, informerName *cache.InformerName,
 	}
 
 	source := newPodGroupSource()
-	e := &engine{reporter: newReporter(clock.RealClock{}, dynamicClient), gate: newGate()}
+	e := &engine{reporter: newReporter(clock.RealClock{}, dynamicClient), gate: newGate(), fast: fastpath.New()}
 	b := newBridge(source, e.gate, e.reporter)
 	e.gangs = state.NewGangs(ours, b, clock.RealClock{})
 	e.gate.gangs = e.gangs
@@ -115,11 +117,11 @@ func install(cc *schedulerserverconfig.Config, informerName *cache.InformerName,
 // plugins are those of Berth. GangGate is in every profile, whatever a user's
 // configuration says: without it the scheduler tries parts of gangs.
 func (e *engine) plugins() frameworkruntime.Registry {
-	return frameworkruntime.Registry{
-		ganggate.Name: func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
-			return ganggate.New(e.gate), nil
-		},
+	registry := e.fast.Plugins()
+	registry[ganggate.Name] = func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
+		return ganggate.New(e.gate), nil
 	}
+	return registry
 }
 
 // start runs what every replica runs, leading or not.
@@ -128,9 +130,13 @@ func (e *engine) start(ctx context.Context) {
 	go e.kinds.Run(ctx)
 }
 
-// attach makes the scheduler's first cycle wait for the gangs, and starts with it
-// what only the leader does. Upstream asks for the first entity once it leads.
-func (e *engine) attach(ctx context.Context, sched *scheduler.Scheduler) {
+// attach gives the scheduler the fast path, makes its first cycle wait for the gangs,
+// and starts with it what only the leader does. Upstream asks for the first entity
+// once it leads.
+func (e *engine) attach(ctx context.Context, sched *scheduler.Scheduler) error {
+	if err := e.fast.Attach(sched); err != nil {
+		return err
+	}
 	e.gate.activate = sched.SchedulingQueue.Activate
 	sched.FailureHandler = e.reporter.observeRefusals(sched.FailureHandler)
 	next := sched.NextEntity
@@ -138,6 +144,7 @@ func (e *engine) attach(ctx context.Context, sched *scheduler.Scheduler) {
 		e.leadOnce.Do(func() { e.lead(ctx, logger) })
 		return next(logger)
 	}
+	return nil
 }
 
 func (e *engine) lead(ctx context.Context, logger klog.Logger) {

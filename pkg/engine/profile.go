@@ -12,6 +12,8 @@ import (
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config/latest"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
+
+	"github.com/berth-dev/berth/pkg/plugins/nodepacking"
 )
 
 const (
@@ -56,44 +58,33 @@ func checkGangEngine() error {
 }
 
 // builtinConfiguration is what runs without --config: upstream's defaults under
-// the name berth, packing GPUs instead of spreading them.
+// the name berth, packing nodes instead of spreading pods over them.
 func builtinConfiguration() (*schedulerconfig.KubeSchedulerConfiguration, error) {
 	cfg, err := latest.Default()
 	if err != nil {
 		return nil, fmt.Errorf("defaulting the scheduler configuration: %w", err)
 	}
-	cfg.Profiles[0].SchedulerName = SchedulerName
-	for i := range cfg.Profiles[0].PluginConfig {
-		if args, ok := cfg.Profiles[0].PluginConfig[i].Args.(*schedulerconfig.NodeResourcesFitArgs); ok {
-			args.ScoringStrategy = packGPUs()
+	profile := &cfg.Profiles[0]
+	profile.SchedulerName = SchedulerName
+	// Packing decides before everything else but preferences that a pod or a taint
+	// expresses. What pulls against it, or knows only a part of it, is off.
+	plugins := profile.Plugins
+	plugins.MultiPoint.Enabled = append(plugins.MultiPoint.Enabled, schedulerconfig.Plugin{Name: nodepacking.Name, Weight: 10})
+	for _, name := range []string{names.NodeResourcesFit, names.NodeResourcesBalancedAllocation, names.ImageLocality} {
+		plugins.Score.Disabled = append(plugins.Score.Disabled, schedulerconfig.Plugin{Name: name})
+	}
+	for i := range profile.PluginConfig {
+		if args, ok := profile.PluginConfig[i].Args.(*schedulerconfig.PodTopologySpreadArgs); ok {
+			// No spreading that the pod does not ask for.
+			args.DefaultingType, args.DefaultConstraints = schedulerconfig.ListDefaulting, []corev1.TopologySpreadConstraint{}
 		}
 	}
-	plugins := cfg.Profiles[0].Plugins
-	for i := range plugins.MultiPoint.Enabled {
-		switch p := &plugins.MultiPoint.Enabled[i]; p.Name {
-		case names.NodeResourcesFit:
-			// Packing decides before everything else but taints and affinity.
-			p.Weight = 10
-		case names.NodeResourcesBalancedAllocation:
-			// A balance of CPU and memory would pull against packing.
-			plugins.Score.Disabled = append(plugins.Score.Disabled, schedulerconfig.Plugin{Name: p.Name})
-		}
-	}
+	// The few pods that are not placed by the index see every node, as it does.
+	everyNode := int32(100)
+	profile.PercentageOfNodesToScore = &everyNode
 	cfg.ClientConnection.QPS, cfg.ClientConnection.Burst = 1000, 2000
 	nameLease(cfg)
 	return cfg, nil
-}
-
-// packGPUs prefers the node that is fullest after the pod, GPUs above all.
-func packGPUs() *schedulerconfig.ScoringStrategy {
-	return &schedulerconfig.ScoringStrategy{
-		Type: schedulerconfig.MostAllocated,
-		Resources: []schedulerconfig.ResourceSpec{
-			{Name: "nvidia.com/gpu", Weight: 10},
-			{Name: string(corev1.ResourceCPU), Weight: 1},
-			{Name: string(corev1.ResourceMemory), Weight: 1},
-		},
-	}
 }
 
 // checkProfiles refuses a configuration that would take pods from kube-scheduler.

@@ -1,0 +1,125 @@
+package fastpath
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
+	"k8s.io/klog/v2"
+	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
+
+	"github.com/berth-dev/berth/pkg/core/pack"
+	"github.com/berth-dev/berth/pkg/state"
+)
+
+// answers are what nodes said to pods of one shape.
+type answers struct {
+	state.Answers
+	// said are the statuses behind the answers, from number 1 on.
+	said []*fwk.Status
+}
+
+// keeping says how long a plugin's answer holds.
+type keeping uint8
+
+const (
+	// notKept is an answer that depends on more than the node and the shape.
+	notKept keeping = iota
+	// untilChange is one that a change of the node's pods or amounts may end.
+	untilChange
+	// untilObject is one that only a change of the node object may end.
+	untilObject
+)
+
+// keepingOf returns how long the answer of a plugin holds.
+func keepingOf(plugin string) keeping {
+	switch plugin {
+	case names.NodeUnschedulable, names.NodeName, names.TaintToleration, names.NodeAffinity:
+		return untilObject
+	case names.NodeResourcesFit:
+		return untilChange
+	}
+	return notKept
+}
+
+// refuse notes a refusal, if it can be kept; false if not.
+func (a *answers) refuse(id pack.NodeID, status *fwk.Status) bool {
+	k := keepingOf(status.Plugin())
+	if k == notKept {
+		return false
+	}
+	n, ok := a.number(status)
+	if ok {
+		a.Refuse(id, n, k == untilObject)
+	}
+	return ok
+}
+
+// number returns the number of an answer; false if there are too many different.
+func (a *answers) number(status *fwk.Status) (pack.Answer, bool) {
+	for i, s := range a.said {
+		if s.Code() == status.Code() && s.Plugin() == status.Plugin() && slices.Equal(s.Reasons(), status.Reasons()) {
+			return pack.Answer(i + 1), true
+		}
+	}
+	if len(a.said)+1 >= pack.MaxAnswers {
+		return pack.NoAnswer, false
+	}
+	a.said = append(a.said, status)
+	return pack.Answer(len(a.said)), true
+}
+
+// status returns what a node said; nil if nothing is known.
+func (a *answers) status(id pack.NodeID) *fwk.Status {
+	if n := a.Of(id); n != pack.NoAnswer {
+		return a.said[n-1]
+	}
+	return nil
+}
+
+// dislikes are the nodes with a taint of effect PreferNoSchedule that the pods of one
+// shape do not tolerate.
+type dislikes struct {
+	nodes   pack.Set
+	version int64
+}
+
+// update returns the disliked nodes, nil if there are none.
+func (d *dislikes) update(index *state.Index, pod *corev1.Pod) *pack.Set {
+	tainted, version := index.Disliking()
+	if tainted.Len() == 0 {
+		return nil
+	}
+	if d.version != version {
+		d.nodes, d.version = pack.Set{}, version
+		for id, ok := tainted.Next(0); ok; id, ok = tainted.Next(id + 1) {
+			if !tolerated(index.Info(id).Node(), pod) {
+				d.nodes.Add(id)
+			}
+		}
+	}
+	if d.nodes.Len() == 0 {
+		return nil
+	}
+	return &d.nodes
+}
+
+// tolerated reports whether a pod tolerates all taints of effect PreferNoSchedule.
+func tolerated(node *corev1.Node, pod *corev1.Pod) bool {
+	soft := func(t *corev1.Taint) bool { return t.Effect == corev1.TaintEffectPreferNoSchedule }
+	_, untolerated := corev1helpers.FindMatchingUntoleratedTaint(klog.Background(), node.Spec.Taints, pod.Spec.Tolerations, soft, true)
+	return !untolerated
+}
+
+// histogram renders counts of reasons as upstream does.
+func histogram(counts map[string]int) string {
+	parts := make([]string, 0, len(counts))
+	for reason, n := range counts {
+		parts = append(parts, strconv.Itoa(n)+" "+reason)
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, ", ")
+}

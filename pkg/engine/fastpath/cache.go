@@ -1,0 +1,172 @@
+package fastpath
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/klog/v2"
+	fwk "k8s.io/kube-scheduler/framework"
+	internalcache "k8s.io/kubernetes/pkg/scheduler/backend/cache"
+)
+
+// watchedCache is the scheduler's cache, with a note of every node that changes. A
+// change and its note are one step for UpdateSnapshot, so none of the two is ever
+// seen without the other.
+type watchedCache struct {
+	internalcache.Cache
+	path *Path
+
+	mu sync.Mutex
+	// noted are the nodes that changed since the last snapshot, in the order in
+	// which they first did, spare a slice to note the next in.
+	noted, spare []string
+	has          map[string]bool
+}
+
+func newWatchedCache(inner internalcache.Cache, path *Path) *watchedCache {
+	return &watchedCache{Cache: inner, path: path, has: map[string]bool{}}
+}
+
+// note notes a node; "" stands for none.
+func (c *watchedCache) note(name string) {
+	if name != "" && !c.has[name] {
+		c.has[name] = true
+		c.noted = append(c.noted, name)
+	}
+}
+
+// holder returns the node that the cache has a pod on, "" if it does not know it.
+// It may be another one than the object says.
+func (c *watchedCache) holder(pod *corev1.Pod) string {
+	if known, err := c.GetPod(pod); err == nil {
+		return known.Spec.NodeName
+	}
+	return ""
+}
+
+// changePod changes a pod in the cache, and notes the nodes that it is and was on.
+func (c *watchedCache) changePod(change func() error, pods ...*corev1.Pod) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, pod := range pods {
+		c.note(pod.Spec.NodeName)
+		c.note(c.holder(pod))
+	}
+	return change()
+}
+
+func (c *watchedCache) AssumePod(logger klog.Logger, pod *corev1.Pod) error {
+	return c.changePod(func() error { return c.Cache.AssumePod(logger, pod) }, pod)
+}
+
+func (c *watchedCache) ForgetPod(logger klog.Logger, pod *corev1.Pod) error {
+	return c.changePod(func() error { return c.Cache.ForgetPod(logger, pod) }, pod)
+}
+
+func (c *watchedCache) RemoveAssumedPod(logger klog.Logger, pod *corev1.Pod) error {
+	return c.changePod(func() error { return c.Cache.RemoveAssumedPod(logger, pod) }, pod)
+}
+
+func (c *watchedCache) AddPod(logger klog.Logger, pod *corev1.Pod) error {
+	return c.changePod(func() error { return c.Cache.AddPod(logger, pod) }, pod)
+}
+
+func (c *watchedCache) UpdatePod(logger klog.Logger, oldPod, newPod *corev1.Pod) error {
+	return c.changePod(func() error { return c.Cache.UpdatePod(logger, oldPod, newPod) }, oldPod, newPod)
+}
+
+func (c *watchedCache) RemovePod(logger klog.Logger, pod *corev1.Pod) error {
+	return c.changePod(func() error { return c.Cache.RemovePod(logger, pod) }, pod)
+}
+
+func (c *watchedCache) AddNode(logger klog.Logger, node *corev1.Node) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.note(node.Name)
+	c.Cache.AddNode(logger, node)
+}
+
+func (c *watchedCache) UpdateNode(logger klog.Logger, oldNode, newNode *corev1.Node) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.note(newNode.Name)
+	c.Cache.UpdateNode(logger, oldNode, newNode)
+}
+
+func (c *watchedCache) RemoveNode(logger klog.Logger, node *corev1.Node) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.note(node.Name)
+	return c.Cache.RemoveNode(logger, node)
+}
+
+// UpdateSnapshot updates the snapshot, and the index from it.
+func (c *watchedCache) UpdateSnapshot(logger klog.Logger, snapshot *internalcache.Snapshot) error {
+	if snapshot != c.path.snapshot {
+		return c.Cache.UpdateSnapshot(logger, snapshot)
+	}
+	c.mu.Lock()
+	err := c.Cache.UpdateSnapshot(logger, snapshot)
+	noted := c.noted
+	c.noted, c.spare = c.spare[:0], noted
+	clear(c.has)
+	c.mu.Unlock()
+	c.path.read(noted, err != nil)
+	return err
+}
+
+// read reads the noted nodes from the snapshot, and those that the last pod-group
+// cycle touched. If the snapshot could not be updated, all are read next time.
+func (p *Path) read(noted []string, failed bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.placement = nil
+	switch {
+	case failed:
+		p.unread = true
+	case p.unread:
+		p.readAll()
+	default:
+		for _, name := range noted {
+			p.readNode(name)
+		}
+		p.readTouched()
+	}
+}
+
+// readTouched reads the nodes that changed within this cycle.
+func (p *Path) readTouched() {
+	for _, name := range p.touched {
+		p.readNode(name)
+	}
+	p.touched = p.touched[:0]
+}
+
+func (p *Path) readNode(name string) {
+	if info, err := p.snapshot.Get(name); err == nil {
+		p.index.Set(info)
+	} else {
+		p.index.Remove(name)
+	}
+}
+
+// readAll reads all nodes, in the order of their names.
+func (p *Path) readAll() {
+	nodes, err := p.snapshot.NodeInfos().List()
+	if err != nil {
+		return
+	}
+	for name := range p.index.Names() {
+		if _, err := p.snapshot.Get(name); err != nil {
+			p.index.Remove(name)
+		}
+	}
+	nodes = slices.Clone(nodes)
+	slices.SortFunc(nodes, func(a, b fwk.NodeInfo) int { return strings.Compare(a.Node().Name, b.Node().Name) })
+	for _, info := range nodes {
+		p.index.Set(info)
+	}
+	p.touched, p.unread = p.touched[:0], false
+}

@@ -1,0 +1,58 @@
+package fastpath
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
+	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+
+	"github.com/berth-dev/berth/pkg/core/pack"
+)
+
+// diagnose returns why no node takes a pod whose shape every node has refused: the
+// same plugins, reasons and numbers of nodes as upstream would find.
+func (p *Path) diagnose(pod *corev1.Pod, shape *shape) *framework.FitError {
+	nodes := p.placementSet()
+	counts := make([]int, len(shape.said))
+	if nodes == nil {
+		for i := range counts {
+			counts[i] = shape.Count(pack.Answer(i + 1))
+		}
+	} else {
+		for id, ok := nodes.Next(0); ok; id, ok = nodes.Next(id + 1) {
+			if a := shape.Of(id); a != pack.NoAnswer {
+				counts[a-1]++
+			}
+		}
+	}
+	diagnosis := framework.Diagnosis{NodeToStatus: framework.NewDefaultNodeToStatus()}
+	reasons := map[string]int{}
+	for i, n := range counts {
+		if n == 0 {
+			continue
+		}
+		diagnosis.AddPluginStatus(shape.said[i])
+		for _, reason := range shape.said[i].Reasons() {
+			reasons[reason] += n
+		}
+	}
+	if p.index.AnyBelow(corev1helpers.PodPriority(pod)) {
+		// Preemption may help: it chooses among the nodes by their status.
+		p.eachStatus(shape, nodes, diagnosis.NodeToStatus.Set)
+	} else {
+		// Nothing can help: all nodes have the status that they have by default, which
+		// tells preemption so. Their reasons are said in one text.
+		diagnosis.PreFilterMsg = histogram(reasons)
+	}
+	return &framework.FitError{Pod: pod, NumAllNodes: p.snapshot.NumNodesInPlacement(), Diagnosis: diagnosis}
+}
+
+// eachStatus calls set with the status of every node, or of those in nodes.
+func (p *Path) eachStatus(shape *shape, nodes *pack.Set, set func(node string, status *fwk.Status)) {
+	for name := range p.index.Names() {
+		id, _ := p.index.ID(name)
+		if status := shape.status(id); status != nil && (nodes == nil || nodes.Has(id)) {
+			set(name, status)
+		}
+	}
+}

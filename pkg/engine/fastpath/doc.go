@@ -1,0 +1,43 @@
+// Package fastpath decides where a pod goes at a cost that does not follow the size
+// of the cluster. It stands in for Scheduler.SchedulePod:
+//
+//	PreFilter plugins ─► the node that the index offers first ─► all Filter plugins on it
+//	                          ▲                                      │ refused
+//	                          └───────── the next, a few times ◄─────┘
+//
+// The index proposes and the plugins decide, so an index that is wrong costs quality
+// and not correctness. What the index cannot judge takes the framework's own way,
+// and is counted by reason: see [Reason].
+//
+// # What the index knows
+//
+// The index is fed from the scheduler's snapshot. The scheduler's cache is wrapped
+// (cache.go): each change notes its node, and each UpdateSnapshot reads the noted
+// nodes anew, so that at the start of a cycle the index agrees with the snapshot,
+// node by node. Within a pod-group cycle the snapshot changes in another way; the
+// plugin NodePacking notes the nodes on which pods are reserved and given back, and
+// they are read anew before the next pod. A generation says nothing there: the
+// snapshot restores it. While upstream simulates preemption the snapshot holds other
+// nodes altogether; that is seen, and the framework's own way taken.
+//
+// # A pod that nothing can help
+//
+// Pods of one shape (what they request and which nodes they may use, shape.go) get
+// the same answers. A node that refused one is not asked again until it changes
+// (pack.Verdicts), if the plugin that refused looks at nothing but the node and the
+// shape. A pod for which no node is left gets the same diagnosis as from upstream,
+// from the counts of the answers. If pods of lower priority are somewhere, it also
+// gets the status of each node, for preemption to choose from.
+//
+// # Ranks
+//
+// The order of nodes is that of the plugin NodePacking, whose scores put the same
+// node first. Other Score plugins are not asked: a pod with a preference that they
+// would weigh takes the framework's own way, and nodes with a taint of effect
+// PreferNoSchedule that the pod does not tolerate come last.
+//
+// Files: path.go (set-up), cache.go (what feeds the index), schedule.go (the way of
+// a pod), reason.go (who takes the framework's way), shape.go (which pods are alike),
+// answers.go (what nodes said), diagnosis.go (why there is no place), drift.go (does
+// the index agree with the listers), metrics.go.
+package fastpath

@@ -1,0 +1,125 @@
+package fastpath
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	corelisters "k8s.io/client-go/listers/core/v1"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+)
+
+// Drift is how the index differs from an index that is made anew from what the
+// informers have.
+type Drift struct {
+	// Compared counts the nodes that were compared. InFlight counts those that were
+	// not: they changed since the last snapshot, or hold pods whose binding is not
+	// known to the informers yet.
+	Compared int `json:"compared"`
+	InFlight int `json:"inFlight"`
+	// Differences has one sentence for each node that differs, by name.
+	Differences []string `json:"differences"`
+}
+
+// Drift compares the index with the listers. It reads every node and every pod, and
+// holds up the scheduling loop meanwhile: it is for tests and for debugging.
+func (p *Path) Drift(nodes corelisters.NodeLister, pods corelisters.PodLister) (Drift, error) {
+	if p.cache == nil {
+		return Drift{}, nil
+	}
+	// No cycle may begin in between, and nothing may reach the cache.
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cache.mu.Lock()
+	defer p.cache.mu.Unlock()
+
+	allNodes, err := nodes.List(labels.Everything())
+	if err != nil {
+		return Drift{}, fmt.Errorf("listing nodes for the drift check: %w", err)
+	}
+	allPods, err := pods.List(labels.Everything())
+	if err != nil {
+		return Drift{}, fmt.Errorf("listing pods for the drift check: %w", err)
+	}
+	if p.unread {
+		return Drift{InFlight: len(allNodes)}, nil
+	}
+	byNode := map[string][]*corev1.Pod{}
+	for _, pod := range allPods {
+		if pod.Spec.NodeName != "" {
+			byNode[pod.Spec.NodeName] = append(byNode[pod.Spec.NodeName], pod)
+		}
+	}
+	inFlight := p.inFlight(byNode)
+	drift := Drift{}
+	known := map[string]bool{}
+	for _, node := range allNodes {
+		known[node.Name] = true
+		if inFlight[node.Name] {
+			drift.InFlight++
+			continue
+		}
+		drift.Compared++
+		if d := p.differs(node, byNode[node.Name]); d != "" {
+			drift.Differences = append(drift.Differences, d)
+		}
+	}
+	for name := range p.index.Names() {
+		if !known[name] && !inFlight[name] {
+			drift.Differences = append(drift.Differences, fmt.Sprintf("node %q is in the index and not in the cluster", name))
+		}
+	}
+	slices.Sort(drift.Differences)
+	return drift, nil
+}
+
+// inFlight returns the nodes that the index will read anew, and those on which the
+// cache has other pods than the informers.
+func (p *Path) inFlight(byNode map[string][]*corev1.Pod) map[string]bool {
+	out := map[string]bool{}
+	for _, name := range slices.Concat(p.cache.noted, p.touched) {
+		out[name] = true
+	}
+	for name, info := range p.cache.Dump().Nodes {
+		if !slices.Equal(sortedUIDs(podsOf(info)), sortedUIDs(byNode[name])) {
+			out[name] = true
+		}
+	}
+	return out
+}
+
+func podsOf(info *framework.NodeInfo) []*corev1.Pod {
+	out := make([]*corev1.Pod, 0, len(info.Pods))
+	for _, p := range info.Pods {
+		out = append(out, p.GetPod())
+	}
+	return out
+}
+
+func sortedUIDs(pods []*corev1.Pod) []string {
+	out := make([]string, 0, len(pods))
+	for _, p := range pods {
+		out = append(out, string(p.UID))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// differs says how the index differs from a node that is made of objects.
+func (p *Path) differs(node *corev1.Node, pods []*corev1.Pod) string {
+	// The order of pods does not matter, but makes the text the same each time.
+	slices.SortFunc(pods, func(a, b *corev1.Pod) int { return cmp.Compare(a.UID, b.UID) })
+	info := framework.NewNodeInfo(pods...)
+	info.SetNode(node)
+	want := p.index.Devices().Free(info)
+	id, known := p.index.ID(node.Name)
+	if !known {
+		return fmt.Sprintf("node %q is in the cluster and not in the index", node.Name)
+	}
+	if got, _ := p.index.Pack().Free(id); got != want {
+		return fmt.Sprintf("node %q has %+v free, and the index says %+v", node.Name, want, got)
+	}
+	return ""
+}

@@ -1,0 +1,217 @@
+package fastpath
+
+import (
+	"context"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+	schedulermetrics "k8s.io/kubernetes/pkg/scheduler/metrics"
+
+	"github.com/berth-dev/berth/pkg/core/pack"
+)
+
+// refusalsBorne is how many nodes may refuse a pod in a way that cannot be kept before
+// the framework looks for one itself. Refusals that are kept do not count: each node
+// gives one to a shape of pods, and then none until it changes.
+const refusalsBorne = 8
+
+// schedulePod is Scheduler.SchedulePod.
+func (p *Path) schedulePod(ctx context.Context, schedFramework framework.Framework, cycle fwk.CycleState, info *framework.QueuedPodInfo) (scheduler.ScheduleResult, error) {
+	result, err, reason := p.try(ctx, schedFramework, cycle, info)
+	if reason == "" {
+		return result, err
+	}
+	fullWay.WithLabelValues(string(reason)).Inc()
+	return p.original(ctx, schedFramework, cycle, info)
+}
+
+// try looks for a node by the index. A reason says that the framework's own way is
+// to be taken; result and err mean nothing then.
+func (p *Path) try(ctx context.Context, schedFramework framework.Framework, cycle fwk.CycleState, info *framework.QueuedPodInfo) (result scheduler.ScheduleResult, err error, reason Reason) {
+	profile := p.profiles[schedFramework.ProfileName()]
+	if profile == nil {
+		return result, nil, ReasonProfile
+	}
+	if reason := reasonOf(info.Pod); reason != "" {
+		return result, nil, reason
+	}
+	if len(p.sched.Extenders) > 0 && extended(p.sched.Extenders, info.Pod) {
+		return result, nil, ReasonExtender
+	}
+	requested := info.CalculateResource().Resource
+	if claimed(schedFramework, requested) {
+		return result, nil, ReasonClaim
+	}
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.unread || p.snapshot.NumNodesInPlacement() == 0 {
+		return result, nil, ReasonNoNodes
+	}
+	if !p.inStep() {
+		return result, nil, ReasonSimulation
+	}
+	p.readTouched()
+	only, status, _ := schedFramework.RunPreFilterPlugins(ctx, cycle, info.Pod)
+	if !status.IsSuccess() || !only.AllNodes() {
+		return result, nil, ReasonPreFilter
+	}
+
+	s := p.newSearch(ctx, schedFramework, cycle, info, profile)
+	start := time.Now()
+	found := s.run(profile.ranking)
+	code := fwk.Success
+	switch {
+	case s.failed != nil:
+		code = fwk.Error
+	case !found:
+		code = fwk.Unschedulable
+	}
+	schedulermetrics.FrameworkExtensionPointDuration.WithLabelValues(schedulermetrics.Filter, code.String(), schedFramework.ProfileName()).
+		Observe(time.Since(start).Seconds())
+	switch {
+	case s.failed != nil:
+		return result, s.failed, ""
+	case found:
+		fastWay.WithLabelValues(outcomePlaced).Inc()
+		return scheduler.ScheduleResult{SuggestedHost: s.node, EvaluatedNodes: s.asked, FeasibleNodes: 1}, nil, ""
+	case s.unkept > 0:
+		return result, nil, ReasonRefused
+	}
+	fastWay.WithLabelValues(outcomeRefused).Inc()
+	return result, p.diagnose(info.Pod, s.shape), ""
+}
+
+// inStep reports whether the snapshot has the nodes that the index read: it has
+// copies of them while preemption of groups is simulated.
+func (p *Path) inStep() bool {
+	id, ok := p.index.Any()
+	if !ok {
+		return false
+	}
+	read := p.index.Info(id)
+	now, err := p.snapshot.Get(read.Node().Name)
+	return err == nil && now == read
+}
+
+// placementSet returns the nodes that the group of this cycle is restricted to, nil
+// if to none.
+func (p *Path) placementSet() *pack.Set {
+	placement := p.snapshot.GetPlacement()
+	if placement == nil {
+		return nil
+	}
+	if placement != p.placement {
+		p.placement, p.placementNodes = placement, pack.Set{}
+		for _, info := range placement.Nodes {
+			if id, ok := p.index.ID(info.Node().Name); ok {
+				p.placementNodes.Add(id)
+			}
+		}
+	}
+	return &p.placementNodes
+}
+
+// search is the search for a node for one pod.
+type search struct {
+	path      *Path
+	ctx       context.Context
+	framework framework.Framework
+	cycle     fwk.CycleState
+	pod       *corev1.Pod
+	request   pack.Amounts
+	shape     *shape
+	among     []*pack.Set
+
+	// node is what was found, failed an error of a plugin.
+	node   string
+	failed error
+	// asked counts the nodes that were asked, unkept those whose refusal could not
+	// be kept.
+	asked, unkept int
+}
+
+func (p *Path) newSearch(ctx context.Context, schedFramework framework.Framework, cycle fwk.CycleState, info *framework.QueuedPodInfo, profile *profile) *search {
+	requested := info.CalculateResource().Resource
+	shape := profile.shapes.of(info.Pod, requested)
+	shape.CatchUp(p.index)
+	s := &search{
+		path: p, ctx: ctx, framework: schedFramework, cycle: cycle, pod: info.Pod,
+		request: p.index.Devices().Request(requested), shape: shape, among: []*pack.Set{shape.Open()},
+	}
+	if nodes := p.placementSet(); nodes != nil {
+		s.among = append(s.among, nodes)
+	}
+	return s
+}
+
+// run looks for a node. If it finds none and nothing failed, either every node has
+// refused, or some have in a way that cannot be kept: then the framework is to look.
+func (s *search) run(ranking *pack.Ranking) bool {
+	index := s.path.index.Pack()
+	disliked := s.shape.update(s.path.index, s.pod)
+	if disliked != nil && s.offered(index, ranking, pack.Among{In: s.among, Not: disliked}) {
+		return true
+	}
+	if s.failed == nil && s.unkept == 0 && s.offered(index, ranking, pack.Among{In: s.among}) {
+		return true
+	}
+	return s.failed == nil && s.unkept == 0 && s.others()
+}
+
+// offered asks the nodes that the index offers.
+func (s *search) offered(index *pack.Index, ranking *pack.Ranking, among pack.Among) bool {
+	for id := range index.Offer(s.request, ranking, among) {
+		if s.ask(id) {
+			return true
+		}
+		if s.failed != nil || s.unkept >= refusalsBorne {
+			return false
+		}
+	}
+	return false
+}
+
+// others asks the nodes that have no room, as far as the index knows, and were not
+// asked since they changed: what they say is the diagnosis. One that takes the pod
+// after all is as good as any: the index was wrong.
+func (s *search) others() bool {
+	open, rest := s.among[0], s.among[1:]
+	for id, ok := open.Next(0); ok; id, ok = open.Next(id + 1) {
+		if len(rest) > 0 && !rest[0].Has(id) {
+			continue
+		}
+		if s.ask(id) {
+			indexMisses.Inc()
+			return true
+		}
+		if s.failed != nil {
+			return false
+		}
+	}
+	return false
+}
+
+// ask runs the Filter plugins on one node.
+func (s *search) ask(id pack.NodeID) bool {
+	info := s.path.index.Info(id)
+	s.asked++
+	status := s.framework.RunFilterPluginsWithNominatedPods(s.ctx, s.cycle, s.pod, info)
+	if status.IsSuccess() {
+		s.node = info.Node().Name
+		return true
+	}
+	if status.Code() == fwk.Error {
+		s.failed = status.AsError()
+		return false
+	}
+	// Pods nominated to a node are there for the plugins, and no change of the node
+	// tells when they are not.
+	if keepingOf(status.Plugin()) == untilChange && len(s.framework.NominatedPodsForNode(info.Node().Name)) > 0 || !s.shape.refuse(id, status) {
+		s.unkept++
+	}
+	return false
+}

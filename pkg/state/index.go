@@ -1,0 +1,187 @@
+package state
+
+import (
+	"iter"
+	"maps"
+	"math"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	fwk "k8s.io/kube-scheduler/framework"
+
+	"github.com/berth-dev/berth/pkg/core/pack"
+)
+
+// Index is the packing index of the nodes of a snapshot. It is no second cache: it
+// holds what each node has free, as of when the node was last read, and whoever
+// feeds it tells which nodes to read. It is not safe for concurrent use.
+type Index struct {
+	devices *Devices
+	pack    *pack.Index
+	ids     map[string]pack.NodeID
+	nodes   []node
+	// present are the numbers in use, vacant those of nodes that are gone, to be
+	// given again.
+	present, vacant pack.Set
+	// disliking are the nodes with a taint of effect PreferNoSchedule, dislikes a
+	// count of how often such taints changed.
+	disliking pack.Set
+	dislikes  int64
+	// priorities counts nodes by the lowest priority of their pods.
+	priorities map[int32]int
+
+	log changes
+}
+
+// node is a node as it was last read.
+type node struct {
+	info   fwk.NodeInfo
+	object *corev1.Node
+	// lowest is the lowest priority of the pods; math.MaxInt32 if there are none.
+	lowest int32
+}
+
+// NewIndex returns an index without nodes.
+func NewIndex(devices *Devices) *Index {
+	return &Index{devices: devices, pack: pack.NewIndex(), ids: map[string]pack.NodeID{}, priorities: map[int32]int{}}
+}
+
+// Devices returns what the index takes for devices.
+func (ix *Index) Devices() *Devices { return ix.devices }
+
+// Pack returns the index of the core, to ask it for nodes.
+func (ix *Index) Pack() *pack.Index { return ix.pack }
+
+// Len returns how many nodes there are.
+func (ix *Index) Len() int { return len(ix.ids) }
+
+// ID returns the number of a node. Numbers are given in the order in which nodes
+// come, the lowest that is vacant first.
+func (ix *Index) ID(name string) (pack.NodeID, bool) {
+	id, ok := ix.ids[name]
+	return id, ok
+}
+
+// Names are the names of all nodes, in no order. Nodes may be removed meanwhile.
+func (ix *Index) Names() iter.Seq[string] { return maps.Keys(ix.ids) }
+
+// Any returns a node; false if there is none.
+func (ix *Index) Any() (pack.NodeID, bool) { return ix.present.Next(0) }
+
+// Info returns a node of the snapshot.
+func (ix *Index) Info(id pack.NodeID) fwk.NodeInfo { return ix.nodes[id].info }
+
+// Disliking returns the nodes that have a taint of effect PreferNoSchedule, and a
+// number that changes when these nodes or their taints do. The set is read only.
+func (ix *Index) Disliking() (*pack.Set, int64) { return &ix.disliking, ix.dislikes }
+
+// AnyBelow reports whether a pod of a lower priority is on any node.
+func (ix *Index) AnyBelow(priority int32) bool {
+	for p := range ix.priorities {
+		if p < priority {
+			return true
+		}
+	}
+	return false
+}
+
+// Set reads a node. Its object is not nil.
+func (ix *Index) Set(info fwk.NodeInfo) {
+	object := info.Node()
+	id, known := ix.ids[object.Name]
+	if !known {
+		id = ix.number(object.Name)
+	}
+	n := &ix.nodes[id]
+	changed := !samePlace(n.object, object)
+	if changed {
+		ix.dislike(id, dislikes(object))
+	}
+	ix.log.add(change{node: id, object: changed})
+	ix.count(n.lowest, -1)
+	*n = node{info: info, object: object, lowest: lowestPriority(info)}
+	ix.count(n.lowest, 1)
+	ix.pack.Set(id, pack.Node{Free: ix.devices.Free(info)})
+}
+
+// Remove forgets a node, if it is known.
+func (ix *Index) Remove(name string) {
+	id, known := ix.ids[name]
+	if !known {
+		return
+	}
+	ix.pack.Remove(id)
+	ix.count(ix.nodes[id].lowest, -1)
+	ix.nodes[id] = node{lowest: math.MaxInt32}
+	ix.dislike(id, false)
+	delete(ix.ids, name)
+	ix.present.Remove(id)
+	ix.vacant.Add(id)
+	ix.log.add(change{node: id, gone: true})
+}
+
+// dislike notes whether a node whose object changed has such a taint.
+func (ix *Index) dislike(id pack.NodeID, has bool) {
+	if had := ix.disliking.Has(id); had || has {
+		ix.dislikes++
+	}
+	if has {
+		ix.disliking.Add(id)
+	} else {
+		ix.disliking.Remove(id)
+	}
+}
+
+func dislikes(node *corev1.Node) bool {
+	return slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool { return t.Effect == corev1.TaintEffectPreferNoSchedule })
+}
+
+// number gives a new node its number.
+func (ix *Index) number(name string) pack.NodeID {
+	id, ok := ix.vacant.Next(0)
+	if ok {
+		ix.vacant.Remove(id)
+	} else {
+		id = pack.NodeID(len(ix.nodes))
+		ix.nodes = append(ix.nodes, node{lowest: math.MaxInt32})
+	}
+	ix.ids[name] = id
+	ix.present.Add(id)
+	return id
+}
+
+// count adds n to the nodes whose pods have a lowest priority.
+func (ix *Index) count(lowest int32, n int) {
+	if lowest == math.MaxInt32 {
+		return
+	}
+	if ix.priorities[lowest] += n; ix.priorities[lowest] == 0 {
+		delete(ix.priorities, lowest)
+	}
+}
+
+// samePlace reports whether two objects of a node are the same to whoever looks for a
+// node by its labels and taints: most updates of a node are heartbeats.
+func samePlace(a, b *corev1.Node) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a == b || a.Spec.Unschedulable == b.Spec.Unschedulable && maps.Equal(a.Labels, b.Labels) &&
+		slices.EqualFunc(a.Spec.Taints, b.Spec.Taints, func(s, t corev1.Taint) bool {
+			return s.Key == t.Key && s.Value == t.Value && s.Effect == t.Effect
+		})
+}
+
+// lowestPriority returns the lowest priority of a node's pods, math.MaxInt32 if it
+// has none. A pod without one has 0, as for the scheduler.
+func lowestPriority(info fwk.NodeInfo) int32 {
+	lowest := int32(math.MaxInt32)
+	for _, p := range info.GetPods() {
+		priority := int32(0)
+		if p := p.GetPod().Spec.Priority; p != nil {
+			priority = *p
+		}
+		lowest = min(lowest, priority)
+	}
+	return lowest
+}
