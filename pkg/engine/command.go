@@ -183,6 +183,9 @@ func run(cmd *cobra.Command, upstream *options.Options, own *Options) error {
 	if err := e.attach(ctx, sched); err != nil {
 		return err
 	}
+	if err := e.serve(ctx, &completed, sched); err != nil {
+		return err
+	}
 	e.start(ctx)
 	if err := app.Run(ctx, &completed, sched); ctx.Err() == nil {
 		return err

@@ -35,5 +35,6 @@
 // and source.go (what the scheduler reads), kinds.go and bridge.go (where gangs come
 // from), gate.go (when a gang's pods may enter), client.go, conditions.go,
 // recorder.go, reporter.go and refusal.go (what it writes), gist.go (what is news),
-// recovery.go, metrics.go.
+// recovery.go, serve.go (health, metrics, debugging), metrics.go. Where pods go is
+// decided in package fastpath.
 package engine

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -47,6 +48,7 @@ type engine struct {
 	fast       *fastpath.Path
 
 	leadOnce sync.Once
+	leading  atomic.Bool
 }
 
 // install puts the engine into a scheduler's configuration: the informers, the
@@ -154,6 +156,7 @@ func (e *engine) lead(ctx context.Context, logger klog.Logger) {
 	if err != nil && ctx.Err() == nil {
 		logger.Error(err, "Objects that declare gangs are not all known; scheduling starts without them", "waited", syncPatience)
 	}
+	e.leading.Store(true)
 	go e.conditions.Run(ctx)
 	go e.reporter.Run(ctx)
 	go e.recovery.Run(ctx)

@@ -7,5 +7,6 @@
 // what it expects, with a deadline.
 //
 // Files: environment_test.go (the control plane, the scheduler, waiting),
-// pods_test.go (pods and gangs in every dialect), and one file for each subject.
+// pods_test.go (pods and gangs in every dialect), drift_test.go (the packing index
+// after each test), and one file for each subject.
 package integration

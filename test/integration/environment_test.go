@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -133,11 +134,19 @@ func (e *environment) applyManifests(ctx context.Context) error {
 }
 
 // scheduler starts Berth for one test, as its service account, and ends it with
-// the test. A log line that says forbidden or panic fails the test.
+// the test. A log line that says forbidden or panic fails the test, and so does a
+// packing index that does not agree with the cluster in the end.
 func (e *environment) scheduler(t *testing.T, args ...string) *localcluster.Program {
 	t.Helper()
+	return e.schedulerOn(t, freePort(t), args...)
+}
+
+// schedulerOn is scheduler, serving on a port.
+func (e *environment) schedulerOn(t *testing.T, port int, args ...string) *localcluster.Program {
+	t.Helper()
 	name := strings.ReplaceAll(t.Name(), "/", "-") + "-" + fmt.Sprint(time.Now().UnixNano())
-	args = append([]string{"--kubeconfig=" + e.kubeconfig, "--secure-port=0", "--leader-elect=false", "-v=2"}, args...)
+	leads := !slices.Contains(args, "--leader-elect=true")
+	args = slices.Concat([]string{"--kubeconfig=" + e.kubeconfig, "--leader-elect=false", "-v=2"}, e.secureArgs(port), args)
 	program, err := e.StartProgram(name, schedulerBinary, args...)
 	if err != nil {
 		t.Fatalf("starting the scheduler: %v", err)
@@ -146,6 +155,7 @@ func (e *environment) scheduler(t *testing.T, args ...string) *localcluster.Prog
 		select {
 		case <-program.Exited():
 		default:
+			e.checkDrift(t, port, leads)
 			program.Kill()
 		}
 		checkLog(t, program.LogPath())

@@ -1,0 +1,135 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime"
+	"time"
+
+	"k8s.io/apiserver/pkg/authentication/authenticator"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/apiserver/pkg/endpoints/filters"
+	"k8s.io/apiserver/pkg/endpoints/request"
+	genericfilters "k8s.io/apiserver/pkg/server/filters"
+	"k8s.io/apiserver/pkg/server/flagz"
+	"k8s.io/apiserver/pkg/server/healthz"
+	"k8s.io/apiserver/pkg/server/mux"
+	"k8s.io/apiserver/pkg/server/routes"
+	"k8s.io/apiserver/pkg/server/statusz"
+	"k8s.io/apiserver/pkg/util/compatibility"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/component-base/configz"
+	"k8s.io/component-base/logs"
+	"k8s.io/component-base/metrics/legacyregistry"
+	"k8s.io/component-base/metrics/prometheus/slis"
+	zpagesfeatures "k8s.io/component-base/zpages/features"
+	"k8s.io/klog/v2"
+	schedulerserverconfig "k8s.io/kubernetes/cmd/kube-scheduler/app/config"
+	"k8s.io/kubernetes/pkg/scheduler"
+	"k8s.io/kubernetes/pkg/scheduler/metrics/resources"
+)
+
+const (
+	// component is the name of the server in its own pages.
+	component = "berth"
+	// driftPath is where the packing index is compared with what the informers have.
+	driftPath = "/debug/berth/drift"
+
+	serverPatience = 5 * time.Second
+)
+
+// serve serves health, metrics and debugging over TLS, authenticated and authorized
+// by the API server, until the context is done. It takes the place of upstream's
+// server, which has no room for pages of ours, and has all of its pages.
+func (e *engine) serve(ctx context.Context, cc *schedulerserverconfig.CompletedConfig, sched *scheduler.Scheduler) error {
+	if cc.SecureServing == nil {
+		return nil
+	}
+	handled := make(chan struct{})
+	go func() {
+		if err := sched.WaitForHandlersSync(ctx); err == nil {
+			close(handled)
+		}
+	}()
+	handler := authorized(e.pages(ctx, cc, handled), cc.Authentication.Authenticator, cc.Authorization.Authorizer)
+	if _, _, err := cc.SecureServing.Serve(handler, serverPatience, ctx.Done()); err != nil {
+		return fmt.Errorf("starting the secure server: %w", err)
+	}
+	// Upstream serves only where there is a configuration to serve by.
+	cc.SecureServing = nil
+	return nil
+}
+
+// pages are the pages of the server. handled is closed once the scheduler has taken
+// in what there was at the start.
+func (e *engine) pages(ctx context.Context, cc *schedulerserverconfig.CompletedConfig, handled <-chan struct{}) http.Handler {
+	pages := mux.NewPathRecorderMux(component)
+	var live []healthz.HealthChecker
+	if cc.ComponentConfig.LeaderElection.LeaderElect && cc.LeaderElection != nil {
+		live = append(live, cc.LeaderElection.WatchDog)
+	}
+	ready := append(live[:len(live):len(live)], healthz.NewShutdownHealthz(ctx.Done()), healthz.NamedCheck("sched-handler-sync", func(*http.Request) error {
+		select {
+		case <-handled:
+			return nil
+		default:
+			return errors.New("handlers are not fully synchronized")
+		}
+	}))
+	healthz.InstallHandler(pages, live...)
+	healthz.InstallLivezHandler(pages)
+	healthz.InstallReadyzHandler(pages, ready...)
+
+	configz.InstallHandler(pages)
+	pages.Handle("/metrics", legacyregistry.HandlerWithReset())
+	podMetrics := resources.Handler(cc.InformerFactory.Core().V1().Pods().Lister())
+	pages.HandleFunc("/metrics/resources", func(w http.ResponseWriter, r *http.Request) {
+		if e.leading.Load() {
+			podMetrics.ServeHTTP(w, r)
+		}
+	})
+	slis.SLIMetricsWithReset{}.Install(pages)
+
+	if cc.ComponentConfig.EnableProfiling {
+		routes.Profiling{}.Install(pages)
+		if cc.ComponentConfig.EnableContentionProfiling {
+			runtime.SetBlockProfileRate(1)
+		}
+		routes.DebugFlags{}.Install(pages, "v", routes.StringFlagPutHandler(logs.GlogSetter))
+	}
+	if cc.Flagz != nil && utilfeature.DefaultFeatureGate.Enabled(zpagesfeatures.ComponentFlagz) {
+		flagz.Install(pages, component, cc.Flagz)
+	}
+	if utilfeature.DefaultFeatureGate.Enabled(zpagesfeatures.ComponentStatusz) {
+		statusz.Install(pages, component, statusz.NewRegistry(compatibility.DefaultBuildEffectiveVersion(), statusz.WithListedPaths(pages.ListedPaths())))
+	}
+
+	nodes, pods := cc.InformerFactory.Core().V1().Nodes().Lister(), cc.InformerFactory.Core().V1().Pods().Lister()
+	pages.HandleFunc(driftPath, func(w http.ResponseWriter, r *http.Request) {
+		drift, err := e.fast.Drift(nodes, pods)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if err := json.NewEncoder(w).Encode(drift); err != nil {
+			klog.FromContext(r.Context()).V(2).Info("Answering a request failed", "path", driftPath, "err", err)
+		}
+	})
+	return pages
+}
+
+// authorized lets only those through whom the API server allows.
+func authorized(handler http.Handler, authn authenticator.Request, authz authorizer.UnconditionalAuthorizer) http.Handler {
+	resolver := &request.RequestInfoFactory{}
+	handler = filters.WithAuthorization(handler, authz, scheme.Codecs)
+	handler = filters.WithAuthentication(handler, authn, filters.Unauthorized(scheme.Codecs), nil, nil)
+	handler = filters.WithRequestInfo(handler, resolver)
+	handler = filters.WithCacheControl(handler)
+	handler = genericfilters.WithHTTPLogging(handler)
+	return genericfilters.WithPanicRecovery(handler, resolver)
+}
