@@ -54,7 +54,7 @@ const examples = `  # in the cluster, with the built-in profile
 
 // NewCommand returns the scheduler's command.
 func NewCommand() (*cobra.Command, error) {
-	if err := enableGangEngine(); err != nil {
+	if err := EnableGangEngine(); err != nil {
 		return nil, err
 	}
 	upstream := options.NewOptions()

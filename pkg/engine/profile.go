@@ -29,13 +29,13 @@ const (
 	upstreamLeaseName = "kube-scheduler"
 )
 
-// enableGangEngine turns on the pod-group cycle for this process. The gates of the
+// EnableGangEngine turns on the pod-group cycle for this process. The gates of the
 // API server are its own; the bridge feeds the engine whatever they are.
 //
 // Another gate goes off: with it, upstream writes status.nominatedNodeName of each
 // pod that waits at Permit, which is each of a gang but the last, a moment before
 // it writes the bind. Nominations by preemption do not depend on it.
-func enableGangEngine() error {
+func EnableGangEngine() error {
 	gates := map[string]bool{
 		string(features.GenericWorkload):                 true,
 		string(features.TopologyAwareWorkloadScheduling): true,
@@ -57,9 +57,26 @@ func checkGangEngine() error {
 	return nil
 }
 
-// builtinConfiguration is what runs without --config: upstream's defaults under
-// the name berth, packing nodes instead of spreading pods over them.
+// builtinConfiguration is what runs without --config: upstream's defaults with the
+// built-in profile.
 func builtinConfiguration() (*schedulerconfig.KubeSchedulerConfiguration, error) {
+	cfg, err := latest.Default()
+	if err != nil {
+		return nil, fmt.Errorf("defaulting the scheduler configuration: %w", err)
+	}
+	profile, err := BuiltinProfile()
+	if err != nil {
+		return nil, err
+	}
+	cfg.Profiles = []schedulerconfig.KubeSchedulerProfile{*profile}
+	cfg.ClientConnection.QPS, cfg.ClientConnection.Burst = 1000, 2000
+	nameLease(cfg)
+	return cfg, nil
+}
+
+// BuiltinProfile is upstream's default profile under the name berth, packing nodes
+// instead of spreading pods over them.
+func BuiltinProfile() (*schedulerconfig.KubeSchedulerProfile, error) {
 	cfg, err := latest.Default()
 	if err != nil {
 		return nil, fmt.Errorf("defaulting the scheduler configuration: %w", err)
@@ -82,9 +99,7 @@ func builtinConfiguration() (*schedulerconfig.KubeSchedulerConfiguration, error)
 	// The few pods that are not placed by the index see every node, as it does.
 	everyNode := int32(100)
 	profile.PercentageOfNodesToScore = &everyNode
-	cfg.ClientConnection.QPS, cfg.ClientConnection.Burst = 1000, 2000
-	nameLease(cfg)
-	return cfg, nil
+	return profile, nil
 }
 
 // checkProfiles refuses a configuration that would take pods from kube-scheduler.

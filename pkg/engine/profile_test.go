@@ -18,7 +18,7 @@ import (
 // useGangEngine turns the gates on, which defaulting looks at.
 func useGangEngine(t *testing.T) {
 	t.Helper()
-	if err := enableGangEngine(); err != nil {
+	if err := EnableGangEngine(); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -26,7 +26,7 @@ func BenchmarkCycle(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				r.begin()
-				result, err, reason := r.path.try(b.Context(), r.fw, framework.NewCycleState(), info)
+				result, reason, err := r.path.try(b.Context(), r.fw, framework.NewCycleState(), info)
 				if err != nil || reason != "" {
 					b.Fatal(err, reason)
 				}

@@ -158,7 +158,7 @@ func (r *rig) try(pod *corev1.Pod) (node string, fit *framework.FitError, reason
 
 func (r *rig) tryIn(cycle *framework.CycleState, pod *corev1.Pod) (node string, fit *framework.FitError, reason Reason) {
 	r.t.Helper()
-	result, err, reason := r.path.try(r.t.Context(), r.fw, cycle, r.queued(pod))
+	result, reason, err := r.path.try(r.t.Context(), r.fw, cycle, r.queued(pod))
 	if err != nil && !errors.As(err, &fit) {
 		r.t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ const refusalsBorne = 8
 
 // schedulePod is Scheduler.SchedulePod.
 func (p *Path) schedulePod(ctx context.Context, schedFramework framework.Framework, cycle fwk.CycleState, info *framework.QueuedPodInfo) (scheduler.ScheduleResult, error) {
-	result, err, reason := p.try(ctx, schedFramework, cycle, info)
+	result, reason, err := p.try(ctx, schedFramework, cycle, info)
 	if reason == "" {
 		return result, err
 	}
@@ -30,34 +30,34 @@ func (p *Path) schedulePod(ctx context.Context, schedFramework framework.Framewo
 
 // try looks for a node by the index. A reason says that the framework's own way is
 // to be taken; result and err mean nothing then.
-func (p *Path) try(ctx context.Context, schedFramework framework.Framework, cycle fwk.CycleState, info *framework.QueuedPodInfo) (result scheduler.ScheduleResult, err error, reason Reason) {
+func (p *Path) try(ctx context.Context, schedFramework framework.Framework, cycle fwk.CycleState, info *framework.QueuedPodInfo) (result scheduler.ScheduleResult, reason Reason, err error) {
 	profile := p.profiles[schedFramework.ProfileName()]
 	if profile == nil {
-		return result, nil, ReasonProfile
+		return result, ReasonProfile, nil
 	}
 	if reason := reasonOf(info.Pod); reason != "" {
-		return result, nil, reason
+		return result, reason, nil
 	}
 	if len(p.sched.Extenders) > 0 && extended(p.sched.Extenders, info.Pod) {
-		return result, nil, ReasonExtender
+		return result, ReasonExtender, nil
 	}
 	requested := info.CalculateResource().Resource
 	if claimed(schedFramework, requested) {
-		return result, nil, ReasonClaim
+		return result, ReasonClaim, nil
 	}
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.unread || p.snapshot.NumNodesInPlacement() == 0 {
-		return result, nil, ReasonNoNodes
+		return result, ReasonNoNodes, nil
 	}
 	if !p.inStep() {
-		return result, nil, ReasonSimulation
+		return result, ReasonSimulation, nil
 	}
 	p.readTouched()
 	only, status, _ := schedFramework.RunPreFilterPlugins(ctx, cycle, info.Pod)
 	if !status.IsSuccess() || !only.AllNodes() {
-		return result, nil, ReasonPreFilter
+		return result, ReasonPreFilter, nil
 	}
 
 	s := p.newSearch(ctx, schedFramework, cycle, info, profile)
@@ -74,15 +74,15 @@ func (p *Path) try(ctx context.Context, schedFramework framework.Framework, cycl
 		Observe(time.Since(start).Seconds())
 	switch {
 	case s.failed != nil:
-		return result, s.failed, ""
+		return result, "", s.failed
 	case found:
 		fastWay.WithLabelValues(outcomePlaced).Inc()
-		return scheduler.ScheduleResult{SuggestedHost: s.node, EvaluatedNodes: s.asked, FeasibleNodes: 1}, nil, ""
+		return scheduler.ScheduleResult{SuggestedHost: s.node, EvaluatedNodes: s.asked, FeasibleNodes: 1}, "", nil
 	case s.unkept > 0:
-		return result, nil, ReasonRefused
+		return result, ReasonRefused, nil
 	}
 	fastWay.WithLabelValues(outcomeRefused).Inc()
-	return result, p.diagnose(info.Pod, s.shape), ""
+	return result, "", p.diagnose(info.Pod, s.shape)
 }
 
 // inStep reports whether the snapshot has the nodes that the index read: it has

@@ -122,7 +122,7 @@ func (n *NodePacking) NormalizeScore(_ context.Context, _ fwk.CycleState, _ *cor
 			group++
 			other = 0
 		}
-		scores[order[i].at].Score = max(fwk.MinNodeScore, fwk.MaxNodeScore-2*group-other)
+		scores[order[i].at].Score = max(fwk.MinScore, fwk.MaxScore-2*group-other)
 	}
 	return nil
 }

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	fwk "k8s.io/kube-scheduler/framework"
+)
+
+const noBindName = "NoBind"
+
+// binding is what a Bind plugin is asked for.
+type binding struct {
+	pod  *corev1.Pod
+	node string
+}
+
+// noBind is a Bind plugin that does nothing, and keeps what it would have bound. Its
+// pods stay assumed.
+type noBind struct {
+	mu    sync.Mutex
+	more  *sync.Cond
+	bound []binding
+}
+
+var _ fwk.BindPlugin = &noBind{}
+
+func newNoBind() *noBind {
+	b := &noBind{}
+	b.more = sync.NewCond(&b.mu)
+	return b
+}
+
+func (*noBind) Name() string { return noBindName }
+
+func (b *noBind) Bind(_ context.Context, _ fwk.CycleState, p *corev1.Pod, node string) *fwk.Status {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.bound = append(b.bound, binding{p, node})
+	b.more.Signal()
+	return nil
+}
+
+// wait waits until n pods were bound since the last call, and returns them.
+func (b *noBind) wait(n int) []binding {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for len(b.bound) < n {
+		b.more.Wait()
+	}
+	out := b.bound
+	b.bound = make([]binding, 0, cap(out))
+	return out
+}

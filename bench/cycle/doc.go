@@ -1,0 +1,42 @@
+// Command cycle measures scheduling cycles without an API server: from the
+// scheduling queue to a pod that is assumed on a node, with a Bind plugin that does
+// nothing. It shows what deciding costs, and how that follows the size of the
+// cluster.
+//
+// The schedulers are:
+//
+//	upstream-pack  kube-scheduler's default profile, scoring nodes by MostAllocated
+//	               on GPUs: what a user would pick who wants full nodes
+//	berth          Berth's built-in profile with its fast path
+//	floor          the same profile with a node that is picked without looking: what
+//	               the framework itself costs to run its plugins on one node
+//	null           no plugins but those that a profile must have
+//
+// What berth allocates beyond floor is its own.
+//
+// # What is measured
+//
+// The schedulers run one after another in each round, in one process, each on a
+// cluster of its own that is made the same way. No informer runs: what it would bring
+// is put into the cache and the queue. The heap of one is free again before the next
+// is made.
+//
+// Pods come in batches, so few that the cluster stays as full as it is. A batch is
+// queued, scheduled, and removed again; only the scheduling is timed. Every pod must
+// have been assumed on a node, or the program fails: refusals are cheap.
+//
+//   - Times are by the wall clock, of the goroutine that schedules. Bindings run
+//     beside it and share the processors, for all schedulers alike.
+//   - Allocations are those of the process until the batch is bound: the binding
+//     cycle has its part, the same for all.
+//   - All pods are alike, which suits upstream's batching (it hands results of one
+//     cycle to the next) as well as Berth's index.
+//   - A gang's algorithm is the search for places for all its pods, as the metric
+//     scheduler_podgroup_scheduling_algorithm_duration_seconds has it. In the rest of
+//     its cycle the framework assumes the pods and starts their bindings.
+//
+// Files: main.go (flags, rounds), cluster.go (nodes and pods), rig.go (a scheduler
+// without an API server), binder.go (the Bind plugin), schedulers.go (the four),
+// measure.go (pods and gangs), table.go (medians, ratios, what is printed and
+// written).
+package main

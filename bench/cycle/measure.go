@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/pprof"
+	"time"
+
+	"k8s.io/component-base/metrics/testutil"
+	"k8s.io/kubernetes/pkg/scheduler/metrics"
+)
+
+// sample is what one measurement found.
+type sample struct {
+	pods          int
+	took          time.Duration
+	allocs, bytes uint64
+}
+
+// budget bounds a measurement: it ends after this time or this many pods.
+type budget struct {
+	time time.Duration
+	pods int
+}
+
+const (
+	// warmUp is how many pods are placed before anything is measured.
+	warmUp = 50
+	// A batch is placed before all of it is removed: so few pods that the cluster
+	// stays as full as it is.
+	mostOfBatch  = 200
+	batchPercent = 2
+)
+
+// batch returns the size of a batch.
+func (r *rig) batch() int {
+	return min(mostOfBatch, max(1, r.nodes*gpusPerNode*batchPercent/100))
+}
+
+// measurePods schedules one-GPU pods, batch by batch.
+func measurePods(r *rig, b budget) (sample, error) {
+	if _, err := r.cycles(min(warmUp, r.batch()), 0); err != nil {
+		return sample{}, err
+	}
+	var total sample
+	for total.pods < b.pods && total.took < b.time {
+		one, err := r.cycles(r.batch(), b.time-total.took)
+		if err != nil {
+			return sample{}, err
+		}
+		total.pods += one.pods
+		total.took += one.took
+		total.allocs += one.allocs
+		total.bytes += one.bytes
+	}
+	return total, nil
+}
+
+// cycles schedules n pods, or as many as a time allows if it is not 0, and removes
+// them.
+func (r *rig) cycles(n int, limit time.Duration) (sample, error) {
+	r.queue(n)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	s := r.schedule(n, limit)
+	bound, err := r.bound(s.pods)
+	runtime.ReadMemStats(&after)
+	if err != nil {
+		return sample{}, err
+	}
+	s.allocs, s.bytes = after.Mallocs-before.Mallocs, after.TotalAlloc-before.TotalAlloc
+	if err := r.remove(bound); err != nil {
+		return sample{}, err
+	}
+	r.drain()
+	return s, nil
+}
+
+// schedule is what is timed. In a profile it is told apart from the rest by the
+// label scheduler.
+func (r *rig) schedule(n int, limit time.Duration) sample {
+	var s sample
+	pprof.Do(r.ctx, pprof.Labels("scheduler", r.who.name()), func(context.Context) {
+		start := time.Now()
+		for s.pods < n && r.failed == nil {
+			r.sched.ScheduleOne(r.ctx)
+			s.pods++
+			if limit > 0 && time.Since(start) > limit {
+				break
+			}
+		}
+		s.took = time.Since(start)
+	})
+	return s
+}
+
+// bound waits for the binding of n pods that were scheduled. There must be no other,
+// and none that was refused.
+func (r *rig) bound(n int) ([]binding, error) {
+	if r.failed != nil {
+		return nil, r.failed
+	}
+	bound := r.binder.wait(n)
+	if len(bound) != n {
+		return nil, fmt.Errorf("%d pods were bound and %d scheduled", len(bound), n)
+	}
+	return bound, nil
+}
+
+// gangSample is what one gang took: to find places for all its pods, and the whole
+// cycle, in which the pods are assumed and the group's condition is written.
+type gangSample struct {
+	algorithm, cycle time.Duration
+}
+
+// measureGang schedules one gang of pods of 8 GPUs, and removes it.
+func measureGang(r *rig, size int) (gangSample, error) {
+	group, pods := gang("gang", size)
+	if err := r.queueGang(group, pods); err != nil {
+		return gangSample{}, err
+	}
+	before, err := algorithmTime()
+	if err != nil {
+		return gangSample{}, err
+	}
+	s := r.schedule(1, 0)
+	after, err := algorithmTime()
+	if err != nil {
+		return gangSample{}, err
+	}
+	bound, err := r.bound(size)
+	if err != nil {
+		return gangSample{}, err
+	}
+	if err := r.remove(bound); err != nil {
+		return gangSample{}, err
+	}
+	r.removeGang(group)
+	return gangSample{algorithm: after - before, cycle: s.took}, r.refresh()
+}
+
+// algorithmTime returns the time that was spent on looking for places for gangs, as
+// the scheduler's own metric has it.
+func algorithmTime() (time.Duration, error) {
+	seconds, err := testutil.GetHistogramMetricValue(metrics.PodGroupSchedulingAlgorithmLatency.ObserverMetric)
+	if err != nil {
+		return 0, fmt.Errorf("reading the metric of gangs: %w", err)
+	}
+	return time.Duration(seconds * float64(time.Second)), nil
+}
