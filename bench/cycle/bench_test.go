@@ -46,11 +46,7 @@ func BenchmarkCycle(b *testing.B) {
 }
 
 func benchRig(b *testing.B, name string, nodes int) *rig {
-	c, err := newContestant(name, nodes, fills["half"])
-	if err != nil {
-		b.Fatal(err)
-	}
-	r, err := newRig(c, nodes, fills["half"])
+	r, err := newRig(name, nodes, fills["half"])
 	if err != nil {
 		b.Fatal(err)
 	}

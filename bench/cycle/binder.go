@@ -6,9 +6,17 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
+	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
 )
 
 const noBindName = "NoBind"
+
+// bindNothing puts NoBind into the place of DefaultBinder.
+func bindNothing(profile *schedulerconfig.KubeSchedulerProfile) {
+	profile.Plugins.Bind.Disabled = append(profile.Plugins.Bind.Disabled, schedulerconfig.Plugin{Name: names.DefaultBinder})
+	profile.Plugins.Bind.Enabled = append(profile.Plugins.Bind.Enabled, schedulerconfig.Plugin{Name: noBindName})
+}
 
 // binding is what a Bind plugin is asked for.
 type binding struct {

@@ -11,9 +11,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-)
 
-const gpu corev1.ResourceName = "nvidia.com/gpu"
+	"github.com/berth-dev/berth/bench/schedulers"
+)
 
 const (
 	gpusPerNode = 8
@@ -32,7 +32,7 @@ func node(i int) *corev1.Node {
 		corev1.ResourceCPU:    resource.MustParse("192"),
 		corev1.ResourceMemory: resource.MustParse("2Ti"),
 		corev1.ResourcePods:   resource.MustParse("110"),
-		gpu:                   *resource.NewQuantity(gpusPerNode, resource.DecimalSI),
+		schedulers.GPU:        *resource.NewQuantity(gpusPerNode, resource.DecimalSI),
 	}
 	return &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name), Labels: map[string]string{
@@ -49,7 +49,7 @@ func pod(name string, gpus int) *corev1.Pod {
 	amounts := corev1.ResourceList{
 		corev1.ResourceCPU:    *resource.NewQuantity(int64(8*gpus), resource.DecimalSI),
 		corev1.ResourceMemory: *resource.NewQuantity(int64(gpus)<<36, resource.BinarySI),
-		gpu:                   *resource.NewQuantity(int64(gpus), resource.DecimalSI),
+		schedulers.GPU:        *resource.NewQuantity(int64(gpus), resource.DecimalSI),
 	}
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, UID: types.UID(name)},

@@ -3,15 +3,7 @@
 // nothing. It shows what deciding costs, and how that follows the size of the
 // cluster.
 //
-// The schedulers are:
-//
-//	upstream-pack  kube-scheduler's default profile, scoring nodes by MostAllocated
-//	               on GPUs: what a user would pick who wants full nodes
-//	berth          Berth's built-in profile with its fast path
-//	floor          the same profile with a node that is picked without looking: what
-//	               the framework itself costs to run its plugins on one node
-//	null           no plugins but those that a profile must have
-//
+// The schedulers are upstream-pack, berth, floor and null: see package schedulers.
 // What berth allocates beyond floor is its own.
 //
 // # What is measured
@@ -36,7 +28,7 @@
 //     its cycle the framework assumes the pods and starts their bindings.
 //
 // Files: main.go (flags, rounds), cluster.go (nodes and pods), rig.go (a scheduler
-// without an API server), binder.go (the Bind plugin), schedulers.go (the four),
-// measure.go (pods and gangs), table.go (medians, ratios, what is printed and
-// written).
+// without an API server), binder.go (the Bind plugin), counter.go (nodes for floor
+// and null), measure.go (pods and gangs), table.go (medians, ratios, what is printed
+// and written).
 package main

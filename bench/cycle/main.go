@@ -13,6 +13,7 @@ import (
 	"k8s.io/component-base/logs"
 	"k8s.io/klog/v2"
 
+	"github.com/berth-dev/berth/bench/schedulers"
 	"github.com/berth-dev/berth/pkg/engine"
 )
 
@@ -33,6 +34,9 @@ empty cluster a gang is placed as well.
 
 All of it takes about ten minutes. A cluster of 25,000 nodes needs half a gigabyte of
 memory. Leave the machine alone meanwhile.`
+
+// contestants are the schedulers that are measured, in this order.
+var contestants = []string{schedulers.UpstreamPack, schedulers.Berth, schedulers.Floor, schedulers.Null}
 
 // options are the flags.
 type options struct {
@@ -179,11 +183,7 @@ func last(samples []sample) float64 {
 // one measures one scheduler on one cluster once.
 func (o *options) one(found *results, p place) error {
 	part := fills[p.fill]
-	c, err := newContestant(p.scheduler, p.nodes, part)
-	if err != nil {
-		return err
-	}
-	r, err := newRig(c, p.nodes, part)
+	r, err := newRig(p.scheduler, p.nodes, part)
 	if err != nil {
 		return err
 	}

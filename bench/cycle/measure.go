@@ -81,7 +81,7 @@ func (r *rig) cycles(n int, limit time.Duration) (sample, error) {
 // label scheduler.
 func (r *rig) schedule(n int, limit time.Duration) sample {
 	var s sample
-	pprof.Do(r.ctx, pprof.Labels("scheduler", r.who.name()), func(context.Context) {
+	pprof.Do(r.ctx, pprof.Labels("scheduler", r.who.Name), func(context.Context) {
 		start := time.Now()
 		for s.pods < n && r.failed == nil {
 			r.sched.ScheduleOne(r.ctx)

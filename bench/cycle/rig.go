@@ -21,6 +21,8 @@ import (
 	internalcache "k8s.io/kubernetes/pkg/scheduler/backend/cache"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
+
+	"github.com/berth-dev/berth/bench/schedulers"
 )
 
 // rig is a scheduler that the benchmark drives: no informer runs, and what they
@@ -31,7 +33,8 @@ type rig struct {
 	client   kubernetes.Interface
 	sched    *scheduler.Scheduler
 	snapshot *internalcache.Snapshot
-	who      contestant
+	who      *schedulers.Scheduler
+	counter  *counter
 	nodes    int
 	binder   *noBind
 	// made is how many pods were added.
@@ -41,28 +44,34 @@ type rig struct {
 	failed error
 }
 
-// newRig makes a cluster and a scheduler for it.
-func newRig(c contestant, nodes int, part float64) (*rig, error) {
+// newRig makes a cluster of nodes that is filled to a part, and a scheduler for it.
+func newRig(name string, nodes int, part float64) (*rig, error) {
+	counter := newCounter(nodes, part)
+	who, err := schedulers.New(name, counter)
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &rig{ctx: ctx, cancel: cancel, client: fake.NewClientset(), who: c, nodes: nodes, binder: newNoBind()}
+	r := &rig{ctx: ctx, cancel: cancel, client: fake.NewClientset(), who: who, counter: counter, nodes: nodes, binder: newNoBind()}
 	if err := r.build(); err != nil {
 		cancel()
-		return nil, fmt.Errorf("making scheduler %q: %w", c.name(), err)
+		return nil, fmt.Errorf("making scheduler %q: %w", name, err)
 	}
 	if err := r.populate(part); err != nil {
 		r.stop()
-		return nil, fmt.Errorf("making the cluster of %q: %w", c.name(), err)
+		return nil, fmt.Errorf("making the cluster of %q: %w", name, err)
 	}
 	return r, nil
 }
 
 func (r *rig) build() error {
-	profile, err := r.who.profile()
+	profile, err := r.who.Profile()
 	if err != nil {
 		return err
 	}
+	bindNothing(profile)
 	registry := frameworkruntime.Registry{noBindName: func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) { return r.binder, nil }}
-	maps.Copy(registry, r.who.plugins())
+	maps.Copy(registry, r.who.Plugins)
 	r.sched, err = scheduler.New(r.ctx, r.client, informers.NewSharedInformerFactory(r.client, 0), nil,
 		func(string) events.EventRecorderLogger { return &events.FakeRecorder{} },
 		scheduler.WithProfiles(*profile), scheduler.WithFrameworkOutOfTreeRegistry(registry))
@@ -79,7 +88,7 @@ func (r *rig) build() error {
 		return fmt.Errorf("the profile reads from no snapshot of the scheduler's")
 	}
 	r.snapshot = snapshot
-	return r.who.attach(r.sched)
+	return r.who.Attach(r.sched)
 }
 
 // populate fills the cache.
@@ -154,7 +163,7 @@ func (r *rig) remove(bound []binding) error {
 			return fmt.Errorf("removing pod %q: %w", b.pod.Name, err)
 		}
 	}
-	r.who.removed()
+	r.counter.removed()
 	return r.refresh()
 }
 
