@@ -336,7 +336,7 @@ func TestEventBudget(t *testing.T) {
 	member.Spec.SchedulingGroup = &corev1.PodSchedulingGroup{PodGroupName: &group}
 	plain, gone := testPod("plain"), testPod("gone")
 	b := newBench(t, plain, member)
-	budget := newEventBudget(b.reporter, corelisters.NewPodLister(b.pods))
+	budget := NewEventBudget(b.reporter, corelisters.NewPodLister(b.pods), 1)
 	var got []string
 	say := func(pod *corev1.Pod, reason, note string) {
 		if budget.allows(pod, reason, note, nil) {
@@ -361,6 +361,17 @@ func TestEventBudget(t *testing.T) {
 	}
 	if d := b.reporter.news[gang.Key{Namespace: "ns", Dialect: dialect.Berth, Name: "g"}]; d.binds != 1 {
 		t.Errorf("the reporter was told of %d binds, want 1", d.binds)
+	}
+	said := len(got)
+	for range 3 * scheduledBurst {
+		say(plain, eventScheduled, "on n")
+	}
+	if n := len(got) - said; n < scheduledBurst-1 || n > scheduledBurst+1 {
+		t.Errorf("%d events of placed pods in a moment, want about %d", n, scheduledBurst)
+	}
+	none := NewEventBudget(b.reporter, corelisters.NewPodLister(b.pods), 0)
+	if none.allows(plain, eventScheduled, "on n", nil) {
+		t.Error("the event of a placed pod is written without any budget")
 	}
 	say(plain, eventFailedScheduling, "no room")
 	budget.forget(plain.UID)

@@ -22,7 +22,8 @@
 //     something new (conditions.go);
 //   - the status of a translated group goes to the object that declared the gang,
 //     and the events of its pods become one for the gang (reporter.go);
-//   - a plain pod keeps its events, less repetitions (recorder.go).
+//   - a plain pod keeps its events, less repetitions, and less those of its placing
+//     when many are placed at once (recorder.go).
 //
 // After the death of a leader between two binds, the next cycle finishes the gang,
 // for bound members count and keep the rest in their domain. recovery.go evicts the

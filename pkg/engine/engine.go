@@ -43,7 +43,7 @@ type engine struct {
 	conditions *conditionWriter
 	recovery   *recovery
 	client     *budgetClient
-	budget     *eventBudget
+	budget     *EventBudget
 	gate       *gate
 	fast       *fastpath.Path
 
@@ -94,7 +94,7 @@ func install(cc *schedulerserverconfig.Config, informerName *cache.InformerName,
 	e.kinds = newKindWatcher(raw, dynamicClient, metadataClient, e.gangs, b)
 	e.conditions = newConditionWriter(raw, factory.Core().V1().Pods().Lister(), clock.RealClock{})
 	e.client = newBudgetClient(raw, e.conditions, e.reporter, factory.Scheduling().V1beta1().PodGroups().Lister())
-	e.budget = newEventBudget(e.reporter, factory.Core().V1().Pods().Lister())
+	e.budget = NewEventBudget(e.reporter, factory.Core().V1().Pods().Lister(), options.ScheduledEventsPerSecond)
 	recorder := cc.EventBroadcaster.NewRecorder(cc.ComponentConfig.Profiles[0].SchedulerName)
 	e.reporter.gangs, e.reporter.conditions, e.reporter.recorder = e.gangs, e.conditions, recorder
 	e.recovery = &recovery{client: raw, gangs: e.gangs, recorder: recorder, clock: clock.RealClock{}, grace: options.GangGracePeriod}
@@ -111,7 +111,7 @@ func install(cc *schedulerserverconfig.Config, informerName *cache.InformerName,
 	cc.Client = e.client
 	cc.InformerFactory = factory
 	recorders := func(name string) events.EventRecorderLogger {
-		return budgetRecorder{cc.EventBroadcaster.NewRecorder(name), e.budget}
+		return e.budget.Recorder(cc.EventBroadcaster.NewRecorder(name))
 	}
 	return e, recorders, nil
 }

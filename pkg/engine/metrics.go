@@ -27,7 +27,7 @@ var (
 	eventsSaved = metrics.NewCounter(&metrics.CounterOpts{
 		Namespace:      "berth",
 		Name:           "events_saved_total",
-		Help:           "Events that were not written: repeated refusals, and one for each pod of a gang.",
+		Help:           "Events that were not written: repeated refusals, one for each pod of a gang, and those of placed pods beyond --scheduled-events-per-second.",
 		StabilityLevel: metrics.ALPHA,
 	})
 	gangsPlaced = metrics.NewCounter(&metrics.CounterOpts{

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/flowcontrol"
 	"k8s.io/klog/v2"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
@@ -20,26 +21,52 @@ const (
 	eventFailedScheduling = "FailedScheduling"
 )
 
-// budgetRecorder is the event recorder that the scheduler gets. Plain pods keep
-// their events, but for refusals that say again what the last one said. The pods
-// of a gang have none: the reporter writes one for the gang.
-type budgetRecorder struct {
-	events.EventRecorderLogger
-	budget *eventBudget
-}
-
-// eventBudget is what the recorders of all profiles share.
-type eventBudget struct {
-	reporter *reporter
-	pods     corelisters.PodLister
+// EventBudget decides which of the scheduler's events are written: an event costs the
+// API server as much as a bind.
+//
+//   - The pods of a gang have none. Whoever is told of their binds writes one for the
+//     gang.
+//   - That a plain pod was placed is said as long as it does not come too often; the
+//     pod itself says where it is.
+//   - A refusal of a plain pod is not said twice in a row.
+//   - Everything else is said.
+type EventBudget struct {
+	gangs     GangBinds
+	pods      corelisters.PodLister
+	scheduled flowcontrol.PassiveRateLimiter
 
 	mu sync.Mutex
 	// refused is the gist of the last refusals of each plain pod that waits.
 	refused map[types.UID]*recent
 }
 
-func newEventBudget(r *reporter, pods corelisters.PodLister) *eventBudget {
-	return &eventBudget{reporter: r, pods: pods, refused: map[types.UID]*recent{}}
+// GangBinds is told of each bind of a pod of a gang.
+type GangBinds interface {
+	Bound(key gang.Key)
+}
+
+// scheduledBurst is for how many seconds the events of placed pods may run ahead.
+const scheduledBurst = 10
+
+// NewEventBudget returns a budget that lets the events of so many placed plain pods a
+// second through.
+func NewEventBudget(gangs GangBinds, pods corelisters.PodLister, scheduledPerSecond int) *EventBudget {
+	b := &EventBudget{gangs: gangs, pods: pods, refused: map[types.UID]*recent{}}
+	if scheduledPerSecond > 0 {
+		b.scheduled = flowcontrol.NewTokenBucketPassiveRateLimiter(float32(scheduledPerSecond), scheduledBurst*scheduledPerSecond)
+	}
+	return b
+}
+
+// Recorder returns a recorder that writes to another what the budget lets pass. The
+// recorders of all profiles share one budget.
+func (b *EventBudget) Recorder(to events.EventRecorderLogger) events.EventRecorderLogger {
+	return budgetRecorder{to, b}
+}
+
+type budgetRecorder struct {
+	events.EventRecorderLogger
+	budget *EventBudget
 }
 
 // WithLogger returns the recorder with another logger and the same budget.
@@ -57,13 +84,13 @@ func (r budgetRecorder) Eventf(regarding, related runtime.Object, kind, reason, 
 	r.EventRecorderLogger.Eventf(regarding, related, kind, reason, action, note, args...)
 }
 
-func (b *eventBudget) allows(pod *corev1.Pod, reason, note string, args []any) bool {
+func (b *EventBudget) allows(pod *corev1.Pod, reason, note string, args []any) bool {
 	if reason != eventScheduled && reason != eventFailedScheduling {
 		return true
 	}
 	if group := groupOf(pod); group != "" {
 		if reason == eventScheduled {
-			b.reporter.Bound(gang.KeyOf(pod.Namespace, group))
+			b.gangs.Bound(gang.KeyOf(pod.Namespace, group))
 		}
 		return false
 	}
@@ -71,7 +98,7 @@ func (b *eventBudget) allows(pod *corev1.Pod, reason, note string, args []any) b
 	defer b.mu.Unlock()
 	if reason == eventScheduled {
 		delete(b.refused, pod.UID)
-		return true
+		return b.scheduled != nil && b.scheduled.TryAccept()
 	}
 	said := b.refused[pod.UID]
 	if said == nil {
@@ -87,7 +114,7 @@ func (b *eventBudget) allows(pod *corev1.Pod, reason, note string, args []any) b
 }
 
 // forget drops what is known of a pod that is gone.
-func (b *eventBudget) forget(uid types.UID) {
+func (b *EventBudget) forget(uid types.UID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.refused, uid)
