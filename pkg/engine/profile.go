@@ -29,19 +29,24 @@ const (
 	upstreamLeaseName = "kube-scheduler"
 )
 
-// EnableGangEngine turns on the pod-group cycle for this process. The gates of the
-// API server are its own; the bridge feeds the engine whatever they are.
+// Gates are the feature gates that Berth sets in its own process. Two turn on the
+// pod-group cycle. The gates of the API server are its own; the bridge feeds the
+// engine whatever they are.
 //
 // Another gate goes off: with it, upstream writes status.nominatedNodeName of each
 // pod that waits at Permit, which is each of a gang but the last, a moment before
 // it writes the bind. Nominations by preemption do not depend on it.
-func EnableGangEngine() error {
-	gates := map[string]bool{
+func Gates() map[string]bool {
+	return map[string]bool{
 		string(features.GenericWorkload):                 true,
 		string(features.TopologyAwareWorkloadScheduling): true,
 		string(features.NominatedNodeNameForExpectation): false,
 	}
-	if err := utilfeature.DefaultMutableFeatureGate.SetFromMap(gates); err != nil {
+}
+
+// EnableGangEngine sets Gates in this process.
+func EnableGangEngine() error {
+	if err := utilfeature.DefaultMutableFeatureGate.SetFromMap(Gates()); err != nil {
 		return fmt.Errorf("turning on the gang engine: %w", err)
 	}
 	return nil

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/berth-dev/berth/bench/report"
+)
+
+const (
+	perfJSON = `{
+		"environment": {"date": "2026-03-01T12:00:00Z", "go": "go1.26.8", "cpus": 2},
+		"rows": [{"topic": "gpu-single", "scheduler": "berth", "nodes": 2500, "pods": 10, "pods_per_second": 900, "runs": 3}]
+	}`
+	cycleJSON = `{
+		"cycle": [{"scheduler": "floor", "nodes": 2500, "fill": "empty", "ns_per_pod": 50000, "runs": 3}],
+		"gangs": [{"scheduler": "berth", "nodes": 2500, "pods": 1000, "ms_per_gang": 30, "runs": 3, "ms_per_cycle": 40}],
+		"quality": [{"scheduler": "berth", "nodes": 500, "seeds": 20, "free_nodes": 31.5, "at_least": 19, "placed": 4000}]
+	}`
+	emptyReadme = `# Benchmarks
+<!-- tables: perf -->
+<!-- /tables -->
+<!-- tables: cycle -->
+<!-- /tables -->
+<!-- tables: gangs -->
+<!-- /tables -->
+<!-- tables: quality -->
+<!-- /tables -->
+`
+)
+
+// lay writes files into a new directory.
+func lay(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// render runs the command.
+func render(args ...string) (string, error) {
+	var out strings.Builder
+	cmd := command()
+	cmd.SetArgs(args)
+	cmd.SetOut(&out)
+	cmd.SetErr(&out)
+	err := cmd.Execute()
+	return out.String(), err
+}
+
+func TestCombine(t *testing.T) {
+	environment := report.Environment{Date: "2026-03-01T12:00:00Z", Go: "go1.26.8", CPUs: 2}
+	perf := []report.PerfRow{{Topic: "gpu-single", Scheduler: "berth", Nodes: 2500, Pods: 10, PodsPerSecond: 900, Runs: 3}}
+	cycles := []report.CycleRow{{Scheduler: "floor", Nodes: 2500, Fill: "empty", NsPerPod: 50_000, Runs: 3}}
+	gangs := []report.GangCycleRow{{Scheduler: "berth", Nodes: 2500, Pods: 1000, MsPerGang: 30, Runs: 3}}
+	quality := []report.QualityRow{{Scheduler: "berth", Nodes: 500, Seeds: 20, FreeNodes: 31.5, AtLeast: 19, Placed: 4000}}
+	tests := []struct {
+		name  string
+		files map[string]string
+		want  report.Report
+		page  []string
+	}{
+		{
+			"both", map[string]string{"perf.json": perfJSON, "cycle.json": cycleJSON},
+			report.Report{Environment: environment, Perf: perf, Cycles: cycles, Gangs: gangs, Quality: quality},
+			[]string{"gpu-single", "Empty cluster", "19 of 20 seeds"},
+		},
+		{
+			"only perf", map[string]string{"perf.json": perfJSON},
+			report.Report{Environment: environment, Perf: perf}, []string{"gpu-single"},
+		},
+		{
+			"only cycle", map[string]string{"cycle.json": cycleJSON},
+			report.Report{Perf: []report.PerfRow{}, Cycles: cycles, Gangs: gangs, Quality: quality}, []string{"Empty cluster"},
+		},
+		{
+			"only cycle, which says where it ran", map[string]string{"cycle.json": `{"environment": {"cpus": 4}}`},
+			report.Report{Environment: report.Environment{CPUs: 4}, Perf: []report.PerfRow{}}, []string{"<dt>CPUs</dt><dd>4</dd>"},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			in, out := lay(t, test.files), filepath.Join(t.TempDir(), "made")
+			said, err := render("--in", in, "--out", out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data, page := filepath.Join(out, "report.json"), filepath.Join(out, "report.html")
+			if want := "written: " + data + "\nwritten: " + page + "\n"; said != want {
+				t.Errorf("said %q, want %q", said, want)
+			}
+			got, err := report.Read(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			for _, want := range test.page {
+				if !strings.Contains(read(t, page), want) {
+					t.Errorf("the page lacks %q", want)
+				}
+			}
+		})
+	}
+}
+
+func TestReadme(t *testing.T) {
+	dir := lay(t, map[string]string{"report.json": perfJSON, "README.md": emptyReadme})
+	readme := filepath.Join(dir, "README.md")
+	args := []string{"--report", filepath.Join(dir, "report.json"), "--readme", readme}
+
+	_, err := render(append(args, "--check")...)
+	if err == nil || !strings.Contains(err.Error(), "run go run ./bench/render --report "+args[1]+" --readme "+readme) {
+		t.Errorf("checking a stale README: error %v, want one that says what to run", err)
+	}
+	if got := read(t, readme); got != emptyReadme {
+		t.Errorf("a check wrote:\n%s", got)
+	}
+
+	if _, err := render(args...); err != nil {
+		t.Fatal(err)
+	}
+	filled := read(t, readme)
+	if !strings.Contains(filled, "| gpu-single | berth ") {
+		t.Errorf("the table of perf is not filled:\n%s", filled)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(entries) != 2 {
+		t.Errorf("it wrote something else: %v", entries)
+	}
+
+	said, err := render(append(args, "--check")...)
+	if err != nil || said != "up to date: "+readme+"\n" {
+		t.Errorf("checking a fresh README: said %q, error %v", said, err)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	nothing := t.TempDir()
+	results := lay(t, map[string]string{"perf.json": perfJSON, "cycle.json": "{", "README.md": "# None\n"})
+	at := func(name string) string { return filepath.Join(results, name) }
+	tests := []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"no results", []string{"--in", nothing, "--out", nothing}, "neither perf.json nor cycle.json"},
+		{"broken results", []string{"--in", results, "--out", nothing}, "cycle.json"},
+		{"report without README", []string{"--report", at("perf.json")}, "--readme whose tables"},
+		{"README without report", []string{"--readme", at("README.md")}, "--report that its tables"},
+		{"check of nothing", []string{"--check"}, "--check: it needs"},
+		{"both at once", []string{"--in", results, "--report", at("perf.json"), "--readme", at("README.md")}, "one after the other"},
+		{"no such report", []string{"--report", at("none.json"), "--readme", at("README.md")}, "none.json"},
+		{"no such README", []string{"--report", at("perf.json"), "--readme", at("none.md")}, "none.md"},
+		{"README without places", []string{"--report", at("perf.json"), "--readme", at("README.md")}, `table "perf"`},
+		{"an argument", []string{"bench/out"}, "unknown command"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if _, err := render(test.args...); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, want one with %q", err, test.want)
+			}
+		})
+	}
+	entries, err := os.ReadDir(nothing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(entries) > 0 {
+		t.Errorf("something was written in spite of errors: %v", entries)
+	}
+}
+
+// The README of the benchmarks has a place for each table.
+func TestPlacesOfTheReadme(t *testing.T) {
+	if _, err := (report.Report{}).FillTables(read(t, filepath.Join("..", "README.md"))); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,157 @@
+package report
+
+import (
+	"errors"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// whole is a report with rows of every sort.
+func whole() Report {
+	var samples []PerfSample
+	for i, name := range []string{"upstream", "upstream-pack", "berth", "null"} {
+		for run := range 3 {
+			samples = append(samples, PerfSample{
+				Topic: "gpu-single", Scheduler: name, Nodes: 2500, Pods: 10_000, PodsPerSecond: 400*float64(i+1) + 20*float64(run),
+				CycleUsP50: 900 / float64(i+1), CycleUsP99: 4000 / float64(i+1), CPUSecondsPer1000Pods: 2.5 / float64(i+1), PeakHeapMiB: 512, APIWritesPerPod: 2 - float64(i)/4,
+			})
+		}
+	}
+	r := Report{
+		Environment: Environment{Date: "2026-03-01T12:00:00Z", Go: "go1.26.8", Kubernetes: "v1.37.2", Commit: "0123abc", CPU: "Some <CPU> & Co", CPUs: 2, MemoryGiB: 23.5},
+		Perf:        PerfRows(samples),
+		Quality: []QualityRow{
+			{Scheduler: "upstream-pack", Nodes: 500, Seeds: 20, FreeNodes: 31.25, AtLeast: 20, Placed: 4000},
+			{Scheduler: "berth", Nodes: 500, Seeds: 20, FreeNodes: 33.5, AtLeast: 18, Placed: 4001.5},
+		},
+	}
+	for _, fill := range []string{"empty", "half"} {
+		for _, nodes := range []int{2500, 25_000} {
+			r.Cycles = append(r.Cycles,
+				CycleRow{Scheduler: "upstream-pack", Nodes: nodes, Fill: fill, NsPerPod: 300 * float64(nodes), AllocsPerPod: 1200, BytesPerPod: 1 << 17, Runs: 3, Spread: 0.08},
+				CycleRow{Scheduler: "berth", Nodes: nodes, Fill: fill, NsPerPod: 60_000 + float64(nodes), AllocsPerPod: 260, BytesPerPod: 1 << 15, Runs: 3, Spread: 0.04},
+				CycleRow{Scheduler: "floor", Nodes: nodes, Fill: fill, NsPerPod: 50_000, AllocsPerPod: 248, BytesPerPod: 1 << 15, Runs: 3, Spread: 0.05},
+			)
+		}
+	}
+	r.Gangs = []GangCycleRow{
+		{Scheduler: "upstream-pack", Nodes: 2500, Pods: 1000, MsPerGang: 1500, Runs: 3, Spread: 0.1},
+		{Scheduler: "berth", Nodes: 2500, Pods: 1000, MsPerGang: 30, Runs: 3, Spread: 0.2},
+	}
+	return r
+}
+
+func TestReadWhatIsWritten(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "made", "report.json")
+	want := whole()
+	if err := want.Write(path); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// The names are a format that other programs read.
+func TestNames(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "report.json")
+	r := Report{
+		Environment: Environment{Date: "d", Go: "g", Kubernetes: "k", Commit: "c", CPU: "u", CPUs: 1, MemoryGiB: 2},
+		Perf:        []PerfRow{{Topic: "t", Scheduler: "s", RatioToNull: new(0.5)}},
+		Quality:     []QualityRow{{Scheduler: "s", Nodes: 1, Seeds: 2, FreeNodes: 3, AtLeast: 4, Placed: 5}},
+	}
+	if err := r.Write(path); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{
+  "environment": {
+    "date": "d",
+    "go": "g",
+    "kubernetes": "k",
+    "commit": "c",
+    "cpu": "u",
+    "cpus": 1,
+    "memory_gib": 2
+  },
+  "rows": [
+    {
+      "topic": "t",
+      "scheduler": "s",
+      "nodes": 0,
+      "pods": 0,
+      "pods_per_second": 0,
+      "cycle_us_p50": 0,
+      "cycle_us_p99": 0,
+      "cpu_seconds_per_1000_pods": 0,
+      "peak_heap_mib": 0,
+      "api_writes_per_pod": 0,
+      "ratio_to_null": 0.5,
+      "runs": 0,
+      "spread": 0
+    }
+  ],
+  "quality": [
+    {
+      "scheduler": "s",
+      "nodes": 1,
+      "seeds": 2,
+      "free_nodes": 3,
+      "at_least": 4,
+      "placed": 5
+    }
+  ]
+}
+`
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestReadAndWriteSayWhatFailed(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := Read(filepath.Join(dir, "none.json")); !errors.Is(err, fs.ErrNotExist) || !strings.HasPrefix(err.Error(), "reading ") {
+		t.Errorf("a file that does not exist: %v", err)
+	}
+	broken := filepath.Join(dir, "broken.json")
+	if err := os.WriteFile(broken, []byte(`{"rows": 1}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(broken); err == nil || !strings.Contains(err.Error(), "broken.json") {
+		t.Errorf("a file of another form: %v", err)
+	}
+	r := Report{Perf: []PerfRow{{Spread: math.NaN()}}}
+	if err := r.Write(filepath.Join(dir, "nan.json")); err == nil || !strings.HasPrefix(err.Error(), "writing ") {
+		t.Errorf("a number that JSON does not have: %v", err)
+	}
+	if err := whole().Write(filepath.Join(broken, "report.json")); err == nil {
+		t.Error("a file was written below a file")
+	}
+}
+
+func TestRowsAreAList(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "report.json")
+	if err := (Report{}).Write(path); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(got), `"rows": []`) {
+		t.Errorf("without rows: %s", got)
+	}
+}

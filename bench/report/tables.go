@@ -1,0 +1,144 @@
+package report
+
+// kind is what a column holds, and so how it is shown.
+type kind string
+
+const (
+	figures   kind = "figures" // to the right
+	words     kind = "words"   // to the left
+	scheduler kind = "scheduler"
+)
+
+// column is a column of a table with a row for each T.
+type column[T any] struct {
+	head string
+	kind kind
+	cell func(T) string
+}
+
+// table is a table as text, for markdown and for the page.
+type table struct {
+	Heads []cell
+	Rows  [][]cell
+}
+
+type cell struct {
+	Text string
+	Kind kind
+}
+
+func tabulate[T any](rows []T, columns []column[T]) table {
+	var out table
+	for _, c := range columns {
+		out.Heads = append(out.Heads, cell{c.head, c.kind})
+	}
+	for _, row := range rows {
+		var cells []cell
+		for _, c := range columns {
+			cells = append(cells, cell{c.cell(row), c.kind})
+		}
+		out.Rows = append(out.Rows, cells)
+	}
+	return out
+}
+
+// perfTable has the columns that the question of speed needs, and all if full. Nodes are
+// named if full, or if the rows differ in them.
+func perfTable(rows []PerfRow, full bool) table {
+	type one = column[PerfRow]
+	columns := []one{{"topic", words, func(r PerfRow) string { return r.Topic }}}
+	differ := false
+	for _, r := range rows {
+		differ = differ || r.Nodes != rows[0].Nodes
+	}
+	if full || differ {
+		columns = append(columns, one{"nodes", figures, func(r PerfRow) string { return count(r.Nodes) }})
+	}
+	if full {
+		columns = append(columns, one{"pods", figures, func(r PerfRow) string { return count(r.Pods) }})
+	}
+	columns = append(columns,
+		one{"scheduler", scheduler, func(r PerfRow) string { return r.Scheduler }},
+		one{"pods/s", figures, func(r PerfRow) string { return number(r.PodsPerSecond, 0) }},
+		one{"spread", figures, func(r PerfRow) string { return percent(r.Spread) }},
+		one{"of upstream-pack", figures, func(r PerfRow) string { return maybe(r.RatioToUpstreamPack, 2) }},
+	)
+	if full {
+		columns = append(columns, one{"of upstream", figures, func(r PerfRow) string { return maybe(r.RatioToUpstream, 2) }})
+	}
+	columns = append(columns,
+		one{"of null", figures, func(r PerfRow) string { return maybe(r.RatioToNull, 2) }},
+		one{"cycle p50 / p99 µs", figures, func(r PerfRow) string { return number(r.CycleUsP50, 0) + " / " + number(r.CycleUsP99, 0) }},
+		one{"CPU s per 1,000 pods", figures, func(r PerfRow) string { return number(r.CPUSecondsPer1000Pods, 2) }},
+		one{"API writes a pod", figures, func(r PerfRow) string { return number(r.APIWritesPerPod, 2) }},
+	)
+	if full {
+		columns = append(columns,
+			one{"peak heap MiB", figures, func(r PerfRow) string { return number(r.PeakHeapMiB, 0) }},
+			one{"algorithm ms a gang", figures, func(r PerfRow) string { return maybe(r.AlgorithmMsPerGang, 1) }},
+			one{"runs", figures, func(r PerfRow) string { return count(r.Runs) }},
+		)
+	}
+	return tabulate(rows, columns)
+}
+
+// cycleTable has a row for each fill, number of nodes and scheduler. "Of its smallest"
+// is the time over its own on the smallest cluster as full.
+func cycleTable(rows []CycleRow, full bool) table {
+	all := Cycles{Cycles: rows}
+	type one = column[CycleRow]
+	columns := []one{
+		{"fill", words, func(r CycleRow) string { return r.Fill }},
+		{"nodes", figures, func(r CycleRow) string { return count(r.Nodes) }},
+		{"scheduler", scheduler, func(r CycleRow) string { return r.Scheduler }},
+		{"µs a pod", figures, func(r CycleRow) string { return number(r.NsPerPod/1000, 1) }},
+		{"of upstream-pack", figures, func(r CycleRow) string { return maybe(all.Relate(r).ToUpstreamPack, 3) }},
+		{"of its smallest", figures, func(r CycleRow) string { return maybe(all.Relate(r).ToSmallest, 2) }},
+		{"allocations", figures, func(r CycleRow) string { return number(r.AllocsPerPod, 0) }},
+		{"over floor", figures, func(r CycleRow) string { return signed(all.Relate(r).AllocsOverFloor, 0) }},
+	}
+	if full {
+		columns = append(columns,
+			one{"KiB", figures, func(r CycleRow) string { return number(r.BytesPerPod/1024, 0) }},
+			one{"spread", figures, func(r CycleRow) string { return percent(r.Spread) }},
+			one{"runs", figures, func(r CycleRow) string { return count(r.Runs) }},
+		)
+	}
+	return tabulate(rows, columns)
+}
+
+// gangTable has a row for each gang and scheduler.
+func gangTable(rows []GangCycleRow, full bool) table {
+	type one = column[GangCycleRow]
+	pack := func(r GangCycleRow) *float64 {
+		for _, other := range rows {
+			if other.Scheduler == "upstream-pack" && other.Nodes == r.Nodes && other.Pods == r.Pods {
+				return new(r.MsPerGang / other.MsPerGang)
+			}
+		}
+		return nil
+	}
+	columns := []one{
+		{"pods of the gang", figures, func(r GangCycleRow) string { return count(r.Pods) }},
+		{"nodes", figures, func(r GangCycleRow) string { return count(r.Nodes) }},
+		{"scheduler", scheduler, func(r GangCycleRow) string { return r.Scheduler }},
+		{"ms a gang", figures, func(r GangCycleRow) string { return number(r.MsPerGang, 1) }},
+		{"spread", figures, func(r GangCycleRow) string { return percent(r.Spread) }},
+		{"of upstream-pack", figures, func(r GangCycleRow) string { return maybe(pack(r), 3) }},
+	}
+	if full {
+		columns = append(columns, one{"runs", figures, func(r GangCycleRow) string { return count(r.Runs) }})
+	}
+	return tabulate(rows, columns)
+}
+
+// qualityTable has a row for each scheduler.
+func qualityTable(rows []QualityRow) table {
+	return tabulate(rows, []column[QualityRow]{
+		{"nodes", figures, func(r QualityRow) string { return count(r.Nodes) }},
+		{"scheduler", scheduler, func(r QualityRow) string { return r.Scheduler }},
+		{"pods placed", figures, func(r QualityRow) string { return number(r.Placed, 1) }},
+		{"nodes wholly free", figures, func(r QualityRow) string { return number(r.FreeNodes, 1) }},
+		{"at least upstream-pack's", figures, func(r QualityRow) string { return count(r.AtLeast) + " of " + count(r.Seeds) + " seeds" }},
+	})
+}
