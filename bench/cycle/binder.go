@@ -7,15 +7,16 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
-	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
 )
 
 const noBindName = "NoBind"
 
-// bindNothing puts NoBind into the place of DefaultBinder.
+// bindNothing puts NoBind into the place of whatever binds.
 func bindNothing(profile *schedulerconfig.KubeSchedulerProfile) {
-	profile.Plugins.Bind.Disabled = append(profile.Plugins.Bind.Disabled, schedulerconfig.Plugin{Name: names.DefaultBinder})
-	profile.Plugins.Bind.Enabled = append(profile.Plugins.Bind.Enabled, schedulerconfig.Plugin{Name: noBindName})
+	profile.Plugins.Bind = schedulerconfig.PluginSet{
+		Enabled:  []schedulerconfig.Plugin{{Name: noBindName}},
+		Disabled: []schedulerconfig.Plugin{{Name: "*"}},
+	}
 }
 
 // binding is what a Bind plugin is asked for.

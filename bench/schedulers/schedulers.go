@@ -7,7 +7,8 @@
 //	berth          Berth's built-in profile with its fast path
 //	floor          the same profile with a node that is picked without looking: what
 //	               the framework itself costs to run its plugins on one node
-//	null           the next node, and no plugins but those that a profile must have
+//	null           the next node, no plugins but those that a profile must have, and
+//	               Berth's binder: what there is to reach
 //
 // All go by the name default-scheduler, which takes the pods that name none.
 package schedulers
@@ -28,6 +29,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/engine"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/plugins/boundedbinder"
 )
 
 // The names of the schedulers.
@@ -71,9 +73,12 @@ func New(name string, places Places) (*Scheduler, error) {
 	case Floor:
 		s.Plugins, s.profile, s.attach = fastpath.New().Plugins(), engine.BuiltinProfile, verified(places)
 	case Null:
-		s.profile, s.attach = emptyProfile, blind(places)
+		s.Plugins, s.profile, s.attach = frameworkruntime.Registry{}, emptyProfile, blind(places)
 	default:
 		return nil, fmt.Errorf("there is no scheduler %q", name)
+	}
+	if s.Plugins != nil {
+		s.Plugins[boundedbinder.Name] = engine.BindingPlugin(engine.DefaultBindings)
 	}
 	return s, nil
 }
@@ -130,11 +135,11 @@ func emptyProfile() (*schedulerconfig.KubeSchedulerProfile, error) {
 		return nil, err
 	}
 	profile.Plugins = &schedulerconfig.Plugins{MultiPoint: schedulerconfig.PluginSet{
-		Enabled:  []schedulerconfig.Plugin{{Name: names.PrioritySort}, {Name: names.GangScheduling}, {Name: names.DefaultBinder}},
+		Enabled:  []schedulerconfig.Plugin{{Name: names.PrioritySort}, {Name: names.GangScheduling}, {Name: boundedbinder.Name}},
 		Disabled: []schedulerconfig.Plugin{{Name: "*"}},
 	}}
 	profile.PluginConfig = slices.DeleteFunc(profile.PluginConfig, func(c schedulerconfig.PluginConfig) bool {
-		return c.Name != names.GangScheduling && c.Name != names.DefaultBinder
+		return c.Name != names.GangScheduling
 	})
 	return profile, nil
 }

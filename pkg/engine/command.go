@@ -58,7 +58,7 @@ func NewCommand() (*cobra.Command, error) {
 		return nil, err
 	}
 	upstream := options.NewOptions()
-	own := &Options{GangGracePeriod: time.Minute, ScheduledEventsPerSecond: DefaultScheduledEvents}
+	own := &Options{GangGracePeriod: time.Minute, Bindings: DefaultBindings, ScheduledEventsPerSecond: DefaultScheduledEvents}
 	cmd := &cobra.Command{
 		Use:          "berth",
 		Short:        "A second Kubernetes scheduler for GPU clusters",
@@ -83,6 +83,8 @@ func NewCommand() (*cobra.Command, error) {
 	fs := sets.FlagSet("gangs")
 	fs.DurationVar(&own.GangGracePeriod, "gang-grace-period", own.GangGracePeriod,
 		"How long a gang that is bound by half, as after the death of a leader, may make no progress before its bound pods are evicted.")
+	fs.IntVar(&own.Bindings, "bindings-in-flight", own.Bindings,
+		"How many bindings are under way at once. One connection to the API server carries 100 requests; beyond that each opens another, at the cost of a TLS handshake.")
 	fs.IntVar(&own.ScheduledEventsPerSecond, "scheduled-events-per-second", own.ScheduledEventsPerSecond,
 		"How many events a second may say that a pod without a gang was placed, ten times as many in a moment; 0 for none. An event costs the API server as much as the bind, and the pod says where it is.")
 	fs.BoolVar(&own.ReplaceDefault, "replace-default-scheduler", own.ReplaceDefault,

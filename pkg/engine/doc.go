@@ -17,7 +17,7 @@
 //
 // What the scheduler writes passes a budget. It gets a client and recorders of ours:
 //
-//   - a bind is one write, as it is;
+//   - a bind is one write, and few are under way at once (package boundedbinder);
 //   - the condition of a pod that waits is written later, once, and only if it says
 //     something new (conditions.go);
 //   - the status of a translated group goes to the object that declared the gang,
@@ -31,7 +31,7 @@
 //
 // What each odd gang gets for an answer is package gang's to say; see its Code.
 //
-// Files: command.go (flags, set-up, run), profile.go (gates, built-in profile, what
+// Files: command.go and options.go (flags, set-up, run), profile.go (gates, built-in profile, what
 // a user's configuration may not do), engine.go (wiring, leadership), informers.go
 // and source.go (what the scheduler reads), kinds.go and bridge.go (where gangs come
 // from), gate.go (when a gang's pods may enter), client.go, conditions.go,

@@ -27,6 +27,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/plugins/boundedbinder"
 	"github.com/berth-dev/berth/pkg/plugins/ganggate"
 	"github.com/berth-dev/berth/pkg/state"
 )
@@ -46,6 +47,7 @@ type engine struct {
 	budget     *EventBudget
 	gate       *gate
 	fast       *fastpath.Path
+	bindings   int
 
 	leadOnce sync.Once
 	leading  atomic.Bool
@@ -72,7 +74,7 @@ func install(cc *schedulerserverconfig.Config, informerName *cache.InformerName,
 	}
 
 	source := newPodGroupSource()
-	e := &engine{reporter: newReporter(clock.RealClock{}, dynamicClient), gate: newGate(), fast: fastpath.New()}
+	e := &engine{reporter: newReporter(clock.RealClock{}, dynamicClient), gate: newGate(), fast: fastpath.New(), bindings: options.Bindings}
 	b := newBridge(source, e.gate, e.reporter)
 	e.gangs = state.NewGangs(ours, b, clock.RealClock{})
 	e.gate.gangs = e.gangs
@@ -123,6 +125,7 @@ func (e *engine) plugins() frameworkruntime.Registry {
 	registry[ganggate.Name] = func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
 		return ganggate.New(e.gate), nil
 	}
+	registry[boundedbinder.Name] = BindingPlugin(e.bindings)
 	return registry
 }
 

@@ -1,18 +1,23 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/component-base/featuregate"
+	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/features"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config/latest"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/defaultbinder"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
+	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 
+	"github.com/berth-dev/berth/pkg/plugins/boundedbinder"
 	"github.com/berth-dev/berth/pkg/plugins/nodepacking"
 )
 
@@ -95,6 +100,8 @@ func BuiltinProfile() (*schedulerconfig.KubeSchedulerProfile, error) {
 	for _, name := range []string{names.NodeResourcesFit, names.NodeResourcesBalancedAllocation, names.ImageLocality} {
 		plugins.Score.Disabled = append(plugins.Score.Disabled, schedulerconfig.Plugin{Name: name})
 	}
+	plugins.Bind.Enabled = append(plugins.Bind.Enabled, schedulerconfig.Plugin{Name: boundedbinder.Name})
+	plugins.Bind.Disabled = append(plugins.Bind.Disabled, schedulerconfig.Plugin{Name: names.DefaultBinder})
 	for i := range profile.PluginConfig {
 		if args, ok := profile.PluginConfig[i].Args.(*schedulerconfig.PodTopologySpreadArgs); ok {
 			// No spreading that the pod does not ask for.
@@ -125,31 +132,14 @@ func nameLease(cfg *schedulerconfig.KubeSchedulerConfiguration) {
 	}
 }
 
-// DefaultScheduledEvents is how many events a second say that a plain pod was placed,
-// unless a flag says otherwise; maxScheduledEvents is what a flag may say.
-const (
-	DefaultScheduledEvents = 10
-	maxScheduledEvents     = 10_000
-)
-
-// Options are Berth's own flags.
-type Options struct {
-	// GangGracePeriod is how long a gang that is bound by half may make no progress
-	// before its bound pods are evicted.
-	GangGracePeriod time.Duration
-	// ScheduledEventsPerSecond is how many events say that a plain pod was placed.
-	ScheduledEventsPerSecond int
-	// ReplaceDefault lets a profile be named default-scheduler.
-	ReplaceDefault bool
-}
-
-// Validate reports options that make no sense.
-func (o *Options) Validate() error {
-	if o.GangGracePeriod < time.Second {
-		return fmt.Errorf("--gang-grace-period=%s is too short to finish a gang in; give at least 1s", o.GangGracePeriod)
+// BindingPlugin builds the plugin that binds pods, so many at a time.
+func BindingPlugin(atATime int) frameworkruntime.PluginFactory {
+	slots := boundedbinder.NewSlots(atATime)
+	return func(ctx context.Context, _ runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
+		next, err := defaultbinder.New(ctx, nil, handle)
+		if err != nil {
+			return nil, fmt.Errorf("building %s: %w", boundedbinder.Name, err)
+		}
+		return boundedbinder.New(next.(fwk.BindPlugin), slots), nil
 	}
-	if o.ScheduledEventsPerSecond < 0 || o.ScheduledEventsPerSecond > maxScheduledEvents {
-		return fmt.Errorf("--scheduled-events-per-second=%d must be from 0, for none, to %d", o.ScheduledEventsPerSecond, maxScheduledEvents)
-	}
-	return nil
 }

@@ -92,7 +92,7 @@ func TestCheckGangEngine(t *testing.T) {
 
 func TestOptionsValidate(t *testing.T) {
 	for grace, valid := range map[time.Duration]bool{time.Minute: true, time.Second: true, time.Millisecond: false, 0: false, -time.Minute: false} {
-		if err := (&Options{GangGracePeriod: grace}).Validate(); (err == nil) != valid {
+		if err := (&Options{GangGracePeriod: grace, Bindings: 1}).Validate(); (err == nil) != valid {
 			t.Errorf("a grace period of %s: %v, want it valid: %v", grace, err, valid)
 		}
 	}
