@@ -26,7 +26,7 @@ NODES ?= 2500
 # Packages whose tests start real processes (etcd, kube-apiserver). They run
 # in test-integration, and not under the race detector, which does not see
 # into another process and makes this one several times slower.
-INTEGRATION := ^$(MODULE)/(test/integration|pkg/localcluster)(/|$$)
+INTEGRATION := ^$(MODULE)/(test/integration|pkg/localcluster|bench/perf)(/|$$)
 
 ##@ Use
 
@@ -100,12 +100,35 @@ test-race: ## Run the unit tests of pkg/ under the race detector
 
 # One package at a time: each has an API server of its own.
 .PHONY: test-integration
-test-integration: ## Run the tests against a real etcd and API server
+test-integration: ## Run the tests against a real etcd and API server, the benchmarks' among them
 	go test -count=1 -p 1 -timeout 30m $$(go list ./... | grep -E '$(INTEGRATION)')
 
 .PHONY: manifests-check
 manifests-check: ## Render the manifests and check every object in them
 	go test -count=1 ./manifests/...
+
+##@ Measure
+
+# A part of the benchmarks: make bench TOPICS=gpu-single,gangs-64 RUNS=1
+TOPICS ?=
+RUNS ?= 3
+
+.PHONY: bench
+bench: ## Measure schedulers at 2,500 nodes (TOPICS=gpu-single RUNS=1 for a part)
+	go run ./bench/perf --topics '$(TOPICS)' --runs $(RUNS)
+ifeq ($(TOPICS),)
+	go run ./bench/cycle --runs $(RUNS)
+endif
+	go run ./bench/render
+
+.PHONY: bench-cycle
+bench-cycle: ## Measure scheduling cycles without an API server, at 2,500 to 25,000 nodes
+	go run ./bench/cycle --runs $(RUNS)
+	go run ./bench/render
+
+.PHONY: bench-tables
+bench-tables: ## Write the tables of bench/README.md from the results that are checked in
+	go run ./bench/render --report bench/results/report.json --readme bench/README.md
 
 ##@ Maintain
 
@@ -119,7 +142,7 @@ gofmt:
 	if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
 
 .PHONY: verify
-verify: gofmt verify-generated verify-tidy verify-sums verify-versions ## Check generated code, formatting and modules
+verify: gofmt verify-generated verify-tables verify-tidy verify-sums verify-versions ## Check generated code, formatting and modules
 
 # Whatever `make generate` changes is stale by definition, so no list of
 # generated files is kept here. On failure the tree has the fresh ones.
@@ -130,6 +153,10 @@ verify-generated:
 	@before=$$($(CHECKSUMS)); \
 	$(MAKE) generate; \
 	if ! diff <(echo "$$before") <($(CHECKSUMS)); then echo "generated code was stale: commit what make generate wrote"; exit 1; fi
+
+.PHONY: verify-tables
+verify-tables:
+	@go run ./bench/render --report bench/results/report.json --readme bench/README.md --check
 
 .PHONY: verify-tidy
 verify-tidy:

@@ -27,8 +27,14 @@
 //     scheduler_podgroup_scheduling_algorithm_duration_seconds has it. In the rest of
 //     its cycle the framework assumes the pods and starts their bindings.
 //
+// # Packing
+//
+// Fast must not be worse. For each seed, pods of 1, 2, 4 and 8 GPUs come until 70 % of
+// the GPUs are asked for, and then a random one goes for each that comes, until each was
+// replaced twice in the mean. The nodes that are wholly free in the end are counted: the
+// room for the next gang. upstream-pack and berth see the same history.
+//
 // Files: main.go (flags, rounds), cluster.go (nodes and pods), rig.go (a scheduler
 // without an API server), binder.go (the Bind plugin), counter.go (nodes for floor
-// and null), measure.go (pods and gangs), table.go (medians, ratios, what is printed
-// and written).
+// and null), measure.go (pods and gangs), quality.go (packing), results.go (medians).
 package main

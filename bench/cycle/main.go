@@ -13,6 +13,7 @@ import (
 	"k8s.io/component-base/logs"
 	"k8s.io/klog/v2"
 
+	"github.com/berth-dev/berth/bench/report"
 	"github.com/berth-dev/berth/bench/schedulers"
 	"github.com/berth-dev/berth/pkg/engine"
 )
@@ -30,7 +31,8 @@ The schedulers are
 
 Each round measures every one of them on every cluster, one after another; medians of
 the rounds are reported, and the spread, which is (greatest - least) / median. On an
-empty cluster a gang is placed as well.
+empty cluster a gang is placed as well. At last, upstream-pack and berth pack random
+histories of pods that come and go, and the nodes are counted that are left free.
 
 All of it takes about ten minutes. A cluster of 25,000 nodes needs half a gigabyte of
 memory. Leave the machine alone meanwhile.`
@@ -47,6 +49,8 @@ type options struct {
 	time       time.Duration
 	pods       int
 	gang       int
+	seeds      int
+	packed     int
 	out        string
 	cpuProfile string
 }
@@ -81,6 +85,8 @@ func command() *cobra.Command {
 	fs.DurationVar(&o.time, "time", 2*time.Second, "How long one measurement may take.")
 	fs.IntVar(&o.pods, "pods", 50_000, "How many pods one measurement places at most.")
 	fs.IntVar(&o.gang, "gang", 1000, "Size of the gang of 8-GPU pods that is measured on empty clusters; 0 for none.")
+	fs.IntVar(&o.seeds, "seeds", 20, "How many random histories of pods are packed to compare the nodes left free; 0 for none.")
+	fs.IntVar(&o.packed, "packed-nodes", 500, "Size of the cluster that they are packed onto.")
 	fs.StringVar(&o.out, "out", "bench/out/cycle.json", "Where the results are written.")
 	fs.StringVar(&o.cpuProfile, "cpuprofile", "", "Where a CPU profile of everything is written.")
 	return cmd
@@ -102,6 +108,9 @@ func (o *options) validate() error {
 	}
 	if o.runs < 1 || o.pods < 1 || o.time <= 0 {
 		return fmt.Errorf("--runs=%d, --pods=%d, --time=%s: each must be positive", o.runs, o.pods, o.time)
+	}
+	if o.seeds < 0 || o.packed < 1 {
+		return fmt.Errorf("--seeds=%d must not be negative, and --packed-nodes=%d must be at least 1", o.seeds, o.packed)
 	}
 	if o.gang > slices.Min(o.nodes) {
 		return fmt.Errorf("--gang=%d: its pods take a node each, and the smallest cluster has %d", o.gang, slices.Min(o.nodes))
@@ -131,15 +140,22 @@ func (o *options) run() error {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	all, err := o.measure()
-	if err != nil {
+	all := report.Report{Environment: report.Here()}
+	if err := o.measure(&all); err != nil {
 		return err
 	}
-	if err := write(o.out, all); err != nil {
+	if o.seeds > 0 {
+		rows, err := quality(o.seeds, o.packed)
+		if err != nil {
+			return err
+		}
+		all.Quality = rows
+	}
+	if err := all.Write(o.out); err != nil {
 		return err
 	}
-	if err := show(os.Stdout, all); err != nil {
-		return err
+	for _, table := range []string{report.CycleTable(all.Cycles), report.GangTable(all.Gangs), report.QualityTable(all.Quality)} {
+		fmt.Println(table)
 	}
 	fmt.Println("written:", o.out)
 	return nil
@@ -149,8 +165,9 @@ type discard struct{}
 
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
-// measure runs all rounds.
-func (o *options) measure() (findings, error) {
+// measure runs all rounds. What was found is written after each, so that nothing is
+// lost if the program is stopped.
+func (o *options) measure(all *report.Report) error {
 	found := newResults()
 	start := time.Now()
 	total := o.runs * len(o.nodes) * len(o.fills) * len(o.schedulers)
@@ -161,7 +178,7 @@ func (o *options) measure() (findings, error) {
 				for _, name := range o.schedulers {
 					p := place{name, nodes, fill}
 					if err := o.one(found, p); err != nil {
-						return findings{}, fmt.Errorf("round %d, %s on %d nodes, %s: %w", round+1, name, nodes, fill, err)
+						return fmt.Errorf("round %d, %s on %d nodes, %s: %w", round+1, name, nodes, fill, err)
 					}
 					done++
 					elapsed := time.Since(start)
@@ -171,8 +188,12 @@ func (o *options) measure() (findings, error) {
 				}
 			}
 		}
+		all.Cycles, all.Gangs = found.cycles(), found.gangRows(o.gang)
+		if err := all.Write(o.out); err != nil {
+			return err
+		}
 	}
-	return findings{Cycles: found.cycles(), Gangs: found.gangRows(o.gang)}, nil
+	return nil
 }
 
 func last(samples []sample) float64 {

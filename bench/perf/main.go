@@ -85,7 +85,8 @@ func singleCommand() *cobra.Command {
 }
 
 func (o *options) validate() error {
-	if len(o.topics) == 0 {
+	if len(o.topics) == 0 || len(o.topics) == 1 && o.topics[0] == "" {
+		o.topics = nil
 		for _, t := range topics {
 			o.topics = append(o.topics, t.name)
 		}

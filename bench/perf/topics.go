@@ -59,7 +59,7 @@ var (
 var topics = []topic{
 	{
 		name: "gpu-single", what: "pods of one GPU", gpus: "1", who: everyone,
-		full: sizes{nodes: 2500, pods: 6000}, small: sizes{nodes: 60, pods: 200},
+		full: sizes{nodes: 2500, pods: 8000}, small: sizes{nodes: 60, pods: 200},
 	},
 	{
 		name: "gpu-mix", what: "pods of 1, 2, 4 and 8 GPUs, 40, 25, 20 and 15 % of them", gpus: "mix", who: everyone,

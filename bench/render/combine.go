@@ -23,6 +23,9 @@ func (o *options) combine(out io.Writer) error {
 	if !hasPerf && !hasCycle {
 		return fmt.Errorf("--in=%s: there is neither perf.json nor cycle.json: run make bench or make bench-cycle first", o.in)
 	}
+	if a, b := perf.Environment.Commit, cycle.Environment.Commit; hasPerf && hasCycle && a != b {
+		fmt.Fprintf(out, "beware: perf.json is of commit %q and cycle.json of %q; the report says the first\n", a, b)
+	}
 	all := merge(perf, cycle)
 	data, page := filepath.Join(o.out, "report.json"), filepath.Join(o.out, "report.html")
 	if err := all.Write(data); err != nil {

@@ -69,7 +69,7 @@ func TestCombine(t *testing.T) {
 	environment := report.Environment{Date: "2026-03-01T12:00:00Z", Go: "go1.26.8", CPUs: 2}
 	perf := []report.PerfRow{{Topic: "gpu-single", Scheduler: "berth", Nodes: 2500, Pods: 10, PodsPerSecond: 900, Runs: 3}}
 	cycles := []report.CycleRow{{Scheduler: "floor", Nodes: 2500, Fill: "empty", NsPerPod: 50_000, Runs: 3}}
-	gangs := []report.GangCycleRow{{Scheduler: "berth", Nodes: 2500, Pods: 1000, MsPerGang: 30, Runs: 3}}
+	gangs := []report.GangCycleRow{{Scheduler: "berth", Nodes: 2500, Pods: 1000, MsPerGang: 30, MsPerCycle: 40, Runs: 3}}
 	quality := []report.QualityRow{{Scheduler: "berth", Nodes: 500, Seeds: 20, FreeNodes: 31.5, AtLeast: 19, Placed: 4000}}
 	tests := []struct {
 		name  string

@@ -11,18 +11,18 @@ func TestTables(t *testing.T) {
 	r := whole()
 	tests := []struct{ name, got, want string }{
 		{"perf", PerfTable(r.Perf), `
-| topic      | scheduler     | pods/s | spread | of upstream-pack | of null | cycle p50 / p99 µs | CPU s per 1,000 pods | API writes a pod |
-| ---------- | ------------- | -----: | -----: | ---------------: | ------: | -----------------: | -------------------: | ---------------: |
-| gpu-single | upstream      |    420 |   10 % |             0.51 |    0.26 |        900 / 4,000 |                 2.50 |             2.00 |
-| gpu-single | upstream-pack |    820 |    5 % |             1.00 |    0.51 |        450 / 2,000 |                 1.25 |             1.75 |
-| gpu-single | berth         |  1,220 |    3 % |             1.49 |    0.75 |        300 / 1,333 |                 0.83 |             1.50 |
-| gpu-single | null          |  1,620 |    2 % |             1.98 |    1.00 |        225 / 1,000 |                 0.62 |             1.25 |
+| topic      | scheduler     | pods/s | spread | of upstream-pack | of null | cycle p50 / p99 µs | CPU s per 1,000 pods | API writes a pod | algorithm ms a gang |
+| ---------- | ------------- | -----: | -----: | ---------------: | ------: | -----------------: | -------------------: | ---------------: | ------------------: |
+| gpu-single | upstream      |    420 |   10 % |             0.51 |    0.26 |        900 / 4,000 |                 2.50 |             2.00 |                   - |
+| gpu-single | upstream-pack |    820 |    5 % |             1.00 |    0.51 |        450 / 2,000 |                 1.25 |             1.75 |                   - |
+| gpu-single | berth         |  1,220 |    3 % |             1.49 |    0.75 |        300 / 1,333 |                 0.83 |             1.50 |                   - |
+| gpu-single | null          |  1,620 |    2 % |             1.98 |    1.00 |        225 / 1,000 |                 0.62 |             1.25 |                   - |
 `},
 		{"perf on clusters of several sizes", PerfTable([]PerfRow{{Topic: "a|b", Scheduler: "berth", Nodes: 500}, {Topic: "c", Scheduler: "berth", Nodes: 2500}}), `
-| topic | nodes | scheduler | pods/s | spread | of upstream-pack | of null | cycle p50 / p99 µs | CPU s per 1,000 pods | API writes a pod |
-| ----- | ----: | --------- | -----: | -----: | ---------------: | ------: | -----------------: | -------------------: | ---------------: |
-| a\|b  |   500 | berth     |      0 |    0 % |                - |       - |              0 / 0 |                 0.00 |             0.00 |
-| c     | 2,500 | berth     |      0 |    0 % |                - |       - |              0 / 0 |                 0.00 |             0.00 |
+| topic | nodes | scheduler | pods/s | spread | of upstream-pack | of null | cycle p50 / p99 µs | CPU s per 1,000 pods | API writes a pod | algorithm ms a gang |
+| ----- | ----: | --------- | -----: | -----: | ---------------: | ------: | -----------------: | -------------------: | ---------------: | ------------------: |
+| a\|b  |   500 | berth     |      0 |    0 % |                - |       - |              0 / 0 |                 0.00 |             0.00 |                   - |
+| c     | 2,500 | berth     |      0 |    0 % |                - |       - |              0 / 0 |                 0.00 |             0.00 |                   - |
 `},
 		{"cycle", CycleTable(r.Cycles[:6]), `
 | fill  |  nodes | scheduler     | µs a pod | of upstream-pack | of its smallest | allocations | over floor |
@@ -35,10 +35,10 @@ func TestTables(t *testing.T) {
 | empty | 25,000 | floor         |     50.0 |            0.007 |            1.00 |         248 |         +0 |
 `},
 		{"gangs", GangTable(r.Gangs), `
-| pods of the gang | nodes | scheduler     | ms a gang | spread | of upstream-pack |
-| ---------------: | ----: | ------------- | --------: | -----: | ---------------: |
-|            1,000 | 2,500 | upstream-pack |   1,500.0 |   10 % |            1.000 |
-|            1,000 | 2,500 | berth         |      30.0 |   20 % |            0.020 |
+| pods of the gang | nodes | scheduler     | ms a gang | spread | of upstream-pack | ms of the cycle |
+| ---------------: | ----: | ------------- | --------: | -----: | ---------------: | --------------: |
+|            1,000 | 2,500 | upstream-pack |   1,500.0 |   10 % |            1.000 |         2,000.0 |
+|            1,000 | 2,500 | berth         |      30.0 |   20 % |            0.020 |           800.0 |
 `},
 		{"quality", QualityTable(r.Quality), `
 | nodes | scheduler     | pods placed | nodes wholly free | at least upstream-pack's |

@@ -71,11 +71,11 @@ func perfTable(rows []PerfRow, full bool) table {
 		one{"cycle p50 / p99 µs", figures, func(r PerfRow) string { return number(r.CycleUsP50, 0) + " / " + number(r.CycleUsP99, 0) }},
 		one{"CPU s per 1,000 pods", figures, func(r PerfRow) string { return number(r.CPUSecondsPer1000Pods, 2) }},
 		one{"API writes a pod", figures, func(r PerfRow) string { return number(r.APIWritesPerPod, 2) }},
+		one{"algorithm ms a gang", figures, func(r PerfRow) string { return maybe(r.AlgorithmMsPerGang, 1) }},
 	)
 	if full {
 		columns = append(columns,
 			one{"peak heap MiB", figures, func(r PerfRow) string { return number(r.PeakHeapMiB, 0) }},
-			one{"algorithm ms a gang", figures, func(r PerfRow) string { return maybe(r.AlgorithmMsPerGang, 1) }},
 			one{"runs", figures, func(r PerfRow) string { return count(r.Runs) }},
 		)
 	}
@@ -125,6 +125,7 @@ func gangTable(rows []GangCycleRow, full bool) table {
 		{"ms a gang", figures, func(r GangCycleRow) string { return number(r.MsPerGang, 1) }},
 		{"spread", figures, func(r GangCycleRow) string { return percent(r.Spread) }},
 		{"of upstream-pack", figures, func(r GangCycleRow) string { return maybe(pack(r), 3) }},
+		{"ms of the cycle", figures, func(r GangCycleRow) string { return number(r.MsPerCycle, 1) }},
 	}
 	if full {
 		columns = append(columns, one{"runs", figures, func(r GangCycleRow) string { return count(r.Runs) }})

@@ -8,7 +8,7 @@
 //	floor          the same profile with a node that is picked without looking: what
 //	               the framework itself costs to run its plugins on one node
 //	null           the next node, no plugins but those that a profile must have, and
-//	               Berth's binder: what there is to reach
+//	               Berth's binder and activations: what there is to reach
 //
 // All go by the name default-scheduler, which takes the pods that name none.
 package schedulers
@@ -69,7 +69,11 @@ func New(name string, places Places) (*Scheduler, error) {
 		s.profile = packingProfile
 	case Berth:
 		path := fastpath.New()
-		s.Plugins, s.profile, s.attach = path.Plugins(), engine.BuiltinProfile, path.Attach
+		s.Plugins, s.profile = path.Plugins(), engine.BuiltinProfile
+		s.attach = func(sched *scheduler.Scheduler) error {
+			engine.SpareActivations(sched)
+			return path.Attach(sched)
+		}
 	case Floor:
 		s.Plugins, s.profile, s.attach = fastpath.New().Plugins(), engine.BuiltinProfile, verified(places)
 	case Null:
@@ -171,6 +175,7 @@ func verified(places Places) func(*scheduler.Scheduler) error {
 // blind places a pod where places says.
 func blind(places Places) func(*scheduler.Scheduler) error {
 	return func(sched *scheduler.Scheduler) error {
+		engine.SpareActivations(sched)
 		sched.SchedulePod = func(_ context.Context, _ framework.Framework, _ fwk.CycleState, info *framework.QueuedPodInfo) (scheduler.ScheduleResult, error) {
 			name, err := places.Next(info.Pod)
 			return scheduler.ScheduleResult{SuggestedHost: name, EvaluatedNodes: 1, FeasibleNodes: 1}, err

@@ -31,11 +31,11 @@
 //
 // What each odd gang gets for an answer is package gang's to say; see its Code.
 //
-// Files: command.go and options.go (flags, set-up, run), profile.go (gates, built-in profile, what
-// a user's configuration may not do), engine.go (wiring, leadership), informers.go
-// and source.go (what the scheduler reads), kinds.go and bridge.go (where gangs come
-// from), gate.go (when a gang's pods may enter), client.go, conditions.go,
-// recorder.go, reporter.go and refusal.go (what it writes), gist.go (what is news),
-// recovery.go, serve.go (health, metrics, debugging), metrics.go. Where pods go is
-// decided in package fastpath.
+// Files: command.go and options.go (flags, set-up, run), profile.go (gates, built-in
+// profile, what a user's configuration may not do), engine.go (wiring, leadership),
+// informers.go and source.go (what the scheduler reads), kinds.go and bridge.go (where
+// gangs come from), gate.go (when a gang's pods may enter), activator.go (when they are
+// woken), client.go, conditions.go, recorder.go, reporter.go and refusal.go (what it
+// writes), gist.go (what is news), recovery.go, serve.go (health, metrics, debugging),
+// metrics.go. Where pods go is decided in package fastpath.
 package engine

@@ -142,6 +142,7 @@ func (e *engine) attach(ctx context.Context, sched *scheduler.Scheduler) error {
 	if err := e.fast.Attach(sched); err != nil {
 		return err
 	}
+	SpareActivations(sched)
 	e.gate.activate = sched.SchedulingQueue.Activate
 	sched.FailureHandler = e.reporter.observeRefusals(sched.FailureHandler)
 	next := sched.NextEntity
