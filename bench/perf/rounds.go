@@ -88,7 +88,7 @@ func (o *options) singles() ([]single, error) {
 				return nil, err
 			}
 			for _, who := range o.schedulers {
-				if !t.runs(who) {
+				if !t.runs(who, round) {
 					continue
 				}
 				s := single{topic: name, scheduler: who, small: o.small}

@@ -36,6 +36,17 @@ func (free Amounts) Fits(request Amounts) bool {
 		(request.Pods == 0 || request.Pods <= free.Pods)
 }
 
+// Plus returns what is free after a request was given back.
+func (free Amounts) Plus(request Amounts) Amounts {
+	if request.Devices != 0 && request.Kind == free.Kind {
+		free.Devices += request.Devices
+	}
+	free.CPU += request.CPU
+	free.Memory += request.Memory
+	free.Pods += request.Pods
+	return free
+}
+
 // minus returns what is left of free after a request was taken.
 func (free Amounts) minus(request Amounts) Amounts {
 	if request.Devices != 0 {

@@ -9,6 +9,8 @@ import (
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	internalcache "k8s.io/kubernetes/pkg/scheduler/backend/cache"
+
+	"github.com/berth-dev/berth/pkg/core/pack"
 )
 
 // watchedCache is the scheduler's cache, with a note of every node that changes. A
@@ -23,10 +25,22 @@ type watchedCache struct {
 	// which they first did, spare a slice to note the next in.
 	noted, spare []string
 	has          map[string]bool
+	// released is what pods gave back on the noted nodes; before is the same of those
+	// that path is about to read, and is dropped by it.
+	released, before map[string]release
+}
+
+// release is what was given back on a node.
+type release struct {
+	// pods are the amounts of pods that are gone. They are on one node, which has one
+	// kind of device.
+	pods []pack.Amounts
+	// unknown says that more than pods changed.
+	unknown bool
 }
 
 func newWatchedCache(inner internalcache.Cache, path *Path) *watchedCache {
-	return &watchedCache{Cache: inner, path: path, has: map[string]bool{}}
+	return &watchedCache{Cache: inner, path: path, has: map[string]bool{}, released: map[string]release{}}
 }
 
 // note notes a node; "" stands for none.
@@ -57,34 +71,88 @@ func (c *watchedCache) changePod(change func() error, pods ...*corev1.Pod) error
 	return change()
 }
 
+// dropPod changes the cache so that a pod is on no node.
+func (c *watchedCache) dropPod(change func() error, pod *corev1.Pod) error {
+	return c.changePod(func() error {
+		// What it takes is what the cache has of it.
+		if known, err := c.GetPod(pod); err == nil && known.Spec.NodeName != "" {
+			r := c.released[known.Spec.NodeName]
+			r.pods = append(r.pods, c.path.Request(known))
+			c.released[known.Spec.NodeName] = r
+		}
+		return change()
+	}, pod)
+}
+
+// otherwise notes that nodes change in other ways than by losing a pod.
+func (c *watchedCache) otherwise(names ...string) {
+	for _, name := range names {
+		if name != "" {
+			c.released[name] = release{unknown: true}
+		}
+	}
+}
+
+// givenBack returns what pods have given back on a node since path has read it; false
+// if it changed in other ways. Path's lock is held.
+func (c *watchedCache) givenBack(node string) (pack.Amounts, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var all pack.Amounts
+	for _, r := range []release{c.before[node], c.released[node]} {
+		if r.unknown {
+			return pack.Amounts{}, false
+		}
+		for _, a := range r.pods {
+			if a.Devices > 0 {
+				all.Kind = a.Kind
+			}
+			all = all.Plus(a)
+		}
+	}
+	return all, true
+}
+
 func (c *watchedCache) AssumePod(logger klog.Logger, pod *corev1.Pod) error {
 	return c.changePod(func() error { return c.Cache.AssumePod(logger, pod) }, pod)
 }
 
 func (c *watchedCache) ForgetPod(logger klog.Logger, pod *corev1.Pod) error {
-	return c.changePod(func() error { return c.Cache.ForgetPod(logger, pod) }, pod)
+	return c.dropPod(func() error { return c.Cache.ForgetPod(logger, pod) }, pod)
 }
 
 func (c *watchedCache) RemoveAssumedPod(logger klog.Logger, pod *corev1.Pod) error {
-	return c.changePod(func() error { return c.Cache.RemoveAssumedPod(logger, pod) }, pod)
+	return c.dropPod(func() error { return c.Cache.RemoveAssumedPod(logger, pod) }, pod)
 }
 
 func (c *watchedCache) AddPod(logger klog.Logger, pod *corev1.Pod) error {
-	return c.changePod(func() error { return c.Cache.AddPod(logger, pod) }, pod)
+	return c.changePod(func() error {
+		// It may have been assumed elsewhere, which is given back then.
+		if node := c.holder(pod); node != pod.Spec.NodeName {
+			c.otherwise(node)
+		}
+		return c.Cache.AddPod(logger, pod)
+	}, pod)
 }
 
 func (c *watchedCache) UpdatePod(logger klog.Logger, oldPod, newPod *corev1.Pod) error {
-	return c.changePod(func() error { return c.Cache.UpdatePod(logger, oldPod, newPod) }, oldPod, newPod)
+	return c.changePod(func() error {
+		if old, now := oldPod.Spec.NodeName, newPod.Spec.NodeName; old != now || c.path.Request(oldPod) != c.path.Request(newPod) {
+			c.otherwise(c.holder(oldPod), old, now)
+		}
+		return c.Cache.UpdatePod(logger, oldPod, newPod)
+	}, oldPod, newPod)
 }
 
 func (c *watchedCache) RemovePod(logger klog.Logger, pod *corev1.Pod) error {
-	return c.changePod(func() error { return c.Cache.RemovePod(logger, pod) }, pod)
+	return c.dropPod(func() error { return c.Cache.RemovePod(logger, pod) }, pod)
 }
 
 func (c *watchedCache) AddNode(logger klog.Logger, node *corev1.Node) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.note(node.Name)
+	c.otherwise(node.Name)
 	c.Cache.AddNode(logger, node)
 }
 
@@ -92,6 +160,7 @@ func (c *watchedCache) UpdateNode(logger klog.Logger, oldNode, newNode *corev1.N
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.note(newNode.Name)
+	c.otherwise(newNode.Name)
 	c.Cache.UpdateNode(logger, oldNode, newNode)
 }
 
@@ -112,6 +181,7 @@ func (c *watchedCache) UpdateSnapshot(logger klog.Logger, snapshot *internalcach
 	noted := c.noted
 	c.noted, c.spare = c.spare[:0], noted
 	clear(c.has)
+	c.before, c.released = c.released, map[string]release{}
 	c.mu.Unlock()
 	c.path.read(noted, err != nil)
 	return err
@@ -122,7 +192,7 @@ func (c *watchedCache) UpdateSnapshot(logger klog.Logger, snapshot *internalcach
 func (p *Path) read(noted []string, failed bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.placement = nil
+	p.placement, p.tentative = nil, false
 	switch {
 	case failed:
 		p.unread = true
@@ -134,6 +204,14 @@ func (p *Path) read(noted []string, failed bool) {
 		}
 		p.readTouched()
 	}
+	p.cache.forgetBefore()
+}
+
+// forgetBefore drops what was given back before the nodes were read.
+func (c *watchedCache) forgetBefore() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.before = nil
 }
 
 // readTouched reads the nodes that changed within this cycle.

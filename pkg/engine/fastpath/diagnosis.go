@@ -36,7 +36,7 @@ func (p *Path) diagnose(pod *corev1.Pod, shape *shape) *framework.FitError {
 			reasons[reason] += n
 		}
 	}
-	if p.index.AnyBelow(corev1helpers.PodPriority(pod)) {
+	if p.mayPreempt(pod) {
 		// Preemption may help: it chooses among the nodes by their status.
 		p.eachStatus(shape, nodes, diagnosis.NodeToStatus.Set)
 	} else {
@@ -45,6 +45,11 @@ func (p *Path) diagnose(pod *corev1.Pod, shape *shape) *framework.FitError {
 		diagnosis.PreFilterMsg = histogram(reasons)
 	}
 	return &framework.FitError{Pod: pod, NumAllNodes: p.snapshot.NumNodesInPlacement(), Diagnosis: diagnosis}
+}
+
+// mayPreempt reports whether pods of a lower priority are somewhere.
+func (p *Path) mayPreempt(pod *corev1.Pod) bool {
+	return p.index.AnyBelow(corev1helpers.PodPriority(pod))
 }
 
 // eachStatus calls set with the status of every node, or of those in nodes.

@@ -29,6 +29,9 @@
 // from the counts of the answers. If pods of lower priority are somewhere, it also
 // gets the status of each node, for preemption to choose from.
 //
+// The scheduling queue is wrapped (queue.go), so that pods that come and go elsewhere
+// do not have such a pod tried again, nor looked at one by one.
+//
 // # Ranks
 //
 // The order of nodes is that of the plugin NodePacking, whose scores put the same
@@ -37,7 +40,7 @@
 // PreferNoSchedule that the pod does not tolerate come last.
 //
 // Files: path.go (set-up), cache.go (what feeds the index), schedule.go (the way of
-// a pod), reason.go (who takes the framework's way), shape.go (which pods are alike),
-// answers.go (what nodes said), diagnosis.go (why there is no place), drift.go (does
-// the index agree with the listers), metrics.go.
+// a pod), queue.go (who is tried again), reason.go (who takes the framework's way),
+// shape.go (which pods are alike), answers.go (what nodes said), diagnosis.go (why there
+// is no place), drift.go (does the index agree with the listers), metrics.go.
 package fastpath

@@ -27,6 +27,7 @@ type Path struct {
 	original schedulePodFunc
 	snapshot *internalcache.Snapshot
 	cache    *watchedCache
+	queue    *sparingQueue
 	// profiles are those with the plugin NodePacking, by name.
 	profiles map[string]*profile
 	// policies are those of the profiles whose plugin was built, by name.
@@ -39,8 +40,11 @@ type Path struct {
 	index *state.Index
 	// unread is set while the index has not read the snapshot as a whole.
 	unread bool
-	// touched are nodes to read anew before the next pod.
-	touched []string
+	// touched are nodes to read anew before the next pod. tentative is set from when
+	// there was one until the next snapshot: the index may have pods on nodes that will
+	// not stay.
+	touched   []string
+	tentative bool
 	// placement is what the group of this cycle is restricted to, with its nodes.
 	placement      *fwk.Placement
 	placementNodes pack.Set
@@ -125,6 +129,8 @@ func (p *Path) Attach(sched *scheduler.Scheduler) error {
 	p.sched = sched
 	p.cache = newWatchedCache(sched.Cache, p)
 	sched.Cache = p.cache
+	p.queue = newSparingQueue(sched.SchedulingQueue, p)
+	sched.SchedulingQueue = p.queue
 	p.original = sched.SchedulePod
 	sched.SchedulePod = p.schedulePod
 	return nil
@@ -169,5 +175,5 @@ func (p *Path) Number(node string) pack.NodeID {
 func (p *Path) Touched(node string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.touched = append(p.touched, node)
+	p.touched, p.tentative = append(p.touched, node), true
 }

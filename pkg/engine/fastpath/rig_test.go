@@ -37,7 +37,9 @@ type rig struct {
 	sched *scheduler.Scheduler
 	path  *Path
 	fw    framework.Framework
-	// nodes and pods are what informers would have.
+	// informers do not run.
+	informers informers.SharedInformerFactory
+	// nodes and pods are what they would have.
 	nodes, pods cache.Indexer
 }
 
@@ -84,7 +86,8 @@ func tryRig(t testing.TB, profiles ...schedulerconfig.KubeSchedulerProfile) (*ri
 	client := fake.NewClientset()
 	path := New()
 	recorder := func(string) events.EventRecorderLogger { return events.NewFakeRecorder(1000) }
-	sched, err := scheduler.New(t.Context(), client, informers.NewSharedInformerFactory(client, 0), nil, recorder,
+	factory := informers.NewSharedInformerFactory(client, 0)
+	sched, err := scheduler.New(t.Context(), client, factory, nil, recorder,
 		scheduler.WithProfiles(profiles...), scheduler.WithFrameworkOutOfTreeRegistry(path.Plugins()))
 	if err != nil {
 		return nil, err
@@ -94,7 +97,7 @@ func tryRig(t testing.TB, profiles ...schedulerconfig.KubeSchedulerProfile) (*ri
 	}
 	indexers := cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc}
 	return &rig{
-		t: t, sched: sched, path: path, fw: sched.Profiles[profiles[0].SchedulerName],
+		t: t, sched: sched, path: path, informers: factory, fw: sched.Profiles[profiles[0].SchedulerName],
 		nodes: cache.NewIndexer(cache.MetaNamespaceKeyFunc, indexers), pods: cache.NewIndexer(cache.MetaNamespaceKeyFunc, indexers),
 	}, nil
 }

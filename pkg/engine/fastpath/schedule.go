@@ -8,6 +8,7 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
 	schedulermetrics "k8s.io/kubernetes/pkg/scheduler/metrics"
 
 	"github.com/berth-dev/berth/pkg/core/pack"
@@ -24,6 +25,7 @@ func (p *Path) schedulePod(ctx context.Context, schedFramework framework.Framewo
 	if reason == "" {
 		return result, err
 	}
+	p.queue.tried(info.Pod, false, pack.Amounts{})
 	fullWay.WithLabelValues(string(reason)).Inc()
 	return p.original(ctx, schedFramework, cycle, info)
 }
@@ -77,11 +79,13 @@ func (p *Path) try(ctx context.Context, schedFramework framework.Framework, cycl
 		return result, "", s.failed
 	case found:
 		fastWay.WithLabelValues(outcomePlaced).Inc()
+		p.queue.tried(info.Pod, false, pack.Amounts{})
 		return scheduler.ScheduleResult{SuggestedHost: s.node, EvaluatedNodes: s.asked, FeasibleNodes: 1}, "", nil
 	case s.unkept > 0:
 		return result, ReasonRefused, nil
 	}
 	fastWay.WithLabelValues(outcomeRefused).Inc()
+	p.queue.tried(info.Pod, !p.mayPreempt(info.Pod), s.request)
 	return result, "", p.diagnose(info.Pod, s.shape)
 }
 
@@ -207,6 +211,9 @@ func (s *search) ask(id pack.NodeID) bool {
 	if status.Code() == fwk.Error {
 		s.failed = status.AsError()
 		return false
+	}
+	if status.Plugin() == names.PodTopologySpread {
+		s.path.queue.spreads.Store(true)
 	}
 	// Pods nominated to a node are there for the plugins, and no change of the node
 	// tells when they are not.

@@ -1,0 +1,170 @@
+package fastpath
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
+	fwk "k8s.io/kube-scheduler/framework"
+	internalqueue "k8s.io/kubernetes/pkg/scheduler/backend/queue"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+
+	"github.com/berth-dev/berth/pkg/core/pack"
+)
+
+// sparingQueue is the scheduling queue, without the look at every pending pod for
+// events that can help none of them:
+//
+//   - A pod that was placed takes room and gives none, and a pod of which nothing
+//     changed that matters, as when it starts to run, does neither. They help those
+//     only that wait for other pods: by affinity, by spread, in a gang.
+//   - A pod that is gone gives room on its node. If that is too little for a pod which
+//     every node had refused for lack of room, it does not help that pod.
+//
+// Upstream looks at all pending pods for the first, and tries all of them again for
+// the second. Thousands that fit nowhere then stand in the way of those that do.
+type sparingQueue struct {
+	internalqueue.SchedulingQueue
+	path *Path
+
+	// spreads is set once a pod without constraints was refused by topology spread:
+	// there are constraints by default, and every pod may wait for others.
+	spreads atomic.Bool
+
+	mu sync.Mutex
+	// waiting are the pods in the queue that may wait for other pods.
+	waiting map[types.UID]bool
+	// refused are pods that no node has room for, and nothing to preempt, with what
+	// they ask for, as of their last try.
+	refused map[types.UID]pack.Amounts
+}
+
+func newSparingQueue(inner internalqueue.SchedulingQueue, path *Path) *sparingQueue {
+	return &sparingQueue{SchedulingQueue: inner, path: path, waiting: map[types.UID]bool{}, refused: map[types.UID]pack.Amounts{}}
+}
+
+// Add adds a pod to the queue.
+func (q *sparingQueue) Add(ctx context.Context, pod *corev1.Pod) {
+	q.note(pod)
+	q.SchedulingQueue.Add(ctx, pod)
+}
+
+// Update changes a pod in the queue. If that may help the pod, the queue has it tried
+// again: until then it is as refused as before.
+func (q *sparingQueue) Update(ctx context.Context, oldPod, newPod *corev1.Pod) {
+	q.note(newPod)
+	q.SchedulingQueue.Update(ctx, oldPod, newPod)
+}
+
+// Delete takes a pod out of the queue: it is gone, or bound.
+func (q *sparingQueue) Delete(logger klog.Logger, pod *corev1.Pod) {
+	q.mu.Lock()
+	delete(q.waiting, pod.UID)
+	delete(q.refused, pod.UID)
+	q.mu.Unlock()
+	q.SchedulingQueue.Delete(logger, pod)
+}
+
+// note takes in what a pod says of itself.
+func (q *sparingQueue) note(pod *corev1.Pod) {
+	waits := inGang(pod) || reasonOf(pod) != ""
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if waits {
+		q.waiting[pod.UID] = true
+	} else {
+		delete(q.waiting, pod.UID)
+	}
+}
+
+// tried takes in how a try of a pod ended.
+func (q *sparingQueue) tried(pod *corev1.Pod, refused bool, request pack.Amounts) {
+	if inGang(pod) {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if refused {
+		q.refused[pod.UID] = request
+	} else {
+		delete(q.refused, pod.UID)
+	}
+}
+
+func inGang(pod *corev1.Pod) bool { return pod.Spec.SchedulingGroup != nil }
+
+// MoveAllToActiveOrBackoffQueue has the pods tried again that an event may help.
+func (q *sparingQueue) MoveAllToActiveOrBackoffQueue(logger klog.Logger, event fwk.ClusterEvent, oldObj, newObj any, preCheck internalqueue.PreEnqueueCheck) {
+	switch event {
+	case framework.EventAssignedPodAdd, framework.EventAssignedPodUpdate:
+		// A change of labels or amounts is another event.
+		if q.spreads.Load() {
+			break
+		}
+		q.mu.Lock()
+		nobody := len(q.waiting) == 0
+		q.mu.Unlock()
+		if nobody {
+			return
+		}
+		preCheck = both(preCheck, q.mayWait)
+	case framework.EventUnscheduledPodAdd:
+		// Only the other pods of its gang wait for it.
+		if pod, ok := newObj.(*corev1.Pod); ok && !inGang(pod) {
+			return
+		}
+	case framework.EventAssignedPodDelete:
+		if gone, ok := oldObj.(*corev1.Pod); ok {
+			if free, known := q.path.atMostFree(gone.Spec.NodeName); known {
+				preCheck = both(preCheck, func(pod *corev1.Pod) bool { return q.mayFit(pod, free) })
+			}
+		}
+	}
+	q.SchedulingQueue.MoveAllToActiveOrBackoffQueue(logger, event, oldObj, newObj, preCheck)
+}
+
+// both returns a check that is passed by who passes both; the first may be nil.
+func both(first, second internalqueue.PreEnqueueCheck) internalqueue.PreEnqueueCheck {
+	if first == nil {
+		return second
+	}
+	return func(pod *corev1.Pod) bool { return second(pod) && first(pod) }
+}
+
+func (q *sparingQueue) mayWait(pod *corev1.Pod) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.waiting[pod.UID]
+}
+
+// mayFit reports whether a pod may find room on a node that has at most this free.
+func (q *sparingQueue) mayFit(pod *corev1.Pod, free pack.Amounts) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	request, refused := q.refused[pod.UID]
+	return !refused || free.Fits(request)
+}
+
+// atMostFree returns what a node has free at most: what it had when it was last read,
+// and what pods have given back since. It is not known while nodes are changed in other
+// ways.
+func (p *Path) atMostFree(node string) (pack.Amounts, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.unread || p.tentative {
+		return pack.Amounts{}, false
+	}
+	id, ok := p.index.ID(node)
+	if !ok {
+		return pack.Amounts{}, false
+	}
+	free, ok := p.index.Pack().Free(id)
+	if !ok {
+		return pack.Amounts{}, false
+	}
+	since, ok := p.cache.givenBack(node)
+	return free.Plus(since), ok
+}
