@@ -32,7 +32,8 @@
 // Fast must not be worse. For each seed, pods of 1, 2, 4 and 8 GPUs come until 70 % of
 // the GPUs are asked for, and then a random one goes for each that comes, until each was
 // replaced twice in the mean. The nodes that are wholly free in the end are counted: the
-// room for the next gang. upstream-pack and berth see the same history.
+// room for the next gang. upstream-pack and berth see the same history and every node;
+// otherwise upstream scores a sample of the nodes, which is faster and packs worse.
 //
 // Files: main.go (flags, rounds), cluster.go (nodes and pods), rig.go (a scheduler
 // without an API server), binder.go (the Bind plugin), counter.go (nodes for floor

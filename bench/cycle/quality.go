@@ -11,6 +11,7 @@ import (
 
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
+	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	"github.com/berth-dev/berth/bench/report"
@@ -76,7 +77,9 @@ func quality(seeds, nodes int) ([]report.QualityRow, error) {
 }
 
 func newWorld(name string, nodes int, seed uint64) (*world, error) {
-	r, err := newRig(name, nodes, 0)
+	// Both see every node: upstream would score a sample.
+	everyNode := int32(100)
+	r, err := newRig(name, nodes, 0, func(p *schedulerconfig.KubeSchedulerProfile) { p.PercentageOfNodesToScore = &everyNode })
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ import (
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler"
+	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	internalcache "k8s.io/kubernetes/pkg/scheduler/backend/cache"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
@@ -44,8 +45,9 @@ type rig struct {
 	failed error
 }
 
-// newRig makes a cluster of nodes that is filled to a part, and a scheduler for it.
-func newRig(name string, nodes int, part float64) (*rig, error) {
+// newRig makes a cluster of nodes that is filled to a part, and a scheduler for it,
+// whose profile may be changed.
+func newRig(name string, nodes int, part float64, change ...func(*schedulerconfig.KubeSchedulerProfile)) (*rig, error) {
 	counter := newCounter(nodes, part)
 	who, err := schedulers.New(name, counter)
 	if err != nil {
@@ -53,7 +55,7 @@ func newRig(name string, nodes int, part float64) (*rig, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &rig{ctx: ctx, cancel: cancel, client: fake.NewClientset(), who: who, counter: counter, nodes: nodes, binder: newNoBind()}
-	if err := r.build(); err != nil {
+	if err := r.build(change); err != nil {
 		cancel()
 		return nil, fmt.Errorf("making scheduler %q: %w", name, err)
 	}
@@ -64,12 +66,15 @@ func newRig(name string, nodes int, part float64) (*rig, error) {
 	return r, nil
 }
 
-func (r *rig) build() error {
+func (r *rig) build(change []func(*schedulerconfig.KubeSchedulerProfile)) error {
 	profile, err := r.who.Profile()
 	if err != nil {
 		return err
 	}
 	bindNothing(profile)
+	for _, c := range change {
+		c(profile)
+	}
 	registry := frameworkruntime.Registry{noBindName: func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) { return r.binder, nil }}
 	maps.Copy(registry, r.who.Plugins)
 	r.sched, err = scheduler.New(r.ctx, r.client, informers.NewSharedInformerFactory(r.client, 0), nil,

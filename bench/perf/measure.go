@@ -28,7 +28,8 @@ const (
 
 // meter measures from when the scheduler is let loose to its last bind.
 type meter struct {
-	pods int
+	// pods are measured, in so many gangs.
+	pods, gangs int
 	// profile is where a CPU profile of what is measured is written, "" for none.
 	profile string
 	// ended is closed after the last bind, once everything was read.
@@ -41,7 +42,6 @@ type meter struct {
 	cycle      time.Time
 	processor  time.Duration
 	writes     float64
-	gangs      uint64
 	algorithm  float64
 	profiling  *os.File
 	last       time.Time
@@ -52,8 +52,12 @@ type meter struct {
 	cpuSeconds float64
 }
 
-func newMeter(pods int, profile string) *meter {
-	return &meter{pods: pods, profile: profile, ended: make(chan struct{})}
+func newMeter(n sizes, profile string) *meter {
+	gangs := 0
+	if n.gang > 0 {
+		gangs = n.pods / n.gang
+	}
+	return &meter{pods: n.pods, gangs: gangs, profile: profile, ended: make(chan struct{})}
 }
 
 // begin begins to measure.
@@ -64,7 +68,7 @@ func (m *meter) begin() {
 	if m.writes, err = schedulerWrites(); err != nil {
 		m.failed = err
 	}
-	m.gangs, m.algorithm = gangSearches(&m.failed)
+	m.algorithm = searching(&m.failed)
 	if m.profile != "" {
 		if m.profiling, err = os.Create(m.profile); err == nil {
 			err = pprof.StartCPUProfile(m.profiling)
@@ -108,8 +112,8 @@ func (m *meter) podBound() {
 			m.failed = fmt.Errorf("writing the CPU profile: %w", err)
 		}
 	}
-	if gangs, algorithm := gangSearches(&m.failed); gangs > m.gangs {
-		m.perGang = new((algorithm - m.algorithm) / float64(gangs-m.gangs) * 1000)
+	if m.gangs > 0 {
+		m.perGang = new((searching(&m.failed) - m.algorithm) / float64(m.gangs) * 1000)
 	}
 	time.AfterFunc(beforeCount, m.end)
 }
@@ -180,18 +184,14 @@ func processorTime(failed *error) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// gangSearches returns for how many gangs places were looked for, and the seconds.
-func gangSearches(failed *error) (uint64, float64) {
-	observer := schedulermetrics.PodGroupSchedulingAlgorithmLatency.ObserverMetric
-	seconds, err := testutil.GetHistogramMetricValue(observer)
+// searching is for how many seconds places for gangs were looked for, however often for
+// one gang.
+func searching(failed *error) float64 {
+	seconds, err := testutil.GetHistogramMetricValue(schedulermetrics.PodGroupSchedulingAlgorithmLatency.ObserverMetric)
 	if err != nil {
 		*failed = fmt.Errorf("reading the metric of gangs: %w", err)
 	}
-	gangs, err := testutil.GetHistogramMetricCount(observer)
-	if err != nil {
-		*failed = fmt.Errorf("reading the metric of gangs: %w", err)
-	}
-	return gangs, seconds
+	return seconds
 }
 
 // schedulerWrites is how many requests the API server has had that only a scheduler

@@ -56,7 +56,7 @@ func (s single) run() error {
 		return fmt.Errorf("setting the harness up: %w", err)
 	}
 	benchmark := func(b *testing.B) {
-		m := newMeter(n.pods, s.profile)
+		m := newMeter(n, s.profile)
 		attached := false
 		perf.RunBenchmarkPerfScheduling(b, file, t.name, who.Plugins, perf.WithNodeUpdateFn(
 			func(ctx ktesting.TContext, sched *scheduler.Scheduler, _ *perf.Workload, nodes *corev1.NodeList) error {

@@ -61,7 +61,7 @@ var (
 var topics = []topic{
 	{
 		name: "gpu-single", what: "pods of one GPU", gpus: "1", who: everyone,
-		full: sizes{nodes: 2500, pods: 8000}, small: sizes{nodes: 60, pods: 200},
+		full: sizes{nodes: 2500, pods: 6000}, small: sizes{nodes: 60, pods: 200},
 	},
 	{
 		name: "gpu-mix", what: "pods of 1, 2, 4 and 8 GPUs, 40, 25, 20 and 15 % of them", gpus: "mix", who: everyone,
@@ -86,14 +86,14 @@ var topics = []topic{
 	},
 	{
 		name: "full", what: "pods of one GPU on a cluster where no node has more than two free, while 20 others a second leave", gpus: "1", who: packers,
-		full:  sizes{nodes: 2500, pods: 3000, filled: 2500, filledGPUs: 6, leaving: 900, leavingPerSecond: 20},
+		full:  sizes{nodes: 2500, pods: 2500, filled: 2500, filledGPUs: 6, leaving: 900, leavingPerSecond: 20},
 		small: sizes{nodes: 60, pods: 60, filled: 60, filledGPUs: 6, leaving: 20, leavingPerSecond: 10},
 	},
 	{
 		name: "pending", what: "the same, with 5,000 pods of 8 GPUs pending that fit nowhere", gpus: "1", who: packers,
 		// It takes upstream-pack many minutes.
 		once:  []string{schedulers.UpstreamPack},
-		full:  sizes{nodes: 2500, pods: 3000, filled: 2500, filledGPUs: 6, leaving: 900, leavingPerSecond: 20, waiting: 5000},
+		full:  sizes{nodes: 2500, pods: 2500, filled: 2500, filledGPUs: 6, leaving: 900, leavingPerSecond: 20, waiting: 5000},
 		small: sizes{nodes: 60, pods: 60, filled: 60, filledGPUs: 6, leaving: 20, leavingPerSecond: 10, waiting: 50},
 	},
 }

@@ -96,7 +96,7 @@ const (
 
 // fits tells whether nodes of a shape hold a request.
 func (s shape) fits(request Amounts) fit {
-	if request.Devices > 0 && (s.kind != request.Kind || int32(s.devices) < request.Devices) {
+	if request.Devices > 0 && (s.kind != request.Kind || int32(s.devices) < min(request.Devices, MaxDevices)) {
 		return fitsNever
 	}
 	cpu, memory := level(request.CPU), level(request.Memory)

@@ -61,3 +61,31 @@ func BenchmarkSlots(b *testing.B) {
 		})
 	}
 }
+
+// Nodes on which nearly as much is left as is asked for have to be looked at, once.
+func BenchmarkOfferAmongLeftovers(b *testing.B) {
+	for _, nodes := range []int{2500, 25_000} {
+		b.Run(fmt.Sprintf("nodes=%d", nodes), func(b *testing.B) {
+			ix := NewIndex()
+			var v Verdicts
+			for id := range NodeID(nodes) {
+				cpu := int64(3850)
+				if int(id) == nodes-1 {
+					cpu = 1 << 40
+				}
+				ix.Set(id, Node{Free: Amounts{CPU: cpu, Memory: 1 << 40, Pods: 110}})
+				v.Changed(id, true)
+			}
+			request := Amounts{CPU: 4000, Pods: 1}
+			ranking := NewRanking(Policy{CPU: 1, Memory: 1})
+			among := Among{In: []*Set{v.Roomy()}, NoRoom: v.NoRoom}
+			b.ReportAllocs()
+			for b.Loop() {
+				for id := range ix.Offer(request, ranking, among) {
+					ix.Revert(ix.Take(id, request))
+					break
+				}
+			}
+		})
+	}
+}

@@ -8,11 +8,14 @@ type Among struct {
 	In []*Set
 	// Not, if there is one, is a set that does not hold it.
 	Not *Set
+	// NoRoom, if not nil, is told of nodes that were looked at and had no room. Who
+	// takes them out of a set of In has them looked at once, and not once a request.
+	NoRoom func(NodeID)
 }
 
 // Offer yields the nodes that have room for a request, best first. The index must
 // not change while the sequence is read; the sets of among may lose nodes that were
-// yielded.
+// yielded, or told to NoRoom.
 //
 // The cost of the first node is that of the shapes that were seen before it, and of
 // the nodes in between that are not among, or whose shape leaves open whether they
@@ -78,16 +81,41 @@ func (ix *Index) offerBucket(n int, f fit, request Amounts, among Among, yield f
 			id = next
 			continue
 		}
-		if (f == fitsAlways || ix.nodes[id].Free.Fits(request)) && !yield(id) {
-			return false
+		switch {
+		case f == fitsAlways || ix.nodes[id].Free.Fits(request):
+			if !yield(id) {
+				return false
+			}
+		case among.NoRoom != nil:
+			among.NoRoom(id)
 		}
 		id++
 	}
 	return true
 }
 
+// Each yields the nodes that are among, by number. There must be a set in In. The sets
+// may lose nodes that were yielded.
+func (a Among) Each() iter.Seq[NodeID] {
+	return func(yield func(NodeID) bool) {
+		for id := NodeID(0); ; {
+			next, more := a.next(id)
+			if !more {
+				return
+			}
+			if next == id {
+				if !yield(id) {
+					return
+				}
+				next++
+			}
+			id = next
+		}
+	}
+}
+
 // next returns a node that is among, or one before the next that is: the least, at
-// or after id, that the sets let pass one by one.
+// or after id, that the sets let pass one after another.
 func (a Among) next(id NodeID) (NodeID, bool) {
 	for _, set := range a.In {
 		next, more := set.Next(id)
@@ -97,7 +125,7 @@ func (a Among) next(id NodeID) (NodeID, bool) {
 		id = next
 	}
 	if a.Not != nil && a.Not.Has(id) {
-		id++
+		id = a.Not.NextAbsent(id)
 	}
 	return id, true
 }

@@ -83,6 +83,23 @@ func (s *Set) Next(from NodeID) (NodeID, bool) {
 	return 0, false
 }
 
+// NextAbsent returns the least node number from on that is not in the set.
+func (s *Set) NextAbsent(from NodeID) NodeID {
+	if len(s.levels) == 0 {
+		return from
+	}
+	for word := int(from / wordBits); word < len(s.levels[0]); word++ {
+		absent := ^s.levels[0][word]
+		if word == int(from/wordBits) {
+			absent &= ^uint64(0) << (from % wordBits)
+		}
+		if absent != 0 {
+			return NodeID(word*wordBits + bits.TrailingZeros64(absent))
+		}
+	}
+	return max(from, NodeID(len(s.levels[0])*wordBits))
+}
+
 // grow makes room for n nodes.
 func (s *Set) grow(n int) {
 	words := (n + wordBits - 1) / wordBits

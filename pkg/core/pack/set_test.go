@@ -43,3 +43,21 @@ func TestSetAgreesWithAMap(t *testing.T) {
 		t.Error("there is a node after the last")
 	}
 }
+
+func TestNextAbsent(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 9))
+	for range 2000 {
+		var s Set
+		for range r.IntN(400) {
+			s.Add(NodeID(r.IntN(300)))
+		}
+		from := NodeID(r.IntN(320))
+		want := from
+		for s.Has(want) {
+			want++
+		}
+		if got := s.NextAbsent(from); got != want {
+			t.Fatalf("the next absent from %d is %d, want %d", from, got, want)
+		}
+	}
+}

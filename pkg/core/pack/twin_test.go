@@ -70,6 +70,9 @@ func randomNode(r *rand.Rand) Node {
 	if r.IntN(4) > 0 {
 		free.Kind = DeviceKind(1 + r.IntN(2))
 		free.Devices = int32(r.IntN(10)) - 1
+		if r.IntN(10) == 0 {
+			free.Devices *= 100
+		}
 	}
 	return Node{Free: free, Domains: []DomainID{DomainID(r.IntN(4)), DomainID(4 + r.IntN(2))}}
 }
@@ -81,6 +84,9 @@ func randomRequest(r *rand.Rand) Amounts {
 	}
 	if r.IntN(3) > 0 {
 		request.Kind, request.Devices = DeviceKind(1+r.IntN(2)), int32(1+r.IntN(8))
+		if r.IntN(10) == 0 {
+			request.Devices *= 60
+		}
 	}
 	return request
 }
@@ -93,7 +99,8 @@ type pair struct {
 	undo     []Undo
 	free     []Amounts
 	// asked counts questions, answered those with a choice of nodes.
-	asked, answered int
+	// without counts the nodes that were told to have no room.
+	asked, answered, without int
 }
 
 func newPair() *pair {
@@ -172,7 +179,20 @@ func (p *pair) ask(t *testing.T, r *rand.Rand, nodes int) {
 	if len(want) > 1 {
 		p.answered++
 	}
+	var without []NodeID
+	among.NoRoom = func(id NodeID) {
+		without = append(without, id)
+		for _, set := range among.In {
+			set.Remove(id)
+		}
+	}
 	got := slices.Collect(p.index.Offer(request, ranking, among))
+	for _, id := range without {
+		if p.twin.nodes[id].Free.Fits(request) {
+			t.Fatalf("request %+v: node %d is said to have no room, and has %+v", request, id, p.twin.nodes[id].Free)
+		}
+	}
+	p.without += len(without)
 	if !slices.Equal(got, want) {
 		t.Fatalf("request %+v, policy %+v: offered %v, want %v", request, ranking.Policy(), got, want)
 	}
@@ -196,8 +216,8 @@ func TestIndexAgreesWithAScan(t *testing.T) {
 	for range steps {
 		p.step(t, r, nodes)
 	}
-	if p.asked < steps/5 || p.answered < p.asked/2 {
-		t.Fatalf("%d questions in %d steps, %d of them with a choice: the test is too easy", p.asked, steps, p.answered)
+	if p.asked < steps/5 || p.answered < p.asked/2 || p.without < p.asked/20 {
+		t.Fatalf("%d questions in %d steps, %d of them with a choice, %d nodes without room: the test is too easy", p.asked, steps, p.answered, p.without)
 	}
 	// Reverting everything gives back what was taken, to the amount.
 	for len(p.undo) > 0 {

@@ -17,6 +17,8 @@ const MaxAnswers = 256
 // Every node is open, refused, or not known. The zero value knows no node.
 type Verdicts struct {
 	open Set
+	// roomy are the open nodes but for those that were found to have no room.
+	roomy Set
 	// lasting are refused nodes that only a change of the node object can open.
 	lasting Set
 	answers []Answer
@@ -26,6 +28,13 @@ type Verdicts struct {
 // Open are the nodes that have not refused since they changed. It is read only, and
 // changes with the next call of a method.
 func (v *Verdicts) Open() *Set { return &v.open }
+
+// Roomy are the open nodes that were not found to have no room since they changed: it
+// is for Among.In, with NoRoom for Among.NoRoom. It is read only as Open is.
+func (v *Verdicts) Roomy() *Set { return &v.roomy }
+
+// NoRoom notes that a node has no room for pods of the shape. It has not refused yet.
+func (v *Verdicts) NoRoom(id NodeID) { v.roomy.Remove(id) }
 
 // Count returns how many nodes gave an answer.
 func (v *Verdicts) Count(a Answer) int { return int(v.counts[a]) }
@@ -43,6 +52,7 @@ func (v *Verdicts) Of(id NodeID) Answer {
 func (v *Verdicts) Refuse(id NodeID, a Answer, lasting bool) {
 	v.take(id)
 	v.open.Remove(id)
+	v.roomy.Remove(id)
 	for int(id) >= len(v.answers) {
 		v.answers = append(v.answers, NoAnswer)
 	}
@@ -61,12 +71,14 @@ func (v *Verdicts) Changed(id NodeID, object bool) {
 	}
 	v.take(id)
 	v.open.Add(id)
+	v.roomy.Add(id)
 }
 
 // Gone forgets a node.
 func (v *Verdicts) Gone(id NodeID) {
 	v.take(id)
 	v.open.Remove(id)
+	v.roomy.Remove(id)
 }
 
 // take takes back the answer of a node.

@@ -9,6 +9,7 @@ import (
 type asked struct {
 	known, lasting bool
 	answer         Answer
+	noRoom         bool
 }
 
 func TestVerdictsAgreeWithATable(t *testing.T) {
@@ -24,7 +25,12 @@ func TestVerdictsAgreeWithATable(t *testing.T) {
 		case 0:
 			v.Gone(id)
 			*n = asked{}
-		case 1, 2, 3:
+		case 1:
+			if n.known {
+				v.NoRoom(id)
+				n.noRoom = true
+			}
+		case 2, 3:
 			object := r.IntN(3) == 0
 			v.Changed(id, object)
 			if object || !n.lasting {
@@ -44,6 +50,8 @@ func TestVerdictsAgreeWithATable(t *testing.T) {
 			counts[n.answer]++
 			if open := n.known && n.answer == NoAnswer; v.Open().Has(id) != open || v.Of(id) != n.answer {
 				t.Fatalf("node %d: open %v, answer %d, want %v, %d", id, v.Open().Has(id), v.Of(id), open, n.answer)
+			} else if roomy := open && !n.noRoom; v.Roomy().Has(id) != roomy {
+				t.Fatalf("node %d: roomy %v, want %v", id, v.Roomy().Has(id), roomy)
 			}
 		}
 		for a := Answer(1); a <= answers; a++ {

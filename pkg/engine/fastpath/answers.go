@@ -58,18 +58,29 @@ func (a *answers) refuse(id pack.NodeID, status *fwk.Status) bool {
 	return ok
 }
 
-// number returns the number of an answer; false if there are too many different.
+// number returns the number of an answer; false if there are too many different. Then
+// all are forgotten, and nodes will be asked again.
 func (a *answers) number(status *fwk.Status) (pack.Answer, bool) {
 	for i, s := range a.said {
-		if s.Code() == status.Code() && s.Plugin() == status.Plugin() && slices.Equal(s.Reasons(), status.Reasons()) {
+		if s.Code() == status.Code() && s.Plugin() == status.Plugin() && sameReasons(s.Reasons(), status.Reasons()) {
 			return pack.Answer(i + 1), true
 		}
 	}
 	if len(a.said)+1 >= pack.MaxAnswers {
+		*a = answers{}
 		return pack.NoAnswer, false
 	}
 	a.said = append(a.said, status)
 	return pack.Answer(len(a.said)), true
+}
+
+// sameReasons reports whether two lists have the same reasons: those of several
+// resources come in any order.
+func sameReasons(a, b []string) bool {
+	if len(a) != len(b) || len(a) < 2 {
+		return slices.Equal(a, b)
+	}
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
 // status returns what a node said; nil if nothing is known.

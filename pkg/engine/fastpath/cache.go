@@ -15,7 +15,8 @@ import (
 
 // watchedCache is the scheduler's cache, with a note of every node that changes. A
 // change and its note are one step for UpdateSnapshot, so none of the two is ever
-// seen without the other.
+// seen without the other; and so are the snapshot and the reading of it. Its lock is
+// taken before that of Path.
 type watchedCache struct {
 	internalcache.Cache
 	path *Path
@@ -25,9 +26,8 @@ type watchedCache struct {
 	// which they first did, spare a slice to note the next in.
 	noted, spare []string
 	has          map[string]bool
-	// released is what pods gave back on the noted nodes; before is the same of those
-	// that path is about to read, and is dropped by it.
-	released, before map[string]release
+	// released is what pods gave back on the noted nodes.
+	released map[string]release
 }
 
 // release is what was given back on a node.
@@ -93,24 +93,21 @@ func (c *watchedCache) otherwise(names ...string) {
 	}
 }
 
-// givenBack returns what pods have given back on a node since path has read it; false
-// if it changed in other ways. Path's lock is held.
-func (c *watchedCache) givenBack(node string) (pack.Amounts, bool) {
+// atMostFree returns what a node has free at most: what it had when it was last read,
+// and what pods have given back since. It is not known if the node changed in other
+// ways, or a gang is being tried.
+func (c *watchedCache) atMostFree(node string) (pack.Amounts, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var all pack.Amounts
-	for _, r := range []release{c.before[node], c.released[node]} {
-		if r.unknown {
-			return pack.Amounts{}, false
-		}
-		for _, a := range r.pods {
-			if a.Devices > 0 {
-				all.Kind = a.Kind
-			}
-			all = all.Plus(a)
-		}
+	since := c.released[node]
+	if since.unknown {
+		return pack.Amounts{}, false
 	}
-	return all, true
+	free, ok := c.path.lastFree(node)
+	for _, request := range since.pods {
+		free = free.Plus(request)
+	}
+	return free, ok
 }
 
 func (c *watchedCache) AssumePod(logger klog.Logger, pod *corev1.Pod) error {
@@ -177,12 +174,12 @@ func (c *watchedCache) UpdateSnapshot(logger klog.Logger, snapshot *internalcach
 		return c.Cache.UpdateSnapshot(logger, snapshot)
 	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	err := c.Cache.UpdateSnapshot(logger, snapshot)
 	noted := c.noted
 	c.noted, c.spare = c.spare[:0], noted
 	clear(c.has)
-	c.before, c.released = c.released, map[string]release{}
-	c.mu.Unlock()
+	clear(c.released)
 	c.path.read(noted, err != nil)
 	return err
 }
@@ -192,7 +189,7 @@ func (c *watchedCache) UpdateSnapshot(logger klog.Logger, snapshot *internalcach
 func (p *Path) read(noted []string, failed bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.placement, p.tentative = nil, false
+	p.placement, p.tentative = nil, p.tentative[:0]
 	switch {
 	case failed:
 		p.unread = true
@@ -204,14 +201,20 @@ func (p *Path) read(noted []string, failed bool) {
 		}
 		p.readTouched()
 	}
-	p.cache.forgetBefore()
 }
 
-// forgetBefore drops what was given back before the nodes were read.
-func (c *watchedCache) forgetBefore() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.before = nil
+// lastFree returns what a node had free when it was read; false while the index may
+// have pods on nodes that will not stay.
+func (p *Path) lastFree(node string) (pack.Amounts, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.unread || len(p.tentative) > 0 {
+		return pack.Amounts{}, false
+	}
+	if id, ok := p.index.ID(node); ok {
+		return p.index.Pack().Free(id)
+	}
+	return pack.Amounts{}, false
 }
 
 // readTouched reads the nodes that changed within this cycle.

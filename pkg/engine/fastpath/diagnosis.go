@@ -10,8 +10,9 @@ import (
 )
 
 // diagnose returns why no node takes a pod whose shape every node has refused: the
-// same plugins, reasons and numbers of nodes as upstream would find.
-func (p *Path) diagnose(pod *corev1.Pod, shape *shape) *framework.FitError {
+// same plugins, reasons and numbers of nodes as upstream would find. For a member of a
+// gang nobody looks at the status of each node: preemption is for the whole gang.
+func (p *Path) diagnose(pod *corev1.Pod, shape *shape, member bool) *framework.FitError {
 	nodes := p.placementSet()
 	counts := make([]int, len(shape.said))
 	if nodes == nil {
@@ -36,7 +37,7 @@ func (p *Path) diagnose(pod *corev1.Pod, shape *shape) *framework.FitError {
 			reasons[reason] += n
 		}
 	}
-	if p.mayPreempt(pod) {
+	if !member && p.mayPreempt(pod) {
 		// Preemption may help: it chooses among the nodes by their status.
 		p.eachStatus(shape, nodes, diagnosis.NodeToStatus.Set)
 	} else {

@@ -35,9 +35,12 @@
 // # Ranks
 //
 // The order of nodes is that of the plugin NodePacking, whose scores put the same
-// node first. Other Score plugins are not asked: a pod with a preference that they
-// would weigh takes the framework's own way, and nodes with a taint of effect
-// PreferNoSchedule that the pod does not tolerate come last.
+// node first. Other Score plugins are not asked: a pod with a preference of its own that
+// they would weigh takes the framework's own way, and nodes with a taint of effect
+// PreferNoSchedule that the pod does not tolerate come last. What has no say are the
+// preferences of others: of running pods that would rather not have this one near, and
+// of a profile with further Score plugins, soft spreading by default or an added node
+// affinity. What such pods and profiles require is kept, by the Filter plugins.
 //
 // Files: path.go (set-up), cache.go (what feeds the index), schedule.go (the way of
 // a pod), queue.go (who is tried again), reason.go (who takes the framework's way),

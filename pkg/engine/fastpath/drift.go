@@ -30,10 +30,10 @@ func (p *Path) Drift(nodes corelisters.NodeLister, pods corelisters.PodLister) (
 		return Drift{}, nil
 	}
 	// No cycle may begin in between, and nothing may reach the cache.
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.cache.mu.Lock()
 	defer p.cache.mu.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 
 	allNodes, err := nodes.List(labels.Everything())
 	if err != nil {
@@ -52,7 +52,7 @@ func (p *Path) Drift(nodes corelisters.NodeLister, pods corelisters.PodLister) (
 			byNode[pod.Spec.NodeName] = append(byNode[pod.Spec.NodeName], pod)
 		}
 	}
-	inFlight := p.inFlight(byNode)
+	inFlight := p.inFlight(allNodes, byNode)
 	drift := Drift{}
 	known := map[string]bool{}
 	for _, node := range allNodes {
@@ -75,15 +75,19 @@ func (p *Path) Drift(nodes corelisters.NodeLister, pods corelisters.PodLister) (
 	return drift, nil
 }
 
-// inFlight returns the nodes that the index will read anew, and those on which the
-// cache has other pods than the informers.
-func (p *Path) inFlight(byNode map[string][]*corev1.Pod) map[string]bool {
+// inFlight returns the nodes that the index will read anew or a gang is tried on, and
+// those of which the cache has another object or other pods than the informers.
+func (p *Path) inFlight(nodes []*corev1.Node, byNode map[string][]*corev1.Pod) map[string]bool {
 	out := map[string]bool{}
-	for _, name := range slices.Concat(p.cache.noted, p.touched) {
+	objects := map[string]*corev1.Node{}
+	for _, node := range nodes {
+		objects[node.Name] = node
+	}
+	for _, name := range slices.Concat(p.cache.noted, p.touched, p.tentative) {
 		out[name] = true
 	}
 	for name, info := range p.cache.Dump().Nodes {
-		if !slices.Equal(sortedUIDs(podsOf(info)), sortedUIDs(byNode[name])) {
+		if info.Node() != objects[name] || !slices.Equal(versions(podsOf(info)), versions(byNode[name])) {
 			out[name] = true
 		}
 	}
@@ -98,10 +102,11 @@ func podsOf(info *framework.NodeInfo) []*corev1.Pod {
 	return out
 }
 
-func sortedUIDs(pods []*corev1.Pod) []string {
+// versions names pods as they are, sorted.
+func versions(pods []*corev1.Pod) []string {
 	out := make([]string, 0, len(pods))
 	for _, p := range pods {
-		out = append(out, string(p.UID))
+		out = append(out, string(p.UID)+"/"+p.ResourceVersion)
 	}
 	slices.Sort(out)
 	return out

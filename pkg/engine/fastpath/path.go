@@ -40,11 +40,9 @@ type Path struct {
 	index *state.Index
 	// unread is set while the index has not read the snapshot as a whole.
 	unread bool
-	// touched are nodes to read anew before the next pod. tentative is set from when
-	// there was one until the next snapshot: the index may have pods on nodes that will
-	// not stay.
-	touched   []string
-	tentative bool
+	// touched are nodes to read anew before the next pod. tentative are all that were
+	// since the snapshot was taken: the index may have pods on them that will not stay.
+	touched, tentative []string
 	// placement is what the group of this cycle is restricted to, with its nodes.
 	placement      *fwk.Placement
 	placementNodes pack.Set
@@ -175,5 +173,5 @@ func (p *Path) Number(node string) pack.NodeID {
 func (p *Path) Touched(node string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.touched, p.tentative = append(p.touched, node), true
+	p.touched, p.tentative = append(p.touched, node), append(p.tentative, node)
 }

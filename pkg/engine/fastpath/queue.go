@@ -118,7 +118,7 @@ func (q *sparingQueue) MoveAllToActiveOrBackoffQueue(logger klog.Logger, event f
 		}
 	case framework.EventAssignedPodDelete:
 		if gone, ok := oldObj.(*corev1.Pod); ok {
-			if free, known := q.path.atMostFree(gone.Spec.NodeName); known {
+			if free, known := q.path.cache.atMostFree(gone.Spec.NodeName); known {
 				preCheck = both(preCheck, func(pod *corev1.Pod) bool { return q.mayFit(pod, free) })
 			}
 		}
@@ -146,25 +146,4 @@ func (q *sparingQueue) mayFit(pod *corev1.Pod, free pack.Amounts) bool {
 	defer q.mu.Unlock()
 	request, refused := q.refused[pod.UID]
 	return !refused || free.Fits(request)
-}
-
-// atMostFree returns what a node has free at most: what it had when it was last read,
-// and what pods have given back since. It is not known while nodes are changed in other
-// ways.
-func (p *Path) atMostFree(node string) (pack.Amounts, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.unread || p.tentative {
-		return pack.Amounts{}, false
-	}
-	id, ok := p.index.ID(node)
-	if !ok {
-		return pack.Amounts{}, false
-	}
-	free, ok := p.index.Pack().Free(id)
-	if !ok {
-		return pack.Amounts{}, false
-	}
-	since, ok := p.cache.givenBack(node)
-	return free.Plus(since), ok
 }

@@ -86,7 +86,7 @@ func (p *Path) try(ctx context.Context, schedFramework framework.Framework, cycl
 	}
 	fastWay.WithLabelValues(outcomeRefused).Inc()
 	p.queue.tried(info.Pod, !p.mayPreempt(info.Pod), s.request)
-	return result, "", p.diagnose(info.Pod, s.shape)
+	return result, "", p.diagnose(info.Pod, s.shape, cycle.IsPodGroupSchedulingCycle())
 }
 
 // inStep reports whether the snapshot has the nodes that the index read: it has
@@ -128,7 +128,8 @@ type search struct {
 	pod       *corev1.Pod
 	request   pack.Amounts
 	shape     *shape
-	among     []*pack.Set
+	// open are the nodes that may be asked, roomy those that may have room.
+	open, roomy pack.Among
 
 	// node is what was found, failed an error of a plugin.
 	node   string
@@ -144,10 +145,12 @@ func (p *Path) newSearch(ctx context.Context, schedFramework framework.Framework
 	shape.CatchUp(p.index)
 	s := &search{
 		path: p, ctx: ctx, framework: schedFramework, cycle: cycle, pod: info.Pod,
-		request: p.index.Devices().Request(requested), shape: shape, among: []*pack.Set{shape.Open()},
+		request: p.index.Devices().Request(requested), shape: shape,
 	}
+	s.open.In, s.roomy.In = []*pack.Set{shape.Open()}, []*pack.Set{shape.Roomy()}
+	s.roomy.NoRoom = shape.NoRoom
 	if nodes := p.placementSet(); nodes != nil {
-		s.among = append(s.among, nodes)
+		s.open.In, s.roomy.In = append(s.open.In, nodes), append(s.roomy.In, nodes)
 	}
 	return s
 }
@@ -157,10 +160,14 @@ func (p *Path) newSearch(ctx context.Context, schedFramework framework.Framework
 func (s *search) run(ranking *pack.Ranking) bool {
 	index := s.path.index.Pack()
 	disliked := s.shape.update(s.path.index, s.pod)
-	if disliked != nil && s.offered(index, ranking, pack.Among{In: s.among, Not: disliked}) {
-		return true
+	if disliked != nil {
+		liked := s.roomy
+		liked.Not = disliked
+		if s.offered(index, ranking, liked) {
+			return true
+		}
 	}
-	if s.failed == nil && s.unkept == 0 && s.offered(index, ranking, pack.Among{In: s.among}) {
+	if s.failed == nil && s.unkept == 0 && s.offered(index, ranking, s.roomy) {
 		return true
 	}
 	return s.failed == nil && s.unkept == 0 && s.others()
@@ -183,16 +190,12 @@ func (s *search) offered(index *pack.Index, ranking *pack.Ranking, among pack.Am
 // asked since they changed: what they say is the diagnosis. One that takes the pod
 // after all is as good as any: the index was wrong.
 func (s *search) others() bool {
-	open, rest := s.among[0], s.among[1:]
-	for id, ok := open.Next(0); ok; id, ok = open.Next(id + 1) {
-		if len(rest) > 0 && !rest[0].Has(id) {
-			continue
-		}
+	for id := range s.open.Each() {
 		if s.ask(id) {
 			indexMisses.Inc()
 			return true
 		}
-		if s.failed != nil {
+		if s.failed != nil || s.unkept > 0 {
 			return false
 		}
 	}
@@ -203,6 +206,7 @@ func (s *search) others() bool {
 func (s *search) ask(id pack.NodeID) bool {
 	info := s.path.index.Info(id)
 	s.asked++
+	nominated := s.nominated(info)
 	status := s.framework.RunFilterPluginsWithNominatedPods(s.ctx, s.cycle, s.pod, info)
 	if status.IsSuccess() {
 		s.node = info.Node().Name
@@ -216,9 +220,14 @@ func (s *search) ask(id pack.NodeID) bool {
 		s.path.queue.spreads.Store(true)
 	}
 	// Pods nominated to a node are there for the plugins, and no change of the node
-	// tells when they are not.
-	if keepingOf(status.Plugin()) == untilChange && len(s.framework.NominatedPodsForNode(info.Node().Name)) > 0 || !s.shape.refuse(id, status) {
+	// tells when they are not. They may come and go meanwhile.
+	nominated = nominated || s.nominated(info)
+	if keepingOf(status.Plugin()) == untilChange && nominated || !s.shape.refuse(id, status) {
 		s.unkept++
 	}
 	return false
+}
+
+func (s *search) nominated(node fwk.NodeInfo) bool {
+	return len(s.framework.NominatedPodsForNode(node.Node().Name)) > 0
 }

@@ -6,10 +6,15 @@
 // one for nearly each request, and the TLS handshakes cost both sides more than the
 // bindings do. The plugin lets a bounded number of bindings through, which keeps the
 // server as busy as before, over the one connection that there is.
+//
+// A binding that takes long, as behind a webhook that does not answer, counts for a
+// second: it must not hold up all others.
 package boundedbinder
 
 import (
 	"context"
+	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
@@ -30,6 +35,9 @@ var _ fwk.BindPlugin = &BoundedBinder{}
 // share them.
 type Slots chan struct{}
 
+// patience is how long a binding keeps its slot at most.
+const patience = time.Second
+
 // NewSlots returns so many slots, at least one.
 func NewSlots(n int) Slots { return make(Slots, max(n, 1)) }
 
@@ -48,6 +56,11 @@ func (b *BoundedBinder) Bind(ctx context.Context, state fwk.CycleState, pod *cor
 	case <-ctx.Done():
 		return fwk.AsStatus(context.Cause(ctx))
 	}
-	defer func() { <-b.slots }()
+	leave := sync.OnceFunc(func() { <-b.slots })
+	late := time.AfterFunc(patience, leave)
+	defer func() {
+		late.Stop()
+		leave()
+	}()
 	return b.next.Bind(ctx, state, pod, node)
 }

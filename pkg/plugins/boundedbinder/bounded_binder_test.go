@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
@@ -59,4 +61,32 @@ func TestBindsAFewAtATime(t *testing.T) {
 	if most, bound := b.most.Load(), b.bound.Load(); most != slots || bound != pods {
 		t.Errorf("%d pods were bound, %d at once; want %d and %d", bound, most, pods, slots)
 	}
+}
+
+// A binding that hangs gives up its slot, once.
+func TestSlowBindingGivesUpItsSlot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &binder{started: make(chan struct{}, 3), release: make(chan struct{})}
+		plugin := New(b, NewSlots(1))
+		var all sync.WaitGroup
+		begin := time.Now()
+		for range 3 {
+			all.Go(func() { plugin.Bind(t.Context(), nil, &corev1.Pod{}, "n") })
+		}
+		for range 3 {
+			<-b.started
+		}
+		if took := time.Since(begin); took != 2*patience {
+			t.Errorf("the third began after %s, want %s", took, 2*patience)
+		}
+		close(b.release)
+		all.Wait()
+		if most := b.most.Load(); most != 3 {
+			t.Errorf("%d bindings at once, want 3", most)
+		}
+		// The slot is there, and there is one.
+		if len(plugin.slots) != 0 {
+			t.Errorf("%d slots are taken in the end", len(plugin.slots))
+		}
+	})
 }
