@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/metrics"
 	"runtime/pprof"
 	"slices"
@@ -77,6 +78,8 @@ func (m *meter) begin() {
 			m.failed = fmt.Errorf("writing the CPU profile: %w", err)
 		}
 	}
+	// What making the pods has left is not the scheduler's to clean up.
+	runtime.GC()
 	go m.watchHeap()
 	m.processor = processorTime(&m.failed)
 	m.began = time.Now()

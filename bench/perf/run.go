@@ -33,10 +33,7 @@ func (s single) run() error {
 	if err != nil {
 		return err
 	}
-	n := t.full
-	if s.small {
-		n = t.small
-	}
+	n := t.sizes(s.scheduler, s.small)
 	if err := utilfeature.DefaultMutableFeatureGate.SetFromMap(gates(t, s.scheduler)); err != nil {
 		return fmt.Errorf("setting the feature gates: %w", err)
 	}

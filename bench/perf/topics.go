@@ -40,8 +40,9 @@ type topic struct {
 	full  sizes
 	small sizes
 	who   []string
-	// once are those who run in the first round alone.
-	once []string
+	// few says who gets fewer pods to place, and has a part in the first round alone: it
+	// would take many minutes otherwise.
+	few map[string]int
 }
 
 // Nodes have 8 GPUs and are in racks of 32: see objects/node.yaml.
@@ -52,6 +53,8 @@ const (
 
 var (
 	everyone = []string{schedulers.Upstream, schedulers.UpstreamPack, schedulers.Berth, schedulers.Null}
+	// fillers are those who want full nodes, beside what there is to reach.
+	fillers = []string{schedulers.UpstreamPack, schedulers.Berth, schedulers.Null}
 	// packers are those that can be compared on a cluster with little room: upstream
 	// spreads, and null does not look.
 	packers = []string{schedulers.UpstreamPack, schedulers.Berth}
@@ -64,7 +67,7 @@ var topics = []topic{
 		full: sizes{nodes: 2500, pods: 6000}, small: sizes{nodes: 60, pods: 200},
 	},
 	{
-		name: "gpu-mix", what: "pods of 1, 2, 4 and 8 GPUs, 40, 25, 20 and 15 % of them", gpus: "mix", who: everyone,
+		name: "gpu-mix", what: "pods of 1, 2, 4 and 8 GPUs, 40, 25, 20 and 15 % of them", gpus: "mix", who: fillers,
 		full: sizes{nodes: 2500, pods: 2000}, small: sizes{nodes: 60, pods: 100},
 	},
 	{
@@ -76,7 +79,7 @@ var topics = []topic{
 		full: sizes{nodes: 2500, pods: 2 * 1000, gang: 1000}, small: sizes{nodes: 60, pods: 50, gang: 25},
 	},
 	{
-		name: "gangs-rack", what: "gangs of 16 pods of 8 GPUs, each in one rack of 32 nodes", gpus: "8", who: everyone, level: rack,
+		name: "gangs-rack", what: "gangs of 16 pods of 8 GPUs, each in one rack of 32 nodes", gpus: "8", who: []string{schedulers.Upstream, schedulers.Berth}, level: rack,
 		full: sizes{nodes: 2500, pods: 64 * 16, gang: 16}, small: sizes{nodes: 64, pods: 48, gang: 16},
 	},
 	{
@@ -85,15 +88,14 @@ var topics = []topic{
 		small: sizes{nodes: 60, pods: 100, filled: 30, filledGPUs: 8, leaving: 60, leavingPerSecond: 20},
 	},
 	{
-		name: "full", what: "pods of one GPU on a cluster where no node has more than two free, while 20 others a second leave", gpus: "1", who: packers,
-		full:  sizes{nodes: 2500, pods: 2500, filled: 2500, filledGPUs: 6, leaving: 900, leavingPerSecond: 20},
+		name: "full", what: "pods of one GPU on a cluster where no node has more than three free, while 20 others a second leave", gpus: "1", who: packers,
+		full:  sizes{nodes: 2500, pods: 6000, filled: 2500, filledGPUs: 5, leaving: 900, leavingPerSecond: 20},
 		small: sizes{nodes: 60, pods: 60, filled: 60, filledGPUs: 6, leaving: 20, leavingPerSecond: 10},
 	},
 	{
 		name: "pending", what: "the same, with 5,000 pods of 8 GPUs pending that fit nowhere", gpus: "1", who: packers,
-		// It takes upstream-pack many minutes.
-		once:  []string{schedulers.UpstreamPack},
-		full:  sizes{nodes: 2500, pods: 2500, filled: 2500, filledGPUs: 6, leaving: 900, leavingPerSecond: 20, waiting: 5000},
+		few:   map[string]int{schedulers.UpstreamPack: 1000},
+		full:  sizes{nodes: 2500, pods: 6000, filled: 2500, filledGPUs: 5, leaving: 900, leavingPerSecond: 20, waiting: 5000},
 		small: sizes{nodes: 60, pods: 60, filled: 60, filledGPUs: 6, leaving: 20, leavingPerSecond: 10, waiting: 50},
 	},
 }
@@ -112,5 +114,17 @@ func find(name string) (topic, error) {
 
 // runs reports whether a scheduler has a part in a round of the topic.
 func (t topic) runs(scheduler string, round int) bool {
-	return slices.Contains(t.who, scheduler) && (round == 0 || !slices.Contains(t.once, scheduler))
+	return slices.Contains(t.who, scheduler) && (round == 0 || t.few[scheduler] == 0)
+}
+
+// sizes returns how much of everything a scheduler gets.
+func (t topic) sizes(scheduler string, small bool) sizes {
+	if small {
+		return t.small
+	}
+	n := t.full
+	if few := t.few[scheduler]; few > 0 {
+		n.pods = few
+	}
+	return n
 }

@@ -181,6 +181,7 @@ func (c *watchedCache) UpdateSnapshot(logger klog.Logger, snapshot *internalcach
 	clear(c.has)
 	clear(c.released)
 	c.path.read(noted, err != nil)
+	c.path.queue.snapshotTaken()
 	return err
 }
 

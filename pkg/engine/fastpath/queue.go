@@ -22,7 +22,8 @@ import (
 //     changed that matters, as when it starts to run, does neither. They help those
 //     only that wait for other pods: by affinity, by spread, in a gang.
 //   - A pod that is gone gives room on its node. If that is too little for a pod which
-//     every node had refused for lack of room, it does not help that pod.
+//     every node had refused for lack of room, it does not help that pod. Mostly it is
+//     too little for all of them, and no pod is looked at.
 //
 // Upstream looks at all pending pods for the first, and tries all of them again for
 // the second. Thousands that fit nowhere then stand in the way of those that do.
@@ -35,15 +36,28 @@ type sparingQueue struct {
 	spreads atomic.Bool
 
 	mu sync.Mutex
-	// waiting are the pods in the queue that may wait for other pods.
+	// waiting are the pods in the queue that may wait for more than room.
 	waiting map[types.UID]bool
 	// refused are pods that no node has room for, and nothing to preempt, with what
-	// they ask for, as of their last try.
-	refused map[types.UID]pack.Amounts
+	// they ask for, as of their last try; requests counts them by that.
+	refused  map[types.UID]pack.Amounts
+	requests map[pack.Amounts]int
+	// missed are events since the last snapshot that help none of the pods that were
+	// refused by then. They may help the one that is being tried.
+	missed []missed
 }
 
+// missed is a pod that was gone, and what its node has free at most.
+type missed struct {
+	gone *corev1.Pod
+	free pack.Amounts
+}
+
+// keptMissed is how many events are kept. Beyond that all pending pods are looked at.
+const keptMissed = 1024
+
 func newSparingQueue(inner internalqueue.SchedulingQueue, path *Path) *sparingQueue {
-	return &sparingQueue{SchedulingQueue: inner, path: path, waiting: map[types.UID]bool{}, refused: map[types.UID]pack.Amounts{}}
+	return &sparingQueue{SchedulingQueue: inner, path: path, waiting: map[types.UID]bool{}, refused: map[types.UID]pack.Amounts{}, requests: map[pack.Amounts]int{}}
 }
 
 // Add adds a pod to the queue.
@@ -63,7 +77,7 @@ func (q *sparingQueue) Update(ctx context.Context, oldPod, newPod *corev1.Pod) {
 func (q *sparingQueue) Delete(logger klog.Logger, pod *corev1.Pod) {
 	q.mu.Lock()
 	delete(q.waiting, pod.UID)
-	delete(q.refused, pod.UID)
+	q.forget(pod.UID)
 	q.mu.Unlock()
 	q.SchedulingQueue.Delete(logger, pod)
 }
@@ -80,18 +94,67 @@ func (q *sparingQueue) note(pod *corev1.Pod) {
 	}
 }
 
-// tried takes in how a try of a pod ended.
-func (q *sparingQueue) tried(pod *corev1.Pod, refused bool, request pack.Amounts) {
-	if inGang(pod) {
+// forget forgets that a pod was refused.
+func (q *sparingQueue) forget(uid types.UID) {
+	request, ok := q.refused[uid]
+	if !ok {
 		return
 	}
+	delete(q.refused, uid)
+	if q.requests[request]--; q.requests[request] == 0 {
+		delete(q.requests, request)
+	}
+}
+
+// placed takes in that a pod has a node.
+func (q *sparingQueue) placed(pod *corev1.Pod) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if refused {
-		q.refused[pod.UID] = request
-	} else {
-		delete(q.refused, pod.UID)
+	q.forget(pod.UID)
+}
+
+// noRoom takes in that no node has room for a pod, and nothing is there to preempt.
+func (q *sparingQueue) noRoom(pod *corev1.Pod, request pack.Amounts) {
+	q.mu.Lock()
+	q.forget(pod.UID)
+	if inGang(pod) {
+		q.mu.Unlock()
+		return
 	}
+	q.refused[pod.UID] = request
+	q.requests[request]++
+	delete(q.waiting, pod.UID)
+	events := q.missed
+	q.mu.Unlock()
+	for _, e := range events {
+		if e.free.Fits(request) {
+			// The queue notes the event for the pod, which is in flight.
+			q.SchedulingQueue.MoveAllToActiveOrBackoffQueue(klog.Background(), framework.EventAssignedPodDelete, e.gone, nil, nobody)
+		}
+	}
+}
+
+// judged takes in that the framework itself judges a pod, or preempts for it: what
+// helps the pod is not known here.
+func (q *sparingQueue) judged(pod *corev1.Pod) {
+	q.mu.Lock()
+	q.forget(pod.UID)
+	q.waiting[pod.UID] = true
+	events := q.missed
+	q.mu.Unlock()
+	for _, e := range events {
+		q.SchedulingQueue.MoveAllToActiveOrBackoffQueue(klog.Background(), framework.EventAssignedPodDelete, e.gone, nil, nobody)
+	}
+}
+
+// nobody is a check that no pod passes.
+func nobody(*corev1.Pod) bool { return false }
+
+// snapshotTaken takes in that the next try sees all that has happened.
+func (q *sparingQueue) snapshotTaken() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.missed = q.missed[:0]
 }
 
 func inGang(pod *corev1.Pod) bool { return pod.Spec.SchedulingGroup != nil }
@@ -105,9 +168,9 @@ func (q *sparingQueue) MoveAllToActiveOrBackoffQueue(logger klog.Logger, event f
 			break
 		}
 		q.mu.Lock()
-		nobody := len(q.waiting) == 0
+		none := len(q.waiting) == 0
 		q.mu.Unlock()
-		if nobody {
+		if none {
 			return
 		}
 		preCheck = both(preCheck, q.mayWait)
@@ -119,11 +182,30 @@ func (q *sparingQueue) MoveAllToActiveOrBackoffQueue(logger klog.Logger, event f
 	case framework.EventAssignedPodDelete:
 		if gone, ok := oldObj.(*corev1.Pod); ok {
 			if free, known := q.path.cache.atMostFree(gone.Spec.NodeName); known {
+				if q.miss(gone, free) {
+					return
+				}
 				preCheck = both(preCheck, func(pod *corev1.Pod) bool { return q.mayFit(pod, free) })
 			}
 		}
 	}
 	q.SchedulingQueue.MoveAllToActiveOrBackoffQueue(logger, event, oldObj, newObj, preCheck)
+}
+
+// miss notes an event that helps none of the pending pods; false if it may.
+func (q *sparingQueue) miss(gone *corev1.Pod, free pack.Amounts) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting) > 0 || len(q.missed) == keptMissed {
+		return false
+	}
+	for request := range q.requests {
+		if free.Fits(request) {
+			return false
+		}
+	}
+	q.missed = append(q.missed, missed{gone, free})
+	return true
 }
 
 // both returns a check that is passed by who passes both; the first may be nil.

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 )
 
@@ -194,4 +195,41 @@ func TestPlacedPodCostsNothing(t *testing.T) {
 	if n := len(q.path.queue.refused) + len(q.path.queue.waiting); n > 0 {
 		t.Errorf("%d pods are remembered, want none", n)
 	}
+}
+
+// Where an event can help nobody, nobody is looked at; and the pod that is being tried
+// meanwhile is tried again if it may help that one.
+func TestGonePodWhileAnotherIsTried(t *testing.T) {
+	q := newQueueRig(t)
+	q.addNode(testNode("n", 8, 64, 512))
+	first, second, third := q.bind(testPod("a", 1, 1, 1), "n"), q.bind(testPod("b", 1, 1, 1), "n"), q.bind(testPod("c", 6, 1, 1), "n")
+	q.begin()
+	q.pend(testPod("eight", 8, 1, 1))
+	looked := 0
+	look := func(*corev1.Pod) bool { looked++; return true }
+	q.remove(first)
+	q.sched.SchedulingQueue.MoveAllToActiveOrBackoffQueue(klog.Background(), framework.EventAssignedPodDelete, first, nil, look)
+	if looked > 0 {
+		t.Errorf("%d pods were looked at, want none", looked)
+	}
+	next := q.sched.SchedulePod
+	var during func()
+	q.sched.SchedulePod = func(ctx context.Context, fw framework.Framework, state fwk.CycleState, info *framework.QueuedPodInfo) (scheduler.ScheduleResult, error) {
+		during()
+		return next(ctx, fw, state, info)
+	}
+	try := func(pod *corev1.Pod) {
+		q.must(q.informers.Core().V1().Pods().Informer().GetIndexer().Add(pod))
+		q.sched.SchedulingQueue.Add(t.Context(), pod)
+		q.sched.ScheduleOne(t.Context())
+	}
+	during = func() { q.gone(second) }
+	try(testPod("two", 2, 1, 1))
+	q.expect("with room for two given back while it is tried", "eight")
+	during = func() {}
+	try(testPod("three", 3, 1, 1))
+	q.expect("with no room", "eight", "three")
+	during = func() { q.gone(third) }
+	try(testPod("four", 4, 1, 1))
+	q.expect("with the node free")
 }

@@ -25,7 +25,7 @@ func (p *Path) schedulePod(ctx context.Context, schedFramework framework.Framewo
 	if reason == "" {
 		return result, err
 	}
-	p.queue.tried(info.Pod, false, pack.Amounts{})
+	p.queue.judged(info.Pod)
 	fullWay.WithLabelValues(string(reason)).Inc()
 	return p.original(ctx, schedFramework, cycle, info)
 }
@@ -79,13 +79,17 @@ func (p *Path) try(ctx context.Context, schedFramework framework.Framework, cycl
 		return result, "", s.failed
 	case found:
 		fastWay.WithLabelValues(outcomePlaced).Inc()
-		p.queue.tried(info.Pod, false, pack.Amounts{})
+		p.queue.placed(info.Pod)
 		return scheduler.ScheduleResult{SuggestedHost: s.node, EvaluatedNodes: s.asked, FeasibleNodes: 1}, "", nil
 	case s.unkept > 0:
 		return result, ReasonRefused, nil
 	}
 	fastWay.WithLabelValues(outcomeRefused).Inc()
-	p.queue.tried(info.Pod, !p.mayPreempt(info.Pod), s.request)
+	if p.mayPreempt(info.Pod) {
+		p.queue.judged(info.Pod)
+	} else {
+		p.queue.noRoom(info.Pod, s.request)
+	}
 	return result, "", p.diagnose(info.Pod, s.shape, cycle.IsPodGroupSchedulingCycle())
 }
 
