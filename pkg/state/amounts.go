@@ -53,6 +53,7 @@ func (d *Devices) Free(node fwk.NodeInfo) pack.Amounts {
 		CPU:    all.GetMilliCPU() - taken.GetMilliCPU(),
 		Memory: all.GetMemory() - taken.GetMemory(),
 		Pods:   int32(all.GetAllowedPodNumber() - len(node.GetPods())),
+		Held:   int32(len(node.GetPods())),
 	}
 	if kind, name, amount := d.first(all.GetScalarResources()); kind != pack.NoDevice {
 		free.Kind = kind

@@ -55,11 +55,11 @@ func TestAmounts(t *testing.T) {
 	}{
 		{"nothing", nil, 0, pack.Amounts{}},
 		{"without devices", map[corev1.ResourceName]string{"cpu": "8", "memory": "1Ki", "pods": "10", "rdma/hca": "4"}, 2,
-			pack.Amounts{CPU: 6000, Memory: 1024, Pods: 8}},
+			pack.Amounts{CPU: 6000, Memory: 1024, Pods: 8, Held: 2}},
 		{"devices", map[corev1.ResourceName]string{"cpu": "8", "amd.com/gpu": "4"}, 0, pack.Amounts{Kind: 2, Devices: 4, CPU: 8000}},
 		{"two kinds count as the first", map[corev1.ResourceName]string{"amd.com/gpu": "4", "nvidia.com/gpu": "2"}, 0, pack.Amounts{Kind: 1, Devices: 2}},
 		{"a kind of which there is none", map[corev1.ResourceName]string{"amd.com/gpu": "4", "nvidia.com/gpu": "0"}, 0, pack.Amounts{Kind: 2, Devices: 4}},
-		{"filled past its capacity", map[corev1.ResourceName]string{"cpu": "1", "pods": "1"}, 2, pack.Amounts{CPU: -1000, Pods: -1}},
+		{"filled past its capacity", map[corev1.ResourceName]string{"cpu": "1", "pods": "1"}, 2, pack.Amounts{CPU: -1000, Pods: -1, Held: 2}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := d.Free(read(indexNode("n", c.node), make([]int32, c.pods)...))

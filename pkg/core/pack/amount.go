@@ -25,6 +25,8 @@ type Amounts struct {
 	CPU    int64
 	Memory int64
 	Pods   int32
+	// Held is how many pods are on a node. A request holds none.
+	Held int32
 }
 
 // Fits reports whether a request fits into the free amounts. What is not asked for
@@ -44,6 +46,7 @@ func (free Amounts) Plus(request Amounts) Amounts {
 	free.CPU += request.CPU
 	free.Memory += request.Memory
 	free.Pods += request.Pods
+	free.Held -= request.Pods
 	return free
 }
 
@@ -55,6 +58,7 @@ func (free Amounts) minus(request Amounts) Amounts {
 	free.CPU -= request.CPU
 	free.Memory -= request.Memory
 	free.Pods -= request.Pods
+	free.Held += request.Pods
 	return free
 }
 
@@ -64,12 +68,16 @@ type shape struct {
 	devices uint8
 	cpu     uint8
 	memory  uint8
+	// held is how many pods are on the node, maxHeld if more.
+	held uint8
 }
+
+const maxHeld = 1<<heldBits - 1
 
 // shapeOf returns the shape of a node by what it has free. A node that takes no
 // more pods has the shape of one without CPU and memory.
 func shapeOf(free Amounts) shape {
-	s := shape{kind: free.Kind, devices: uint8(min(max(free.Devices, 0), MaxDevices))}
+	s := shape{kind: free.Kind, devices: uint8(min(max(free.Devices, 0), MaxDevices)), held: uint8(min(max(free.Held, 0), maxHeld))}
 	if free.Pods > 0 {
 		s.cpu, s.memory = level(free.CPU), level(free.Memory)
 	}

@@ -5,14 +5,14 @@
 //
 // Nodes that are alike are one. The shape of a node is
 //
-//	(kind of device, devices free, level of CPU free, level of memory free)
+//	(kind of device, devices free, level of CPU free, level of memory free, pods held)
 //
 // where the level of an amount is the length of its binary form, so that a level
 // spans a factor of two. [Index] keeps the nodes of each shape in one bucket, as a
 // [Set] ordered by node number. A cluster of 25,000 nodes has a few dozen shapes in
 // practice, and at most
 //
-//	kinds x (devices + 1) x 64 x 64
+//	kinds x (devices + 1) x 64 x 64 x 32
 //
 // [Index.Offer] yields the nodes of the shapes that can hold a request, in the order
 // of a [Ranking]: nodes of a level above the request's hold it for certain, nodes of the
@@ -29,10 +29,12 @@
 //  2. devices free, fewest first;
 //  3. weight of CPU x level of CPU free + weight of memory x level of memory free,
 //     lowest first;
-//  4. level of CPU, of memory, kind of device;
-//  5. node number.
+//  4. pods on the node, most first: of two nodes that are equally full, the one with
+//     fewer pods is sooner wholly free, if it gets no further one;
+//  5. level of CPU, of memory, kind of device;
+//  6. node number.
 //
-// Spread turns 2 to 4 round. The order is total: same state, same request, same
+// Spread turns 2 to 5 round. The order is total: same state, same request, same
 // answer. [Policy.Rank] is the same order as a number, for whoever ranks nodes
 // without the index.
 //

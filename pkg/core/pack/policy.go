@@ -21,9 +21,10 @@ type Policy struct {
 const (
 	kindBits     = 8
 	levelBits    = 7
+	heldBits     = 5
 	weightedBits = 14 // 2 levels of at most 64, times MaxWeight
 	deviceBits   = 8
-	shapeBits    = kindBits + 2*levelBits + weightedBits + deviceBits
+	shapeBits    = kindBits + 2*levelBits + heldBits + weightedBits + deviceBits
 )
 
 // rank returns the place of a shape in the order of a policy: the lower, the
@@ -32,6 +33,7 @@ func (p Policy) rank(s shape) int64 {
 	weighted := int64(p.CPU)*int64(s.cpu) + int64(p.Memory)*int64(s.memory)
 	r := int64(s.devices)
 	r = r<<weightedBits | weighted
+	r = r<<heldBits | int64(maxHeld-s.held)
 	r = r<<levelBits | int64(s.cpu)
 	r = r<<levelBits | int64(s.memory)
 	r = r<<kindBits | int64(s.kind)

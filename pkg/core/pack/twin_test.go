@@ -33,6 +33,7 @@ func (tw *twin) offer(request Amounts, policy Policy, among func(NodeID) bool) [
 		tight := cmp.Or(
 			cmp.Compare(s.devices, t.devices),
 			cmp.Compare(weighted(s), weighted(t)),
+			cmp.Compare(min(max(y.Held, 0), 31), min(max(x.Held, 0), 31)),
 			cmp.Compare(s.cpu, t.cpu),
 			cmp.Compare(s.memory, t.memory),
 			cmp.Compare(s.kind, t.kind),
@@ -66,6 +67,7 @@ func randomNode(r *rand.Rand) Node {
 		CPU:    int64(r.IntN(200_000)) - 1000,
 		Memory: int64(r.IntN(1<<40)) - 1<<20,
 		Pods:   int32(r.IntN(20)),
+		Held:   int32(r.IntN(40)) - 2,
 	}
 	if r.IntN(4) > 0 {
 		free.Kind = DeviceKind(1 + r.IntN(2))

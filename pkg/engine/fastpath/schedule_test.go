@@ -31,7 +31,7 @@ func TestPlacesTightest(t *testing.T) {
 		{testPod("c", 1, 1, 1), nodeName(0)},
 		{testPod("d", 8, 1, 1), nodeName(1)},
 		{testPod("without devices, where there are none", 0, 60, 1), "plain"},
-		{testPod("without devices, where none are left", 0, 60, 1), nodeName(1)},
+		{testPod("without devices, where none are left", 0, 60, 1), nodeName(2)},
 	} {
 		got, fit := r.place(c.pod)
 		if got != c.want {
