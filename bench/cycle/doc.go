@@ -32,8 +32,9 @@
 // Fast must not be worse. For each seed, pods of 1, 2, 4 and 8 GPUs come until 70 % of
 // the GPUs are asked for, and then a random one goes for each that comes, until each was
 // replaced twice in the mean. The nodes that are wholly free in the end are counted: the
-// room for the next gang. upstream-pack and berth see the same history and every node;
-// otherwise upstream scores a sample of the nodes, which is faster and packs worse.
+// room for the next gang. All see the same history. Upstream scores a sample of the
+// nodes, which is faster and may pack worse; so it packs once as it is, and once told
+// to score every node. It breaks ties at random, so its numbers vary from run to run.
 //
 // Files: main.go (flags, rounds), cluster.go (nodes and pods), rig.go (a scheduler
 // without an API server), binder.go (the Bind plugin), counter.go (nodes for floor

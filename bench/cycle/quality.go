@@ -25,8 +25,18 @@ const (
 	qualityTurnover = 2
 )
 
-// packers are compared by how they pack.
-var packers = []string{schedulers.UpstreamPack, schedulers.Berth}
+// packers are compared by how they pack. upstream-pack scores a sample of the nodes,
+// unless it is told to score every node.
+var packers = []packer{
+	{name: schedulers.UpstreamPack, scheduler: schedulers.UpstreamPack},
+	{name: schedulers.UpstreamPack + ", every node", scheduler: schedulers.UpstreamPack, everyNode: true},
+	{name: schedulers.Berth, scheduler: schedulers.Berth},
+}
+
+type packer struct {
+	name, scheduler string
+	everyNode       bool
+}
 
 // world is a random history of pods that come and go, the same for the same seed
 // whoever schedules. Who finds no place for a pod goes without it.
@@ -46,8 +56,9 @@ func quality(seeds, nodes int) ([]report.QualityRow, error) {
 	placed := map[string]int{}
 	start := time.Now()
 	for seed := range seeds {
-		for _, name := range packers {
-			w, err := newWorld(name, nodes, uint64(seed))
+		for _, p := range packers {
+			name := p.name
+			w, err := newWorld(p, nodes, uint64(seed))
 			if err != nil {
 				return nil, err
 			}
@@ -59,11 +70,15 @@ func quality(seeds, nodes int) ([]report.QualityRow, error) {
 			placed[name] += w.placed
 			w.stop()
 		}
-		fmt.Fprintf(os.Stderr, "packing %d/%d  %d nodes, wholly free at the end: %s %d, %s %d  (%s)\n", seed+1, seeds, nodes,
-			packers[0], free[packers[0]][seed], packers[1], free[packers[1]][seed], time.Since(start).Round(time.Second))
+		fmt.Fprintf(os.Stderr, "packing %d/%d  %d nodes, wholly free at the end:", seed+1, seeds, nodes)
+		for _, p := range packers {
+			fmt.Fprintf(os.Stderr, "  %s %d", p.name, free[p.name][seed])
+		}
+		fmt.Fprintf(os.Stderr, "  (%s)\n", time.Since(start).Round(time.Second))
 	}
 	var rows []report.QualityRow
-	for _, name := range packers {
+	for _, p := range packers {
+		name := p.name
 		row := report.QualityRow{Scheduler: name, Nodes: nodes, Seeds: seeds, Placed: float64(placed[name]) / float64(seeds)}
 		for seed, n := range free[name] {
 			row.FreeNodes += float64(n) / float64(seeds)
@@ -76,10 +91,13 @@ func quality(seeds, nodes int) ([]report.QualityRow, error) {
 	return rows, nil
 }
 
-func newWorld(name string, nodes int, seed uint64) (*world, error) {
-	// Both see every node: upstream would score a sample.
-	everyNode := int32(100)
-	r, err := newRig(name, nodes, 0, func(p *schedulerconfig.KubeSchedulerProfile) { p.PercentageOfNodesToScore = &everyNode })
+func newWorld(p packer, nodes int, seed uint64) (*world, error) {
+	r, err := newRig(p.scheduler, nodes, 0, func(profile *schedulerconfig.KubeSchedulerProfile) {
+		if p.everyNode {
+			all := int32(100)
+			profile.PercentageOfNodesToScore = &all
+		}
+	})
 	if err != nil {
 		return nil, err
 	}
