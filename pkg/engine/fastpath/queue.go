@@ -67,7 +67,8 @@ func (q *sparingQueue) Add(ctx context.Context, pod *corev1.Pod) {
 }
 
 // Update changes a pod in the queue. If that may help the pod, the queue has it tried
-// again: until then it is as refused as before.
+// again: until then it is as refused, and waits for as much, as before. Most updates
+// are the scheduler's own word to the pod that it waits.
 func (q *sparingQueue) Update(ctx context.Context, oldPod, newPod *corev1.Pod) {
 	q.note(newPod)
 	q.SchedulingQueue.Update(ctx, oldPod, newPod)
@@ -84,14 +85,12 @@ func (q *sparingQueue) Delete(logger klog.Logger, pod *corev1.Pod) {
 
 // note takes in what a pod says of itself.
 func (q *sparingQueue) note(pod *corev1.Pod) {
-	waits := inGang(pod) || reasonOf(pod) != ""
+	if !inGang(pod) && reasonOf(pod) == "" {
+		return
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if waits {
-		q.waiting[pod.UID] = true
-	} else {
-		delete(q.waiting, pod.UID)
-	}
+	q.waiting[pod.UID] = true
 }
 
 // forget forgets that a pod was refused.

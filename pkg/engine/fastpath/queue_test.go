@@ -51,6 +51,16 @@ func (q *queueRig) pend(pods ...*corev1.Pod) {
 
 func (q *queueRig) waiting() []*corev1.Pod { return q.sched.SchedulingQueue.UnschedulablePods() }
 
+// tell has the pods that wait be told so, which comes back as an update of each.
+func (q *queueRig) tell() {
+	q.t.Helper()
+	for _, pod := range q.waiting() {
+		told := pod.DeepCopy()
+		told.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable}}
+		q.sched.SchedulingQueue.Update(q.t.Context(), pod, told)
+	}
+}
+
 // names of the pods that wait for an event.
 func (q *queueRig) names() []string {
 	out := []string{}
@@ -89,11 +99,7 @@ func TestGonePodWakesWhoMayFit(t *testing.T) {
 	q.begin()
 	q.pend(testPod("two", 2, 1, 1), testPod("eight", 8, 1, 1), testPod("cpu", 0, 100, 1))
 	q.expect("at first", "cpu", "eight", "two")
-	for _, pod := range q.waiting() {
-		told := pod.DeepCopy()
-		told.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable}}
-		q.sched.SchedulingQueue.Update(t.Context(), pod, told)
-	}
+	q.tell()
 	q.gone(running[0])
 	q.expect("with one GPU free", "cpu", "eight", "two")
 	q.gone(running[8])
@@ -232,4 +238,20 @@ func TestGonePodWhileAnotherIsTried(t *testing.T) {
 	during = func() { q.gone(third) }
 	try(testPod("four", 4, 1, 1))
 	q.expect("with the node free")
+}
+
+// A pod that may preempt is tried again after each pod that is gone, also once it has
+// been told why it waits.
+func TestToldPodIsWoken(t *testing.T) {
+	q := newQueueRig(t)
+	q.addNode(testNode("n", 8, 64, 512))
+	first := q.bind(testPod("a", 4, 1, 1), "n")
+	q.bind(testPod("b", 4, 1, 1), "n")
+	q.begin()
+	priority, never := int32(10), corev1.PreemptNever
+	q.pend(testPod("preempts", 8, 1, 1, func(p *corev1.Pod) { p.Spec.Priority, p.Spec.PreemptionPolicy = &priority, &never }))
+	q.tell()
+	q.expect("once told", "preempts")
+	q.gone(first)
+	q.expect("after a pod has gone")
 }
