@@ -115,7 +115,7 @@ RUNS ?= 3
 
 .PHONY: bench
 bench: ## Measure schedulers at 2,500 nodes (TOPICS=gpu-single RUNS=1 for a part)
-	go run ./bench/perf --topics '$(TOPICS)' --runs $(RUNS)
+	go run ./bench/perf $(if $(TOPICS),--topics '$(TOPICS)') --runs $(RUNS)
 ifeq ($(TOPICS),)
 	go run ./bench/cycle --runs $(RUNS)
 endif

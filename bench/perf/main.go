@@ -85,8 +85,7 @@ func singleCommand() *cobra.Command {
 }
 
 func (o *options) validate() error {
-	if len(o.topics) == 0 || len(o.topics) == 1 && o.topics[0] == "" {
-		o.topics = nil
+	if len(o.topics) == 0 {
 		for _, t := range topics {
 			o.topics = append(o.topics, t.name)
 		}

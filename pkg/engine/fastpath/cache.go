@@ -133,8 +133,10 @@ func (c *watchedCache) AddPod(logger klog.Logger, pod *corev1.Pod) error {
 }
 
 func (c *watchedCache) UpdatePod(logger klog.Logger, oldPod, newPod *corev1.Pod) error {
+	old, now := oldPod.Spec.NodeName, newPod.Spec.NodeName
+	differs := old != now || c.path.Request(oldPod) != c.path.Request(newPod)
 	return c.changePod(func() error {
-		if old, now := oldPod.Spec.NodeName, newPod.Spec.NodeName; old != now || c.path.Request(oldPod) != c.path.Request(newPod) {
+		if differs {
 			c.otherwise(c.holder(oldPod), old, now)
 		}
 		return c.Cache.UpdatePod(logger, oldPod, newPod)

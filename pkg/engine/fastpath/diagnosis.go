@@ -10,9 +10,9 @@ import (
 )
 
 // diagnose returns why no node takes a pod whose shape every node has refused: the
-// same plugins, reasons and numbers of nodes as upstream would find. For a member of a
-// gang nobody looks at the status of each node: preemption is for the whole gang.
-func (p *Path) diagnose(pod *corev1.Pod, shape *shape, member bool) *framework.FitError {
+// same plugins, reasons and numbers of nodes as upstream would find. Each node has its
+// status if preempts, for preemption to choose from.
+func (p *Path) diagnose(pod *corev1.Pod, shape *shape, preempts bool) *framework.FitError {
 	nodes := p.placementSet()
 	counts := make([]int, len(shape.said))
 	if nodes == nil {
@@ -37,7 +37,7 @@ func (p *Path) diagnose(pod *corev1.Pod, shape *shape, member bool) *framework.F
 			reasons[reason] += n
 		}
 	}
-	if !member && p.mayPreempt(pod) {
+	if preempts {
 		// Preemption may help: it chooses among the nodes by their status.
 		p.eachStatus(shape, nodes, diagnosis.NodeToStatus.Set)
 	} else {

@@ -114,23 +114,17 @@ func (q *sparingQueue) placed(pod *corev1.Pod) {
 
 // noRoom takes in that no node has room for a pod, and nothing is there to preempt.
 func (q *sparingQueue) noRoom(pod *corev1.Pod, request pack.Amounts) {
-	q.mu.Lock()
-	q.forget(pod.UID)
 	if inGang(pod) {
-		q.mu.Unlock()
 		return
 	}
+	q.mu.Lock()
+	q.forget(pod.UID)
 	q.refused[pod.UID] = request
 	q.requests[request]++
 	delete(q.waiting, pod.UID)
 	events := q.missed
 	q.mu.Unlock()
-	for _, e := range events {
-		if e.free.Fits(request) {
-			// The queue notes the event for the pod, which is in flight.
-			q.SchedulingQueue.MoveAllToActiveOrBackoffQueue(klog.Background(), framework.EventAssignedPodDelete, e.gone, nil, nobody)
-		}
-	}
+	q.replay(events, func(free pack.Amounts) bool { return free.Fits(request) })
 }
 
 // judged takes in that the framework itself judges a pod, or preempts for it: what
@@ -141,8 +135,17 @@ func (q *sparingQueue) judged(pod *corev1.Pod) {
 	q.waiting[pod.UID] = true
 	events := q.missed
 	q.mu.Unlock()
+	q.replay(events, func(pack.Amounts) bool { return true })
+}
+
+// replay has the inner queue note missed events for the pod that is in flight, those
+// that may help it. The events do not change meanwhile: only the scheduling loop, which
+// is here, drops them.
+func (q *sparingQueue) replay(events []missed, mayHelp func(free pack.Amounts) bool) {
 	for _, e := range events {
-		q.SchedulingQueue.MoveAllToActiveOrBackoffQueue(klog.Background(), framework.EventAssignedPodDelete, e.gone, nil, nobody)
+		if mayHelp(e.free) {
+			q.SchedulingQueue.MoveAllToActiveOrBackoffQueue(klog.Background(), framework.EventAssignedPodDelete, e.gone, nil, nobody)
+		}
 	}
 }
 

@@ -85,12 +85,15 @@ func (p *Path) try(ctx context.Context, schedFramework framework.Framework, cycl
 		return result, ReasonRefused, nil
 	}
 	fastWay.WithLabelValues(outcomeRefused).Inc()
-	if p.mayPreempt(info.Pod) {
+	preempts := p.mayPreempt(info.Pod)
+	if preempts {
 		p.queue.judged(info.Pod)
 	} else {
 		p.queue.noRoom(info.Pod, s.request)
 	}
-	return result, "", p.diagnose(info.Pod, s.shape, cycle.IsPodGroupSchedulingCycle())
+	// For a member of a gang nobody looks at the status of each node: preemption is for
+	// the whole gang.
+	return result, "", p.diagnose(info.Pod, s.shape, preempts && !cycle.IsPodGroupSchedulingCycle())
 }
 
 // inStep reports whether the snapshot has the nodes that the index read: it has
