@@ -2,6 +2,10 @@ module github.com/berth-dev/berth
 
 go 1.26.0
 
+// Only tests of go-nvml ask for it. Kubernetes stays with what it was released with,
+// and its build is shared with that of go.tools.mod.
+exclude go.yaml.in/yaml/v3 v3.0.5
+
 replace k8s.io/api => k8s.io/api v0.37.2
 
 replace k8s.io/apiextensions-apiserver => k8s.io/apiextensions-apiserver v0.37.2
@@ -91,6 +95,7 @@ require (
 	cel.dev/expr v0.25.1 // indirect
 	cyphar.com/go-pathrs v0.2.5 // indirect
 	github.com/Azure/go-ansiterm v0.0.0-20250102033503-faa5f7b0171c // indirect
+	github.com/NVIDIA/go-nvml v0.13.4-1 // indirect
 	github.com/NYTimes/gziphandler v1.1.1 // indirect
 	github.com/antlr4-go/antlr/v4 v4.13.1 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect

@@ -15,7 +15,7 @@ const mostNVLinks = 18
 var (
 	// styling is what a terminal is told about the look of a text.
 	styling   = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]")
-	deviceRow = regexp.MustCompile(`^GPU([0-9]+)$`)
+	deviceRow = regexp.MustCompile(`^GPU([0-9]{1,3})$`)
 	nvlinks   = regexp.MustCompile(`^(?:NV|XGMI)([0-9]+)$`)
 )
 
