@@ -74,9 +74,9 @@ var law = []layer{
 	},
 	{
 		packages: "./pkg/agent/...",
-		may:      []string{"STD", "CLIENT", "github.com/NVIDIA/go-nvml/...", "./pkg/core/...", "./pkg/api/...", "./pkg/agent/..."},
+		may:      []string{"STD", "CLIENT", "github.com/NVIDIA/go-nvml/...", "google.golang.org/grpc/...", "k8s.io/kubelet/pkg/apis/podresources/...", "github.com/prometheus/client_golang/...", "./pkg/core/...", "./pkg/api/...", "./pkg/agent/..."},
 		tests:    []string{"ANY"},
-		why:      "the agent runs on every node: it reports facts about hardware, and carries no scheduler with it",
+		why:      "the agent runs on every node: it reads the driver (go-nvml) and the kubelet (grpc, podresources), serves metrics (client_golang), and carries no scheduler with it",
 	},
 	{
 		packages: "./manifests/...",

@@ -55,10 +55,10 @@ func unhealthy(devices []v1alpha1.Device, before []Fault, found Findings, sameBo
 	return all
 }
 
-// applicationXids are errors of the application, not of the device: it can be given to
-// the next one. They are those that NVIDIA's device plugin skips: a graphics engine
-// exception, an MMU fault, a reset channel, stopped processing, a preemptive cleanup
-// and a video processor exception.
+// applicationXids are errors of the application, not of the device, which can be given
+// to the next one: a graphics engine exception, a memory page fault, stopped
+// processing, a preemptive cleanup, a video decoder exception and a context switch
+// timeout. NVIDIA's device plugin skips the same.
 var applicationXids = []uint64{13, 31, 43, 45, 68, 109}
 
 // XidFault returns the fault that an Xid error is; false if it is the application's.

@@ -20,7 +20,7 @@ type Machine struct {
 	Fabric *v1alpha1.Fabric
 	// Faults are what is wrong with devices for as long as it is found.
 	Faults []Fault
-	// Parts has the UUID of the device by that of each of its parts (MIG).
+	// Parts has the UUID of the device by that of each of its parts (MIG instances).
 	Parts map[string]string
 	// Notes are sentences about what could not be read.
 	Notes []string
@@ -54,6 +54,8 @@ type Findings struct {
 	// Machine is nil while the driver fails, and DriverErr then says how.
 	Machine   *Machine
 	DriverErr error
+	// Parts are those of the last machine that was read.
+	Parts map[string]string
 	// Events are faults that were told of once, and stay.
 	Events []Fault
 	// Held is of no account while the kubelet fails; KubeletErr then says how.
@@ -63,4 +65,3 @@ type Findings struct {
 
 // BootAnnotation has the boot of the machine at which the object was written.
 const BootAnnotation = "berth.dev/boot-id"
-

@@ -3,6 +3,7 @@ package report
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -41,12 +42,8 @@ func Next(node Node, previous *v1alpha1.NodeTopology, found Findings) (next *v1a
 	next.Status.Unhealthy = unhealthy(next.Spec.Devices, before.Unhealthy, found, sameBoot(node, previous))
 	next.Status.Allocations = before.Allocations
 	if found.KubeletErr == nil {
-		var parts map[string]string
-		if found.Machine != nil {
-			parts = found.Machine.Parts
-		}
 		var skipped []string
-		next.Status.Allocations, skipped = allocations(node.Resource, next.Spec.Devices, parts, found.Held)
+		next.Status.Allocations, skipped = allocations(node.Resource, next.Spec.Devices, found.Parts, found.Held)
 		notes = append(notes, skipped...)
 	}
 	next.Status.Conditions = []metav1.Condition{ready(before.Conditions, found)}
@@ -77,7 +74,7 @@ func ready(before []metav1.Condition, found Findings) metav1.Condition {
 		Status:             metav1.ConditionTrue,
 		Reason:             v1alpha1.ReasonReady,
 		Message:            "The driver and the kubelet were read.",
-		LastTransitionTime: metav1.NewTime(found.Now.Truncate(1e9)),
+		LastTransitionTime: metav1.NewTime(found.Now.Truncate(time.Second)),
 	}
 	fail := func(reason, format string, err error) {
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, reason, truncate(fmt.Sprintf(format, err), maxConditionMessage)
