@@ -4,36 +4,32 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
-	"maps"
 	"os"
-	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/kubernetes/scheme"
-	schedulerconfig "k8s.io/kube-scheduler/config/v1"
 
 	"github.com/berth-dev/berth/manifests"
 )
 
 // Kustomize may drop a field given twice, so the files are read by themselves.
 func TestFilesDecodeStrictly(t *testing.T) {
-	files, err := filepath.Glob("base/*.yaml")
+	files, err := filepath.Glob("*/*.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +53,7 @@ func TestFilesDecodeStrictly(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := decodeStrictly(scheme.Scheme, document); err != nil {
+				if _, err := decodeStrictly(types(t), document); err != nil {
 					t.Error(err)
 				}
 			}
@@ -65,22 +61,52 @@ func TestFilesDecodeStrictly(t *testing.T) {
 	}
 }
 
-func TestBase(t *testing.T) {
-	for _, problem := range problems(renderBase(t)) {
+// bases are what users apply, and programs render.
+var bases = []struct {
+	name   string
+	render func() ([]*unstructured.Unstructured, error)
+}{
+	{"base", manifests.Base},
+	{"agent", manifests.Agent},
+	{"crds", manifests.CRDs},
+}
+
+func TestBases(t *testing.T) {
+	for _, base := range bases {
+		t.Run(base.name, func(t *testing.T) {
+			for _, problem := range problems(render(t, base.render)) {
+				t.Error(problem)
+			}
+		})
+	}
+	for _, problem := range configProblems(render(t, manifests.Base)) {
 		t.Error(problem)
 	}
 }
 
-// TestBaseOrder checks that a program may create the objects one by one.
-func TestBaseOrder(t *testing.T) {
-	namespaces := map[string]bool{metav1.NamespaceSystem: true}
-	for _, object := range renderBase(t) {
-		if namespace, ok := object.(*corev1.Namespace); ok {
-			namespaces[namespace.Name] = true
-		}
-		if m := metadata(object); m.GetNamespace() != "" && !namespaces[m.GetNamespace()] {
-			t.Errorf("%T %q comes before its namespace %q", object, m.GetName(), m.GetNamespace())
-		}
+// TestOrder checks that a program may create the objects one by one.
+func TestOrder(t *testing.T) {
+	for _, base := range bases {
+		t.Run(base.name, func(t *testing.T) {
+			namespaces := map[string]bool{metav1.NamespaceSystem: true}
+			running := ""
+			for _, object := range render(t, base.render) {
+				m := metadata(object)
+				switch object.(type) {
+				case *corev1.Namespace:
+					namespaces[m.GetName()] = true
+				case *appsv1.Deployment, *appsv1.DaemonSet:
+					running = m.GetName()
+				case *admissionv1.ValidatingAdmissionPolicy, *admissionv1.ValidatingAdmissionPolicyBinding:
+					if running != "" {
+						t.Errorf("%T %q comes after %q is started", object, m.GetName(), running)
+					}
+				}
+				if m.GetNamespace() != "" && !namespaces[m.GetNamespace()] {
+					t.Errorf("%T %q comes before its namespace %q", object, m.GetName(), m.GetNamespace())
+				}
+			}
+		})
 	}
 }
 
@@ -154,16 +180,92 @@ func TestProblems(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			objects := renderBase(t)
-			for _, object := range objects {
-				test.spoil(object)
-			}
-			got := problems(objects)
-			if len(got) != 1 || !strings.Contains(got[0], test.want) {
-				t.Errorf("got %q, want one problem with %q", got, test.want)
-			}
+			checkSpoilt(t, render(t, manifests.Base), test.spoil, test.want)
 		})
 	}
+}
+
+// TestAgentProblems does the same for the agent.
+func TestAgentProblems(t *testing.T) {
+	tests := []struct {
+		name  string
+		spoil func(runtime.Object)
+		want  string
+	}{
+		{"unknown service account", func(o runtime.Object) {
+			if d, ok := o.(*appsv1.DaemonSet); ok {
+				d.Spec.Template.Spec.ServiceAccountName = "other"
+			}
+		}, `service account "other"`},
+		{"selector of other pods", func(o runtime.Object) {
+			if d, ok := o.(*appsv1.DaemonSet); ok {
+				d.Spec.Template.Labels = map[string]string{"app": "agent"}
+			}
+		}, "does not select its own pods"},
+		{"the node's directory to write to", func(o runtime.Object) {
+			if d, ok := o.(*appsv1.DaemonSet); ok {
+				d.Spec.Template.Spec.Containers[0].VolumeMounts[0].ReadOnly = false
+			}
+		}, `may write to "/var/lib/kubelet/pod-resources" of the node`},
+		{"capabilities", func(o runtime.Object) {
+			if d, ok := o.(*appsv1.DaemonSet); ok {
+				d.Spec.Template.Spec.Containers[0].SecurityContext.Capabilities = nil
+			}
+		}, `container "agent" keeps capabilities`},
+		{"wildcard verb", func(o runtime.Object) {
+			if r, ok := o.(*rbacv1.ClusterRole); ok {
+				r.Rules[0].Verbs = []string{"*"}
+			}
+		}, "wildcard"},
+		{"policy that is not in force", func(o runtime.Object) {
+			if b, ok := o.(*admissionv1.ValidatingAdmissionPolicyBinding); ok {
+				b.Spec.PolicyName = "other"
+			}
+		}, `policy "berth-agent" is bound by nothing`},
+		{"policy that warns", func(o runtime.Object) {
+			if b, ok := o.(*admissionv1.ValidatingAdmissionPolicyBinding); ok {
+				b.Spec.ValidationActions = []admissionv1.ValidationAction{admissionv1.Warn}
+			}
+		}, `policy "berth-agent" is bound by nothing`},
+		{"policy for somebody else", func(o runtime.Object) {
+			if p, ok := o.(*admissionv1.ValidatingAdmissionPolicy); ok {
+				p.Spec.MatchConditions[0].Expression = "request.userInfo.username == 'system:serviceaccount:berth-agent:other'"
+			}
+		}, `policy "berth-agent" names no service account that is here`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			checkSpoilt(t, render(t, manifests.Agent), test.spoil, test.want)
+		})
+	}
+}
+
+// checkSpoilt checks that objects have one problem once they are spoilt.
+func checkSpoilt(t *testing.T, objects []runtime.Object, spoil func(runtime.Object), want string) {
+	t.Helper()
+	configured := len(index[*corev1.ConfigMap](objects)) > 0
+	for _, object := range objects {
+		spoil(object)
+	}
+	got := problems(objects)
+	if configured {
+		got = append(got, configProblems(objects)...)
+	}
+	if len(got) != 1 || !strings.Contains(got[0], want) {
+		t.Errorf("got %q, want one problem with %q", got, want)
+	}
+}
+
+// types has all kinds that are in manifests.
+func types(t *testing.T) *runtime.Scheme {
+	t.Helper()
+	all := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, apiextensionsv1.AddToScheme} {
+		if err := add(all); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
 }
 
 // decodeStrictly returns the object in data, which is YAML or JSON, as the
@@ -175,10 +277,10 @@ func decodeStrictly(types *runtime.Scheme, data []byte) (runtime.Object, error) 
 	return object, err
 }
 
-// renderBase returns the rendered base, typed.
-func renderBase(t *testing.T) []runtime.Object {
+// render returns what a base renders, typed.
+func render(t *testing.T, base func() ([]*unstructured.Unstructured, error)) []runtime.Object {
 	t.Helper()
-	rendered, err := manifests.Base()
+	rendered, err := base()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,251 +290,11 @@ func renderBase(t *testing.T) []runtime.Object {
 		if err != nil {
 			t.Fatal(err)
 		}
-		object, err := decodeStrictly(scheme.Scheme, data)
+		object, err := decodeStrictly(types(t), data)
 		if err != nil {
 			t.Fatalf("%s %q: %v", u.GetKind(), u.GetName(), err)
 		}
 		objects = append(objects, object)
 	}
 	return objects
-}
-
-// A key is a namespace and a name; the namespace of cluster-wide objects is empty.
-type key struct{ namespace, name string }
-
-func (k key) String() string { return k.namespace + "/" + k.name }
-
-func metadata(object runtime.Object) metav1.Object {
-	m, err := meta.Accessor(object)
-	if err != nil {
-		panic(err) // every object of a manifest has metadata
-	}
-	return m
-}
-
-// index returns the objects of one type by key.
-func index[T runtime.Object](objects []runtime.Object) map[key]T {
-	found := map[key]T{}
-	for _, object := range objects {
-		if typed, ok := object.(T); ok {
-			m := metadata(object)
-			found[key{m.GetNamespace(), m.GetName()}] = typed
-		}
-	}
-	return found
-}
-
-// problems returns what is wrong with the objects taken together, one sentence
-// each: references that lead nowhere, and permissions that are too wide.
-func problems(objects []runtime.Object) []string {
-	return slices.Concat(
-		permissionProblems(objects),
-		deploymentProblems(objects),
-		selectorProblems(objects),
-		configProblems(objects),
-	)
-}
-
-func permissionProblems(objects []runtime.Object) (found []string) {
-	clusterRoles := index[*rbacv1.ClusterRole](objects)
-	roles := index[*rbacv1.Role](objects)
-	accounts := index[*corev1.ServiceAccount](objects)
-
-	narrow := func(role string, rules []rbacv1.PolicyRule) {
-		for _, rule := range rules {
-			for _, word := range slices.Concat(rule.APIGroups, rule.Resources, rule.Verbs, rule.ResourceNames, rule.NonResourceURLs) {
-				if strings.Contains(word, "*") {
-					found = append(found, fmt.Sprintf("role %q has the wildcard %q", role, word))
-				}
-			}
-		}
-	}
-	bound := func(namespace string, ref rbacv1.RoleRef, subjects []rbacv1.Subject) {
-		known := false
-		switch {
-		case ref.Kind == "ClusterRole":
-			_, known = clusterRoles[key{"", ref.Name}]
-		case ref.Name == "extension-apiserver-authentication-reader":
-			known = namespace == metav1.NamespaceSystem // in every cluster
-		case ref.Kind == "Role":
-			_, known = roles[key{namespace, ref.Name}]
-		}
-		if !known {
-			found = append(found, fmt.Sprintf("no %s role %q to bind", ref.Kind, ref.Name))
-		}
-		for _, subject := range subjects {
-			if _, ok := accounts[key{subject.Namespace, subject.Name}]; !ok || subject.Kind != rbacv1.ServiceAccountKind {
-				found = append(found, fmt.Sprintf("role %q is bound to %s %s/%s, which is not here", ref.Name, subject.Kind, subject.Namespace, subject.Name))
-			}
-		}
-	}
-	for name, role := range clusterRoles {
-		narrow(name.name, role.Rules)
-	}
-	for name, role := range roles {
-		narrow(name.name, role.Rules)
-	}
-	for _, binding := range index[*rbacv1.ClusterRoleBinding](objects) {
-		bound("", binding.RoleRef, binding.Subjects)
-	}
-	for _, binding := range index[*rbacv1.RoleBinding](objects) {
-		bound(binding.Namespace, binding.RoleRef, binding.Subjects)
-	}
-	return found
-}
-
-func deploymentProblems(objects []runtime.Object) (found []string) {
-	accounts := index[*corev1.ServiceAccount](objects)
-	configMaps := index[*corev1.ConfigMap](objects)
-
-	for name, deployment := range index[*appsv1.Deployment](objects) {
-		template := deployment.Spec.Template
-		if !matches(deployment.Spec.Selector, template.Labels) {
-			found = append(found, fmt.Sprintf("deployment %q does not select its own pods", name))
-		}
-		if _, ok := accounts[key{name.namespace, template.Spec.ServiceAccountName}]; !ok {
-			found = append(found, fmt.Sprintf("deployment %q: no service account %q", name, template.Spec.ServiceAccountName))
-		}
-
-		volumes := map[string][]string{} // the files in each
-		missing := false
-		for _, volume := range template.Spec.Volumes {
-			if volume.ConfigMap == nil {
-				continue
-			}
-			configMap, ok := configMaps[key{name.namespace, volume.ConfigMap.Name}]
-			if !ok {
-				found = append(found, fmt.Sprintf("deployment %q: no config map %q", name, volume.ConfigMap.Name))
-				missing = true
-				continue
-			}
-			volumes[volume.Name] = slices.Collect(maps.Keys(configMap.Data))
-		}
-
-		for _, container := range template.Spec.Containers {
-			ports := map[string]bool{}
-			for _, port := range container.Ports {
-				ports[port.Name] = true
-			}
-			for _, probe := range []*corev1.Probe{container.StartupProbe, container.LivenessProbe, container.ReadinessProbe} {
-				if probe == nil || probe.HTTPGet == nil {
-					found = append(found, fmt.Sprintf("container %q lacks a probe", container.Name))
-				} else if port := probe.HTTPGet.Port.String(); !ports[port] {
-					found = append(found, fmt.Sprintf("container %q: a probe of %s asks port %q, which has no such name", container.Name, probe.HTTPGet.Path, port))
-				}
-			}
-
-			var mounted []string
-			for _, mount := range container.VolumeMounts {
-				for _, file := range volumes[mount.Name] {
-					mounted = append(mounted, path.Join(mount.MountPath, file))
-				}
-			}
-			for _, arg := range container.Args {
-				file, isConfig := strings.CutPrefix(arg, "--config=")
-				if isConfig && !missing && !slices.Contains(mounted, file) {
-					found = append(found, fmt.Sprintf("container %q: %q is in no volume", container.Name, file))
-				}
-			}
-		}
-	}
-	return found
-}
-
-// selectorProblems returns what is wrong with whatever selects the pods of a
-// Deployment from outside of it.
-func selectorProblems(objects []runtime.Object) (found []string) {
-	deployments := index[*appsv1.Deployment](objects)
-	// selected calls the function for each Deployment whose pods are selected
-	// and says whether there is one.
-	selected := func(namespace string, selector *metav1.LabelSelector, each func(corev1.PodSpec)) bool {
-		found := false
-		for name, deployment := range deployments {
-			if name.namespace == namespace && matches(selector, deployment.Spec.Template.Labels) {
-				found = true
-				each(deployment.Spec.Template.Spec)
-			}
-		}
-		return found
-	}
-
-	for name, budget := range index[*policyv1.PodDisruptionBudget](objects) {
-		if !selected(name.namespace, budget.Spec.Selector, func(corev1.PodSpec) {}) {
-			found = append(found, fmt.Sprintf("budget %q selects no pod", name.name))
-		}
-	}
-	for name, service := range index[*corev1.Service](objects) {
-		ok := selected(name.namespace, metav1.SetAsLabelSelector(service.Spec.Selector), func(pod corev1.PodSpec) {
-			for _, port := range service.Spec.Ports {
-				serves := func(p corev1.ContainerPort) bool {
-					return p.Name == port.TargetPort.String() && p.ContainerPort == port.Port
-				}
-				if !slices.ContainsFunc(pod.Containers, func(c corev1.Container) bool { return slices.ContainsFunc(c.Ports, serves) }) {
-					found = append(found, fmt.Sprintf("service %q: no container serves port %d as %q", name.name, port.Port, port.TargetPort.String()))
-				}
-			}
-		})
-		if !ok {
-			found = append(found, fmt.Sprintf("service %q selects no pod", name.name))
-		}
-	}
-	return found
-}
-
-// matches reports whether a selector that selects something selects the labels.
-func matches(selector *metav1.LabelSelector, set map[string]string) bool {
-	s, err := metav1.LabelSelectorAsSelector(selector)
-	return err == nil && !s.Empty() && s.Matches(labels.Set(set))
-}
-
-// configProblems returns what is wrong with the scheduler's configuration.
-func configProblems(objects []runtime.Object) (found []string) {
-	types := runtime.NewScheme()
-	if err := schedulerconfig.AddToScheme(types); err != nil {
-		return []string{err.Error()}
-	}
-	roles := index[*rbacv1.Role](objects)
-	configured := false
-	for name, configMap := range index[*corev1.ConfigMap](objects) {
-		for file, data := range configMap.Data {
-			object, err := decodeStrictly(types, []byte(data))
-			if err != nil {
-				found = append(found, fmt.Sprintf("config map %q: %s: %v", name, file, err))
-				configured = true
-				continue
-			}
-			config, ok := object.(*schedulerconfig.KubeSchedulerConfiguration)
-			if !ok {
-				continue
-			}
-			configured = true
-			// The arguments of the plugins are left raw by the decoder.
-			strict := serializer.NewCodecFactory(types, serializer.EnableStrict).UniversalDeserializer()
-			if err := config.DecodeNestedObjects(strict); err != nil {
-				found = append(found, fmt.Sprintf("config map %q: %s: %v", name, file, err))
-			}
-			hasName := func(p schedulerconfig.KubeSchedulerProfile) bool {
-				return p.SchedulerName != nil && *p.SchedulerName == "berth"
-			}
-			if !slices.ContainsFunc(config.Profiles, hasName) {
-				found = append(found, fmt.Sprintf("config map %q: no profile is named berth", name))
-			}
-			lease := config.LeaderElection
-			mayRenew := false
-			for role, r := range roles {
-				for _, rule := range r.Rules {
-					mayRenew = mayRenew || role.namespace == lease.ResourceNamespace &&
-						slices.Contains(rule.Resources, "leases") && slices.Contains(rule.ResourceNames, lease.ResourceName) &&
-						slices.Contains(rule.Verbs, "get") && slices.Contains(rule.Verbs, "update")
-				}
-			}
-			if !mayRenew {
-				found = append(found, fmt.Sprintf("config map %q: no role may renew the lease %q", name, key{lease.ResourceNamespace, lease.ResourceName}))
-			}
-		}
-	}
-	if !configured {
-		found = append(found, "no config map holds a KubeSchedulerConfiguration")
-	}
-	return found
 }

@@ -2,6 +2,8 @@
 // bases, and renders it for programs that apply it themselves: the local
 // cluster and the tests. `kubectl apply -k manifests/base` applies the same.
 //
+// base is the scheduler, with the kinds in crds; agent is what runs on GPU nodes.
+//
 // Its tests check what an API server would only say at install time, or never:
 // unknown fields, references to nothing, permissions that are too wide.
 package manifests
@@ -17,8 +19,26 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
-//go:embed base
+//go:embed base crds agent
 var files embed.FS
+
+// CRDs returns the definitions of Berth's own kinds. Base has them too. The caller
+// owns them.
+func CRDs() ([]*unstructured.Unstructured, error) {
+	return render(files, "crds")
+}
+
+// Agent returns the objects of manifests/agent, as Base does. They need the kinds of
+// CRDs.
+func Agent() ([]*unstructured.Unstructured, error) {
+	return render(files, "agent")
+}
+
+// AgentWithoutDaemonSet returns what Agent does, but for the DaemonSet: for a program
+// that runs agents by itself, with the same rights.
+func AgentWithoutDaemonSet() ([]*unstructured.Unstructured, error) {
+	return without("DaemonSet")(Agent())
+}
 
 // Base returns the objects of manifests/base as kustomize renders them, each
 // before those that refer to it, so that they can be created in this order.
@@ -30,15 +50,22 @@ func Base() ([]*unstructured.Unstructured, error) {
 // BaseWithoutDeployment returns what Base does, but for the Deployment: for a
 // program that runs the scheduler as a process of its own, with the same rights.
 func BaseWithoutDeployment() ([]*unstructured.Unstructured, error) {
-	objects, err := Base()
-	return slices.DeleteFunc(objects, func(o *unstructured.Unstructured) bool { return o.GetKind() == "Deployment" }), err
+	return without("Deployment")(Base())
 }
 
-// render runs kustomize on the directory dir of source.
+// without takes the objects of a kind out of what was rendered.
+func without(kind string) func([]*unstructured.Unstructured, error) ([]*unstructured.Unstructured, error) {
+	return func(objects []*unstructured.Unstructured, err error) ([]*unstructured.Unstructured, error) {
+		return slices.DeleteFunc(objects, func(o *unstructured.Unstructured) bool { return o.GetKind() == kind }), err
+	}
+}
+
+// render runs kustomize on the directory dir of source, which may refer to its other
+// directories.
 func render(source fs.FS, dir string) ([]*unstructured.Unstructured, error) {
 	// Kustomize reads no fs.FS.
 	memory := filesys.MakeFsInMemory()
-	err := fs.WalkDir(source, dir, func(path string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(source, ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
@@ -49,7 +76,7 @@ func render(source fs.FS, dir string) ([]*unstructured.Unstructured, error) {
 		return memory.WriteFile(path, content)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("reading manifests in %q: %w", dir, err)
+		return nil, fmt.Errorf("reading the manifests of %q: %w", dir, err)
 	}
 	options := krusty.MakeDefaultOptions()
 	options.Reorder = krusty.ReorderOptionUnspecified // the kustomization says
