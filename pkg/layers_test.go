@@ -62,7 +62,7 @@ var law = []layer{
 	},
 	{
 		packages: "./pkg/plugins/...",
-		may:      []string{"STD", "CLIENT", "k8s.io/kube-scheduler/framework/...", "./pkg/core/...", "./pkg/state/...", "./pkg/plugins/..."},
+		may:      []string{"STD", "CLIENT", "k8s.io/kube-scheduler/framework/...", "./pkg/core/...", "./pkg/dialect/...", "./pkg/state/...", "./pkg/plugins/..."},
 		tests:    []string{"ANY"},
 		why:      "plugins are written against the published framework, so that what changes inside kube-scheduler breaks pkg/engine and nothing else",
 	},

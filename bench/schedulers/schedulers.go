@@ -30,6 +30,7 @@ import (
 	"github.com/berth-dev/berth/pkg/engine"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/plugins/boundedbinder"
+	"github.com/berth-dev/berth/pkg/state"
 )
 
 // The names of the schedulers.
@@ -52,7 +53,11 @@ type Scheduler struct {
 
 	profile func() (*schedulerconfig.KubeSchedulerProfile, error)
 	attach  func(*scheduler.Scheduler) error
+	path    *fastpath.Path
 }
+
+// Path returns the fast path of berth; nil for the others.
+func (s *Scheduler) Path() *fastpath.Path { return s.path }
 
 // Places says where a pod goes by a scheduler that does not look: floor and null.
 type Places interface {
@@ -68,7 +73,8 @@ func New(name string, places Places) (*Scheduler, error) {
 	case UpstreamPack:
 		s.profile = packingProfile
 	case Berth:
-		path := fastpath.New()
+		s.path = fastpath.New()
+		path := s.path
 		s.Plugins, s.profile = path.Plugins(), engine.BuiltinProfile
 		s.attach = func(sched *scheduler.Scheduler) error {
 			engine.SpareActivations(sched)
@@ -82,7 +88,11 @@ func New(name string, places Places) (*Scheduler, error) {
 		return nil, fmt.Errorf("there is no scheduler %q", name)
 	}
 	if s.Plugins != nil {
-		s.Plugins[boundedbinder.Name] = engine.BindingPlugin(engine.DefaultBindings)
+		inventory := state.NewInventory()
+		if s.path != nil {
+			inventory = s.path.Inventory()
+		}
+		s.Plugins[boundedbinder.Name] = engine.BindingPlugin(engine.DefaultBindings, inventory)
 	}
 	return s, nil
 }

@@ -1,6 +1,12 @@
 package dialect
 
-import corev1 "k8s.io/api/core/v1"
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/berth-dev/berth/pkg/core/topology"
+)
 
 // Labels and annotations of our own.
 const (
@@ -17,4 +23,28 @@ const (
 
 func berthGang(pod *corev1.Pod) statement {
 	return named(pod.Labels[berthGangLabel], "label "+berthGangLabel)
+}
+
+// GPULinkAnnotation says what every pair of a pod's devices must at least have, in the
+// words of topology.Level.
+const GPULinkAnnotation = "berth.dev/gpu-link"
+
+// The annotations of a bound pod: which devices each of its containers was given, as JSON
+// from the names of containers to lists of UUIDs; and how good that is.
+const (
+	DevicesAnnotation   = "berth.dev/devices"
+	PlacementAnnotation = "berth.dev/placement"
+)
+
+// GPULink returns the links that a pod asks for between its devices.
+func GPULink(pod *corev1.Pod) (topology.Level, error) {
+	word, ok := pod.Annotations[GPULinkAnnotation]
+	if !ok {
+		return topology.AnyLink, nil
+	}
+	level, known := topology.ParseLevel(word)
+	if !known {
+		return topology.AnyLink, fmt.Errorf("annotation %s is %q; it must be nvlink, pcie, numa or any", GPULinkAnnotation, word)
+	}
+	return level, nil
 }

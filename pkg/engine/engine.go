@@ -47,6 +47,7 @@ type engine struct {
 	budget     *EventBudget
 	gate       *gate
 	fast       *fastpath.Path
+	topologies *topologySource
 	bindings   int
 
 	leadOnce sync.Once
@@ -94,6 +95,8 @@ func install(cc *schedulerserverconfig.Config, informerName *cache.InformerName,
 		return nil, nil, fmt.Errorf("watching nodes for topology levels: %w", err)
 	}
 	e.kinds = newKindWatcher(raw, dynamicClient, metadataClient, e.gangs, b)
+	e.topologies = newTopologySource(dynamicClient, e.fast, factory.Core().V1().Nodes().Lister())
+	e.kinds.sources[nodeTopologies] = e.topologies.source()
 	e.conditions = newConditionWriter(raw, factory.Core().V1().Pods().Lister(), clock.RealClock{})
 	e.client = newBudgetClient(raw, e.conditions, e.reporter, factory.Scheduling().V1beta1().PodGroups().Lister())
 	e.budget = NewEventBudget(e.reporter, factory.Core().V1().Pods().Lister(), options.ScheduledEventsPerSecond)
@@ -103,6 +106,7 @@ func install(cc *schedulerserverconfig.Config, informerName *cache.InformerName,
 
 	e.gate.gone = e.client.forgetNative
 	registerMetrics(e.gangs)
+	e.fast.Inventory().OnPrediction(func(p state.Prediction) { devicePredictions.WithLabelValues(string(p)).Inc() })
 
 	for i := range cc.ComponentConfig.Profiles {
 		enabled := &cc.ComponentConfig.Profiles[i].Plugins.PreEnqueue.Enabled
@@ -125,7 +129,7 @@ func (e *engine) plugins() frameworkruntime.Registry {
 	registry[ganggate.Name] = func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
 		return ganggate.New(e.gate), nil
 	}
-	registry[boundedbinder.Name] = BindingPlugin(e.bindings)
+	registry[boundedbinder.Name] = BindingPlugin(e.bindings, e.fast.Inventory())
 	return registry
 }
 

@@ -42,8 +42,8 @@ const (
 	doubtAttempts = 5
 )
 
-// kindWatcher watches the objects that declare gangs: each kind while, and only
-// while, the server serves it.
+// kindWatcher watches the objects of custom kinds, those that declare gangs and those
+// that describe nodes: each kind while, and only while, the server serves it.
 type kindWatcher struct {
 	discovery discovery.DiscoveryInterface
 	dynamic   dynamic.Interface
@@ -52,7 +52,7 @@ type kindWatcher struct {
 	gangs     *state.Gangs
 	bridge    *bridge
 
-	sources map[schema.GroupVersionResource]gangSource
+	sources map[schema.GroupVersionResource]kindSource
 	queue   workqueue.TypedRateLimitingInterface[schema.GroupVersionResource]
 
 	mu      sync.Mutex
@@ -60,8 +60,8 @@ type kindWatcher struct {
 	asked   map[schema.GroupVersionResource]bool
 }
 
-// gangSource makes the informer of one kind, and takes in and forgets its objects.
-type gangSource struct {
+// kindSource makes the informer of one kind, and takes in and forgets its objects.
+type kindSource struct {
 	informer func() cache.SharedIndexInformer
 	set      func(obj any)
 	remove   func(name types.NamespacedName)
@@ -83,7 +83,7 @@ func newKindWatcher(client kubernetes.Interface, dynamicClient dynamic.Interface
 		client:    client,
 		gangs:     gangs,
 		bridge:    b,
-		sources:   map[schema.GroupVersionResource]gangSource{},
+		sources:   map[schema.GroupVersionResource]kindSource{},
 		running:   map[schema.GroupVersionResource]*runningWatch{},
 		asked:     map[schema.GroupVersionResource]bool{},
 		queue: workqueue.NewTypedRateLimitingQueue(
@@ -97,8 +97,8 @@ func newKindWatcher(client kubernetes.Interface, dynamicClient dynamic.Interface
 	return w
 }
 
-func (w *kindWatcher) foreignSource(kind dialect.Kind) gangSource {
-	return gangSource{
+func (w *kindWatcher) foreignSource(kind dialect.Kind) kindSource {
+	return kindSource{
 		informer: func() cache.SharedIndexInformer {
 			return dynamicinformer.NewFilteredDynamicInformer(w.dynamic, kind.Resource, metav1.NamespaceAll, 0, cache.Indexers{}, nil).Informer()
 		},
@@ -113,8 +113,8 @@ func (w *kindWatcher) foreignSource(kind dialect.Kind) gangSource {
 }
 
 // nativeSource passes native pod groups on to the bridge.
-func (w *kindWatcher) nativeSource(resource schema.GroupVersionResource) gangSource {
-	return gangSource{
+func (w *kindWatcher) nativeSource(resource schema.GroupVersionResource) kindSource {
+	return kindSource{
 		informer: func() cache.SharedIndexInformer {
 			return schedulinginformers.NewPodGroupInformer(w.client, metav1.NamespaceAll, 0, cache.Indexers{})
 		},
@@ -146,7 +146,7 @@ func (w *kindWatcher) Run(ctx context.Context) {
 		DeleteFunc: w.definitionChanged,
 	})
 	if err != nil {
-		klog.FromContext(ctx).Error(err, "Custom resource definitions are not watched: gang kinds that are installed later are found within minutes", "period", recheckPeriod)
+		klog.FromContext(ctx).Error(err, "Custom resource definitions are not watched: kinds that are installed later are found within minutes", "period", recheckPeriod)
 	}
 	go definitions.RunWithContext(ctx)
 
@@ -211,7 +211,7 @@ func (w *kindWatcher) reconcile(ctx context.Context, resource schema.GroupVersio
 	logger := klog.FromContext(ctx)
 	served, err := w.served(resource)
 	if err != nil {
-		logger.V(2).Info("Asking whether a gang kind is served failed; trying again", "resource", resource, "err", err)
+		logger.V(2).Info("Asking whether a kind is served failed; trying again", "resource", resource, "err", err)
 		w.queue.AddRateLimited(resource)
 		return
 	}
@@ -223,11 +223,11 @@ func (w *kindWatcher) reconcile(ctx context.Context, resource schema.GroupVersio
 	case served && running == nil:
 		r, err := w.start(ctx, resource)
 		if err != nil {
-			logger.Error(err, "Watching a gang kind failed", "resource", resource)
+			logger.Error(err, "Watching a kind failed", "resource", resource)
 			return
 		}
 		w.running[resource] = r
-		logger.Info("Watching a gang kind that the server serves", "resource", resource)
+		logger.Info("Watching a kind that the server serves", "resource", resource)
 	case !served && running != nil && w.queue.NumRequeues(resource) < doubtAttempts:
 		w.queue.AddRateLimited(resource)
 		return
@@ -236,7 +236,7 @@ func (w *kindWatcher) reconcile(ctx context.Context, resource schema.GroupVersio
 		<-running.stopped
 		delete(w.running, resource)
 		w.sources[resource].drop()
-		logger.Info("The server no longer serves a gang kind; its gangs are forgotten", "resource", resource)
+		logger.Info("The server no longer serves a kind; its objects are forgotten", "resource", resource)
 	case w.queue.NumRequeues(resource) > 0 && w.queue.NumRequeues(resource) < settleAttempts:
 		w.queue.AddRateLimited(resource)
 		return

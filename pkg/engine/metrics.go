@@ -42,6 +42,12 @@ var (
 		Help:           "Gangs that were bound by half, could not be completed in time and whose bound pods were evicted.",
 		StabilityLevel: metrics.ALPHA,
 	})
+	devicePredictions = metrics.NewCounterVec(&metrics.CounterOpts{
+		Namespace:      "berth",
+		Name:           "device_prediction_total",
+		Help:           "Pods by how the devices that their node reports compare with those that were intended for them: exact, others that are as good (equal), worse or better.",
+		StabilityLevel: metrics.ALPHA,
+	}, []string{"result"})
 	heldGangs = metrics.NewDesc("berth_held_gangs",
 		"Gangs that are held back from scheduling, by reason.", []string{"reason"}, nil, metrics.ALPHA, "")
 
@@ -51,7 +57,10 @@ var (
 // registerMetrics makes the metrics part of /metrics.
 func registerMetrics(gangs *state.Gangs) {
 	registerOnce.Do(func() {
-		legacyregistry.MustRegister(apiWrites, conditionsSaved, eventsSaved, gangsPlaced, gangsReleased)
+		legacyregistry.MustRegister(apiWrites, conditionsSaved, eventsSaved, gangsPlaced, gangsReleased, devicePredictions)
+		for _, p := range state.Predictions() {
+			devicePredictions.WithLabelValues(string(p))
+		}
 		legacyregistry.CustomMustRegister(&heldCollector{gangs: gangs})
 	})
 }

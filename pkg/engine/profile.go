@@ -18,6 +18,7 @@ import (
 	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 
 	"github.com/berth-dev/berth/pkg/plugins/boundedbinder"
+	"github.com/berth-dev/berth/pkg/plugins/devicetopology"
 	"github.com/berth-dev/berth/pkg/plugins/nodepacking"
 )
 
@@ -96,7 +97,8 @@ func BuiltinProfile() (*schedulerconfig.KubeSchedulerProfile, error) {
 	// Packing decides before everything else but preferences that a pod or a taint
 	// expresses. What pulls against it, or knows only a part of it, is off.
 	plugins := profile.Plugins
-	plugins.MultiPoint.Enabled = append(plugins.MultiPoint.Enabled, schedulerconfig.Plugin{Name: nodepacking.Name, Weight: 10})
+	plugins.MultiPoint.Enabled = append(plugins.MultiPoint.Enabled,
+		schedulerconfig.Plugin{Name: nodepacking.Name, Weight: 10}, schedulerconfig.Plugin{Name: devicetopology.Name})
 	for _, name := range []string{names.NodeResourcesFit, names.NodeResourcesBalancedAllocation, names.ImageLocality} {
 		plugins.Score.Disabled = append(plugins.Score.Disabled, schedulerconfig.Plugin{Name: name})
 	}
@@ -132,14 +134,15 @@ func nameLease(cfg *schedulerconfig.KubeSchedulerConfiguration) {
 	}
 }
 
-// BindingPlugin builds the plugin that binds pods, so many at a time.
-func BindingPlugin(atATime int) frameworkruntime.PluginFactory {
+// BindingPlugin builds the plugin that binds pods, so many at a time, each with the
+// devices that it was given.
+func BindingPlugin(atATime int, takings devicetopology.Takings) frameworkruntime.PluginFactory {
 	slots := boundedbinder.NewSlots(atATime)
 	return func(ctx context.Context, _ runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
 		next, err := defaultbinder.New(ctx, nil, handle)
 		if err != nil {
 			return nil, fmt.Errorf("building %s: %w", boundedbinder.Name, err)
 		}
-		return boundedbinder.New(next.(fwk.BindPlugin), slots), nil
+		return boundedbinder.New(devicetopology.NewBinder(next.(fwk.BindPlugin), handle, takings), slots), nil
 	}
 }

@@ -38,6 +38,8 @@ const (
 	component = "berth"
 	// driftPath is where the packing index is compared with what the informers have.
 	driftPath = "/debug/berth/drift"
+	// devicesPath is where it is said who holds which devices.
+	devicesPath = "/debug/berth/devices"
 
 	serverPatience = 5 * time.Second
 )
@@ -110,17 +112,23 @@ func (e *engine) pages(ctx context.Context, cc *schedulerserverconfig.CompletedC
 
 	nodes, pods := cc.InformerFactory.Core().V1().Nodes().Lister(), cc.InformerFactory.Core().V1().Pods().Lister()
 	pages.HandleFunc(driftPath, func(w http.ResponseWriter, r *http.Request) {
-		drift, err := e.fast.Drift(nodes, pods)
+		drift, err := e.fast.Drift(nodes, pods, e.topologies.list())
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
-		w.Header().Set("Content-Type", "application/json")
-		if err := json.NewEncoder(w).Encode(drift); err != nil {
-			klog.FromContext(r.Context()).V(2).Info("Answering a request failed", "path", driftPath, "err", err)
-		}
+		answer(w, r, drift)
 	})
+	pages.HandleFunc(devicesPath, func(w http.ResponseWriter, r *http.Request) { answer(w, r, e.fast.Inventory().Dump()) })
 	return pages
+}
+
+// answer writes a value as JSON.
+func answer(w http.ResponseWriter, r *http.Request, value any) {
+	w.Header().Set("Content-Type", "application/json")
+	if err := json.NewEncoder(w).Encode(value); err != nil {
+		klog.FromContext(r.Context()).V(2).Info("Answering a request failed", "path", r.URL.Path, "err", err)
+	}
 }
 
 // authorized lets only those through whom the API server allows.

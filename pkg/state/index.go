@@ -16,8 +16,11 @@ import (
 // holds what each node has free, as of when the node was last read, and whoever
 // feeds it tells which nodes to read. It is not safe for concurrent use.
 type Index struct {
-	devices *Devices
-	pack    *pack.Index
+	devices   *Devices
+	inventory *Inventory
+	pack      *pack.Index
+	// classes are the numbers of the inventory's classes in the index of the core.
+	classes []pack.ClassID
 	ids     map[string]pack.NodeID
 	nodes   []node
 	// present are the numbers in use, vacant those of nodes that are gone, to be
@@ -41,9 +44,13 @@ type node struct {
 	lowest int32
 }
 
-// NewIndex returns an index without nodes.
-func NewIndex(devices *Devices) *Index {
-	return &Index{devices: devices, pack: pack.NewIndex(), ids: map[string]pack.NodeID{}, priorities: map[int32]int{}}
+// NewIndex returns an index without nodes. Which devices of a node are free it asks an
+// inventory.
+func NewIndex(devices *Devices, inventory *Inventory) *Index {
+	return &Index{
+		devices: devices, inventory: inventory, pack: pack.NewIndex(), classes: make([]pack.ClassID, 1),
+		ids: map[string]pack.NodeID{}, priorities: map[int32]int{},
+	}
 }
 
 // Devices returns what the index takes for devices.
@@ -101,7 +108,30 @@ func (ix *Index) Set(info fwk.NodeInfo) {
 	ix.count(n.lowest, -1)
 	*n = node{info: info, object: object, lowest: lowestPriority(info)}
 	ix.count(n.lowest, 1)
-	ix.pack.Set(id, pack.Node{Free: ix.devices.Free(info)})
+	ix.pack.Set(id, pack.Node{Free: ix.Free(info)})
+}
+
+// Free returns what a node of a snapshot has free, with its devices as of now.
+func (ix *Index) Free(info fwk.NodeInfo) pack.Amounts {
+	free := ix.devices.Free(info)
+	if free.Kind == pack.NoDevice {
+		return free
+	}
+	if view := ix.inventory.view(info.Node().Name); view.class != 0 && view.kind == free.Kind {
+		free.Class, free.Mask = ix.classOf(view.class), view.free
+	}
+	return free
+}
+
+// classOf returns the number of a class of the inventory in the index of the core.
+func (ix *Index) classOf(id MachineID) pack.ClassID {
+	for int(id) >= len(ix.classes) {
+		ix.classes = append(ix.classes, pack.NoClass)
+	}
+	if ix.classes[id] == pack.NoClass {
+		ix.classes[id] = ix.pack.AddClass(ix.inventory.NewClass(id))
+	}
+	return ix.classes[id]
 }
 
 // Remove forgets a node, if it is known.

@@ -71,7 +71,7 @@ func TestAmounts(t *testing.T) {
 }
 
 func TestNumbersAreGivenAgain(t *testing.T) {
-	ix := NewIndex(testDevices(t))
+	ix := NewIndex(testDevices(t), NewInventory())
 	for _, name := range []string{"a", "b", "c"} {
 		ix.Set(read(indexNode(name, nil)))
 	}
@@ -90,7 +90,7 @@ func TestNumbersAreGivenAgain(t *testing.T) {
 }
 
 func TestLowerPriorities(t *testing.T) {
-	ix := NewIndex(testDevices(t))
+	ix := NewIndex(testDevices(t), NewInventory())
 	ask := func(want ...bool) {
 		t.Helper()
 		for i, priority := range []int32{-10, 0, 5, 6} {
@@ -116,7 +116,7 @@ func TestLowerPriorities(t *testing.T) {
 func TestCatchUp(t *testing.T) {
 	const nodes = 20
 	r := rand.New(rand.NewPCG(5, 5))
-	ix := NewIndex(testDevices(t))
+	ix := NewIndex(testDevices(t), NewInventory())
 	labels := map[string]int{}
 	set := func(i int, relabel bool) {
 		name := fmt.Sprint(i)

@@ -31,15 +31,15 @@ func BenchmarkOfferTakeRevert(b *testing.B) {
 			b.Run(fmt.Sprintf("nodes=%d/fill=%.1f", nodes, fill), func(b *testing.B) {
 				ix := cluster(nodes, fill)
 				request := Amounts{Kind: 1, Devices: 2, CPU: 16_000, Memory: 1 << 37, Pods: 1}
-				ranking := NewRanking(Policy{CPU: 1, Memory: 1})
-				for range ix.Offer(request, ranking, Among{}) {
+				ranking := ix.NewRanking(Policy{CPU: 1, Memory: 1})
+				for range ranking.Offer(request, Among{}) {
 					goto offered
 				}
 				b.Fatal("no node is offered: there is nothing to measure")
 			offered:
 				b.ReportAllocs()
 				for b.Loop() {
-					for id := range ix.Offer(request, ranking, Among{}) {
+					for id := range ranking.Offer(request, Among{}) {
 						ix.Revert(ix.Take(id, request))
 						break
 					}
@@ -77,11 +77,11 @@ func BenchmarkOfferAmongLeftovers(b *testing.B) {
 				v.Changed(id, true)
 			}
 			request := Amounts{CPU: 4000, Pods: 1}
-			ranking := NewRanking(Policy{CPU: 1, Memory: 1})
+			ranking := ix.NewRanking(Policy{CPU: 1, Memory: 1})
 			among := Among{In: []*Set{v.Roomy()}, NoRoom: v.NoRoom}
 			b.ReportAllocs()
 			for b.Loop() {
-				for id := range ix.Offer(request, ranking, among) {
+				for id := range ranking.Offer(request, among) {
 					ix.Revert(ix.Take(id, request))
 					break
 				}

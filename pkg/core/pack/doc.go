@@ -5,16 +5,16 @@
 //
 // Nodes that are alike are one. The shape of a node is
 //
-//	(kind of device, devices free, level of CPU free, level of memory free, pods held)
+//	(kind of device, devices free, class of machine and kind of free set,
+//	 level of CPU free, level of memory free, pods held)
 //
 // where the level of an amount is the length of its binary form, so that a level
-// spans a factor of two. [Index] keeps the nodes of each shape in one bucket, as a
-// [Set] ordered by node number. A cluster of 25,000 nodes has a few dozen shapes in
-// practice, and at most
+// spans a factor of two, and sets of free devices that are worth the same to every pod
+// are of one kind (topology.Kind). [Index] keeps the nodes of each shape in one bucket,
+// as a [Set] ordered by node number. A cluster of 25,000 nodes has a few dozen shapes in
+// practice.
 //
-//	kinds x (devices + 1) x 64 x 64 x 32
-//
-// [Index.Offer] yields the nodes of the shapes that can hold a request, in the order
+// [Ranking.Offer] yields the nodes of the shapes that can hold a request, in the order
 // of a [Ranking]: nodes of a level above the request's hold it for certain, nodes of the
 // same level are looked at one by one. So a yielded node always has the room that
 // the index knows of; whether it is right in every other way is the caller's to
@@ -26,17 +26,28 @@
 // sets of devices free, or, with Spread, the emptiest. It compares, in this order:
 //
 //  1. devices where none are asked for: such nodes come last, with Spread as well;
-//  2. devices free, fewest first;
-//  3. weight of CPU x level of CPU free + weight of memory x level of memory free,
+//  2. the quality of the devices that the request would get, over the ideal of the
+//     machine, highest first, with Spread as well;
+//  3. devices free, fewest first;
+//  4. what the choice costs, of what the free devices are worth to requests to come,
+//     lowest first, with Spread as well;
+//  5. weight of CPU x level of CPU free + weight of memory x level of memory free,
 //     lowest first;
-//  4. pods on the node, most first: of two nodes that are equally full, the one with
+//  6. pods on the node, most first: of two nodes that are equally full, the one with
 //     fewer pods is sooner wholly free, if it gets no further one;
-//  5. level of CPU, of memory, kind of device;
-//  6. node number.
+//  7. level of CPU, of memory;
+//  8. node number.
 //
-// Spread turns 2 to 5 round. The order is total: same state, same request, same
-// answer. [Policy.Rank] is the same order as a number, for whoever ranks nodes
-// without the index.
+// Spread turns 3 and 5 to 7 round. The order is total: same state, same request, same
+// answer. [Index.Rank] is the same order as a number, for whoever ranks nodes
+// without the index. Qualities are compared in 255ths.
+//
+// The cost comes after the count: what the best set of each size is worth says nothing
+// of how many such sets there are, and by the cost first, whole machines are broken for
+// what partly used ones would hold.
+//
+// Where the class of a machine is not known, devices are only counted: their quality is
+// taken for ideal, and their cost for nothing.
 //
 // # Refusals
 //
@@ -52,7 +63,7 @@
 // [Index.Slots] says how many copies of a request fit into a domain, from the
 // counts of shapes that are kept for each domain.
 //
-// Files: amount.go (requests, free amounts, shapes), set.go (ordered sets of nodes),
-// index.go (the buckets), policy.go (ranks), offer.go (who is offered), domains.go
-// (counts by domain), verdicts.go (who refused).
+// Files: amount.go (requests, free amounts), shape.go (what is alike), set.go (ordered
+// sets of nodes), index.go (the buckets), policy.go (ranks), ranking.go (shapes by rank),
+// offer.go (who is offered), domains.go (counts by domain), verdicts.go (who refused).
 package pack

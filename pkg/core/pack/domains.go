@@ -17,16 +17,16 @@ func (ix *Index) count(e *entry, n int32) {
 }
 
 // Slots returns how many copies of a request fit into a domain, by the devices that
-// its nodes have free. CPU and memory count only as far as the shape of a node tells
-// that not even one copy fits, so the answer is a bound from above; for requests of
-// whole nodes it is exact.
+// its nodes have free. Their links, CPU and memory count only as far as the shape of a
+// node tells that not even one copy fits, so the answer is a bound from above; for
+// requests of whole nodes it is exact.
 func (ix *Index) Slots(domain DomainID, request Amounts) int64 {
 	if int(domain) >= len(ix.domains) {
 		return 0
 	}
 	var slots int64
 	for n, nodes := range ix.domains[domain] {
-		if nodes == 0 || ix.shapes[n].fits(request) == fitsNever {
+		if nodes == 0 || !ix.gives(ix.shapes[n], request) || ix.shapes[n].fits(request) == fitsNever {
 			continue
 		}
 		each := int64(1)

@@ -1,5 +1,7 @@
 package pack
 
+import "github.com/berth-dev/berth/pkg/core/topology"
+
 // Node is what the index knows of a node.
 type Node struct {
 	// Free is what is left of the node's allocatable amounts.
@@ -11,12 +13,16 @@ type Node struct {
 // Index holds the nodes of a cluster by shape. It is not safe for concurrent use.
 type Index struct {
 	nodes []entry
+	// classes are those of the machines, from number 1 on.
+	classes []*topology.Class
 	// shapes are those that were ever seen, by number; buckets go with them.
 	numbers map[shape]int
 	shapes  []shape
 	buckets []Set
 	// domains counts nodes by domain and number of shape.
 	domains [][]int32
+	// orders are told which buckets are empty.
+	orders []*order
 }
 
 // entry is a node in its bucket; present is false for a number without node.
@@ -27,7 +33,14 @@ type entry struct {
 }
 
 // NewIndex returns an index without nodes.
-func NewIndex() *Index { return &Index{numbers: map[shape]int{}} }
+func NewIndex() *Index { return &Index{numbers: map[shape]int{}, classes: []*topology.Class{nil}} }
+
+// AddClass gives a class of machines its number, for Amounts.Class. The index asks the
+// class whenever it is asked itself.
+func (ix *Index) AddClass(class *topology.Class) ClassID {
+	ix.classes = append(ix.classes, class)
+	return ClassID(len(ix.classes) - 1)
+}
 
 // Set adds a node or replaces what is known of it. The index keeps node.Domains.
 func (ix *Index) Set(id NodeID, node Node) {
@@ -37,9 +50,8 @@ func (ix *Index) Set(id NodeID, node Node) {
 	ix.Remove(id)
 	e := &ix.nodes[id]
 	e.Node, e.present = node, true
-	e.shape = ix.number(shapeOf(node.Free))
-	ix.buckets[e.shape].Add(id)
-	ix.count(e, 1)
+	e.shape = ix.number(ix.shapeOf(node.Free))
+	ix.add(id, e)
 }
 
 // Remove takes a node out of the index, if it is in.
@@ -48,8 +60,7 @@ func (ix *Index) Remove(id NodeID) {
 		return
 	}
 	e := &ix.nodes[id]
-	ix.buckets[e.shape].Remove(id)
-	ix.count(e, -1)
+	ix.drop(id, e)
 	*e = entry{}
 }
 
@@ -71,8 +82,22 @@ type Undo struct {
 // pod may be bound by somebody else. It must be a node of the index.
 func (ix *Index) Take(id NodeID, request Amounts) Undo {
 	undo := Undo{node: id, free: ix.nodes[id].Free}
-	ix.move(id, undo.free.minus(request))
+	left := undo.free.minus(request)
+	left.Mask &^= ix.Devices(id, request).Set
+	ix.move(id, left)
 	return undo
+}
+
+// Devices returns the devices that a request would get on a node; none if it asks for
+// none, the class of the node is not known, or the devices are not free.
+func (ix *Index) Devices(id NodeID, request Amounts) topology.Choice {
+	free := ix.nodes[id].Free
+	class := ix.class(free)
+	if class == nil || request.Devices <= 0 || request.Kind != free.Kind {
+		return topology.Choice{}
+	}
+	choice, _ := class.Choose(request.Link, int(request.Devices), free.Mask)
+	return choice
 }
 
 // Revert takes back a Take. Takes of one node are reverted last first.
@@ -82,15 +107,37 @@ func (ix *Index) Revert(undo Undo) { ix.move(undo.node, undo.free) }
 func (ix *Index) move(id NodeID, free Amounts) {
 	e := &ix.nodes[id]
 	e.Free = free
-	to := ix.number(shapeOf(free))
+	to := ix.number(ix.shapeOf(free))
 	if to == e.shape {
 		return
 	}
-	ix.buckets[e.shape].Remove(id)
-	ix.count(e, -1)
+	ix.drop(id, e)
 	e.shape = to
-	ix.buckets[to].Add(id)
+	ix.add(id, e)
+}
+
+// add puts a node into the bucket of its shape.
+func (ix *Index) add(id NodeID, e *entry) {
+	bucket := &ix.buckets[e.shape]
+	bucket.Add(id)
 	ix.count(e, 1)
+	if bucket.Len() == 1 {
+		for _, o := range ix.orders {
+			o.filled(e.shape)
+		}
+	}
+}
+
+// drop takes a node out of the bucket of its shape.
+func (ix *Index) drop(id NodeID, e *entry) {
+	bucket := &ix.buckets[e.shape]
+	bucket.Remove(id)
+	ix.count(e, -1)
+	if bucket.Len() == 0 {
+		for _, o := range ix.orders {
+			o.emptied(e.shape)
+		}
+	}
 }
 
 // number returns the number of a shape and gives it one if it is new.

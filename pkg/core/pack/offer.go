@@ -15,83 +15,88 @@ type Among struct {
 
 // Offer yields the nodes that have room for a request, best first. The index must
 // not change while the sequence is read; the sets of among may lose nodes that were
-// yielded, or told to NoRoom.
+// yielded, or told to NoRoom. A ranking offers one sequence at a time.
 //
-// The cost of the first node is that of the shapes that were seen before it, and of
-// the nodes in between that are not among, or whose shape leaves open whether they
-// have room.
-func (ix *Index) Offer(request Amounts, ranking *Ranking, among Among) iter.Seq[NodeID] {
-	ranking.update(ix)
+// The cost of the first node is that of the shapes with nodes that come before its own
+// and are short of CPU or memory, and of the nodes in between that are not among, or
+// whose shape leaves open whether they have room.
+func (r *Ranking) Offer(request Amounts, among Among) iter.Seq[NodeID] {
 	return func(yield func(NodeID) bool) {
-		// Nodes with devices come last for a request without: two rounds then.
-		for _, r := range rounds(request) {
-			if !ix.offerRound(request, ranking, among, r, yield) {
+		o := r.order(request)
+		for place, more := o.live.Next(0); more; {
+			// Shapes of one rank are offered as one, by number of node.
+			rank := o.ranked[place].rank
+			o.cursors = o.cursors[:0]
+			for ; more && o.ranked[place].rank == rank; place, more = o.live.Next(place + 1) {
+				o.cursors = r.index.open(o.cursors, o.ranked[place].shape, request, among)
+			}
+			if !r.index.offerMerged(o.cursors, request, among, yield) {
 				return
 			}
 		}
 	}
 }
 
-// round says which nodes are offered in a round.
-type round uint8
-
-const (
-	allNodes round = iota
-	nodesWithoutDevices
-	nodesWithDevices
-)
-
-var (
-	roundsWithDevices    = []round{allNodes}
-	roundsWithoutDevices = []round{nodesWithoutDevices, nodesWithDevices}
-)
-
-func rounds(request Amounts) []round {
-	if request.Devices > 0 {
-		return roundsWithDevices
-	}
-	return roundsWithoutDevices
+// cursor is the next node of a bucket that is among.
+type cursor struct {
+	bucket *Set
+	fit    fit
+	id     NodeID
 }
 
-func (ix *Index) offerRound(request Amounts, ranking *Ranking, among Among, r round, yield func(NodeID) bool) bool {
-	for _, e := range ranking.order[ranking.start(request.Devices):] {
-		if ix.buckets[e.shape].Len() == 0 {
-			continue
-		}
-		s := ix.shapes[e.shape]
-		if r == nodesWithoutDevices && s.kind != NoDevice || r == nodesWithDevices && s.kind == NoDevice {
-			continue
-		}
-		f := s.fits(request)
-		if f == fitsNever {
-			continue
-		}
-		if !ix.offerBucket(e.shape, f, request, among, yield) {
-			return false
-		}
+// open adds a cursor at the first node of a shape, if there is one that may have room.
+func (ix *Index) open(cursors []cursor, shape int, request Amounts, among Among) []cursor {
+	f := ix.shapes[shape].fits(request)
+	if f == fitsNever {
+		return cursors
 	}
-	return true
+	bucket := &ix.buckets[shape]
+	if id, ok := among.first(bucket, 0); ok {
+		cursors = append(cursors, cursor{bucket: bucket, fit: f, id: id})
+	}
+	return cursors
 }
 
-func (ix *Index) offerBucket(n int, f fit, request Amounts, among Among, yield func(NodeID) bool) bool {
-	for id, ok := ix.buckets[n].Next(0); ok; id, ok = ix.buckets[n].Next(id) {
-		if next, more := among.next(id); !more {
-			return true
-		} else if next != id {
-			id = next
-			continue
+// offerMerged yields the nodes of some buckets, by number.
+func (ix *Index) offerMerged(cursors []cursor, request Amounts, among Among, yield func(NodeID) bool) bool {
+	for len(cursors) > 0 {
+		least := 0
+		for i := range cursors {
+			if cursors[i].id < cursors[least].id {
+				least = i
+			}
 		}
+		c := &cursors[least]
 		switch {
-		case f == fitsAlways || ix.nodes[id].Free.Fits(request):
-			if !yield(id) {
+		case c.fit == fitsAlways || ix.nodes[c.id].Free.Fits(request):
+			if !yield(c.id) {
 				return false
 			}
 		case among.NoRoom != nil:
-			among.NoRoom(id)
+			among.NoRoom(c.id)
 		}
-		id++
+		var more bool
+		if c.id, more = among.first(c.bucket, c.id+1); !more {
+			cursors[least] = cursors[len(cursors)-1]
+			cursors = cursors[:len(cursors)-1]
+		}
 	}
 	return true
+}
+
+// first returns the least node of a bucket from a number on that is among.
+func (a Among) first(bucket *Set, from NodeID) (NodeID, bool) {
+	for id, ok := bucket.Next(from); ok; id, ok = bucket.Next(id) {
+		next, more := a.next(id)
+		if !more {
+			return 0, false
+		}
+		if next == id {
+			return id, true
+		}
+		id = next
+	}
+	return 0, false
 }
 
 // Each yields the nodes that are among, by number. There must be a set in In. The sets

@@ -5,24 +5,54 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/berth-dev/berth/pkg/core/topology"
 )
 
 // twin is the index as anybody would first write it: a scan of all nodes.
 type twin struct {
-	nodes map[NodeID]Node
+	nodes   map[NodeID]Node
+	classes []*topology.Class
+}
+
+// choose says what a request would get of what a node has free.
+func (tw *twin) choose(free, request Amounts) (topology.Choice, bool) {
+	if class := tw.classes[free.Class]; class != nil && free.Kind != NoDevice {
+		return class.Choose(request.Link, int(request.Devices), free.Mask)
+	}
+	return topology.Choice{Ratio: topology.Unit}, request.Link == topology.AnyLink || request.Devices == 1
+}
+
+// holds reports whether a node has room for a request.
+func (tw *twin) holds(free, request Amounts) bool {
+	if request.Devices == 0 {
+		return free.Fits(request)
+	}
+	_, ok := tw.choose(free, request)
+	return ok && free.Fits(request)
+}
+
+// left returns what a node has free once a request was taken.
+func (tw *twin) left(free, request Amounts) Amounts {
+	left := free.minus(request)
+	if request.Devices > 0 && request.Kind == free.Kind && free.Class != NoClass {
+		choice, _ := tw.choose(free, request)
+		left.Mask &^= choice.Set
+	}
+	return left
 }
 
 // offer returns the nodes with room in the order of the package doc.
 func (tw *twin) offer(request Amounts, policy Policy, among func(NodeID) bool) []NodeID {
 	var out []NodeID
 	for id, node := range tw.nodes {
-		if among(id) && node.Free.Fits(request) {
+		if among(id) && tw.holds(node.Free, request) {
 			out = append(out, id)
 		}
 	}
 	slices.SortFunc(out, func(a, b NodeID) int {
 		x, y := tw.nodes[a].Free, tw.nodes[b].Free
-		s, t := shapeOf(x), shapeOf(y)
+		s, t := tw.shape(x), tw.shape(y)
 		wasted := func(kind DeviceKind) int {
 			if request.Devices == 0 && kind != NoDevice {
 				return 1
@@ -30,36 +60,73 @@ func (tw *twin) offer(request Amounts, policy Policy, among func(NodeID) bool) [
 			return 0
 		}
 		weighted := func(s shape) int64 { return int64(policy.CPU)*int64(s.cpu) + int64(policy.Memory)*int64(s.memory) }
+		devices := cmp.Compare(s.devices, t.devices)
 		tight := cmp.Or(
-			cmp.Compare(s.devices, t.devices),
 			cmp.Compare(weighted(s), weighted(t)),
 			cmp.Compare(min(max(y.Held, 0), 31), min(max(x.Held, 0), 31)),
 			cmp.Compare(s.cpu, t.cpu),
 			cmp.Compare(s.memory, t.memory),
-			cmp.Compare(s.kind, t.kind),
 		)
-		if policy.Spread {
-			tight = -tight
+		var quality, cost int
+		if request.Devices > 0 {
+			first, _ := tw.choose(x, request)
+			second, _ := tw.choose(y, request)
+			// The cost of everything counts as that of nearly everything.
+			cost = cmp.Compare(min(first.Cost, 1023), min(second.Cost, 1023))
+			quality = cmp.Compare(255-int(first.Ratio)*255/1024, 255-int(second.Ratio)*255/1024)
 		}
-		return cmp.Or(cmp.Compare(wasted(x.Kind), wasted(y.Kind)), tight, cmp.Compare(a, b))
+		if policy.Spread {
+			devices, tight = -devices, -tight
+		}
+		return cmp.Or(cmp.Compare(wasted(x.Kind), wasted(y.Kind)), quality, devices, cost, tight, cmp.Compare(a, b))
 	})
 	return out
+}
+
+// shape has the numbers of a shape; what is alike is not told from what is not.
+func (tw *twin) shape(free Amounts) shape {
+	s := (&Index{classes: []*topology.Class{nil}}).shapeOf(Amounts{
+		Kind: free.Kind, Devices: free.Devices, CPU: free.CPU, Memory: free.Memory, Pods: free.Pods, Held: free.Held,
+	})
+	if free.Class != NoClass && free.Kind != NoDevice {
+		s.devices = min(s.devices, uint8(free.Mask.Len()))
+	}
+	return s
 }
 
 // slots counts by scanning the nodes of a domain.
 func (tw *twin) slots(domain DomainID, request Amounts) int64 {
 	var slots int64
 	for _, node := range tw.nodes {
-		if !slices.Contains(node.Domains, domain) || shapeOf(node.Free).fits(request) == fitsNever {
+		if !slices.Contains(node.Domains, domain) || tw.shape(node.Free).fits(request) == fitsNever {
 			continue
 		}
 		if request.Devices == 0 {
 			slots++
 			continue
 		}
-		slots += int64(min(node.Free.Devices, MaxDevices) / request.Devices)
+		if _, ok := tw.choose(node.Free, request); ok && request.Kind == node.Free.Kind {
+			slots += int64(int32(tw.shape(node.Free).devices) / request.Devices)
+		}
 	}
 	return slots
+}
+
+// mesh has 8 devices with uneven links, pairs 4 that are linked in pairs.
+var (
+	mesh = topology.NewClass(linked(8, func(a, b int) uint8 { return uint8((a*b + a + b) % 3) }), topology.Scheduler, topology.DefaultSizes())
+	// The device plugin picks here.
+	pairs = topology.NewClass(linked(4, func(a, b int) uint8 { return uint8(a/2 ^ b/2 ^ 1) }), topology.DevicePlugin, topology.DefaultSizes())
+)
+
+func linked(n int, links func(a, b int) uint8) topology.Matrix {
+	m := topology.Matrix{Devices: n}
+	for a := range n {
+		for b := range a {
+			m.Join(a, b, topology.Link{Path: topology.Node, NVLinks: links(a, b)})
+		}
+	}
+	return m
 }
 
 func randomNode(r *rand.Rand) Node {
@@ -72,8 +139,14 @@ func randomNode(r *rand.Rand) Node {
 	if r.IntN(4) > 0 {
 		free.Kind = DeviceKind(1 + r.IntN(2))
 		free.Devices = int32(r.IntN(10)) - 1
-		if r.IntN(10) == 0 {
+		switch r.IntN(10) {
+		case 0:
 			free.Devices *= 100
+		case 1, 2, 3, 4, 5:
+			free.Class, free.Mask = ClassID(1+r.IntN(2)), topology.Mask(r.IntN(256))
+			if free.Class == 2 {
+				free.Mask &= 0xf
+			}
 		}
 	}
 	return Node{Free: free, Domains: []DomainID{DomainID(r.IntN(4)), DomainID(4 + r.IntN(2))}}
@@ -88,6 +161,9 @@ func randomRequest(r *rand.Rand) Amounts {
 		request.Kind, request.Devices = DeviceKind(1+r.IntN(2)), int32(1+r.IntN(8))
 		if r.IntN(10) == 0 {
 			request.Devices *= 60
+		}
+		if r.IntN(4) == 0 {
+			request.Link = topology.Level(r.IntN(4))
 		}
 	}
 	return request
@@ -106,9 +182,13 @@ type pair struct {
 }
 
 func newPair() *pair {
-	p := &pair{index: NewIndex(), twin: twin{nodes: map[NodeID]Node{}}}
+	p := &pair{index: NewIndex(), twin: twin{nodes: map[NodeID]Node{}, classes: []*topology.Class{nil}}}
+	for _, class := range []*topology.Class{mesh, pairs} {
+		p.index.AddClass(class)
+		p.twin.classes = append(p.twin.classes, class)
+	}
 	for _, policy := range []Policy{{}, {Spread: true}, {CPU: 1, Memory: 1}, {Spread: true, CPU: 3, Memory: MaxWeight}} {
-		p.rankings = append(p.rankings, NewRanking(policy))
+		p.rankings = append(p.rankings, p.index.NewRanking(policy))
 	}
 	return p
 }
@@ -133,7 +213,7 @@ func (p *pair) step(t *testing.T, r *rand.Rand, nodes int) {
 		request := randomRequest(r)
 		p.undo = append(p.undo, p.index.Take(id, request))
 		p.free = append(p.free, node.Free)
-		node.Free = node.Free.minus(request)
+		node.Free = p.twin.left(node.Free, request)
 		p.twin.nodes[id] = node
 	case what < 9 && len(p.undo) > 0:
 		last := len(p.undo) - 1
@@ -147,9 +227,9 @@ func (p *pair) step(t *testing.T, r *rand.Rand, nodes int) {
 	}
 }
 
-// rank is what Policy.Rank says of a node.
+// rank is what Index.Rank says of a node.
 func (p *pair) rank(ranking *Ranking, id NodeID, request Amounts) int64 {
-	return ranking.Policy().Rank(p.twin.nodes[id].Free, request)
+	return p.index.Rank(ranking.Policy(), p.twin.nodes[id].Free, request)
 }
 
 func randomSet(r *rand.Rand, nodes int) *Set {
@@ -188,9 +268,9 @@ func (p *pair) ask(t *testing.T, r *rand.Rand, nodes int) {
 			set.Remove(id)
 		}
 	}
-	got := slices.Collect(p.index.Offer(request, ranking, among))
+	got := slices.Collect(ranking.Offer(request, among))
 	for _, id := range without {
-		if p.twin.nodes[id].Free.Fits(request) {
+		if p.twin.holds(p.twin.nodes[id].Free, request) {
 			t.Fatalf("request %+v: node %d is said to have no room, and has %+v", request, id, p.twin.nodes[id].Free)
 		}
 	}

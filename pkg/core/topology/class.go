@@ -75,7 +75,7 @@ type Class struct {
 // NewClass returns the class of a matrix. Rates that are 0 are those of a machine of
 // which nothing is known.
 func NewClass(matrix Matrix, picker Picker, sizes Sizes) *Class {
-	matrix.Rates = matrix.Rates.or(defaultRates)
+	matrix.Rates = matrix.Rates.Or(defaultRates)
 	c := &Class{matrix: matrix, picker: picker, sizes: sizes}
 	c.quality = matrix.qualities()
 	for mask, q := range c.quality {

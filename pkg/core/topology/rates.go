@@ -40,14 +40,14 @@ func RatesOf(product string) (Rates, bool) {
 	upper := strings.ToUpper(product)
 	for _, p := range products {
 		if strings.Contains(upper, p.name) {
-			return p.rates.or(defaultRates), true
+			return p.rates.Or(defaultRates), true
 		}
 	}
 	return defaultRates, false
 }
 
-// or returns the rates with those that are 0 taken from others.
-func (r Rates) or(others Rates) Rates {
+// Or returns the rates with those that are 0 taken from others.
+func (r Rates) Or(others Rates) Rates {
 	if r.NVLink <= 0 {
 		r.NVLink = others.NVLink
 	}

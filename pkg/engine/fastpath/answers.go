@@ -12,6 +12,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
 
 	"github.com/berth-dev/berth/pkg/core/pack"
+	"github.com/berth-dev/berth/pkg/plugins/devicetopology"
 	"github.com/berth-dev/berth/pkg/state"
 )
 
@@ -39,7 +40,7 @@ func keepingOf(plugin string) keeping {
 	switch plugin {
 	case names.NodeUnschedulable, names.NodeName, names.TaintToleration, names.NodeAffinity:
 		return untilObject
-	case names.NodeResourcesFit:
+	case names.NodeResourcesFit, devicetopology.Name:
 		return untilChange
 	}
 	return notKept

@@ -9,10 +9,12 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
+
+	"github.com/berth-dev/berth/pkg/api/v1alpha1"
 )
 
-// Drift is how the index differs from an index that is made anew from what the
-// informers have.
+// Drift is how the index, and the inventory of devices, differ from those that are made
+// anew from what the informers have.
 type Drift struct {
 	// Compared counts the nodes that were compared. InFlight counts those that were
 	// not: they changed since the last snapshot, or hold pods whose binding is not
@@ -25,7 +27,7 @@ type Drift struct {
 
 // Drift compares the index with the listers. It reads every node and every pod, and
 // holds up the scheduling loop meanwhile: it is for tests and for debugging.
-func (p *Path) Drift(nodes corelisters.NodeLister, pods corelisters.PodLister) (Drift, error) {
+func (p *Path) Drift(nodes corelisters.NodeLister, pods corelisters.PodLister, topologies []*v1alpha1.NodeTopology) (Drift, error) {
 	if p.cache == nil {
 		return Drift{}, nil
 	}
@@ -64,6 +66,11 @@ func (p *Path) Drift(nodes corelisters.NodeLister, pods corelisters.PodLister) (
 		drift.Compared++
 		if d := p.differs(node, byNode[node.Name]); d != "" {
 			drift.Differences = append(drift.Differences, d)
+		}
+	}
+	for node, difference := range p.inventory.Differs(allNodes, allPods, topologies) {
+		if !inFlight[node] {
+			drift.Differences = append(drift.Differences, difference)
 		}
 	}
 	for name := range p.index.Names() {
@@ -118,7 +125,7 @@ func (p *Path) differs(node *corev1.Node, pods []*corev1.Pod) string {
 	slices.SortFunc(pods, func(a, b *corev1.Pod) int { return cmp.Compare(a.UID, b.UID) })
 	info := framework.NewNodeInfo(pods...)
 	info.SetNode(node)
-	want := p.index.Devices().Free(info)
+	want := p.index.Free(info)
 	id, known := p.index.ID(node.Name)
 	if !known {
 		return fmt.Sprintf("node %q is in the cluster and not in the index", node.Name)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"sync"
 
@@ -17,6 +18,9 @@ import (
 	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 
 	"github.com/berth-dev/berth/pkg/core/pack"
+	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/plugins/arguments"
+	"github.com/berth-dev/berth/pkg/plugins/devicetopology"
 	"github.com/berth-dev/berth/pkg/plugins/nodepacking"
 	"github.com/berth-dev/berth/pkg/state"
 )
@@ -33,6 +37,9 @@ type Path struct {
 	// policies are those of the profiles whose plugin was built, by name.
 	policies map[string]pack.Policy
 	devices  []corev1.ResourceName
+	// inventory knows the devices of nodes, topology is what DeviceTopology was told.
+	inventory *state.Inventory
+	topology  *devicetopology.Args
 
 	// mu guards what follows. The scheduling loop takes it, once a pod and once a
 	// snapshot, and the drift check.
@@ -59,26 +66,40 @@ type profile struct {
 // New returns a fast path that belongs to no scheduler yet.
 func New() *Path {
 	registerMetrics()
-	return &Path{profiles: map[string]*profile{}, policies: map[string]pack.Policy{}, unread: true}
+	return &Path{profiles: map[string]*profile{}, policies: map[string]pack.Policy{}, unread: true, inventory: state.NewInventory()}
 }
 
-// Plugins returns the plugin NodePacking, for scheduler.New.
+// Inventory returns what the path knows of devices.
+func (p *Path) Inventory() *state.Inventory { return p.inventory }
+
+// Plugins returns the plugins NodePacking and DeviceTopology, for scheduler.New.
 func (p *Path) Plugins() frameworkruntime.Registry {
-	return frameworkruntime.Registry{nodepacking.Name: p.newPlugin}
+	return frameworkruntime.Registry{nodepacking.Name: p.newNodePacking, devicetopology.Name: p.newDeviceTopology}
 }
 
-// newPlugin builds the plugin of one profile and notes its policy.
-func (p *Path) newPlugin(_ context.Context, obj runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
-	var raw []byte
-	switch obj := obj.(type) {
-	case nil:
-	case *runtime.Unknown:
-		if obj.ContentType != "" && obj.ContentType != runtime.ContentTypeJSON {
-			return nil, fmt.Errorf("reading the arguments of %s: content type %q; it must be JSON", nodepacking.Name, obj.ContentType)
-		}
-		raw = obj.Raw
-	default:
-		return nil, fmt.Errorf("reading the arguments of %s: got %T", nodepacking.Name, obj)
+// newDeviceTopology builds the plugin of one profile. All share one inventory.
+func (p *Path) newDeviceTopology(_ context.Context, obj runtime.Object, _ fwk.Handle) (fwk.Plugin, error) {
+	raw, err := arguments.Raw(obj, devicetopology.Name)
+	if err != nil {
+		return nil, err
+	}
+	args, err := devicetopology.DecodeArgs(raw)
+	if err != nil {
+		return nil, err
+	}
+	if p.topology != nil && !reflect.DeepEqual(p.topology, args) {
+		return nil, fmt.Errorf("two profiles have different arguments of %s; give all profiles the same, for they share one inventory", devicetopology.Name)
+	}
+	p.topology = args
+	p.inventory.Pick(args.TopologyPicker(), args.TopologySizes())
+	return devicetopology.New(p.inventory), nil
+}
+
+// newNodePacking builds the plugin of one profile and notes its policy.
+func (p *Path) newNodePacking(_ context.Context, obj runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
+	raw, err := arguments.Raw(obj, nodepacking.Name)
+	if err != nil {
+		return nil, err
 	}
 	args, err := nodepacking.DecodeArgs(raw)
 	if err != nil {
@@ -94,7 +115,8 @@ func (p *Path) newPlugin(_ context.Context, obj runtime.Object, handle fwk.Handl
 		if err != nil {
 			return nil, fmt.Errorf("checking the arguments of %s: devices: %w", nodepacking.Name, err)
 		}
-		p.index, p.devices = state.NewIndex(devices), args.Devices
+		p.inventory.Count(devices)
+		p.index, p.devices = state.NewIndex(devices, p.inventory), args.Devices
 	}
 	if !slices.Equal(p.devices, args.Devices) {
 		return nil, fmt.Errorf("profile %q: %s has devices %v, and another profile has %v; give all profiles the same, for they share one index",
@@ -117,14 +139,15 @@ func (p *Path) Attach(sched *scheduler.Scheduler) error {
 		}
 		p.snapshot = snapshot
 		if policy, ok := p.policies[name]; ok && packs(schedFramework) {
-			p.profiles[name] = &profile{ranking: pack.NewRanking(policy)}
+			p.profiles[name] = &profile{ranking: p.index.Pack().NewRanking(policy)}
 		}
 	}
+	p.sched = sched
+	sched.Cache = countingCache{Cache: sched.Cache, inventory: p.inventory}
 	if len(p.profiles) == 0 {
 		// Every pod takes the framework's own way.
 		return nil
 	}
-	p.sched = sched
 	p.cache = newWatchedCache(sched.Cache, p)
 	sched.Cache = p.cache
 	p.queue = newSparingQueue(sched.SchedulingQueue, p)
@@ -152,11 +175,25 @@ func packs(schedFramework framework.Framework) bool {
 // Request returns what a pod asks for, as the scheduler counts it.
 func (p *Path) Request(pod *corev1.Pod) pack.Amounts {
 	info := &framework.PodInfo{Pod: pod}
-	return p.index.Devices().Request(info.CalculateResource().Resource)
+	return p.request(pod, info.CalculateResource().Resource)
 }
 
-// Free returns what a node has free.
-func (p *Path) Free(node fwk.NodeInfo) pack.Amounts { return p.index.Devices().Free(node) }
+// request returns what a pod that requests r asks for. Links that it asks for in words
+// that mean nothing count as none: the plugin DeviceTopology refuses it.
+func (p *Path) request(pod *corev1.Pod, r fwk.Resource) pack.Amounts {
+	request := p.index.Devices().Request(r)
+	if request.Devices > 1 {
+		request.Link, _ = dialect.GPULink(pod)
+	}
+	return request
+}
+
+// Rank returns the place of a node in the order of a policy.
+func (p *Path) Rank(policy pack.Policy, node fwk.NodeInfo, request pack.Amounts) int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.index.Pack().Rank(policy, p.index.Free(node), request)
+}
 
 // Number returns the number of a node in the index, one past all others if it has
 // none.

@@ -203,7 +203,7 @@ func (r *rig) queued(pod *corev1.Pod) *framework.QueuedPodInfo {
 func (r *rig) checkDrift() {
 	r.t.Helper()
 	r.begin()
-	drift, err := r.path.Drift(corelisters.NewNodeLister(r.nodes), corelisters.NewPodLister(r.pods))
+	drift, err := r.path.Drift(corelisters.NewNodeLister(r.nodes), corelisters.NewPodLister(r.pods), nil)
 	r.must(err)
 	if len(drift.Differences) > 0 || drift.InFlight > 0 || drift.Compared != len(r.nodes.List()) {
 		r.t.Fatalf("drift: %+v", drift)

@@ -152,7 +152,7 @@ func (p *Path) newSearch(ctx context.Context, schedFramework framework.Framework
 	shape.CatchUp(p.index)
 	s := &search{
 		path: p, ctx: ctx, framework: schedFramework, cycle: cycle, pod: info.Pod,
-		request: p.index.Devices().Request(requested), shape: shape,
+		request: p.request(info.Pod, requested), shape: shape,
 	}
 	s.open.In, s.roomy.In = []*pack.Set{shape.Open()}, []*pack.Set{shape.Roomy()}
 	s.roomy.NoRoom = shape.NoRoom
@@ -165,24 +165,23 @@ func (p *Path) newSearch(ctx context.Context, schedFramework framework.Framework
 // run looks for a node. If it finds none and nothing failed, either every node has
 // refused, or some have in a way that cannot be kept: then the framework is to look.
 func (s *search) run(ranking *pack.Ranking) bool {
-	index := s.path.index.Pack()
 	disliked := s.shape.update(s.path.index, s.pod)
 	if disliked != nil {
 		liked := s.roomy
 		liked.Not = disliked
-		if s.offered(index, ranking, liked) {
+		if s.offered(ranking, liked) {
 			return true
 		}
 	}
-	if s.failed == nil && s.unkept == 0 && s.offered(index, ranking, s.roomy) {
+	if s.failed == nil && s.unkept == 0 && s.offered(ranking, s.roomy) {
 		return true
 	}
 	return s.failed == nil && s.unkept == 0 && s.others()
 }
 
 // offered asks the nodes that the index offers.
-func (s *search) offered(index *pack.Index, ranking *pack.Ranking, among pack.Among) bool {
-	for id := range index.Offer(s.request, ranking, among) {
+func (s *search) offered(ranking *pack.Ranking, among pack.Among) bool {
+	for id := range ranking.Offer(s.request, among) {
 		if s.ask(id) {
 			return true
 		}

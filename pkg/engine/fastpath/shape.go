@@ -8,6 +8,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
+
+	"github.com/berth-dev/berth/pkg/dialect"
 )
 
 // keptShapes is how many shapes a profile keeps; the one not used for longest goes.
@@ -90,7 +92,7 @@ func appendShape(to []byte, pod *corev1.Pod, r fwk.Resource) []byte {
 			to = appendRequirements(to, term.MatchFields)
 		}
 	}
-	return appendText(to, pod.Spec.NodeName)
+	return appendText(to, pod.Spec.NodeName, pod.Annotations[dialect.GPULinkAnnotation])
 }
 
 func appendRequirements(to []byte, requirements []corev1.NodeSelectorRequirement) []byte {

@@ -1,11 +1,8 @@
 package nodepacking
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -13,14 +10,12 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/berth-dev/berth/pkg/core/pack"
+	"github.com/berth-dev/berth/pkg/plugins/arguments"
 	"github.com/berth-dev/berth/pkg/state"
 )
 
-// The version and kind of Args in a configuration.
-const (
-	APIVersion = "berth.dev/v1alpha1"
-	Kind       = "NodePackingArgs"
-)
+// Kind is the kind of Args in a configuration.
+const Kind = "NodePackingArgs"
 
 // The values of Args.Policy.
 const (
@@ -54,15 +49,8 @@ type Weights struct {
 // field and what it may be.
 func DecodeArgs(raw []byte) (*Args, error) {
 	args := &Args{}
-	if len(bytes.TrimSpace(raw)) > 0 {
-		decoder := json.NewDecoder(bytes.NewReader(raw))
-		decoder.DisallowUnknownFields()
-		if err := decoder.Decode(args); err != nil {
-			return nil, fmt.Errorf("reading the arguments of %s: %w", Name, err)
-		}
-		if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-			return nil, fmt.Errorf("reading the arguments of %s: more than one object", Name)
-		}
+	if err := arguments.Decode(raw, Name, args); err != nil {
+		return nil, err
 	}
 	if args.Policy == "" {
 		args.Policy = Pack
@@ -85,11 +73,8 @@ func DecodeArgs(raw []byte) (*Args, error) {
 
 func (a *Args) validate() error {
 	var faults []error
-	if a.APIVersion != "" && a.APIVersion != APIVersion {
-		faults = append(faults, fmt.Errorf("apiVersion is %q; it must be %q", a.APIVersion, APIVersion))
-	}
-	if a.Kind != "" && a.Kind != Kind {
-		faults = append(faults, fmt.Errorf("kind is %q; it must be %q", a.Kind, Kind))
+	if err := arguments.CheckType(a.TypeMeta, Kind); err != nil {
+		faults = append(faults, err)
 	}
 	if a.Policy != Pack && a.Policy != Spread {
 		faults = append(faults, fmt.Errorf("policy is %q; it must be %q or %q", a.Policy, Pack, Spread))

@@ -2,7 +2,7 @@
 // in the order in which the packing index offers them, so that a pod that takes the
 // framework's full way goes where it would have gone otherwise.
 //
-// The score of a node follows from its rank (see pack.Policy) among the nodes that
+// The score of a node follows from its rank (see pack.Index) among the nodes that
 // are scored. Nodes are grouped by rank; the groups are numbered from the best, 0:
 //
 //	score = 100 - 2 x group - 1 if the node is not the first of its group
@@ -31,10 +31,11 @@ import (
 // Name is the plugin's name in a profile.
 const Name = "NodePacking"
 
-// Cluster knows what pods request, what nodes have free and how nodes are numbered.
+// Cluster knows what pods request, how nodes rank for that, and how nodes are numbered.
 type Cluster interface {
 	Request(pod *corev1.Pod) pack.Amounts
-	Free(node fwk.NodeInfo) pack.Amounts
+	// Rank is that of pack.Index.
+	Rank(policy pack.Policy, node fwk.NodeInfo, request pack.Amounts) int64
 	// Number is that of a node in the index, past all others for a node without.
 	Number(node string) pack.NodeID
 }
@@ -95,7 +96,7 @@ func (n *NodePacking) Score(_ context.Context, state fwk.CycleState, pod *corev1
 		// A profile may leave PreScore out.
 		asked = n.cluster.Request(pod)
 	}
-	return n.policy.Rank(n.cluster.Free(node), asked), nil
+	return n.cluster.Rank(n.policy, node, asked), nil
 }
 
 // ScoreExtensions returns the plugin itself.

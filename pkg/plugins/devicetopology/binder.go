@@ -1,0 +1,62 @@
+package devicetopology
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	fwk "k8s.io/kube-scheduler/framework"
+
+	"github.com/berth-dev/berth/pkg/state"
+)
+
+// Takings knows which devices pods were given.
+type Takings interface {
+	TakenBy(pod types.UID) *state.Taken
+}
+
+// Binder binds pods with their devices in annotations of the binding, which the API
+// server merges into those of the pod. Another plugin binds the pods without.
+type Binder struct {
+	next    fwk.BindPlugin
+	handle  fwk.Handle
+	takings Takings
+}
+
+var _ fwk.BindPlugin = &Binder{}
+
+// NewBinder returns a plugin that lets another bind the pods that were given nothing.
+func NewBinder(next fwk.BindPlugin, handle fwk.Handle, takings Takings) *Binder {
+	return &Binder{next: next, handle: handle, takings: takings}
+}
+
+// Name returns the name of the other plugin, in whose place this one is.
+func (b *Binder) Name() string { return b.next.Name() }
+
+// Bind writes the binding.
+func (b *Binder) Bind(ctx context.Context, cycle fwk.CycleState, pod *corev1.Pod, node string) *fwk.Status {
+	taken := b.takings.TakenBy(pod.UID)
+	if taken == nil {
+		return b.next.Bind(ctx, cycle, pod, node)
+	}
+	annotations, err := taken.Annotations()
+	if err != nil {
+		return fwk.AsStatus(err)
+	}
+	binding := &corev1.Binding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, Annotations: annotations},
+		Target:     corev1.ObjectReference{Kind: "Node", Name: node},
+	}
+	if cacher := b.handle.APICacher(); cacher != nil {
+		finished, err := cacher.BindPod(binding)
+		if err == nil {
+			err = cacher.WaitOnFinish(ctx, finished)
+		}
+		return fwk.AsStatus(err)
+	}
+	if err := b.handle.ClientSet().CoreV1().Pods(pod.Namespace).Bind(ctx, binding, metav1.CreateOptions{}); err != nil {
+		return fwk.AsStatus(err)
+	}
+	return nil
+}
