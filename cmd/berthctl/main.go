@@ -1,0 +1,73 @@
+// Command berthctl shows what Berth sees and decides.
+//
+// It ends with status 0 if there is an answer, 1 if the answer is that there is none,
+// and 2 if it could not look: a flag that is wrong, a file that cannot be read.
+//
+// Files: main.go (the command and its status), topo.go (flags and help of "topo"),
+// machine.go (a machine from a file), cluster.go (one from the API), outcome.go (which
+// devices, and what that is worth), json.go and picture.go (two ways to print it).
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// The statuses that berthctl ends with.
+const (
+	statusAnswer = 0
+	statusNone   = 1
+	statusFailed = 2
+)
+
+// errNone says that there is no answer, and that the output has said why.
+var errNone = errors.New("there is no such set of devices")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	status := run(ctx, newCommand(connect), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(status)
+}
+
+// run executes the command with these arguments and returns its status.
+func run(ctx context.Context, cmd *cobra.Command, args []string, in io.Reader, out, log io.Writer) int {
+	cmd.SetArgs(args)
+	cmd.SetIn(in)
+	cmd.SetOut(out)
+	cmd.SetErr(log)
+	switch err := cmd.ExecuteContext(ctx); {
+	case err == nil:
+		return statusAnswer
+	case errors.Is(err, errNone):
+		return statusNone
+	default:
+		fmt.Fprintln(log, "berthctl:", err)
+		return statusFailed
+	}
+}
+
+// newCommand is berthctl with its subcommands, which reach a cluster by dial.
+func newCommand(dial dialer) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "berthctl",
+		Short: "Show what Berth, a scheduler for GPU clusters, sees and decides",
+		Long: `berthctl shows what Berth, a scheduler for GPU clusters, sees and decides. It
+changes nothing.
+
+It ends with status 0 if there is an answer, 1 if the answer is that there is
+none, and 2 if it could not look.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+	}
+	cmd.AddCommand(newTopoCommand(dial))
+	return cmd
+}
