@@ -22,6 +22,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
 
+	"github.com/berth-dev/berth/pkg/api/v1alpha1"
 	"github.com/berth-dev/berth/pkg/plugins/nodepacking"
 )
 
@@ -41,6 +42,7 @@ type rig struct {
 	informers informers.SharedInformerFactory
 	// nodes and pods are what they would have.
 	nodes, pods cache.Indexer
+	topologies  []*v1alpha1.NodeTopology
 }
 
 // testProfile is a profile with NodePacking and its arguments, "" for none.
@@ -203,7 +205,7 @@ func (r *rig) queued(pod *corev1.Pod) *framework.QueuedPodInfo {
 func (r *rig) checkDrift() {
 	r.t.Helper()
 	r.begin()
-	drift, err := r.path.Drift(corelisters.NewNodeLister(r.nodes), corelisters.NewPodLister(r.pods), nil)
+	drift, err := r.path.Drift(corelisters.NewNodeLister(r.nodes), corelisters.NewPodLister(r.pods), r.topologies)
 	r.must(err)
 	if len(drift.Differences) > 0 || drift.InFlight > 0 || drift.Compared != len(r.nodes.List()) {
 		r.t.Fatalf("drift: %+v", drift)
