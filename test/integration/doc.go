@@ -1,6 +1,7 @@
 // Package integration tests the scheduler as users run it: its binary as a process
 // of its own, as the service account of manifests/base, against a real API server
-// with stock feature gates and RBAC on.
+// with stock feature gates and RBAC on. So it does with the node agent, as the service
+// account of manifests/agent, on a control plane of its own.
 //
 // The tests share one control plane and run one after another, each in a namespace
 // of its own that is empty again when the test ends. No test sleeps: each waits for
@@ -8,5 +9,6 @@
 //
 // Files: environment_test.go (the control plane, the scheduler, waiting),
 // pods_test.go (pods and gangs in every dialect), drift_test.go (the packing index
-// after each test), and one file for each subject.
+// after each test), agentrun_test.go (the agent and its kubelet), and one file for each
+// subject.
 package integration
