@@ -1,6 +1,6 @@
 # Everything that is built, tested or checked here is a target of this file.
-# Needs Go, git and make; the race detector needs a C compiler as well, and is
-# skipped without one. Tools are pinned in go.tools.mod and built by Go itself.
+# Needs Go, git and make; the race detector and NVML need a C compiler as well, and
+# are skipped without one. Tools are pinned in go.tools.mod and built by Go itself.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -9,10 +9,12 @@ MAKEFLAGS += --no-print-directory
 # One step at a time: each keeps every core busy by itself.
 .NOTPARALLEL:
 
-# Without cgo in every build but that of the race detector, so that the
-# scheduler, its tests, the API server that they run against and the analyser
-# share one build cache: a cold compile of Kubernetes takes minutes.
+# Without cgo in every build but those of the race detector and of the node agent, so
+# that the scheduler, its tests, the API server that they run against and the
+# analyser share one build cache: a cold compile of Kubernetes takes minutes.
 export CGO_ENABLED := 0
+# With cgo, NVML's header warns of every function that is deprecated.
+export CGO_CFLAGS := -O2 -g -Wno-deprecated-declarations
 # The version is passed by `make build`. Go's own stamping fails in a checkout
 # that belongs to another user, as it often does in a container.
 export GOFLAGS := $(strip $(filter-out -buildvcs=%,$(GOFLAGS)) -buildvcs=false)
@@ -47,6 +49,12 @@ LDFLAGS = -X $(VERSION_PACKAGE).gitVersion=$(VERSION) $(if $(COMMIT),-X $(VERSIO
 build: ## Build the commands into bin/
 	@mkdir -p bin
 	go build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+	@if command -v "$$(go env CC)" >/dev/null; then \
+		echo "berth-agent: again with cgo, which NVML takes; it needs the C library of the node's image"; \
+		CGO_ENABLED=1 go build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/berth-agent; \
+	else \
+		echo "berth-agent: without cgo, for there is no C compiler: it plays boards (--board) and cannot read NVML"; \
+	fi
 
 .PHONY: demo
 demo: ## Run Berth against a simulated cluster on this machine (NODES=2500)
