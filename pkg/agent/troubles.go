@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"k8s.io/klog/v2"
@@ -29,11 +30,18 @@ func (t troubles) set(ctx context.Context, what string, err error) {
 	}
 }
 
+// maxSentences is how many sentences of one kind are logged: a driver that fails call by
+// call makes hundreds, and the first tell most.
+const maxSentences = 8
+
 // note is set for sentences.
 func (t troubles) note(ctx context.Context, what string, sentences []string) {
 	if len(sentences) == 0 {
 		t.set(ctx, what, nil)
 		return
+	}
+	if more := len(sentences) - maxSentences; more > 0 {
+		sentences = append(sentences[:maxSentences:maxSentences], fmt.Sprintf("And %d more.", more))
 	}
 	t.set(ctx, what, errors.New(strings.Join(sentences, " ")))
 }

@@ -78,7 +78,7 @@ type read struct {
 // note says that a call failed, unless it says that there is no such thing.
 func (r *read) note(what, uuid string, err error) {
 	switch err {
-	case nvml.SUCCESS, nvml.ERROR_NOT_SUPPORTED, nvml.ERROR_INVALID_ARGUMENT:
+	case nvml.SUCCESS, nvml.ERROR_NOT_SUPPORTED, nvml.ERROR_INVALID_ARGUMENT, nvml.ERROR_FUNCTION_NOT_FOUND:
 	default:
 		r.machine.Notes = append(r.machine.Notes, fmt.Sprintf("Reading the %s of %s failed: %v.", what, uuid, err))
 	}
@@ -109,7 +109,8 @@ func (s *Source) Read() (*report.Machine, error) {
 	return &r.machine, nil
 }
 
-// device reads the device of an index.
+// device reads the device of an index. One of which a call says that it is lost counts
+// as not there: what was known of it stays in the report.
 func (r *read) device(index int) nvml.Return {
 	d, ret := r.library.DeviceGetHandleByIndex(index)
 	if ret != nvml.SUCCESS {
@@ -122,32 +123,33 @@ func (r *read) device(index int) nvml.Return {
 		return ret
 	}
 	device := v1alpha1.Device{UUID: uuid}
-	if product, ret := d.GetName(); ret == nvml.SUCCESS {
-		device.Product = product
-	} else {
-		r.note("product", uuid, ret)
+	var memory nvml.Memory
+	var pci nvml.PciInfo
+	var mode int
+	for _, fact := range []struct {
+		what string
+		read func() nvml.Return
+	}{
+		{"memory", func() nvml.Return { memory, ret = d.GetMemoryInfo(); return ret }},
+		{"product", func() nvml.Return { device.Product, ret = d.GetName(); return ret }},
+		{"PCI address", func() nvml.Return { pci, ret = d.GetPciInfo(); return ret }},
+		{"MIG mode", func() nvml.Return { mode, _, ret = d.GetMigMode(); return ret }},
+	} {
+		ret := fact.read()
+		r.note(fact.what, uuid, ret)
+		if ret == nvml.ERROR_GPU_IS_LOST {
+			return ret
+		}
 	}
-	if memory, ret := d.GetMemoryInfo(); ret == nvml.SUCCESS {
-		device.MemoryMiB = int64(memory.Total >> 20)
-	} else {
-		r.note("memory", uuid, ret)
-	}
-	if pci, ret := d.GetPciInfo(); ret == nvml.SUCCESS {
-		device.PCIAddress = pciAddress(pci)
-	} else {
-		r.note("PCI address", uuid, ret)
-	}
+	device.MemoryMiB = int64(memory.Total >> 20)
+	device.PCIAddress = pciAddress(pci)
+	device.Divided = mode == nvml.DEVICE_MIG_ENABLE
 	if device.PCIAddress != "" {
 		node, err := numaNode(r.sysfs, device.PCIAddress)
 		if err != nil {
 			r.machine.Notes = append(r.machine.Notes, err.Error()+".")
 		}
 		device.NUMANode = node
-	}
-	if current, _, ret := d.GetMigMode(); ret == nvml.SUCCESS {
-		device.Divided = current == nvml.DEVICE_MIG_ENABLE
-	} else {
-		r.note("MIG mode", uuid, ret)
 	}
 	if device.Divided {
 		r.parts(d, uuid)

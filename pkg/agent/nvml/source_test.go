@@ -246,6 +246,9 @@ func TestLost(t *testing.T) {
 		"no UUID": func(b *mockBoard) {
 			b.gpu(2).GetUUIDFunc = func() (string, nvml.Return) { return "", nvml.ERROR_GPU_IS_LOST }
 		},
+		"no memory": func(b *mockBoard) {
+			b.gpu(2).GetMemoryInfoFunc = func() (nvml.Memory, nvml.Return) { return nvml.Memory{}, nvml.ERROR_GPU_IS_LOST }
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBoard(t, fixtures(t)["dgx1-v100"])

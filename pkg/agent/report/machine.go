@@ -56,7 +56,7 @@ type Findings struct {
 	DriverErr error
 	// Parts are those of the last machine that was read.
 	Parts map[string]string
-	// Events are faults that were told of once, and stay.
+	// Events are Xid errors that the driver told of since the last report.
 	Events []Fault
 	// Held is of no account while the kubelet fails; KubeletErr then says how.
 	Held       []Held
