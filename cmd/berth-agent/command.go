@@ -62,6 +62,9 @@ To make it forget a GPU that was taken out, or an error of one that was repaired
     kubectl delete nodetopology NODE
 The object is made anew from what is there.
 
+With --board, the file is read again every minute: taking a row and a column out of
+it plays the loss of a GPU.
+
 manifests/agent runs it on a cluster, as a DaemonSet.`,
 		Example: `  # on a node, with a kubeconfig that may write its NodeTopology
   berth-agent --node-name gpu-17 --kubeconfig /etc/berth/agent.kubeconfig
