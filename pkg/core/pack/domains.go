@@ -16,10 +16,10 @@ func (ix *Index) count(e *entry, n int32) {
 	}
 }
 
-// Slots returns how many copies of a request fit into a domain, by the devices that
-// its nodes have free. Their links, CPU and memory count only as far as the shape of a
-// node tells that not even one copy fits, so the answer is a bound from above; for
-// requests of whole nodes it is exact.
+// Slots returns how many copies of a request fit into a domain, as far as the shapes of
+// its nodes tell: by devices, and by the most CPU and memory of a level. Links count only
+// as far as not even one copy has them. So the answer is a bound from above; for requests
+// of whole nodes it is exact.
 func (ix *Index) Slots(domain DomainID, request Amounts) int64 {
 	if int(domain) >= len(ix.domains) {
 		return 0
@@ -29,11 +29,21 @@ func (ix *Index) Slots(domain DomainID, request Amounts) int64 {
 		if nodes == 0 || !ix.gives(ix.shapes[n], request) || ix.shapes[n].fits(request) == fitsNever {
 			continue
 		}
-		each := int64(1)
-		if request.Devices > 0 {
-			each = int64(ix.shapes[n].devices) / int64(request.Devices)
-		}
-		slots += int64(nodes) * each
+		slots += int64(nodes) * ix.shapes[n].copies(request)
 	}
 	return slots
+}
+
+// DevicesFree returns how many devices of a kind are free in a domain.
+func (ix *Index) DevicesFree(domain DomainID, kind DeviceKind) int64 {
+	if int(domain) >= len(ix.domains) || kind == NoDevice {
+		return 0
+	}
+	var free int64
+	for n, nodes := range ix.domains[domain] {
+		if nodes > 0 && ix.shapes[n].kind == kind {
+			free += int64(nodes) * int64(ix.shapes[n].devices)
+		}
+	}
+	return free
 }

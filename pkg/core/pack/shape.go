@@ -98,3 +98,24 @@ func (s shape) fits(request Amounts) fit {
 	}
 	return fitsAlways
 }
+
+// manyCopies is how many copies of a request fit that asks for nothing that a shape tells.
+const manyCopies = 1 << 20
+
+// copies returns how many copies of a request a node of a shape holds at most.
+func (s shape) copies(request Amounts) int64 {
+	most := int64(manyCopies)
+	if request.Devices > 0 {
+		most = int64(s.devices) / int64(request.Devices)
+	}
+	if request.CPU > 0 {
+		most = min(most, highest(s.cpu)/request.CPU)
+	}
+	if request.Memory > 0 {
+		most = min(most, highest(s.memory)/request.Memory)
+	}
+	return most
+}
+
+// highest returns the highest amount of a level.
+func highest(level uint8) int64 { return int64(1)<<level - 1 }

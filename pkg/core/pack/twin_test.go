@@ -101,13 +101,24 @@ func (tw *twin) slots(domain DomainID, request Amounts) int64 {
 		if !slices.Contains(node.Domains, domain) || tw.shape(node.Free).fits(request) == fitsNever {
 			continue
 		}
-		if request.Devices == 0 {
-			slots++
-			continue
+		most := int64(1 << 20)
+		if request.Devices > 0 {
+			if _, ok := tw.choose(node.Free, request); !ok || request.Kind != node.Free.Kind {
+				continue
+			}
+			most = int64(int32(tw.shape(node.Free).devices) / request.Devices)
 		}
-		if _, ok := tw.choose(node.Free, request); ok && request.Kind == node.Free.Kind {
-			slots += int64(int32(tw.shape(node.Free).devices) / request.Devices)
+		for _, amount := range [][2]int64{{node.Free.CPU, request.CPU}, {node.Free.Memory, request.Memory}} {
+			if amount[1] > 0 {
+				// The most that has as many binary digits.
+				top := int64(1)
+				for top <= amount[0] {
+					top *= 2
+				}
+				most = min(most, (top-1)/amount[1])
+			}
 		}
+		slots += most
 	}
 	return slots
 }

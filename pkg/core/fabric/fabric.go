@@ -1,0 +1,192 @@
+// Package fabric knows where nodes are: in which domain of each level of the network,
+// such as a rack in a block, or an NVLink domain beside the racks.
+//
+// A level is a key of node labels; the levels of one tree are nested, widest first. A
+// domain is named by the labels of its node from the widest level of the tree to its own,
+// so that two racks "1" in two blocks are two domains. A node without the label of a
+// level is in no domain of it.
+//
+// Domains are numbered densely, for the counts of package pack; number [Root] is the
+// whole cluster.
+//
+// Files: fabric.go (levels, domains, nodes).
+package fabric
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/berth-dev/berth/pkg/core/pack"
+)
+
+// Level is the number of a level of a Fabric, from 0 on. NoLevel is none.
+type Level int
+
+// NoLevel is no level.
+const NoLevel Level = -1
+
+// Root is the domain of the whole cluster.
+const Root pack.DomainID = 0
+
+// NoDomain is the domain of a node without the label of a level.
+const NoDomain pack.DomainID = -1
+
+// Domain is one domain of a level, or the whole cluster.
+type Domain struct {
+	Level Level
+	// Name is the value of the label, Path that of each level from the widest on, with a
+	// slash after each.
+	Name, Path string
+	// Parent is the domain around it, of the nearest wider level of its tree, or Root.
+	Parent pack.DomainID
+	// Nodes are the nodes in it. The set is read only.
+	Nodes pack.Set
+	// children are the domains within it, by path. Those of Root are of the first tree.
+	children []pack.DomainID
+}
+
+// Fabric is the domains of a cluster. It is not safe for concurrent use.
+type Fabric struct {
+	// keys are the label keys of all levels, tree the number of each level's tree.
+	keys    []string
+	tree    []int
+	domains []Domain
+	byPath  map[string]pack.DomainID
+	// byLevel are the domains of each level that were ever seen.
+	byLevel [][]pack.DomainID
+	nodes   []placed
+}
+
+// placed is a node with its domain of each level.
+type placed struct {
+	name    string
+	domains []pack.DomainID
+	in      bool
+}
+
+// New returns a fabric without nodes. Each tree is a list of label keys, widest first; no
+// key may be there twice.
+func New(trees ...[]string) *Fabric {
+	f := &Fabric{byPath: map[string]pack.DomainID{}, domains: []Domain{{Level: NoLevel, Parent: NoDomain}}}
+	for t, keys := range trees {
+		for _, key := range keys {
+			f.keys, f.tree = append(f.keys, key), append(f.tree, t)
+		}
+	}
+	f.byLevel = make([][]pack.DomainID, len(f.keys))
+	return f
+}
+
+// Levels returns how many levels there are.
+func (f *Fabric) Levels() int { return len(f.keys) }
+
+// Key returns the label key of a level.
+func (f *Fabric) Key(level Level) string { return f.keys[level] }
+
+// LevelOf returns the level of a label key; NoLevel if there is none.
+func (f *Fabric) LevelOf(key string) Level {
+	return Level(slices.Index(f.keys, key))
+}
+
+// Wider returns the next wider level of a level's tree; NoLevel for the widest.
+func (f *Fabric) Wider(level Level) Level {
+	if level <= 0 || f.tree[level-1] != f.tree[level] {
+		return NoLevel
+	}
+	return level - 1
+}
+
+// Set places a node by its labels, anew if it is known, and returns its domains, for
+// pack.Node. The result is not changed later.
+func (f *Fabric) Set(id pack.NodeID, name string, labels map[string]string) []pack.DomainID {
+	f.Remove(id)
+	for int(id) >= len(f.nodes) {
+		f.nodes = append(f.nodes, placed{})
+	}
+	n := placed{name: name, domains: make([]pack.DomainID, len(f.keys)), in: true}
+	all := []pack.DomainID{Root}
+	f.domains[Root].Nodes.Add(id)
+	parent, path := Root, ""
+	for level, key := range f.keys {
+		if level == 0 || f.tree[level] != f.tree[level-1] {
+			parent, path = Root, ""
+		}
+		value, ok := labels[key]
+		n.domains[level] = NoDomain
+		if !ok {
+			path += "/"
+			continue
+		}
+		path += value + "/"
+		d := f.domain(Level(level), parent, value, path)
+		n.domains[level] = d
+		f.domains[d].Nodes.Add(id)
+		all = append(all, d)
+		parent = d
+	}
+	f.nodes[id] = n
+	return all
+}
+
+// domain returns a domain, and makes it if it is new.
+func (f *Fabric) domain(level Level, parent pack.DomainID, name, path string) pack.DomainID {
+	key := f.keys[level] + "=" + path
+	if d, known := f.byPath[key]; known {
+		return d
+	}
+	d := pack.DomainID(len(f.domains))
+	f.byPath[key] = d
+	f.domains = append(f.domains, Domain{Level: level, Name: name, Path: path, Parent: parent})
+	f.byLevel[level] = append(f.byLevel[level], d)
+	if parent != Root || f.tree[level] == 0 {
+		children := &f.domains[parent].children
+		at, _ := slices.BinarySearchFunc(*children, path, func(c pack.DomainID, path string) int { return strings.Compare(f.domains[c].Path, path) })
+		*children = slices.Insert(*children, at, d)
+	}
+	return d
+}
+
+// Remove takes a node out, if it is in.
+func (f *Fabric) Remove(id pack.NodeID) {
+	if int(id) >= len(f.nodes) || !f.nodes[id].in {
+		return
+	}
+	f.domains[Root].Nodes.Remove(id)
+	for _, d := range f.nodes[id].domains {
+		if d != NoDomain {
+			f.domains[d].Nodes.Remove(id)
+		}
+	}
+	f.nodes[id] = placed{}
+}
+
+// Domain returns a domain.
+func (f *Fabric) Domain(d pack.DomainID) *Domain { return &f.domains[d] }
+
+// Children returns the domains within a domain, by path; some may be empty. The slice is
+// read only.
+func (f *Fabric) Children(d pack.DomainID) []pack.DomainID { return f.domains[d].children }
+
+// Of returns the domains of a level; some may be empty. The slice is read only.
+func (f *Fabric) Of(level Level) []pack.DomainID { return f.byLevel[level] }
+
+// At returns the domain of a node at a level; NoDomain if it is in none.
+func (f *Fabric) At(id pack.NodeID, level Level) pack.DomainID {
+	if int(id) >= len(f.nodes) || !f.nodes[id].in {
+		return NoDomain
+	}
+	return f.nodes[id].domains[level]
+}
+
+// NodeName returns the name of a node.
+func (f *Fabric) NodeName(id pack.NodeID) string { return f.nodes[id].name }
+
+// Within reports whether a domain is another, or in it.
+func (f *Fabric) Within(d, of pack.DomainID) bool {
+	for ; d != NoDomain; d = f.domains[d].Parent {
+		if d == of {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,175 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/berth-dev/berth/pkg/core/fabric"
+	"github.com/berth-dev/berth/pkg/core/pack"
+)
+
+// mostTied is how many domains with equally much left are laid out to compare how many
+// narrower domains they use.
+const mostTied = 4
+
+// levels tries the levels of a gang, and returns the candidates of the first at which the
+// wanted pods fit, or why there is none.
+func (a *attempt) levels(want counts) ([]Candidate, *Reason) {
+	reason := &Reason{}
+	for _, level := range a.tried() {
+		pinned, ok := a.pinned(level)
+		if !ok {
+			if level == a.request.Required {
+				reason.Levels = append(reason.Levels, LevelReason{Level: level, Closest: fabric.NoDomain, Scattered: true})
+				return nil, reason.settle()
+			}
+			continue
+		}
+		if found, why := a.level(level, pinned, want); len(found) > 0 {
+			return found, nil
+		} else {
+			reason.Levels = append(reason.Levels, why)
+		}
+	}
+	return nil, reason.settle()
+}
+
+// tried are the levels to try, in their order; fabric.NoLevel is the whole cluster.
+func (a *attempt) tried() []fabric.Level {
+	r := a.request
+	var out []fabric.Level
+	if r.Preferred != fabric.NoLevel && r.Preferred != r.Required {
+		for level := r.Preferred; level != fabric.NoLevel && level != r.Required; level = a.Fabric.Wider(level) {
+			out = append(out, level)
+		}
+	}
+	return append(out, r.Required)
+}
+
+// pinned returns the domain that members which run are in; fabric.NoDomain if there are
+// none, false if they are in none or in several.
+func (a *attempt) pinned(level fabric.Level) (pack.DomainID, bool) {
+	if level == fabric.NoLevel {
+		return fabric.NoDomain, true
+	}
+	pinned := fabric.NoDomain
+	for _, r := range a.request.Running {
+		d := a.Fabric.At(r.Node, level)
+		if d == fabric.NoDomain || pinned != fabric.NoDomain && d != pinned {
+			return fabric.NoDomain, false
+		}
+		pinned = d
+	}
+	return pinned, true
+}
+
+// level tries the domains of one level.
+func (a *attempt) level(level fabric.Level, pinned pack.DomainID, want counts) ([]Candidate, LevelReason) {
+	domains := []pack.DomainID{fabric.Root}
+	switch {
+	case pinned != fabric.NoDomain:
+		domains = []pack.DomainID{pinned}
+	case level != fabric.NoLevel:
+		domains = a.Fabric.Of(level)
+	}
+	rooms := make([]room, 0, len(domains))
+	closest := closest{}
+	for _, d := range domains {
+		if a.Fabric.Domain(d).Nodes.Len() == 0 || !a.allowed(level, d) {
+			continue
+		}
+		if r := a.room(d); a.holds(r, want) {
+			rooms = append(rooms, r)
+		} else {
+			closest.consider(a, r, want)
+		}
+	}
+	// Fewest left first; what the gang takes is the same in all.
+	slices.SortFunc(rooms, func(x, y room) int {
+		return cmp.Or(cmp.Compare(x.free, y.free), a.byPath(x.domain, y.domain))
+	})
+	var found []Candidate
+	for i := 0; i < len(rooms) && len(found) < a.request.Candidates; {
+		tied := i + 1
+		for tied < len(rooms) && tied < i+mostTied && rooms[tied].free == rooms[i].free {
+			tied++
+		}
+		var some []Candidate
+		for _, r := range rooms[i:tied] {
+			if c, ok := a.in(level, r.domain, want); ok {
+				some = append(some, c)
+			} else {
+				closest.consider(a, r, want)
+			}
+		}
+		slices.SortStableFunc(some, func(x, y Candidate) int { return slices.Compare(x.Used, y.Used) })
+		found = append(found, some[:min(len(some), a.request.Candidates-len(found))]...)
+		i = tied
+	}
+	return found, closest.reason(a, level, want)
+}
+
+// allowed reports whether a domain of a level that is tried lies within one of the
+// required level.
+func (a *attempt) allowed(level fabric.Level, d pack.DomainID) bool {
+	required := a.request.Required
+	if required == fabric.NoLevel || level == required {
+		return true
+	}
+	for of := d; of != fabric.NoDomain; of = a.Fabric.Domain(of).Parent {
+		if a.Fabric.Domain(of).Level == required {
+			return true
+		}
+	}
+	first, _ := a.Fabric.Domain(d).Nodes.Next(0)
+	of := a.Fabric.At(first, required)
+	return of != fabric.NoDomain && a.inside(d, of)
+}
+
+// in lays the wanted pods out in a domain, with as many of the rest as fit beside them.
+func (a *attempt) in(level fabric.Level, d pack.DomainID, want counts) (Candidate, bool) {
+	defer a.revert(0)
+	if a.request.SegmentSize > 0 {
+		return a.inSegments(level, d, want)
+	}
+	rest := slices.Clone(want)
+	a.layOut(d, rest)
+	if rest.total() > 0 {
+		a.revert(0)
+		if len(a.classes) < 2 || !a.search(&a.Fabric.Domain(d).Nodes, want) {
+			return Candidate{}, false
+		}
+	}
+	extra := make(counts, len(a.classes))
+	for c := range extra {
+		extra[c] = len(a.classes[c].pods) - want[c]
+	}
+	if extra.total() > 0 {
+		a.layOut(d, extra)
+	}
+	return a.candidate(level, d, a.assignByRank()), true
+}
+
+// candidate makes a candidate of the places that are taken.
+func (a *attempt) candidate(level fabric.Level, d pack.DomainID, assignments []Assignment) Candidate {
+	c := Candidate{Domain: d, Level: level, Assignments: assignments, Left: a.Index.DevicesFree(d, a.kind), Used: make([]int, a.Fabric.Levels())}
+	for l := range a.Fabric.Levels() {
+		in := map[pack.DomainID]bool{}
+		for i := range assignments {
+			if assignments[i].Node != NoNode {
+				in[a.Fabric.At(assignments[i].Node, fabric.Level(l))] = true
+			}
+		}
+		for _, r := range a.request.Running {
+			in[a.Fabric.At(r.Node, fabric.Level(l))] = true
+		}
+		delete(in, fabric.NoDomain)
+		c.Used[l] = len(in)
+	}
+	for i := range assignments {
+		if assignments[i].Node != NoNode {
+			c.Placed++
+		}
+	}
+	return c
+}

@@ -1,0 +1,65 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/berth-dev/berth/pkg/core/fabric"
+	"github.com/berth-dev/berth/pkg/core/pack"
+)
+
+// nodePath orders nodes so that those that are near in the fabric are near: by the path
+// of the narrowest domain of the first tree that they are in, then by name.
+func (a *attempt) nodePath(node pack.NodeID) string {
+	path := ""
+	for level := range a.Fabric.Levels() {
+		if level > 0 && a.Fabric.Wider(fabric.Level(level)) == fabric.NoLevel {
+			break
+		}
+		if d := a.Fabric.At(node, fabric.Level(level)); d != fabric.NoDomain {
+			path = a.Fabric.Domain(d).Path
+		}
+	}
+	return path
+}
+
+// sortSlots orders places by where they are.
+func (a *attempt) sortSlots(slots []slot) {
+	paths := map[pack.NodeID]string{}
+	for _, s := range slots {
+		if _, known := paths[s.node]; !known {
+			paths[s.node] = a.nodePath(s.node)
+		}
+	}
+	slices.SortStableFunc(slots, func(x, y slot) int {
+		if x.node == y.node {
+			return 0
+		}
+		return cmp.Or(strings.Compare(paths[x.node], paths[y.node]), strings.Compare(a.Fabric.NodeName(x.node), a.Fabric.NodeName(y.node)))
+	})
+}
+
+// assignByRank gives the places that are taken to the pods: those of a class in the order
+// of places to its pods in the order of ranks.
+func (a *attempt) assignByRank() []Assignment {
+	out := a.nowhere()
+	slots := slices.Clone(a.slots)
+	a.sortSlots(slots)
+	next := make([]int, len(a.classes))
+	for _, s := range slots {
+		pod := a.classes[s.class].pods[next[s.class]]
+		next[s.class]++
+		out[pod] = Assignment{Node: s.node, Devices: s.devices, Segment: fabric.NoDomain}
+	}
+	return out
+}
+
+// nowhere returns an assignment to no node for each pod.
+func (a *attempt) nowhere() []Assignment {
+	out := make([]Assignment, len(a.request.Pods))
+	for i := range out {
+		out[i] = Assignment{Node: NoNode, Segment: fabric.NoDomain}
+	}
+	return out
+}

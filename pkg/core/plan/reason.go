@@ -1,0 +1,110 @@
+package plan
+
+import (
+	"github.com/berth-dev/berth/pkg/core/fabric"
+	"github.com/berth-dev/berth/pkg/core/pack"
+)
+
+// Code is a typed reason.
+type Code string
+
+const (
+	// NoRoom: no domain has room for the gang.
+	NoRoom Code = "NoRoom"
+	// NoDomain: there is no domain of the level.
+	NoDomain Code = "NoDomain"
+	// Scattered: members that run are in no domain of the level, or in several.
+	Scattered Code = "Scattered"
+)
+
+// Lack is what a domain is short of.
+type Lack string
+
+const (
+	// LackDevices, LackCPU, LackMemory: with more of it, more pods would fit.
+	LackDevices Lack = "devices"
+	LackCPU     Lack = "cpu"
+	LackMemory  Lack = "memory"
+	// LackNodes: there is room, on nodes that the pods may not go to, or in pieces.
+	LackNodes Lack = "nodes"
+)
+
+// Reason says why a gang has no place: for each level that was tried, in their order.
+type Reason struct {
+	Code   Code
+	Levels []LevelReason
+}
+
+// LevelReason says which domain of a level came closest.
+type LevelReason struct {
+	// Level is fabric.NoLevel for the whole cluster.
+	Level fabric.Level
+	// Closest is the domain that holds most of the gang; fabric.NoDomain if there is none.
+	Closest pack.DomainID
+	// Short is how many pods it is short of, and Of what; 0 where counts alone do not tell.
+	Short int
+	Of    Lack
+	// Scattered says that members run in no domain of the level, or in several.
+	Scattered bool
+}
+
+// settle gives the reason its code: that of the last level, which is the widest.
+func (r *Reason) settle() *Reason {
+	r.Code = NoRoom
+	switch last := r.Levels[len(r.Levels)-1]; {
+	case last.Scattered:
+		r.Code = Scattered
+	case last.Closest == fabric.NoDomain:
+		r.Code = NoDomain
+	}
+	return r
+}
+
+// closest is the domain that holds most.
+type closest struct {
+	room  room
+	known bool
+}
+
+// consider takes a domain in.
+func (c *closest) consider(a *attempt, r room, want counts) {
+	if !c.known || a.some(r, want) > a.some(c.room, want) || a.some(r, want) == a.some(c.room, want) && a.byPath(r.domain, c.room.domain) < 0 {
+		c.room, c.known = r, true
+	}
+}
+
+func (c *closest) reason(a *attempt, level fabric.Level, want counts) LevelReason {
+	if !c.known {
+		return LevelReason{Level: level, Closest: fabric.NoDomain}
+	}
+	out := LevelReason{Level: level, Closest: c.room.domain, Of: LackNodes}
+	var devices int64
+	for class, n := range want {
+		request := a.classes[class].request
+		out.Short += max(0, n-c.room.slots[class])
+		if request.Kind == a.kind {
+			devices += int64(n) * int64(request.Devices)
+		}
+		if n <= c.room.slots[class] {
+			continue
+		}
+		bare := func(change func(*pack.Amounts)) bool {
+			other := request
+			change(&other)
+			return a.Index.Slots(c.room.domain, other) >= int64(n)
+		}
+		switch {
+		case request.Devices > 0 && !bare(func(r *pack.Amounts) { r.CPU, r.Memory = 0, 0 }):
+			out.Of = LackDevices
+		case bare(func(r *pack.Amounts) { r.CPU = 0 }):
+			out.Of = LackCPU
+		case bare(func(r *pack.Amounts) { r.Memory = 0 }):
+			out.Of = LackMemory
+		}
+	}
+	if out.Short == 0 && devices > c.room.free {
+		// Each class fits for itself, and not all of them together.
+		out.Of = LackDevices
+	}
+	return out
+}
