@@ -73,11 +73,11 @@ type Class struct {
 }
 
 // NewClass returns the class of a matrix. Rates that are 0 are those of a machine of
-// which nothing is known.
+// which nothing is known, and none is above MaxRate.
 func NewClass(matrix Matrix, picker Picker, sizes Sizes) *Class {
-	matrix.Rates = matrix.Rates.Or(defaultRates)
+	matrix.Rates = matrix.Rates.Or(defaultRates).clamp()
 	c := &Class{matrix: matrix, picker: picker, sizes: sizes}
-	c.quality = matrix.qualities()
+	c.quality = matrix.qualities(searchSteps)
 	for mask, q := range c.quality {
 		k := Mask(mask).Len()
 		c.ideal[k] = max(c.ideal[k], q)

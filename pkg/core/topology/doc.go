@@ -15,6 +15,12 @@
 // mesh: nearly every four devices of a DGX-1V have a pair without NVLink, and some of
 // them have two rings.
 //
+// Disjoint rings are counted exactly for up to eight devices, as long as a number of search
+// steps for the whole class lasts. It does for every machine as it is built, and for
+// uneven meshes of up to 8 devices and 3 NVLinks a pair. For sets that are left over, and
+// those of more devices, a bound from above counts: see search.go. Only there it may matter
+// how the devices are numbered.
+//
 // # Choice
 //
 // Machines with the same matrix are one [Class], for which everything is computed once:
@@ -47,7 +53,8 @@
 // what was intended for them.
 //
 // Files: matrix.go (links), rates.go (bandwidths by product), parse.go and format.go (the
-// form of nvidia-smi topo -m), rings.go (quality), class.go (tables), choose.go (the best
-// set), stock.go (what the device plugin picks), kind.go (sets that are worth the same),
-// hold.go (who holds what).
+// form of nvidia-smi topo -m), rings.go (quality), disjoint.go (rings that share no link),
+// search.go (the search for them), class.go (tables), choose.go (the best set), stock.go
+// (what the device plugin picks), kind.go (sets that are worth the same), hold.go (who
+// holds what).
 package topology

@@ -2,6 +2,10 @@ package topology
 
 import "strings"
 
+// MaxRate is the highest rate of one link, in MB/s: higher ones count as this. So no
+// quality exceeds 32 bits: there are up to 255 x 15 / 2 rings.
+const MaxRate = 1_000_000
+
 // defaultRates are those of a machine of which nothing is known: NVLink 2 to 4 by
 // their data sheets, PCIe 3 with 16 lanes, two sockets of its time.
 var defaultRates = Rates{NVLink: 25_000, PCIe: 12_000, System: 10_000}
@@ -58,4 +62,9 @@ func (r Rates) Or(others Rates) Rates {
 		r.System = others.System
 	}
 	return r
+}
+
+// clamp returns the rates with none above MaxRate.
+func (r Rates) clamp() Rates {
+	return Rates{NVLink: min(r.NVLink, MaxRate), PCIe: min(r.PCIe, MaxRate), System: min(r.System, MaxRate)}
 }

@@ -11,8 +11,8 @@ import "slices"
 //	the slowest hop of the best ring, in every other case
 //
 // and 0 for less than two devices. A ring passes through every device once. The rates
-// of the matrix must not be 0.
-func (m *Matrix) qualities() []int32 {
+// of the matrix must not be 0. Rings are searched for with so many steps.
+func (m *Matrix) qualities(steps int) []int32 {
 	n := m.Devices
 	out := make([]int32, 1<<n)
 	m.slowestHops(out)
@@ -25,50 +25,73 @@ func (m *Matrix) qualities() []int32 {
 		}
 	}
 	rings := hamiltonian(linked[:n])
+	var direct []Mask
 	for mask := range Mask(len(out) - 1) {
 		mask++
 		if mask.Len() < 3 || !rings[mask] {
 			continue
 		}
-		links, switched := m.switchedLinks(mask)
-		if !switched {
-			links = m.edgeDisjointRings(mask)
+		if links, switched := m.switchedLinks(mask); switched {
+			out[mask] = int32(links) * m.Rates.NVLink
+		} else {
+			direct = append(direct, mask)
 		}
-		out[mask] = int32(links) * m.Rates.NVLink
 	}
+	m.disjointRings(direct, out, steps)
 	return out
 }
 
 // slowestHops sets the bandwidth of the slowest hop of each set's best ring.
+//
+// widest[mask][last] is the slowest hop of the best path that starts at the lowest device
+// of the mask, passes through all of it and ends at last: the best, over the devices that
+// may come before last, of the slower of their path and the hop from there (Held and Karp).
+// Hops are compared by their places in the order of bandwidths, from 1; 0 is no path.
 func (m *Matrix) slowestHops(out []int32) {
 	n := m.Devices
-	var hops []int32
+	hops := []int32{0}
 	for a := range n {
 		for b := range a {
 			hop := m.bandwidth(a, b)
 			out[Mask(1<<a|1<<b)] = hop
-			if !slices.Contains(hops, hop) {
-				hops = append(hops, hop)
-			}
+			hops = append(hops, hop)
 		}
 	}
-	// A set has a ring of hops that are no slower than one of these, or not: from the
-	// fastest on, the first with a ring is the answer.
 	slices.Sort(hops)
-	for _, slowest := range slices.Backward(hops) {
-		var linked [MaxDevices]Mask
-		for a := range n {
-			for b := range n {
-				if a != b && m.bandwidth(a, b) >= slowest {
-					linked[a] |= 1 << b
-				}
-			}
+	hops = slices.Compact(hops)
+	var places [MaxDevices][MaxDevices]uint8
+	for a := range n {
+		for b := range a {
+			place, _ := slices.BinarySearch(hops, m.bandwidth(a, b))
+			places[a][b], places[b][a] = uint8(place), uint8(place)
 		}
-		for mask, ring := range hamiltonian(linked[:n]) {
-			if ring && out[mask] == 0 {
-				out[mask] = slowest
-			}
+	}
+	widest := make([][MaxDevices]uint8, 1<<n)
+	for set := 3; set < 1<<n; set++ {
+		mask := Mask(set)
+		first := mask.lowest()
+		rest := mask &^ (1 << first)
+		if rest == 0 {
+			continue
 		}
+		if rest&(rest-1) == 0 {
+			last := rest.lowest()
+			widest[mask][last] = places[first][last]
+			continue
+		}
+		var ring uint8
+		for ends := rest; ends != 0; ends &= ends - 1 {
+			last := ends.lowest()
+			hop, before := &places[last], &widest[mask&^(1<<last)]
+			var best uint8
+			for others := rest &^ (1 << last); others != 0; others &= others - 1 {
+				d := others.lowest()
+				best = max(best, min(before[d], hop[d]))
+			}
+			widest[mask][last] = best
+			ring = max(ring, min(best, hop[first]))
+		}
+		out[mask] = hops[ring]
 	}
 }
 
@@ -118,116 +141,4 @@ func (m *Matrix) switchedLinks(mask Mask) (int, bool) {
 		}
 	}
 	return least, true
-}
-
-// exactRings is the most devices of which the edge-disjoint rings are counted exactly.
-// Direct meshes of more have been built as tori only, which reach the bound.
-const exactRings = 8
-
-// ringSteps bounds the search for one set: past it, the rings that were found count.
-const ringSteps = 200_000
-
-// edgeDisjointRings returns how many rings there are that share no NVLink, where two
-// devices with several have a hop for each. There must be one. For more than exactRings
-// devices it is a bound from above: half the links of the device with the fewest.
-func (m *Matrix) edgeDisjointRings(mask Mask) int {
-	s := ringSearch{steps: ringSteps}
-	for d := range mask.Each() {
-		s.devices = append(s.devices, d)
-	}
-	n := len(s.devices)
-	bound, uniform := int(^uint(0)>>1), true
-	for i, a := range s.devices {
-		degree := 0
-		for j, b := range s.devices {
-			s.links[i][j] = int(m.Links[a][b].NVLinks)
-			degree += s.links[i][j]
-			uniform = uniform && (i == j || s.links[i][j] == s.links[0][1])
-		}
-		bound = min(bound, degree/2)
-	}
-	// A complete graph with as many hops between all pairs reaches the bound (Walecki).
-	if uniform || n > exactRings {
-		return bound
-	}
-	for rings := bound; rings > 1; rings-- {
-		if s.find(rings, 0) {
-			return rings
-		}
-	}
-	return 1
-}
-
-// ringSearch looks for rings among the devices 0 to n-1 of a set.
-type ringSearch struct {
-	devices []int
-	links   [MaxDevices][MaxDevices]int
-	path    [MaxDevices]int
-	steps   int
-}
-
-// find reports whether there are so many rings. The rings are found in an order: none
-// has a second device lower than from, the second device of the one before it.
-func (s *ringSearch) find(rings, from int) bool {
-	if rings == 0 {
-		return true
-	}
-	for i := range s.devices {
-		degree := 0
-		for j := range s.devices {
-			degree += s.links[i][j]
-		}
-		if degree < 2*rings {
-			return false
-		}
-	}
-	for second := max(from, 1); second < len(s.devices); second++ {
-		if s.links[0][second] > 0 {
-			s.path[1] = second
-			if s.extend(2, 1|1<<second, rings) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// extend goes on with a path of so many devices, and looks for the other rings once it
-// is closed.
-func (s *ringSearch) extend(length int, on Mask, rings int) bool {
-	if s.steps--; s.steps < 0 {
-		return false
-	}
-	n, last := len(s.devices), s.path[length-1]
-	if length == n {
-		// Each ring is found once: its last device is above its second.
-		if last < s.path[1] || s.links[last][0] == 0 {
-			return false
-		}
-		ring := s.path
-		s.remove(ring, 1)
-		found := s.find(rings-1, ring[1])
-		s.remove(ring, -1)
-		s.path = ring
-		return found
-	}
-	for next := 1; next < n; next++ {
-		if !on.Has(next) && s.links[last][next] > 0 {
-			s.path[length] = next
-			if s.extend(length+1, on|1<<next, rings) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// remove takes the hops of a ring away, or gives them back.
-func (s *ringSearch) remove(ring [MaxDevices]int, by int) {
-	n := len(s.devices)
-	for i := range n {
-		a, b := ring[i], ring[(i+1)%n]
-		s.links[a][b] -= by
-		s.links[b][a] -= by
-	}
 }
