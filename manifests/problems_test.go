@@ -192,7 +192,7 @@ func workloadProblems(objects []runtime.Object) (found []string) {
 }
 
 // policyProblems returns what is wrong with admission policies: each is in force, and
-// for a service account that is here.
+// for everybody or a service account that is here.
 func policyProblems(objects []runtime.Object) (found []string) {
 	for name, policy := range index[*admissionv1.ValidatingAdmissionPolicy](objects) {
 		bound := false
@@ -209,7 +209,8 @@ func policyProblems(objects []runtime.Object) (found []string) {
 				return strings.Contains(c.Expression, user)
 			})
 		}
-		if !concerned {
+		// One without conditions is for everybody.
+		if !concerned && len(policy.Spec.MatchConditions) > 0 {
 			found = append(found, fmt.Sprintf("policy %q names no service account that is here", name.name))
 		}
 	}

@@ -127,14 +127,15 @@ func (h regroupingHandler) OnAdd(obj any, initial bool) {
 
 func (h regroupingHandler) OnUpdate(oldObj, newObj any) {
 	oldPod, newPod := oldObj.(*corev1.Pod), newObj.(*corev1.Pod)
-	if groupOf(oldPod) == groupOf(newPod) {
+	// The watch may have missed a deletion, and the name be another pod's.
+	replaced := oldPod.UID != newPod.UID
+	if !replaced && groupOf(oldPod) == groupOf(newPod) {
 		h.scheduler.OnUpdate(oldObj, newObj)
 	} else {
 		h.scheduler.OnDelete(oldObj)
 		h.scheduler.OnAdd(newObj, false)
 	}
-	if oldPod.UID != newPod.UID {
-		// The watch missed a deletion, and the name is another pod's.
+	if replaced {
 		h.feed.DeletePod(oldPod)
 	}
 	h.feed.SetPod(newPod)

@@ -1,6 +1,8 @@
 package state
 
 import (
+	"encoding/binary"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/berth-dev/berth/pkg/core/pack"
@@ -25,6 +27,27 @@ type ContainerRequest struct {
 	Devices int
 	// sidecars is how many of Together run already when the container begins.
 	sidecars int
+}
+
+// parts returns how many devices each container asks for that runs together with others.
+func (r *DeviceRequest) parts() []int {
+	out := make([]int, len(r.Together))
+	for i, c := range r.Together {
+		out[i] = c.Devices
+	}
+	return out
+}
+
+// AppendParts appends what is equal for pods that are served in the same way: which is a
+// matter of the containers only where several ask for devices.
+func (r *DeviceRequest) AppendParts(to []byte) []byte {
+	if len(r.Together) < 2 {
+		return to
+	}
+	for _, c := range r.Together {
+		to = binary.AppendVarint(to, int64(c.Devices))
+	}
+	return to
 }
 
 // RequestOf returns what a pod asks for, of the first kind of device that it asks for

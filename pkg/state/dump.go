@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -35,6 +36,10 @@ type HeldDevices struct {
 func (v *Inventory) Dump() []NodeDevices {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	return v.dump()
+}
+
+func (v *Inventory) dump() []NodeDevices {
 	out := []NodeDevices{}
 	for name, n := range v.nodes {
 		if n.machine == nil {
@@ -56,9 +61,13 @@ func (v *Inventory) Dump() []NodeDevices {
 // Differs makes an inventory anew from objects, and returns a sentence for each node on
 // which it has other devices free or held.
 func (v *Inventory) Differs(nodes []*corev1.Node, pods []*corev1.Pod, topologies []*v1alpha1.NodeTopology) map[string]string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	anew := NewInventory()
 	anew.Count(v.devices)
 	anew.Pick(v.picker, v.sizes)
+	// The classes are the same, and cost much to make.
+	anew.classes, anew.machines = maps.Clone(v.classes), slices.Clone(v.machines)
 	for _, t := range topologies {
 		anew.SetTopology(t)
 	}
@@ -77,7 +86,7 @@ func (v *Inventory) Differs(nodes []*corev1.Node, pods []*corev1.Pod, topologies
 		}
 		return out
 	}
-	has, should := byNode(v.Dump()), byNode(anew.Dump())
+	has, should := byNode(v.dump()), byNode(anew.dump())
 	out := map[string]string{}
 	for name, want := range should {
 		if got, known := has[name]; !known || !reflect.DeepEqual(got, want) {

@@ -9,7 +9,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
 
+	"github.com/berth-dev/berth/pkg/core/fabric"
 	"github.com/berth-dev/berth/pkg/core/pack"
+	"github.com/berth-dev/berth/pkg/dialect"
 )
 
 // Index is the packing index of the nodes of a snapshot. It is no second cache: it
@@ -23,6 +25,9 @@ type Index struct {
 	classes []pack.ClassID
 	ids     map[string]pack.NodeID
 	nodes   []node
+	// fabric is where nodes are; trees are its levels.
+	fabric *fabric.Fabric
+	trees  [][]string
 	// present are the numbers in use, vacant those of nodes that are gone, to be
 	// given again.
 	present, vacant pack.Set
@@ -42,6 +47,8 @@ type node struct {
 	object *corev1.Node
 	// lowest is the lowest priority of the pods; math.MaxInt32 if there are none.
 	lowest int32
+	// domains are those of the fabric that it is in.
+	domains []pack.DomainID
 }
 
 // NewIndex returns an index without nodes. Which devices of a node are free it asks an
@@ -50,6 +57,7 @@ func NewIndex(devices *Devices, inventory *Inventory) *Index {
 	return &Index{
 		devices: devices, inventory: inventory, pack: pack.NewIndex(), classes: make([]pack.ClassID, 1),
 		ids: map[string]pack.NodeID{}, priorities: map[int32]int{},
+		trees: dialect.FabricTrees(), fabric: fabric.New(dialect.FabricTrees()...),
 	}
 }
 
@@ -106,9 +114,39 @@ func (ix *Index) Set(info fwk.NodeInfo) {
 	}
 	ix.log.add(change{node: id, object: changed})
 	ix.count(n.lowest, -1)
-	*n = node{info: info, object: object, lowest: lowestPriority(info)}
+	domains := n.domains
+	if changed {
+		domains = ix.fabric.Set(id, object.Name, object.Labels)
+	}
+	*n = node{info: info, object: object, lowest: lowestPriority(info), domains: domains}
 	ix.count(n.lowest, 1)
-	ix.pack.Set(id, pack.Node{Free: ix.Free(info)})
+	ix.pack.Set(id, pack.Node{Free: ix.Free(info), Domains: domains})
+}
+
+// Fabric returns where nodes are. It is read only, and another one once a level is added.
+func (ix *Index) Fabric() *fabric.Fabric { return ix.fabric }
+
+// mostTrees bounds how many levels are added by those who ask for them.
+const mostTrees = 64
+
+// Level returns the level of a label key. One that is not known yet becomes a tree of its
+// own, which costs a look at all nodes, once; false if there are too many already.
+func (ix *Index) Level(key string) (fabric.Level, bool) {
+	if level := ix.fabric.LevelOf(key); level != fabric.NoLevel {
+		return level, true
+	}
+	if len(ix.trees) >= mostTrees {
+		return fabric.NoLevel, false
+	}
+	ix.trees = append(ix.trees, []string{key})
+	ix.fabric = fabric.New(ix.trees...)
+	for id, ok := ix.present.Next(0); ok; id, ok = ix.present.Next(id + 1) {
+		n := &ix.nodes[id]
+		n.domains = ix.fabric.Set(id, n.object.Name, n.object.Labels)
+		free, _ := ix.pack.Free(id)
+		ix.pack.Set(id, pack.Node{Free: free, Domains: n.domains})
+	}
+	return ix.fabric.LevelOf(key), true
 }
 
 // Free returns what a node of a snapshot has free, with its devices as of now.
@@ -141,6 +179,7 @@ func (ix *Index) Remove(name string) {
 		return
 	}
 	ix.pack.Remove(id)
+	ix.fabric.Remove(id)
 	ix.count(ix.nodes[id].lowest, -1)
 	ix.nodes[id] = node{lowest: math.MaxInt32}
 	ix.dislike(id, false)

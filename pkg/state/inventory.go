@@ -23,16 +23,18 @@ type MachineID uint16
 // concurrent use.
 //
 // Three things say which devices a pod holds: the node's report, the annotation on the
-// pod, and Take, which decides what the annotation will be. See topology.Class.Hold for
-// who is believed.
+// pod, and Take, which decides what the annotation will be. The report is believed, but
+// where the scheduler picks devices and the annotation says which; see topology.Class.Hold
+// for the rest.
 type Inventory struct {
 	mu      sync.Mutex
 	devices *Devices
 	picker  topology.Picker
 	sizes   topology.Sizes
 	classes map[classKey]MachineID
-	// machines are the classes by their number.
+	// machines are the classes by their number, brought how many each node brought in.
 	machines []machineClass
+	brought  map[string]int
 	nodes    map[string]*inventoryNode
 	// at is the node of each pod that is looked after.
 	at map[types.UID]*inventoryNode
@@ -74,11 +76,15 @@ type holder struct {
 	uid     types.UID
 	name    types.NamespacedName
 	request DeviceRequest
-	// annotation is what was read of the pod, named the devices in it; taken says that
-	// the set was decided here.
+	// bound says that the API server has the pod on its node, annotation what it says
+	// there, and named which devices that, or Take, names.
+	bound      bool
 	annotation string
 	named      []string
-	taken      *Taken
+	// taken is what Take gave the pod, and before what the node reported then of a pod of
+	// that name: an earlier one.
+	taken  *Taken
+	before topology.Mask
 	// set is what the pod holds; reported is set if the node says so, compared once that
 	// was compared with what was intended.
 	set                topology.Mask
@@ -90,7 +96,7 @@ func NewInventory() *Inventory {
 	devices, _ := NewDevices(DefaultDevices())
 	return &Inventory{
 		devices: devices, sizes: topology.DefaultSizes(), classes: map[classKey]MachineID{}, machines: make([]machineClass, 1),
-		nodes: map[string]*inventoryNode{}, at: map[types.UID]*inventoryNode{},
+		brought: map[string]int{}, nodes: map[string]*inventoryNode{}, at: map[types.UID]*inventoryNode{},
 	}
 }
 
@@ -131,35 +137,58 @@ func (v *Inventory) tidy(n *inventoryNode) {
 	}
 }
 
-// SetTopology takes in a NodeTopology. It reports whether what is free has changed, or
-// how it is linked.
-func (v *Inventory) SetTopology(object *v1alpha1.NodeTopology) bool {
+// Change says what a NodeTopology changed.
+type Change struct {
+	// Free says that other devices are free, or that they are linked in another way.
+	Free bool
+	// Helps says that a pod may find something now that it did not before.
+	Helps bool
+}
+
+// changeOf returns what has changed of a node since it was viewed.
+func (v *Inventory) changeOf(n *inventoryNode, before nodeView) Change {
+	now := n.view()
+	switch {
+	case now == before:
+		return Change{}
+	case now.class != before.class || now.kind != before.kind || now.free.Len() > before.free.Len():
+		return Change{Free: true, Helps: true}
+	case now.free.Len() < before.free.Len():
+		return Change{Free: true}
+	}
+	class := v.machines[now.class]
+	return Change{Free: true, Helps: class.KindOf(now.free) != class.KindOf(before.free)}
+}
+
+// SetTopology takes in a NodeTopology.
+func (v *Inventory) SetTopology(object *v1alpha1.NodeTopology) Change {
 	m := ReadMachine(object)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	n := v.node(object.Name)
 	before := n.view()
 	n.machine, n.kind = &m, v.devices.kinds[m.Resource]
-	n.class = v.classOf(&m)
+	n.class = v.classOf(object.Name, &m)
 	v.settle(n)
 	for _, h := range n.pods {
 		v.compare(n, h)
 	}
-	return n.view() != before
+	return v.changeOf(n, before)
 }
 
-// DeleteTopology forgets a NodeTopology. It reports what SetTopology does.
-func (v *Inventory) DeleteTopology(name string) bool {
+// DeleteTopology forgets a NodeTopology.
+func (v *Inventory) DeleteTopology(name string) Change {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	n := v.nodes[name]
 	if n == nil || n.machine == nil {
-		return false
+		return Change{}
 	}
+	before := n.view()
 	n.machine, n.class, n.kind = nil, 0, pack.NoDevice
 	v.settle(n)
 	v.tidy(n)
-	return true
+	return v.changeOf(n, before)
 }
 
 // Topologies returns the names of all nodes with a NodeTopology, in no order.
@@ -175,9 +204,17 @@ func (v *Inventory) Topologies() []string {
 	return out
 }
 
-// classOf returns the number of a machine's class. There are as many as there are models
-// of machines; past all numbers, devices are only counted.
-func (v *Inventory) classOf(m *Machine) MachineID {
+// The most classes that are kept, and that one node may bring in: a class takes memory,
+// and a node that tells of another machine each time must not take it from all others. Past
+// that, devices are only counted.
+const (
+	mostClasses       = 1024
+	mostClassesOfNode = 8
+)
+
+// classOf returns the number of a machine's class, which is kept for good. Machines of one
+// model mostly are of one class; NUMA nodes and paths that are not known make another.
+func (v *Inventory) classOf(node string, m *Machine) MachineID {
 	if m.Matrix.Devices == 0 {
 		return 0
 	}
@@ -186,7 +223,8 @@ func (v *Inventory) classOf(m *Machine) MachineID {
 		key.picker = topology.DevicePlugin
 	}
 	id, known := v.classes[key]
-	if !known && len(v.machines) < 1<<16 {
+	if !known && len(v.machines) < mostClasses && v.brought[node] < mostClassesOfNode {
+		v.brought[node]++
 		id = MachineID(len(v.machines))
 		v.classes[key] = id
 		v.machines = append(v.machines, machineClass{key, topology.NewClass(key.matrix, key.picker, v.sizes)})
@@ -266,10 +304,14 @@ func (v *Inventory) settle(n *inventoryNode) {
 		if h.request.Kind == n.kind {
 			claim.Devices = h.request.Total
 		}
-		if set, ok := n.machine.Held[h.name]; ok {
-			claim.Set, claim.Reported = set, true
-		} else if set := n.machine.Mask(h.named...); set.Len() == claim.Devices && len(h.named) == claim.Devices {
+		if set := n.machine.Mask(h.named...); set.Len() == claim.Devices && len(h.named) == claim.Devices {
 			claim.Set = set
+		}
+		// A report knows pods by name: it may be of an earlier one of that name. Where what
+		// we say is what a pod gets, that is known better.
+		commanded := v.machines[n.class].picker == topology.Scheduler && claim.Set != 0
+		if set, ok := n.machine.Held[h.name]; ok && !commanded {
+			claim.Set, claim.Reported = set, true
 		}
 		if claim.Devices > 0 || claim.Reported {
 			n.claims, n.holders = append(n.claims, claim), append(n.holders, h)
@@ -292,8 +334,7 @@ func (v *Inventory) SetPod(pod *corev1.Pod) {
 	}
 	text := pod.Annotations[devicesAnnotation]
 	if old != nil {
-		h := old.pods[pod.UID]
-		if h.annotation == text || text == "" && h.taken != nil {
+		if h := old.pods[pod.UID]; h.bound && h.annotation == text {
 			return
 		}
 	}
@@ -307,7 +348,7 @@ func (v *Inventory) SetPod(pod *corev1.Pod) {
 		h = &holder{uid: pod.UID, name: types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, request: request}
 		n.pods[pod.UID], v.at[pod.UID] = h, n
 	}
-	h.annotation, h.named = text, readDevices(text)
+	h.bound, h.annotation, h.named = true, text, readDevices(text)
 	v.settle(n)
 }
 

@@ -2,6 +2,7 @@ package state
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	"github.com/berth-dev/berth/pkg/agent/board"
 	"github.com/berth-dev/berth/pkg/agent/report"
@@ -99,7 +101,7 @@ func annotated(pod *corev1.Pod, containers map[string][]string) *corev1.Pod {
 
 func take(t *testing.T, v *Inventory, pod *corev1.Pod) *Taken {
 	t.Helper()
-	taken, err := v.Take(pod, "n", topology.AnyLink)
+	taken, err := v.Take(pod, "n", topology.AnyLink, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,10 +134,10 @@ func TestTakeAndGive(t *testing.T) {
 	v.Give(four)
 	expect(t, v, object, map[string][]int{"pair": {4, 7}, "free": {0, 1, 2, 3, 5, 6}})
 
-	if _, err := v.Take(devicePod("seven", "", asking("c", "nvidia.com/gpu", 7)), "n", topology.AnyLink); err == nil {
+	if _, err := v.Take(devicePod("seven", "", asking("c", "nvidia.com/gpu", 7)), "n", topology.AnyLink, false); err == nil {
 		t.Error("7 devices were taken of 6")
 	}
-	if _, err := v.Take(devicePod("linked", "", asking("c", "nvidia.com/gpu", 5)), "n", topology.NVLink); err == nil {
+	if _, err := v.Take(devicePod("linked", "", asking("c", "nvidia.com/gpu", 5)), "n", topology.NVLink, false); err == nil {
 		t.Error("5 devices with NVLinks between all were taken of a machine that has none such")
 	}
 	expect(t, v, object, map[string][]int{"pair": {4, 7}, "free": {0, 1, 2, 3, 5, 6}})
@@ -185,12 +187,12 @@ func TestReportsWin(t *testing.T) {
 		{Namespace: "ns", Pod: "pair", Container: "c", Devices: uuids(object, 1, 2)},
 		{Namespace: "ns", Pod: "gone", Container: "c", Devices: uuids(object, 0)},
 	}
-	if !v.SetTopology(object) {
-		t.Error("other devices are free, and that is not said")
+	if change := v.SetTopology(object); change != (Change{Free: true}) {
+		t.Errorf("other devices are free, which are as good, and that is said to be %+v", change)
 	}
 	expect(t, v, object, map[string][]int{"pair": {1, 2}, "four": {4, 5, 6, 7}, "free": {0, 3}})
-	if v.SetTopology(object) {
-		t.Error("a report that says the same is said to change what is free")
+	if change := v.SetTopology(object); change != (Change{}) {
+		t.Errorf("a report that says the same is said to be %+v", change)
 	}
 	object.Status.Allocations = append(object.Status.Allocations, v1alpha1.Allocation{Namespace: "ns", Pod: "four", Container: "c", Devices: uuids(object, 3, 4, 5, 6)})
 	v.SetTopology(object)
@@ -208,12 +210,14 @@ func TestUnhealthyDevices(t *testing.T) {
 	v, object := rig(t, topology.Scheduler)
 	take(t, v, devicePod("pair", "n", asking("c", "nvidia.com/gpu", 2)))
 	object.Status.Unhealthy = []v1alpha1.UnhealthyDevice{{UUID: object.Spec.Devices[0].UUID, Reason: v1alpha1.ReasonXid}, {UUID: object.Spec.Devices[7].UUID, Reason: v1alpha1.ReasonLost}}
-	if !v.SetTopology(object) {
-		t.Error("a device fell ill, and that is not said to change anything")
+	if change := v.SetTopology(object); change != (Change{Free: true}) {
+		t.Errorf("a device fell ill, and that is said to be %+v", change)
 	}
 	expect(t, v, object, map[string][]int{"pair": {0, 3}, "free": {1, 2, 4, 5, 6}})
 	object.Status.Unhealthy = nil
-	v.SetTopology(object)
+	if change := v.SetTopology(object); change != (Change{Free: true, Helps: true}) {
+		t.Errorf("a device got well, and that is said to be %+v", change)
+	}
 	expect(t, v, object, map[string][]int{"pair": {0, 3}, "free": {1, 2, 4, 5, 6, 7}})
 }
 
@@ -333,7 +337,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 		v.DeletePod("uid-a")
 		v.DeletePod("uid-b")
 		v.DeleteNode("n")
-		if !v.DeleteTopology("n") || len(v.nodes) != 0 || len(v.at) != 0 {
+		if v.DeleteTopology("n"); len(v.nodes) != 0 || len(v.at) != 0 {
 			t.Errorf("something is left: %d nodes, %d pods", len(v.nodes), len(v.at))
 		}
 	}
@@ -374,4 +378,112 @@ func TestReadMachineOfNonsense(t *testing.T) {
 	v.SetTopology(&v1alpha1.NodeTopology{})
 	v.SetTopology(object)
 	v.Dump()
+}
+
+// A pod that comes back under its name is not taken for the one that was there before,
+// which the node still reports.
+func TestNamesAreUsedAgain(t *testing.T) {
+	v, object := rig(t, topology.Scheduler)
+	old := devicePod("web-0", "n", asking("c", "nvidia.com/gpu", 2))
+	taken := take(t, v, old)
+	v.SetPod(annotated(old.DeepCopy(), taken.Devices))
+	take(t, v, devicePod("other", "n", asking("c", "nvidia.com/gpu", 4)))
+	report := object.DeepCopy()
+	report.Status.Allocations = []v1alpha1.Allocation{{Namespace: "ns", Pod: "web-0", Container: "c", Devices: taken.Devices["c"]}}
+	v.SetTopology(report)
+	v.DeletePod(old.UID)
+
+	given := map[string]string{}
+	for _, name := range []string{"third", "web-0", "fourth"} {
+		n := int64(1)
+		if name == "web-0" {
+			n = 2
+		}
+		pod := devicePod(name, "n", asking("c", "nvidia.com/gpu", n))
+		pod.UID += "-again"
+		for _, uuid := range take(t, v, pod).Devices["c"] {
+			if given[uuid] != "" {
+				t.Errorf("device %q was given to %q and to %q", uuid, given[uuid], name)
+			}
+			given[uuid] = name
+		}
+	}
+}
+
+// A pod that is bound stays so when the scheduler thinks that the binding failed.
+func TestGiveOfABoundPod(t *testing.T) {
+	v, object := rig(t, topology.Scheduler)
+	pod := devicePod("p", "n", asking("c", "nvidia.com/gpu", 4))
+	v.SetPod(annotated(pod.DeepCopy(), take(t, v, pod).Devices))
+	v.Give(pod)
+	expect(t, v, object, map[string][]int{"p": {0, 1, 2, 3}, "free": {4, 5, 6, 7}})
+}
+
+// On trial, a pod may be on devices that others still hold.
+func TestTakeOnTrial(t *testing.T) {
+	v, object := rig(t, topology.Scheduler)
+	take(t, v, devicePod("victim", "n", asking("c", "nvidia.com/gpu", 6)))
+	pod := devicePod("p", "n", asking("c", "nvidia.com/gpu", 4))
+	if _, err := v.Take(pod, "n", topology.AnyLink, true); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, v, object, map[string][]int{"victim": {0, 2, 3, 4, 6, 7}, "p": {1, 5}, "free": {}})
+	// Without the victim, two devices are there, and the other two are spoken for.
+	info := framework.NewNodeInfo(pod)
+	info.SetNode(deviceNode("n", 8))
+	for n, want := range map[int64]Fit{4: Fits, 5: TooFew} {
+		request := v.RequestOf(devicePod("q", "", asking("c", "nvidia.com/gpu", n)))
+		if _, fit := v.Judge(info, &request, topology.AnyLink); fit != want {
+			t.Errorf("for a pod of %d: %v, want %v", n, fit, want)
+		}
+	}
+	v.Give(pod)
+	expect(t, v, object, map[string][]int{"victim": {0, 2, 3, 4, 6, 7}, "free": {1, 5}})
+}
+
+// Judge and Take agree on pods with several containers.
+func TestJudgeAndTakeAgree(t *testing.T) {
+	for _, matrix := range []string{"dgx1-v100", "a100-pcie-bridged"} {
+		for free := range 1 << 8 {
+			v := NewInventory()
+			v.SetNode(deviceNode("n", 8))
+			object := nodeTopology(t, "n", matrix)
+			v.SetTopology(object)
+			info := framework.NewNodeInfo()
+			for d := range 8 {
+				if free>>d&1 == 0 {
+					held := annotated(devicePod(fmt.Sprint("held-", d), "n", asking("c", "nvidia.com/gpu", 1)), map[string][]string{"c": uuids(object, d)})
+					v.SetPod(held)
+					info.AddPod(held)
+				}
+			}
+			info.SetNode(deviceNode("n", 8))
+			pod := devicePod("p", "", asking("a", "nvidia.com/gpu", 1), asking("b", "nvidia.com/gpu", 1))
+			request := v.RequestOf(pod)
+			_, fit := v.Judge(info, &request, topology.NVLink)
+			if _, err := v.Take(pod, "n", topology.NVLink, false); (fit == Fits) != (err == nil) {
+				t.Fatalf("%s, free %08b: judged %v, and taken: %v", matrix, free, fit, err)
+			}
+		}
+	}
+}
+
+// A node that tells of another machine each time does not take the room of all others.
+func TestClassesOfANodeAreBounded(t *testing.T) {
+	v := NewInventory()
+	object := nodeTopology(t, "liar", "dgx1-v100")
+	for i := range 3 * mostClassesOfNode {
+		object.Spec.Rates = &v1alpha1.Rates{NVLink: int32(1000 + i)}
+		v.SetTopology(object)
+	}
+	if n := len(v.machines) - 1; n != mostClassesOfNode {
+		t.Errorf("%d classes are kept, want %d", n, mostClassesOfNode)
+	}
+	if view := v.view("liar"); view != (nodeView{}) {
+		t.Errorf("the node is %+v; its devices should only be counted", view)
+	}
+	v.SetTopology(nodeTopology(t, "other", "hgx-h100"))
+	if v.view("other").class == 0 {
+		t.Error("another node is of no class")
+	}
 }

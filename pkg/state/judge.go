@@ -26,7 +26,8 @@ const (
 // Judge says whether a node, with the pods that are on it in a snapshot, has the devices
 // of a request, and which they would be; the choice is empty if they are only counted.
 // The pods of the snapshot count and no others: some may be there, or not, on trial.
-func (v *Inventory) Judge(info fwk.NodeInfo, kind pack.DeviceKind, devices int, link topology.Level) (topology.Choice, Fit) {
+func (v *Inventory) Judge(info fwk.NodeInfo, request *DeviceRequest, link topology.Level) (topology.Choice, Fit) {
+	kind, devices := request.Kind, request.Total
 	if kind == pack.NoDevice || devices < 1 {
 		return topology.Choice{}, Fits
 	}
@@ -44,7 +45,7 @@ func (v *Inventory) Judge(info fwk.NodeInfo, kind pack.DeviceKind, devices int, 
 	if free.Len()-others < devices {
 		return topology.Choice{}, TooFew
 	}
-	choice, ok := class.Choose(link, devices, free)
+	choice, ok := choose(class.Class, request, link, free)
 	if ok {
 		return choice, Fits
 	}
@@ -54,14 +55,26 @@ func (v *Inventory) Judge(info fwk.NodeInfo, kind pack.DeviceKind, devices int, 
 	return topology.Choice{}, NeverLinked
 }
 
+// choose returns what Take would take.
+func choose(class *topology.Class, request *DeviceRequest, link topology.Level, free topology.Mask) (topology.Choice, bool) {
+	if len(request.Together) < 2 {
+		return class.Choose(link, request.Total, free)
+	}
+	divided, ok := class.Divide(link, request.Total, request.parts(), free)
+	return divided.Choice, ok
+}
+
 // freeFor returns the devices that nobody holds of some pods, and how many of these will
-// go to pods of which it is not known which they hold.
+// go to pods of which it is not known which they hold, or not of all.
 func (n *inventoryNode) freeFor(devices *Devices, pods []fwk.PodInfo) (free topology.Mask, others int) {
 	free = n.machine.Healthy
 	for _, p := range pods {
 		pod := p.GetPod()
 		if h := n.pods[pod.UID]; h != nil {
 			free &^= h.set
+			if h.request.Kind == n.kind {
+				others += max(0, h.request.Total-h.set.Len())
+			}
 		} else if kind, _, amount := devices.first(p.CalculateResource().Resource.GetScalarResources()); kind == n.kind {
 			others += int(amount)
 		}

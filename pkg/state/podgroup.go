@@ -101,3 +101,17 @@ func referenceToNative(pg *schedulingv1beta1.PodGroup) *corev1.ObjectReference {
 		UID:        pg.UID,
 	}
 }
+
+// TopologyOf returns the topology that a pod group asks for: the required level by the
+// native field, what that has no room for by annotations. An annotation that makes no
+// sense asks for nothing.
+func TopologyOf(pg *schedulingv1beta1.PodGroup) gang.Topology {
+	t := gang.Topology{Preferred: pg.Annotations[AnnotationPreferredTopology]}
+	if c := pg.Spec.SchedulingConstraints; c != nil && len(c.Topology) > 0 {
+		t.Required = c.Topology[0].Key
+	}
+	if n, err := strconv.ParseInt(pg.Annotations[AnnotationSegmentSize], 10, 32); err == nil && n > 0 && pg.Annotations[AnnotationSegmentTopology] != "" {
+		t.SegmentSize, t.SegmentLevel = n, pg.Annotations[AnnotationSegmentTopology]
+	}
+	return t
+}

@@ -21,7 +21,11 @@ func Predictions() []Prediction {
 
 // compare tells how the first report on a pod compares with what was taken for it.
 func (v *Inventory) compare(n *inventoryNode, h *holder) {
-	if h.taken == nil || !h.reported || h.compared {
+	if h.taken == nil || h.compared {
+		return
+	}
+	reported, ok := n.machine.Held[h.name]
+	if !ok || reported == h.before {
 		return
 	}
 	h.compared = true
@@ -30,8 +34,8 @@ func (v *Inventory) compare(n *inventoryNode, h *holder) {
 	}
 	intended := n.machine.Mask(h.named...)
 	class := v.machines[n.class]
-	switch want, got := class.Quality(intended), class.Quality(h.set); {
-	case intended == h.set:
+	switch want, got := class.Quality(intended), class.Quality(reported); {
+	case intended == reported:
 		v.predicted(PredictedExactly)
 	case got < want:
 		v.predicted(PredictedWorse)

@@ -26,7 +26,10 @@ type Taken struct {
 // Take decides which devices a pod gets on a node, and holds them for it. It returns nil
 // if that is not for the scheduler to know: the pod asks for none, or the devices of the
 // node are only counted. To take twice is to take the last time.
-func (v *Inventory) Take(pod *corev1.Pod, node string, link topology.Level) (*Taken, error) {
+//
+// On trial, a pod that finds too few devices is put down as holding whatever is left: the
+// pods that hold the rest may be out of the way in the snapshot on which it is tried.
+func (v *Inventory) Take(pod *corev1.Pod, node string, link topology.Level, trial bool) (*Taken, error) {
 	request := v.devices.RequestOf(pod)
 	if request.Kind == pack.NoDevice {
 		return nil, nil
@@ -38,11 +41,11 @@ func (v *Inventory) Take(pod *corev1.Pod, node string, link topology.Level) (*Ta
 	h := &holder{uid: pod.UID, name: types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, request: request}
 	if n.linked() && n.kind == request.Kind {
 		taken, named, err := v.choose(n, request, link)
-		if err != nil {
+		if err != nil && !trial {
 			v.tidy(n)
 			return nil, err
 		}
-		h.taken, h.named = taken, named
+		h.taken, h.named, h.before = taken, named, n.machine.Held[h.name]
 	}
 	n.pods[pod.UID], v.at[pod.UID] = h, n
 	v.settle(n)
@@ -52,11 +55,7 @@ func (v *Inventory) Take(pod *corev1.Pod, node string, link topology.Level) (*Ta
 // choose picks devices of a node, and returns them all by name as well.
 func (v *Inventory) choose(n *inventoryNode, request DeviceRequest, link topology.Level) (*Taken, []string, error) {
 	class := v.machines[n.class]
-	parts := make([]int, len(request.Together))
-	for i, c := range request.Together {
-		parts[i] = c.Devices
-	}
-	divided, ok := class.Divide(link, request.Total, parts, n.free)
+	divided, ok := class.Divide(link, request.Total, request.parts(), n.free)
 	if !ok {
 		return nil, nil, fmt.Errorf("node %q has %d devices free, and no %d of them that are linked as the pod asks (%s)", n.name, n.free.Len(), request.Total, link)
 	}
@@ -77,8 +76,15 @@ func (v *Inventory) choose(n *inventoryNode, request DeviceRequest, link topolog
 	return taken, n.machine.Names(divided.Set), nil
 }
 
-// Give takes back Take. A pod that was not given anything loses nothing.
-func (v *Inventory) Give(pod *corev1.Pod) { v.DeletePod(pod.UID) }
+// Give takes back Take. A pod that was not given anything loses nothing; nor does one that
+// is bound, as happens where the answer to the binding was lost.
+func (v *Inventory) Give(pod *corev1.Pod) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if n := v.at[pod.UID]; n != nil && !n.pods[pod.UID].bound {
+		v.drop(pod.UID)
+	}
+}
 
 // TakenBy returns what Take gave a pod; nil if nothing.
 func (v *Inventory) TakenBy(uid types.UID) *Taken {

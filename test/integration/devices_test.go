@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
 	watchtools "k8s.io/client-go/tools/watch"
@@ -245,6 +246,16 @@ func TestNoDeviceHasTwoPods(t *testing.T) {
 	}
 	if n := writes["patch pods"] + writes["update pods"]; n != 0 {
 		t.Errorf("pods were written %d times besides", n)
+	}
+
+	// Nobody changes what a pod was given.
+	for name := range w.devices {
+		_, err := e.client.CoreV1().Pods(ns).Patch(t.Context(), name, types.MergePatchType,
+			[]byte(`{"metadata":{"annotations":{"berth.dev/devices":"{\"main\":[]}"}}}`), metav1.PatchOptions{})
+		if err == nil || !strings.Contains(err.Error(), "cannot be changed") {
+			t.Errorf("changing the devices of pod %q: %v", name, err)
+		}
+		break
 	}
 
 	// What is known is the same after a restart, byte for byte.

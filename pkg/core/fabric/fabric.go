@@ -41,7 +41,7 @@ type Domain struct {
 	Parent pack.DomainID
 	// Nodes are the nodes in it. The set is read only.
 	Nodes pack.Set
-	// children are the domains within it, by path. Those of Root are of the first tree.
+	// children are the domains within it, by path.
 	children []pack.DomainID
 }
 
@@ -55,6 +55,8 @@ type Fabric struct {
 	// byLevel are the domains of each level that were ever seen.
 	byLevel [][]pack.DomainID
 	nodes   []placed
+	// tops are the domains of each tree that are in no other, by path.
+	tops [][]pack.DomainID
 }
 
 // placed is a node with its domain of each level.
@@ -73,7 +75,7 @@ func New(trees ...[]string) *Fabric {
 			f.keys, f.tree = append(f.keys, key), append(f.tree, t)
 		}
 	}
-	f.byLevel = make([][]pack.DomainID, len(f.keys))
+	f.byLevel, f.tops = make([][]pack.DomainID, len(f.keys)), make([][]pack.DomainID, len(trees))
 	return f
 }
 
@@ -95,6 +97,9 @@ func (f *Fabric) Wider(level Level) Level {
 	}
 	return level - 1
 }
+
+// SameTree reports whether two levels are of one tree.
+func (f *Fabric) SameTree(a, b Level) bool { return f.tree[a] == f.tree[b] }
 
 // Set places a node by its labels, anew if it is known, and returns its domains, for
 // pack.Node. The result is not changed later.
@@ -138,11 +143,12 @@ func (f *Fabric) domain(level Level, parent pack.DomainID, name, path string) pa
 	f.byPath[key] = d
 	f.domains = append(f.domains, Domain{Level: level, Name: name, Path: path, Parent: parent})
 	f.byLevel[level] = append(f.byLevel[level], d)
-	if parent != Root || f.tree[level] == 0 {
-		children := &f.domains[parent].children
-		at, _ := slices.BinarySearchFunc(*children, path, func(c pack.DomainID, path string) int { return strings.Compare(f.domains[c].Path, path) })
-		*children = slices.Insert(*children, at, d)
+	children := &f.tops[f.tree[level]]
+	if parent != Root {
+		children = &f.domains[parent].children
 	}
+	at, _ := slices.BinarySearchFunc(*children, path, func(c pack.DomainID, path string) int { return strings.Compare(f.domains[c].Path, path) })
+	*children = slices.Insert(*children, at, d)
 	return d
 }
 
@@ -163,9 +169,23 @@ func (f *Fabric) Remove(id pack.NodeID) {
 // Domain returns a domain.
 func (f *Fabric) Domain(d pack.DomainID) *Domain { return &f.domains[d] }
 
-// Children returns the domains within a domain, by path; some may be empty. The slice is
-// read only.
-func (f *Fabric) Children(d pack.DomainID) []pack.DomainID { return f.domains[d].children }
+// Children returns the domains within a domain, by path; some may be empty. Those of Root
+// are the widest of one tree, that of a level, or, with NoLevel, the first that has any.
+// The slice is read only.
+func (f *Fabric) Children(d pack.DomainID, of Level) []pack.DomainID {
+	switch {
+	case d != Root:
+		return f.domains[d].children
+	case of != NoLevel:
+		return f.tops[f.tree[of]]
+	}
+	for _, tops := range f.tops {
+		if len(tops) > 0 {
+			return tops
+		}
+	}
+	return nil
+}
 
 // Of returns the domains of a level; some may be empty. The slice is read only.
 func (f *Fabric) Of(level Level) []pack.DomainID { return f.byLevel[level] }

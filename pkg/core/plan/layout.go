@@ -64,7 +64,7 @@ func (a *attempt) byPath(x, y pack.DomainID) int {
 // them off want.
 func (a *attempt) layOut(d pack.DomainID, want counts) {
 	var rooms []room
-	for _, child := range a.Fabric.Children(d) {
+	for _, child := range a.Fabric.Children(d, a.tree) {
 		if a.Fabric.Domain(child).Nodes.Len() > 0 {
 			rooms = append(rooms, a.room(child))
 		}

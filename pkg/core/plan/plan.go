@@ -131,6 +131,9 @@ type attempt struct {
 	// kind is the kind of device that the gang asks most of.
 	kind pack.DeviceKind
 
+	// tree is a level of the tree by which the gang is laid out, or fabric.NoLevel.
+	tree fabric.Level
+
 	// slots are the places that are taken on the index, in the order of taking.
 	slots []slot
 }
@@ -147,6 +150,13 @@ func newAttempt(p Planner, request *Request) *attempt {
 	a := &attempt{Planner: p, request: request, byRank: make([]int, len(request.Pods)), classOf: make([]int, len(request.Pods))}
 	for i := range a.byRank {
 		a.byRank[i] = i
+	}
+	a.tree = request.Required
+	if request.Preferred != fabric.NoLevel {
+		a.tree = request.Preferred
+	}
+	if a.tree == fabric.NoLevel && request.SegmentSize > 0 {
+		a.tree = request.SegmentLevel
 	}
 	slices.SortStableFunc(a.byRank, func(x, y int) int { return cmp.Compare(request.Pods[x].Rank, request.Pods[y].Rank) })
 	type key struct {

@@ -9,17 +9,19 @@ import (
 	"github.com/berth-dev/berth/pkg/core/pack"
 )
 
-// nodePath orders nodes so that those that are near in the fabric are near: by the path
-// of the narrowest domain of the first tree that they are in, then by name.
+// nodePath orders nodes so that those that are near in the fabric are near: it is the path
+// of the narrowest domain that they are in, of the tree by which the gang is laid out.
 func (a *attempt) nodePath(node pack.NodeID) string {
 	path := ""
 	for level := range a.Fabric.Levels() {
-		if level > 0 && a.Fabric.Wider(fabric.Level(level)) == fabric.NoLevel {
-			break
+		d := a.Fabric.At(node, fabric.Level(level))
+		if d == fabric.NoDomain || a.tree != fabric.NoLevel && !a.Fabric.SameTree(fabric.Level(level), a.tree) {
+			continue
 		}
-		if d := a.Fabric.At(node, fabric.Level(level)); d != fabric.NoDomain {
-			path = a.Fabric.Domain(d).Path
+		if a.tree == fabric.NoLevel && path != "" && a.Fabric.Wider(fabric.Level(level)) == fabric.NoLevel {
+			break // the next tree
 		}
+		path = a.Fabric.Domain(d).Path
 	}
 	return path
 }

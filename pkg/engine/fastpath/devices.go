@@ -18,13 +18,19 @@ type countingCache struct {
 }
 
 func (c countingCache) ForgetPod(logger klog.Logger, pod *corev1.Pod) error {
-	c.inventory.DeletePod(pod.UID)
-	return c.Cache.ForgetPod(logger, pod)
+	err := c.Cache.ForgetPod(logger, pod)
+	if err == nil {
+		c.inventory.Give(pod)
+	}
+	return err
 }
 
 func (c countingCache) RemoveAssumedPod(logger klog.Logger, pod *corev1.Pod) error {
-	c.inventory.DeletePod(pod.UID)
-	return c.Cache.RemoveAssumedPod(logger, pod)
+	err := c.Cache.RemoveAssumedPod(logger, pod)
+	if err == nil {
+		c.inventory.DeletePod(pod.UID)
+	}
+	return err
 }
 
 func (c countingCache) AddPod(logger klog.Logger, pod *corev1.Pod) error {
@@ -33,6 +39,9 @@ func (c countingCache) AddPod(logger klog.Logger, pod *corev1.Pod) error {
 }
 
 func (c countingCache) UpdatePod(logger klog.Logger, oldPod, newPod *corev1.Pod) error {
+	if oldPod.UID != newPod.UID {
+		c.inventory.DeletePod(oldPod.UID)
+	}
 	c.inventory.SetPod(newPod)
 	return c.Cache.UpdatePod(logger, oldPod, newPod)
 }
@@ -62,28 +71,25 @@ func (c countingCache) RemoveNode(logger klog.Logger, node *corev1.Node) error {
 func (p *Path) UsesTopology() bool { return p.topology != nil }
 
 // SetTopology takes in a NodeTopology. If that changes what its node has free, the node
-// is read anew, and pods that wait are looked at. The node may not be known yet.
+// is read anew, and if it may help pods that wait, they are looked at. The node may not be
+// known yet.
 func (p *Path) SetTopology(object *v1alpha1.NodeTopology, node *corev1.Node) {
-	if p.inventory.SetTopology(object) {
-		p.devicesChanged(object.Name, node)
-	}
+	p.devicesChanged(object.Name, node, p.inventory.SetTopology(object))
 }
 
 // DeleteTopology forgets the NodeTopology of a node.
 func (p *Path) DeleteTopology(name string, node *corev1.Node) {
-	if p.inventory.DeleteTopology(name) {
-		p.devicesChanged(name, node)
-	}
+	p.devicesChanged(name, node, p.inventory.DeleteTopology(name))
 }
 
-func (p *Path) devicesChanged(name string, node *corev1.Node) {
-	if p.cache != nil {
+func (p *Path) devicesChanged(name string, node *corev1.Node, change state.Change) {
+	if change.Free && p.cache != nil {
 		p.cache.mu.Lock()
 		p.cache.note(name)
 		p.cache.otherwise(name)
 		p.cache.mu.Unlock()
 	}
-	if node != nil && p.sched != nil {
+	if change.Helps && node != nil && p.sched != nil {
 		changed := fwk.ClusterEvent{Resource: fwk.Node, ActionType: fwk.UpdateNodeAllocatable}
 		p.sched.SchedulingQueue.MoveAllToActiveOrBackoffQueue(klog.Background(), changed, nil, node, nil)
 	}

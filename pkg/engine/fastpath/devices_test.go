@@ -1,6 +1,8 @@
 package fastpath
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -10,7 +12,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/klog/v2"
+	fwk "k8s.io/kube-scheduler/framework"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	"github.com/berth-dev/berth/pkg/agent/board"
 	"github.com/berth-dev/berth/pkg/agent/report"
@@ -54,7 +59,7 @@ func (r *rig) give(pod *corev1.Pod, node string) *corev1.Pod {
 	pod = r.assume(pod, node)
 	link, err := dialect.GPULink(pod)
 	r.must(err)
-	_, err = r.path.inventory.Take(pod, node, link)
+	_, err = r.path.inventory.Take(pod, node, link, false)
 	r.must(err)
 	if taken := r.path.inventory.TakenBy(pod.UID); taken != nil {
 		annotations, err := taken.Annotations()
@@ -179,4 +184,93 @@ func TestDevicesFastAndSlowAgree(t *testing.T) {
 			t.Errorf("seed %d: only %d pods were placed", seed, placed)
 		}
 	}
+}
+
+// A gang that preempts is tried on a snapshot without its victims, which hold their
+// devices all the while.
+func TestGangsPreemptForDevices(t *testing.T) {
+	r := deviceRig(t, "", "hgx-h100")
+	victim := r.give(testPod("victim", 8, 1, 1), nodeName(0))
+	r.begin()
+	r.path.snapshot.StartMutations()
+	r.must(r.path.snapshot.RemovePod(klog.Background(), victim, nodeName(0)))
+	cycle := framework.NewCycleState()
+	cycle.SetPodGroupSchedulingCycle(framework.NewCycleState())
+	pod := testPod("gang-0", 8, 1, 1, func(p *corev1.Pod) {
+		priority := int32(10)
+		p.Spec.Priority = &priority
+	})
+	result, err := r.path.schedulePod(t.Context(), r.fw, cycle, r.queued(pod))
+	r.must(err)
+	pod.Spec.NodeName = result.SuggestedHost
+	if status := r.fw.RunReservePluginsReserve(t.Context(), cycle, pod, result.SuggestedHost); !status.IsSuccess() {
+		t.Errorf("Filter takes node %q, and Reserve says: %v", result.SuggestedHost, status)
+	}
+}
+
+// The watch missed that a pod was replaced by another of its name.
+func TestReplacedPodHoldsNothing(t *testing.T) {
+	r := deviceRig(t, "", "hgx-h100")
+	old := r.give(testPod("web-0", 4, 1, 1), nodeName(0))
+	again := old.DeepCopy()
+	again.UID = "again"
+	r.must(r.sched.Cache.UpdatePod(klog.Background(), old, again))
+	r.must(r.sched.Cache.RemovePod(klog.Background(), again))
+	if dump := r.path.inventory.Dump(); len(dump[0].Free) != 8 {
+		t.Errorf("of an empty node are free: %+v", dump)
+	}
+}
+
+// deviceQueue is a queue in which pods wait for devices.
+func deviceQueue(t *testing.T, matrices ...string) *queueRig {
+	q := &queueRig{rig: deviceRig(t, "", matrices...)}
+	q.sched.FailureHandler = func(_ context.Context, _ framework.Framework, info *framework.QueuedPodInfo, status *fwk.Status, _ *fwk.NominatingInfo, _ time.Time) {
+		var fit *framework.FitError
+		if errors.As(status.AsError(), &fit) {
+			info.UnschedulablePlugins = fit.Diagnosis.UnschedulablePlugins
+		}
+		q.must(q.sched.SchedulingQueue.AddUnschedulablePodIfNotPresent(klog.Background(), info, q.sched.SchedulingQueue.SchedulingCycle()))
+	}
+	return q
+}
+
+// A report that devices are free which are as good as those that were thought to be wakes
+// nobody; one that a device got well does.
+func TestReportsWakeThoseWhomTheyHelp(t *testing.T) {
+	q := deviceQueue(t, "hgx-h100")
+	for i := range 4 {
+		q.give(testPod(fmt.Sprint("p", i), 1, 1, 1), nodeName(0))
+	}
+	ill := q.topologies[0].DeepCopy()
+	ill.Status.Unhealthy = []v1alpha1.UnhealthyDevice{{UUID: board.UUID(nodeName(0), 6), Reason: v1alpha1.ReasonXid}}
+	q.setTopology(ill)
+	q.begin()
+	q.pend(testPod("four", 4, 1, 1))
+	object, _, _ := q.nodes.GetByKey(nodeName(0))
+	node := object.(*corev1.Node)
+
+	report := ill.DeepCopy()
+	report.Status.Allocations = []v1alpha1.Allocation{{Namespace: "ns", Pod: "p0", Container: "c", Devices: []string{board.UUID(nodeName(0), 7)}}}
+	q.path.SetTopology(report, node)
+	q.expect("after a report of another device", "four")
+	well := report.DeepCopy()
+	well.Status.Unhealthy = nil
+	q.path.SetTopology(well, node)
+	q.expect("after a device got well")
+}
+
+// Who corrects what a pod asks for has it tried again.
+func TestCorrectedLinkIsTriedAgain(t *testing.T) {
+	q := deviceQueue(t, "hgx-h100")
+	q.begin()
+	bad := testPod("bad", 2, 1, 1, linked("nvlnk"))
+	q.pend(bad)
+	told := bad.DeepCopy()
+	told.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse}}
+	q.sched.SchedulingQueue.Update(t.Context(), bad, told)
+	q.expect("after it was told that it waits", "bad")
+	corrected := told.DeepCopy()
+	corrected.Annotations[dialect.GPULinkAnnotation] = "nvlink"
+	q.sched.SchedulingQueue.Update(t.Context(), told, corrected)
+	q.expect("after the annotation was corrected")
 }

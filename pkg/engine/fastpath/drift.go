@@ -27,7 +27,7 @@ type Drift struct {
 
 // Drift compares the index with the listers. It reads every node and every pod, and
 // holds up the scheduling loop meanwhile: it is for tests and for debugging.
-func (p *Path) Drift(nodes corelisters.NodeLister, pods corelisters.PodLister, topologies []*v1alpha1.NodeTopology) (Drift, error) {
+func (p *Path) Drift(nodes corelisters.NodeLister, pods corelisters.PodLister, topologies func() []*v1alpha1.NodeTopology) (Drift, error) {
 	if p.cache == nil {
 		return Drift{}, nil
 	}
@@ -68,7 +68,7 @@ func (p *Path) Drift(nodes corelisters.NodeLister, pods corelisters.PodLister, t
 			drift.Differences = append(drift.Differences, d)
 		}
 	}
-	for node, difference := range p.inventory.Differs(allNodes, allPods, topologies) {
+	for node, difference := range p.inventory.Differs(allNodes, allPods, topologies()) {
 		if !inFlight[node] {
 			drift.Differences = append(drift.Differences, difference)
 		}

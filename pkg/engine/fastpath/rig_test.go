@@ -205,7 +205,7 @@ func (r *rig) queued(pod *corev1.Pod) *framework.QueuedPodInfo {
 func (r *rig) checkDrift() {
 	r.t.Helper()
 	r.begin()
-	drift, err := r.path.Drift(corelisters.NewNodeLister(r.nodes), corelisters.NewPodLister(r.pods), r.topologies)
+	drift, err := r.path.Drift(corelisters.NewNodeLister(r.nodes), corelisters.NewPodLister(r.pods), func() []*v1alpha1.NodeTopology { return r.topologies })
 	r.must(err)
 	if len(drift.Differences) > 0 || drift.InFlight > 0 || drift.Compared != len(r.nodes.List()) {
 		r.t.Fatalf("drift: %+v", drift)

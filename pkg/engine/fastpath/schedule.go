@@ -148,7 +148,8 @@ type search struct {
 
 func (p *Path) newSearch(ctx context.Context, schedFramework framework.Framework, cycle fwk.CycleState, info *framework.QueuedPodInfo, profile *profile) *search {
 	requested := info.CalculateResource().Resource
-	shape := profile.shapes.of(info.Pod, requested)
+	devices := p.inventory.RequestOf(info.Pod)
+	shape := profile.shapes.of(info.Pod, requested, &devices)
 	shape.CatchUp(p.index)
 	s := &search{
 		path: p, ctx: ctx, framework: schedFramework, cycle: cycle, pod: info.Pod,

@@ -10,6 +10,7 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 
 	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/state"
 )
 
 // keptShapes is how many shapes a profile keeps; the one not used for longest goes.
@@ -34,9 +35,9 @@ type shapes struct {
 	buffer []byte
 }
 
-// of returns the shape of a pod that requests r.
-func (s *shapes) of(pod *corev1.Pod, r fwk.Resource) *shape {
-	s.buffer = appendShape(s.buffer[:0], pod, r)
+// of returns the shape of a pod that requests r, and devices.
+func (s *shapes) of(pod *corev1.Pod, r fwk.Resource, devices *state.DeviceRequest) *shape {
+	s.buffer = devices.AppendParts(appendShape(s.buffer[:0], pod, r))
 	if e, known := s.byKey[string(s.buffer)]; known {
 		s.recent.MoveToFront(e)
 		return e.Value.(*shape)

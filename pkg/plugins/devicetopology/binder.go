@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	fwk "k8s.io/kube-scheduler/framework"
 
+	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/state"
 )
 
@@ -37,12 +38,18 @@ func (b *Binder) Name() string { return b.next.Name() }
 // Bind writes the binding.
 func (b *Binder) Bind(ctx context.Context, cycle fwk.CycleState, pod *corev1.Pod, node string) *fwk.Status {
 	taken := b.takings.TakenBy(pod.UID)
-	if taken == nil {
+	annotations := map[string]string{}
+	switch {
+	case taken != nil:
+		var err error
+		if annotations, err = taken.Annotations(); err != nil {
+			return fwk.AsStatus(err)
+		}
+	case pod.Annotations[dialect.DevicesAnnotation] != "":
+		// Nobody may give devices to himself.
+		annotations[dialect.DevicesAnnotation] = ""
+	default:
 		return b.next.Bind(ctx, cycle, pod, node)
-	}
-	annotations, err := taken.Annotations()
-	if err != nil {
-		return fwk.AsStatus(err)
 	}
 	binding := &corev1.Binding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, Annotations: annotations},

@@ -22,6 +22,7 @@ import (
 	"context"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 
 	"github.com/berth-dev/berth/pkg/core/pack"
@@ -36,8 +37,8 @@ const Name = "DeviceTopology"
 // Inventory knows the devices of nodes and what pods ask for.
 type Inventory interface {
 	RequestOf(pod *corev1.Pod) state.DeviceRequest
-	Judge(node fwk.NodeInfo, kind pack.DeviceKind, devices int, link topology.Level) (topology.Choice, state.Fit)
-	Take(pod *corev1.Pod, node string, link topology.Level) (*state.Taken, error)
+	Judge(node fwk.NodeInfo, request *state.DeviceRequest, link topology.Level) (topology.Choice, state.Fit)
+	Take(pod *corev1.Pod, node string, link topology.Level, trial bool) (*state.Taken, error)
 	Give(pod *corev1.Pod)
 }
 
@@ -66,20 +67,36 @@ func (*DeviceTopology) EventsToRegister(context.Context) ([]fwk.ClusterEventWith
 	return []fwk.ClusterEventWithHint{
 		{Event: fwk.ClusterEvent{Resource: fwk.Node, ActionType: fwk.Add | fwk.UpdateNodeAllocatable}},
 		{Event: fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.Delete}},
+		{Event: fwk.ClusterEvent{Resource: fwk.TargetPod, ActionType: fwk.Update}, QueueingHintFn: linkChanged},
 	}, nil
 }
 
-// SignPod adds the links that a pod asks for; what it requests is in its signature.
-func (*DeviceTopology) SignPod(_ context.Context, pod *corev1.Pod) ([]fwk.SignFragment, *fwk.Status) {
-	return []fwk.SignFragment{{Key: dialect.GPULinkAnnotation, Value: pod.Annotations[dialect.GPULinkAnnotation]}}, nil
+// linkChanged has a pod tried again once it asks for other links. Most updates are the
+// scheduler's own word to the pod that it waits.
+func linkChanged(_ klog.Logger, _ *corev1.Pod, oldObj, newObj any) (fwk.QueueingHint, error) {
+	old, isPod := oldObj.(*corev1.Pod)
+	changed, isToo := newObj.(*corev1.Pod)
+	if isPod && isToo && old.Annotations[dialect.GPULinkAnnotation] == changed.Annotations[dialect.GPULinkAnnotation] {
+		return fwk.QueueSkip, nil
+	}
+	return fwk.Queue, nil
+}
+
+// SignPod adds the links that a pod asks for, and how its devices are divided among
+// containers; what it requests is in its signature.
+func (d *DeviceTopology) SignPod(_ context.Context, pod *corev1.Pod) ([]fwk.SignFragment, *fwk.Status) {
+	request := d.inventory.RequestOf(pod)
+	return []fwk.SignFragment{
+		{Key: dialect.GPULinkAnnotation, Value: pod.Annotations[dialect.GPULinkAnnotation]},
+		{Key: Name, Value: request.AppendParts(nil)},
+	}, nil
 }
 
 const wantedKey fwk.StateKey = "PreFilter" + Name
 
 // wanted is what the pod of a cycle asks for.
 type wanted struct {
-	kind    pack.DeviceKind
-	devices int
+	request state.DeviceRequest
 	link    topology.Level
 }
 
@@ -97,7 +114,7 @@ func (d *DeviceTopology) PreFilter(_ context.Context, cycle fwk.CycleState, pod 
 	if err != nil {
 		return nil, fwk.NewStatus(fwk.UnschedulableAndUnresolvable, err.Error())
 	}
-	cycle.Write(wantedKey, &wanted{kind: request.Kind, devices: request.Total, link: link})
+	cycle.Write(wantedKey, &wanted{request: request, link: link})
 	return nil, nil
 }
 
@@ -118,7 +135,7 @@ func (d *DeviceTopology) Filter(_ context.Context, cycle fwk.CycleState, _ *core
 	if w == nil {
 		return nil
 	}
-	switch _, fit := d.inventory.Judge(node, w.kind, w.devices, w.link); fit {
+	switch _, fit := d.inventory.Judge(node, &w.request, w.link); fit {
 	case state.TooFew:
 		return fwk.NewStatus(fwk.Unschedulable, reasonTooFew)
 	case state.NotLinked:
@@ -159,7 +176,7 @@ func (d *DeviceTopology) Score(_ context.Context, cycle fwk.CycleState, _ *corev
 	if w == nil {
 		return 0, nil
 	}
-	choice, fit := d.inventory.Judge(node, w.kind, w.devices, w.link)
+	choice, fit := d.inventory.Judge(node, &w.request, w.link)
 	switch {
 	case fit != state.Fits:
 		return 0, nil
@@ -173,16 +190,16 @@ func (d *DeviceTopology) Score(_ context.Context, cycle fwk.CycleState, _ *corev
 func (*DeviceTopology) ScoreExtensions() fwk.ScoreExtensions { return nil }
 
 // Reserve takes devices for the pod. What was free when the node was looked at may be
-// gone: then the pod is tried again.
-func (d *DeviceTopology) Reserve(_ context.Context, _ fwk.CycleState, pod *corev1.Pod, node string) *fwk.Status {
+// gone by now: that is an error and no refusal, for a pod with an error is tried again in
+// a moment, and one that is refused waits until something changes. On trial, in a pod-group
+// cycle, the snapshot decides alone.
+func (d *DeviceTopology) Reserve(_ context.Context, cycle fwk.CycleState, pod *corev1.Pod, node string) *fwk.Status {
 	link, err := dialect.GPULink(pod)
 	if err != nil {
 		return fwk.NewStatus(fwk.UnschedulableAndUnresolvable, err.Error())
 	}
-	if _, err := d.inventory.Take(pod, node, link); err != nil {
-		return fwk.NewStatus(fwk.Unschedulable, err.Error())
-	}
-	return nil
+	_, err = d.inventory.Take(pod, node, link, cycle.IsPodGroupSchedulingCycle())
+	return fwk.AsStatus(err)
 }
 
 // Unreserve gives them back.

@@ -135,13 +135,13 @@ func TestReserve(t *testing.T) {
 	plugin, inventory, _ := fixture(t)
 	before := inventory.Dump()
 	for _, pod := range []*corev1.Pod{gpuPod("many", 6, ""), gpuPod("linked", 5, "nvlink")} {
-		if status := plugin.Reserve(t.Context(), nil, pod, "mesh"); status.Code() != fwk.Unschedulable {
-			t.Errorf("pod %q: %v", pod.Name, status)
+		if status := plugin.Reserve(t.Context(), framework.NewCycleState(), pod, "mesh"); status.Code() != fwk.Error {
+			t.Errorf("pod %q: %v; an error is tried again", pod.Name, status)
 		}
 		plugin.Unreserve(t.Context(), nil, pod, "mesh")
 	}
 	fits := gpuPod("fits", 4, "")
-	if status := plugin.Reserve(t.Context(), nil, fits, "mesh"); !status.IsSuccess() {
+	if status := plugin.Reserve(t.Context(), framework.NewCycleState(), fits, "mesh"); !status.IsSuccess() {
 		t.Error(status)
 	}
 	plugin.Unreserve(t.Context(), nil, fits, "mesh")
@@ -149,7 +149,7 @@ func TestReserve(t *testing.T) {
 	if diff := cmp.Diff(before, inventory.Dump()); diff != "" {
 		t.Errorf("-before +after:\n%s", diff)
 	}
-	if status := plugin.Reserve(t.Context(), nil, gpuPod("bad", 1, "fast"), "mesh"); status.Code() != fwk.UnschedulableAndUnresolvable {
+	if status := plugin.Reserve(t.Context(), framework.NewCycleState(), gpuPod("bad", 1, "fast"), "mesh"); status.Code() != fwk.UnschedulableAndUnresolvable {
 		t.Error(status)
 	}
 }
@@ -181,7 +181,7 @@ func TestBinder(t *testing.T) {
 	binder := NewBinder(next, handle, inventory)
 	linked, counted := gpuPod("linked", 2, ""), gpuPod("counted", 2, "")
 	for pod, node := range map[*corev1.Pod]string{linked: "cards", counted: "plain"} {
-		if status := plugin.Reserve(t.Context(), nil, pod, node); !status.IsSuccess() {
+		if status := plugin.Reserve(t.Context(), framework.NewCycleState(), pod, node); !status.IsSuccess() {
 			t.Fatal(status)
 		}
 		if status := binder.Bind(t.Context(), nil, pod, node); !status.IsSuccess() {
@@ -198,6 +198,12 @@ func TestBinder(t *testing.T) {
 	}}
 	if diff := cmp.Diff(want, bindings); diff != "" {
 		t.Errorf("bindings (-want +got):\n%s", diff)
+	}
+	// What a user writes of devices is wiped out.
+	forged := gpuPod("forged", 1, "")
+	forged.Annotations = map[string]string{dialect.DevicesAnnotation: `{"c":["GPU-mine"]}`}
+	if status := binder.Bind(t.Context(), nil, forged, "plain"); !status.IsSuccess() || len(bindings) != 2 || bindings[1].Annotations[dialect.DevicesAnnotation] != "" {
+		t.Errorf("a forged annotation: %v, %+v", status, bindings)
 	}
 	if diff := cmp.Diff([]string{"counted"}, next.bound); diff != "" || binder.Name() != "Next" {
 		t.Errorf("bound by the next plugin (-want +got):\n%s", diff)
