@@ -92,7 +92,7 @@ func BenchmarkChoose(b *testing.B) {
 func BenchmarkFirstChoice(b *testing.B) {
 	c := NewClass(meshOf16(), Scheduler, DefaultSizes())
 	for b.Loop() {
-		c.choices[AnyLink][8] = nil
+		c.choices[0xffff] = nil
 		c.Choose(AnyLink, 8, 0xffff)
 	}
 }
@@ -101,8 +101,8 @@ func BenchmarkFirstChoice(b *testing.B) {
 func BenchmarkPredict(b *testing.B) {
 	c := NewClass(fixture(b, "dgx1-v100").Matrix, DevicePlugin, DefaultSizes())
 	for b.Loop() {
+		c.choices[0xff] = nil
 		for k := range 9 {
-			c.choices[AnyLink][k] = nil
 			c.Choose(AnyLink, k, 0xff)
 		}
 	}

@@ -14,21 +14,20 @@ func (c *Class) Choose(level Level, k int, free Mask) (Choice, bool) {
 	if k < 1 || k > c.matrix.Devices || int(free) >= len(c.quality) || free.Len() < k {
 		return Choice{}, false
 	}
-	table := c.choices[level][k]
-	if table == nil {
-		table = make([]Choice, len(c.quality))
-		c.choices[level][k] = table
+	row := c.choices[free]
+	if row == nil {
+		row = make([]Choice, free.Len()*int(levels))
+		c.choices[free] = row
 	}
-	choice := table[free]
+	choice := &row[(k-1)*int(levels)+int(level)]
 	if choice.known == notKnown {
 		if c.picker == DevicePlugin {
-			choice = c.predict(level, k, free)
+			*choice = c.predict(level, k, free)
 		} else {
-			choice = c.best(level, k, free)
+			*choice = c.best(level, k, free)
 		}
-		table[free] = choice
 	}
-	return choice, choice.known == hasSet
+	return *choice, choice.known == hasSet
 }
 
 // best finds the best set by looking at all.

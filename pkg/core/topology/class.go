@@ -24,9 +24,9 @@ func DefaultSizes() Sizes { return Sizes{2: 1, 4: 1, 8: 1, 16: 1} }
 // Choice is the set of devices that a pod gets. Where the picker is the device plugin,
 // which picks any of several sets, Set is the first of them and the rest a mean.
 type Choice struct {
-	Set Mask
 	// Quality is the ring bandwidth in MB/s; 0 for one device.
 	Quality int32
+	Set     Mask
 	// Ratio is Quality over that of the best set of an idle machine, in Unit; Unit for
 	// one device.
 	Ratio uint16
@@ -68,7 +68,8 @@ type Class struct {
 	// alike says that all sets of a size are equally good.
 	alike bool
 
-	choices [levels][MaxDevices + 1][]Choice
+	// choices are those that were asked for, by the free devices, then by k and level.
+	choices [][]Choice
 	kinds   kinds
 }
 
@@ -82,6 +83,7 @@ func NewClass(matrix Matrix, picker Picker, sizes Sizes) *Class {
 		k := Mask(mask).Len()
 		c.ideal[k] = max(c.ideal[k], q)
 	}
+	c.choices = make([][]Choice, len(c.quality))
 	c.describe()
 	c.value()
 	c.alike = c.allAlike()

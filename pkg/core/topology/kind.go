@@ -2,7 +2,8 @@ package topology
 
 // Kind is the number of what free devices are worth to pods: sets of devices of one
 // class that have the same Kind are of the same size and give every pod, whatever it
-// asks for, a choice of the same ratio and cost.
+// asks for, a choice of the same ratio and cost. There are at most as many as a Kind can
+// number, as no devices have 0.
 type Kind uint16
 
 // kinds are the kinds of a class so far.
@@ -14,13 +15,13 @@ type kinds struct {
 }
 
 // KindOf returns the kind of free devices. Kinds are numbered from 1 in the order in
-// which they are asked for.
+// which they are asked for; that of no devices is 0.
 func (c *Class) KindOf(free Mask) Kind {
 	k := &c.kinds
 	if k.of == nil {
 		k.of, k.byText, k.first = make([]Kind, len(c.quality)), map[string]Kind{}, []Mask{0}
 	}
-	if k.of[free] == 0 {
+	if k.of[free] == 0 && free != 0 {
 		text := c.kindText(free)
 		kind, known := k.byText[text]
 		if !known {

@@ -64,8 +64,8 @@ type ringSearch struct {
 	steps int
 }
 
-// sort numbers the devices anew, those with the fewest hops first, and of these those
-// with the most between one pair: so the search is the same for most sets that are.
+// sort numbers the devices anew, those with the fewest hops first, then by how many they
+// have to each other: so sets that are the same are mostly searched in the same way.
 func (s *ringSearch) sort() {
 	type device struct {
 		at     int
