@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"math"
 
 	corev1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
@@ -52,12 +53,12 @@ func (d *Devices) Free(node fwk.NodeInfo) pack.Amounts {
 	free := pack.Amounts{
 		CPU:    all.GetMilliCPU() - taken.GetMilliCPU(),
 		Memory: all.GetMemory() - taken.GetMemory(),
-		Pods:   int32(all.GetAllowedPodNumber() - len(node.GetPods())),
-		Held:   int32(len(node.GetPods())),
+		Pods:   narrow(int64(all.GetAllowedPodNumber()) - int64(len(node.GetPods()))),
+		Held:   narrow(int64(len(node.GetPods()))),
 	}
 	if kind, name, amount := d.first(all.GetScalarResources()); kind != pack.NoDevice {
 		free.Kind = kind
-		free.Devices = int32(amount - taken.GetScalarResources()[name])
+		free.Devices = narrow(amount - taken.GetScalarResources()[name])
 	}
 	return free
 }
@@ -66,9 +67,15 @@ func (d *Devices) Free(node fwk.NodeInfo) pack.Amounts {
 func (d *Devices) Request(r fwk.Resource) pack.Amounts {
 	request := pack.Amounts{CPU: r.GetMilliCPU(), Memory: r.GetMemory(), Pods: 1}
 	if kind, _, amount := d.first(r.GetScalarResources()); kind != pack.NoDevice {
-		request.Kind, request.Devices = kind, int32(amount)
+		request.Kind, request.Devices = kind, narrow(amount)
 	}
 	return request
+}
+
+// narrow returns a count that fits into 32 bits: what exceeds them counts as the most or
+// the least that does. Whoever writes a pod or a node may name any number.
+func narrow(count int64) int32 {
+	return int32(min(max(count, math.MinInt32), math.MaxInt32))
 }
 
 // first returns the first kind of device that there is any of.

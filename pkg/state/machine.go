@@ -54,7 +54,9 @@ func ReadMachine(object *v1alpha1.NodeTopology) Machine {
 	}
 	m.Matrix.Rates, _ = topology.RatesOf(product)
 	if r := object.Spec.Rates; r != nil {
-		m.Matrix.Rates = topology.Rates{NVLink: r.NVLink, PCIe: r.PCIe, System: r.System}.Or(m.Matrix.Rates)
+		m.Matrix.Rates = topology.Rates{
+			NVLink: min(r.NVLink, topology.MaxRate), PCIe: min(r.PCIe, topology.MaxRate), System: min(r.System, topology.MaxRate),
+		}.Or(m.Matrix.Rates)
 	}
 	m.Healthy = m.Whole
 	for i := range object.Status.Unhealthy {

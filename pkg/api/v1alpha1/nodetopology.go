@@ -143,18 +143,21 @@ type Link struct {
 	Switched bool `json:"switched,omitempty"`
 }
 
-// Rates are bandwidths in MB/s (10^6 bytes), each way.
+// Rates are bandwidths in MB/s (10^6 bytes), each way, of 1 TB/s at most.
 type Rates struct {
 	// NVLink is that of one NVLink.
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000
 	// +optional
 	NVLink int32 `json:"nvlinkMBps,omitempty"`
 	// PCIe is that of the devices' own PCIe link.
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000
 	// +optional
 	PCIe int32 `json:"pcieMBps,omitempty"`
 	// System is that between sockets.
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000
 	// +optional
 	System int32 `json:"systemMBps,omitempty"`
 }
