@@ -89,3 +89,34 @@ func BenchmarkOfferAmongLeftovers(b *testing.B) {
 		})
 	}
 }
+
+// One pod on a cluster of which pods have asked for so many different counts of devices.
+func BenchmarkTakeRevertAfterForms(b *testing.B) {
+	for _, forms := range []int{1, 200, 20_000} {
+		b.Run(fmt.Sprintf("forms=%d", forms), func(b *testing.B) {
+			ix := cluster(1000, 0)
+			ranking := ix.NewRanking(Policy{CPU: 1, Memory: 1})
+			ask(ranking, forms)
+			request := Amounts{Kind: 1, Devices: 2, CPU: 16_000, Memory: 1 << 37, Pods: 1}
+			b.ReportAllocs()
+			for b.Loop() {
+				ix.Revert(ix.Take(7, request))
+			}
+		})
+	}
+}
+
+// A node that gets a new shape each time, and is offered.
+func BenchmarkChurn(b *testing.B) {
+	ix := cluster(1000, 0.5)
+	ranking := ix.NewRanking(Policy{CPU: 1, Memory: 1})
+	request := Amounts{Kind: 1, Devices: 1, Pods: 1}
+	i := 0
+	for b.Loop() {
+		ix.Set(7, Node{Free: churned(i)})
+		for range ranking.Offer(request, Among{}) {
+			break
+		}
+		i++
+	}
+}

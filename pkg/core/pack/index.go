@@ -15,10 +15,13 @@ type Index struct {
 	nodes []entry
 	// classes are those of the machines, from number 1 on.
 	classes []*topology.Class
-	// shapes are those that were ever seen, by number; buckets go with them.
+	// shapes are those that were seen since the last were forgotten, by number; buckets
+	// go with them.
 	numbers map[shape]int
 	shapes  []shape
 	buckets []Set
+	// kept is how many shapes had nodes then, fewShapes how many are not worth forgetting.
+	kept, fewShapes int
 	// domains counts nodes by domain and number of shape.
 	domains [][]int32
 	// orders are told which buckets are empty.
@@ -32,8 +35,14 @@ type entry struct {
 	present bool
 }
 
+// fewShapes is how many shapes an index keeps whether they have nodes or not: more than
+// most clusters have in a day.
+const fewShapes = 4096
+
 // NewIndex returns an index without nodes.
-func NewIndex() *Index { return &Index{numbers: map[shape]int{}, classes: []*topology.Class{nil}} }
+func NewIndex() *Index {
+	return &Index{numbers: map[shape]int{}, classes: []*topology.Class{nil}, fewShapes: fewShapes}
+}
 
 // AddClass gives a class of machines its number, for Amounts.Class. The index asks the
 // class whenever it is asked itself.
@@ -48,9 +57,9 @@ func (ix *Index) Set(id NodeID, node Node) {
 		ix.nodes = append(ix.nodes, entry{})
 	}
 	ix.Remove(id)
+	shape := ix.number(ix.shapeOf(node.Free))
 	e := &ix.nodes[id]
-	e.Node, e.present = node, true
-	e.shape = ix.number(ix.shapeOf(node.Free))
+	*e = entry{Node: node, shape: shape, present: true}
 	ix.add(id, e)
 }
 
@@ -145,9 +154,50 @@ func (ix *Index) number(s shape) int {
 	if n, known := ix.numbers[s]; known {
 		return n
 	}
+	if len(ix.shapes) >= max(ix.fewShapes, 2*ix.kept) {
+		ix.forget()
+	}
 	n := len(ix.shapes)
 	ix.numbers[s] = n
 	ix.shapes = append(ix.shapes, s)
 	ix.buckets = append(ix.buckets, Set{})
 	return n
+}
+
+// forget takes out the shapes without nodes and numbers the others anew, in their order.
+// Levels of CPU and memory, pods held and kinds of free devices combine to hundreds of
+// thousands of shapes, which a cluster would go through in time. At least half of the
+// shapes are new since the last time, so the cost for each stays small; and no answer
+// depends on their numbers.
+func (ix *Index) forget() {
+	to, kept := make([]int, len(ix.shapes)), 0
+	for n, s := range ix.shapes {
+		if ix.buckets[n].Len() == 0 {
+			to[n] = -1
+			delete(ix.numbers, s)
+			continue
+		}
+		to[n] = kept
+		ix.numbers[s], ix.shapes[kept], ix.buckets[kept] = kept, s, ix.buckets[n]
+		kept++
+	}
+	clear(ix.buckets[kept:])
+	ix.shapes, ix.buckets, ix.kept = ix.shapes[:kept], ix.buckets[:kept], kept
+	for id := range ix.nodes {
+		if e := &ix.nodes[id]; e.present {
+			e.shape = to[e.shape]
+		}
+	}
+	for d, counts := range ix.domains {
+		for n, count := range counts {
+			counts[n] = 0
+			if to[n] >= 0 {
+				counts[to[n]] = count
+			}
+		}
+		ix.domains[d] = counts[:min(len(counts), kept)]
+	}
+	for _, o := range ix.orders {
+		o.forget()
+	}
 }

@@ -198,8 +198,12 @@ func newPair() *pair {
 		p.index.AddClass(class)
 		p.twin.classes = append(p.twin.classes, class)
 	}
+	// Few enough that shapes are forgotten and orders dropped all the time.
+	p.index.fewShapes = 32
 	for _, policy := range []Policy{{}, {Spread: true}, {CPU: 1, Memory: 1}, {Spread: true, CPU: 3, Memory: MaxWeight}} {
-		p.rankings = append(p.rankings, p.index.NewRanking(policy))
+		ranking := p.index.NewRanking(policy)
+		ranking.most = 8
+		p.rankings = append(p.rankings, ranking)
 	}
 	return p
 }
