@@ -19,6 +19,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/plugins/boundedbinder"
 	"github.com/berth-dev/berth/pkg/plugins/devicetopology"
+	"github.com/berth-dev/berth/pkg/plugins/fabricplacement"
 	"github.com/berth-dev/berth/pkg/plugins/nodepacking"
 )
 
@@ -98,7 +99,10 @@ func BuiltinProfile() (*schedulerconfig.KubeSchedulerProfile, error) {
 	// expresses. What pulls against it, or knows only a part of it, is off.
 	plugins := profile.Plugins
 	plugins.MultiPoint.Enabled = append(plugins.MultiPoint.Enabled,
-		schedulerconfig.Plugin{Name: nodepacking.Name, Weight: 10}, schedulerconfig.Plugin{Name: devicetopology.Name})
+		schedulerconfig.Plugin{Name: nodepacking.Name, Weight: 10}, schedulerconfig.Plugin{Name: devicetopology.Name},
+		// Only one plugin generates placements.
+		schedulerconfig.Plugin{Name: fabricplacement.Name})
+	plugins.PlacementGenerate.Disabled = append(plugins.PlacementGenerate.Disabled, schedulerconfig.Plugin{Name: names.TopologyPlacementGenerator})
 	for _, name := range []string{names.NodeResourcesFit, names.NodeResourcesBalancedAllocation, names.ImageLocality} {
 		plugins.Score.Disabled = append(plugins.Score.Disabled, schedulerconfig.Plugin{Name: name})
 	}

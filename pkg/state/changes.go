@@ -40,12 +40,16 @@ type Answers struct {
 	begun bool
 }
 
-// CatchUp takes in what has changed in the index since the last time.
-func (a *Answers) CatchUp(ix *Index) {
+// CatchUp takes in what has changed in the index since the last time. The nodes whose
+// objects changed, or that are gone, are told to renewed, if it is not nil.
+func (a *Answers) CatchUp(ix *Index, renewed func(pack.NodeID)) {
 	if !a.begun || a.next < ix.log.first {
 		*a = Answers{begun: true}
 		for id, ok := ix.present.Next(0); ok; id, ok = ix.present.Next(id + 1) {
 			a.Changed(id, true)
+			if renewed != nil {
+				renewed(id)
+			}
 		}
 	} else {
 		for _, c := range ix.log.kept[a.next-ix.log.first:] {
@@ -53,6 +57,9 @@ func (a *Answers) CatchUp(ix *Index) {
 				a.Gone(c.node)
 			} else {
 				a.Changed(c.node, c.object)
+			}
+			if renewed != nil && (c.gone || c.object) {
+				renewed(c.node)
 			}
 		}
 	}

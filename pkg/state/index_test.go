@@ -133,7 +133,7 @@ func TestCatchUp(t *testing.T) {
 	var kept Answers
 	lapses := 0
 	for round := range 40 {
-		kept.CatchUp(ix)
+		kept.CatchUp(ix, nil)
 		refused := map[string]bool{} // to whether for good
 		for i := range nodes {
 			if id, ok := ix.ID(fmt.Sprint(i)); ok && kept.Open().Has(id) {
@@ -164,7 +164,7 @@ func TestCatchUp(t *testing.T) {
 				}
 			}
 		}
-		kept.CatchUp(ix)
+		kept.CatchUp(ix, nil)
 		for i := range nodes {
 			name := fmt.Sprint(i)
 			id, ok := ix.ID(name)

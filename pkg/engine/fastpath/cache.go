@@ -192,7 +192,7 @@ func (c *watchedCache) UpdateSnapshot(logger klog.Logger, snapshot *internalcach
 func (p *Path) read(noted []string, failed bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.placement, p.tentative = nil, p.tentative[:0]
+	p.placement, p.tentative, p.plans = nil, p.tentative[:0], plans{}
 	switch {
 	case failed:
 		p.unread = true

@@ -42,8 +42,17 @@
 // of a profile with further Score plugins, soft spreading by default or an added node
 // affinity. What such pods and profiles require is kept, by the Filter plugins.
 //
+// # A gang with a topology
+//
+// The plugin FabricPlacement asks for a plan (plan.go): domains, best first, and in each a
+// node for every pod. A planned node is asked first; if it refuses, another of the same
+// domain, or segment, is looked for. Before a plan is used, one pod of each shape is tried
+// on the nodes that no such pod was tried on yet, and a node that refuses is planned around.
+// Once a plan is carried out, the other domains are not tried.
+//
 // Files: path.go (set-up), cache.go (what feeds the index), schedule.go (the way of
 // a pod), queue.go (who is tried again), reason.go (who takes the framework's way),
 // shape.go (which pods are alike), answers.go (what nodes said), diagnosis.go (why there
-// is no place), drift.go (does the index agree with the listers), metrics.go.
+// is no place), devices.go (what feeds the inventory of devices), plan.go (gangs with a
+// topology), sentence.go (why they have no place), drift.go (does the index agree with the listers), metrics.go.
 package fastpath

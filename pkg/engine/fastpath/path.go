@@ -21,6 +21,7 @@ import (
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/plugins/arguments"
 	"github.com/berth-dev/berth/pkg/plugins/devicetopology"
+	"github.com/berth-dev/berth/pkg/plugins/fabricplacement"
 	"github.com/berth-dev/berth/pkg/plugins/nodepacking"
 	"github.com/berth-dev/berth/pkg/state"
 )
@@ -53,6 +54,8 @@ type Path struct {
 	// placement is what the group of this cycle is restricted to, with its nodes.
 	placement      *fwk.Placement
 	placementNodes pack.Set
+	// plans are those of the gang of this cycle.
+	plans plans
 }
 
 type schedulePodFunc = func(context.Context, framework.Framework, fwk.CycleState, *framework.QueuedPodInfo) (scheduler.ScheduleResult, error)
@@ -72,9 +75,12 @@ func New() *Path {
 // Inventory returns what the path knows of devices.
 func (p *Path) Inventory() *state.Inventory { return p.inventory }
 
-// Plugins returns the plugins NodePacking and DeviceTopology, for scheduler.New.
+// Plugins returns the plugins NodePacking, DeviceTopology and FabricPlacement, for
+// scheduler.New.
 func (p *Path) Plugins() frameworkruntime.Registry {
-	return frameworkruntime.Registry{nodepacking.Name: p.newNodePacking, devicetopology.Name: p.newDeviceTopology}
+	return frameworkruntime.Registry{
+		nodepacking.Name: p.newNodePacking, devicetopology.Name: p.newDeviceTopology, fabricplacement.Name: p.newFabricPlacement,
+	}
 }
 
 // newDeviceTopology builds the plugin of one profile. All share one inventory.

@@ -27,7 +27,15 @@ func (p *Path) schedulePod(ctx context.Context, schedFramework framework.Framewo
 	}
 	p.queue.judged(info.Pod)
 	fullWay.WithLabelValues(string(reason)).Inc()
-	return p.original(ctx, schedFramework, cycle, info)
+	restore, fit := p.restrict(info.Pod)
+	defer restore()
+	if fit != nil {
+		return result, fit
+	}
+	if result, err = p.original(ctx, schedFramework, cycle, info); err == nil {
+		p.followed(info.Pod.UID)
+	}
+	return result, err
 }
 
 // try looks for a node by the index. A reason says that the framework's own way is
@@ -57,6 +65,9 @@ func (p *Path) try(ctx context.Context, schedFramework framework.Framework, cycl
 		return result, ReasonSimulation, nil
 	}
 	p.readTouched()
+	if fit := p.refusedByPlan(info.Pod); fit != nil {
+		return result, "", fit
+	}
 	only, status, _ := schedFramework.RunPreFilterPlugins(ctx, cycle, info.Pod)
 	if !status.IsSuccess() || !only.AllNodes() {
 		return result, ReasonPreFilter, nil
@@ -64,7 +75,7 @@ func (p *Path) try(ctx context.Context, schedFramework framework.Framework, cycl
 
 	s := p.newSearch(ctx, schedFramework, cycle, info, profile)
 	start := time.Now()
-	found := s.run(profile.ranking)
+	found := s.follow(profile.ranking)
 	code := fwk.Success
 	switch {
 	case s.failed != nil:
@@ -150,7 +161,7 @@ func (p *Path) newSearch(ctx context.Context, schedFramework framework.Framework
 	requested := info.CalculateResource().Resource
 	devices := p.inventory.RequestOf(info.Pod)
 	shape := profile.shapes.of(info.Pod, requested, &devices)
-	shape.CatchUp(p.index)
+	shape.CatchUp(p.index, shape.verified.Remove)
 	s := &search{
 		path: p, ctx: ctx, framework: schedFramework, cycle: cycle, pod: info.Pod,
 		request: p.request(info.Pod, requested), shape: shape,

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
 
+	"github.com/berth-dev/berth/pkg/core/pack"
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/state"
 )
@@ -26,6 +27,9 @@ type shape struct {
 	key string
 	answers
 	dislikes
+	// verified are nodes that took a pod of the shape when they were asked for a plan, and
+	// whose object has not changed since.
+	verified pack.Set
 }
 
 // shapes are the shapes of a profile's pods, the latest used first.

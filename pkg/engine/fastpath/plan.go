@@ -1,0 +1,371 @@
+package fastpath
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+
+	"github.com/berth-dev/berth/pkg/core/fabric"
+	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/core/pack"
+	"github.com/berth-dev/berth/pkg/core/plan"
+	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/plugins/fabricplacement"
+	"github.com/berth-dev/berth/pkg/state"
+)
+
+const (
+	// mostPlacements is how many domains a gang is tried in, in one cycle.
+	mostPlacements = 3
+	// mostReplans is how often a gang is planned anew in one cycle, around nodes that
+	// refuse its pods for what the index does not know.
+	mostReplans = 8
+)
+
+// plans are those of the gang that is being tried.
+type plans struct {
+	// byPlacement has the plan of each placement but one of all nodes, which the snapshot
+	// takes for no placement: that is whole.
+	byPlacement map[*fwk.Placement]*gangPlan
+	whole       *gangPlan
+	order       []*fwk.Placement
+	// carried is the plan that all its pods followed; the rest need not be tried.
+	carried *gangPlan
+}
+
+// gangPlan is where the pods of a gang go.
+type gangPlan struct {
+	pods map[types.UID]plannedPod
+	// segmented says that a pod without a place in the plan has none.
+	segmented bool
+	// placed are those that have found a node.
+	placed int
+}
+
+// plannedPod is where a pod goes.
+type plannedPod struct {
+	node pack.NodeID
+	// within are the nodes of its segment; nil without segments.
+	within *pack.Set
+}
+
+// newFabricPlacement builds the plugin of one profile.
+func (p *Path) newFabricPlacement(_ context.Context, _ runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
+	return fabricplacement.New(p, handle), nil
+}
+
+// Order returns the place of a placement among those of the last plan, from 0.
+func (p *Path) Order(placement *fwk.Placement) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return max(0, slices.Index(p.plans.order, placement))
+}
+
+// Place plans a group. Planned is false if the index knows nothing of the nodes at hand,
+// or the group asks for no topology: then it has no plan to follow.
+func (p *Path) Place(group fwk.PodGroupInfo, parent *fwk.Placement) (placements []*fwk.Placement, status *fwk.Status, planned bool) {
+	pg, pods := group.GetPodGroup(), group.GetUnscheduledPods()
+	if pg == nil || len(pods) == 0 {
+		return nil, nil, false
+	}
+	asked := state.TopologyOf(pg)
+	if asked == (gang.Topology{}) {
+		return []*fwk.Placement{parent}, nil, true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.plans = plans{byPlacement: map[*fwk.Placement]*gangPlan{}}
+	profile := p.profiles[pods[0].Spec.SchedulerName]
+	if p.cache == nil || profile == nil || p.unread || len(parent.Nodes) != p.index.Len() || !p.inStep() {
+		return nil, nil, false
+	}
+	p.readTouched()
+	least := len(pods)
+	if g := pg.Spec.SchedulingPolicy.Gang; g != nil {
+		least = int(g.MinCount)
+	}
+	request, shapes, ok := p.planRequest(group, asked, profile, least)
+	if !ok {
+		return nil, p.noPlace(pods[0], fmt.Sprintf("gangs ask for too many different levels; %q or another is not looked at", asked.Required)), true
+	}
+	planner := plan.Planner{Index: p.index.Pack(), Fabric: p.index.Fabric(), Ranking: profile.ranking}
+	result := planner.Plan(request)
+	for range mostReplans {
+		if len(result.Candidates) == 0 || p.verify(&request, result.Candidates[0], pods, shapes) {
+			break
+		}
+		result = planner.Plan(request)
+	}
+	if len(result.Candidates) == 0 {
+		return nil, p.noPlace(pods[0], p.sentence(result.Reason, request.Least)), true
+	}
+	for _, candidate := range result.Candidates {
+		placements = append(placements, p.placementOf(candidate, &request, pods, parent))
+	}
+	p.plans.order = placements
+	return placements, nil, true
+}
+
+// planRequest translates a group; false if a level of it cannot be looked at.
+func (p *Path) planRequest(group fwk.PodGroupInfo, asked gang.Topology, profile *profile, least int) (plan.Request, []*shape, bool) {
+	r := plan.Request{Required: fabric.NoLevel, Preferred: fabric.NoLevel, SegmentLevel: fabric.NoLevel, Candidates: mostPlacements}
+	for _, one := range []struct {
+		key   string
+		level *fabric.Level
+	}{{asked.Required, &r.Required}, {asked.Preferred, &r.Preferred}, {asked.SegmentLevel, &r.SegmentLevel}} {
+		if one.key == "" {
+			continue
+		}
+		level, ok := p.index.Level(one.key)
+		if !ok {
+			return r, nil, false
+		}
+		*one.level = level
+	}
+	if asked.SegmentSize > 0 {
+		r.SegmentSize = int(asked.SegmentSize)
+	}
+	if state, err := p.snapshot.PodGroupStates().Get(group.GetNamespace(), group.GetName()); err == nil {
+		for _, pod := range state.ScheduledPods() {
+			if id, ok := p.index.ID(pod.Spec.NodeName); ok {
+				r.Running = append(r.Running, plan.Running{Rank: rankOf(pod, 0), Node: id})
+			}
+		}
+	}
+	pods := group.GetUnscheduledPods()
+	shapes := make([]*shape, len(pods))
+	for i, at := range byName(pods) {
+		pod := pods[at]
+		info := &framework.PodInfo{Pod: pod}
+		requested := info.CalculateResource().Resource
+		one := plan.Pod{Rank: rankOf(pod, i), Request: p.request(pod, requested)}
+		if reasonOf(pod) == "" {
+			devices := p.inventory.RequestOf(pod)
+			shapes[at] = profile.shapes.of(pod, requested, &devices)
+			shapes[at].CatchUp(p.index, shapes[at].verified.Remove)
+			one.Open = shapes[at].Open()
+		}
+		if r.Pods == nil {
+			r.Pods = make([]plan.Pod, len(pods))
+		}
+		r.Pods[at] = one
+	}
+	r.Least = min(max(least-len(r.Running), 1), len(pods))
+	return r, shapes, true
+}
+
+// byName returns the places of pods in the order of their names, a number in a name by its
+// value: worker-2 comes before worker-10.
+func byName(pods []*corev1.Pod) []int {
+	order := make([]int, len(pods))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		x, y := pods[a].Name, pods[b].Name
+		if len(x) != len(y) && strings.TrimRight(x, "0123456789") == strings.TrimRight(y, "0123456789") {
+			return len(x) - len(y)
+		}
+		return strings.Compare(x, y)
+	})
+	return order
+}
+
+// rankOf returns the rank of a pod, or one to take for it if it says none.
+func rankOf(pod *corev1.Pod, otherwise int) int {
+	if m, ok := dialect.Of(pod); ok && m.Rank >= 0 {
+		return int(m.Rank)
+	}
+	return otherwise
+}
+
+// verify asks the nodes of a candidate that no pod of the shape was verified on, with one
+// pod for each shape. If one refuses in a way that is kept, the candidate is no good: the
+// next plan goes round that node.
+func (p *Path) verify(request *plan.Request, candidate plan.Candidate, pods []*corev1.Pod, shapes []*shape) bool {
+	good := true
+	searches := map[*shape]*search{}
+	for i, assignment := range candidate.Assignments {
+		s := shapes[i]
+		if s == nil || assignment.Node == plan.NoNode || s.verified.Has(assignment.Node) {
+			continue
+		}
+		search, known := searches[s]
+		if !known {
+			search = p.verifier(pods[i], request.Pods[i].Request, s)
+			searches[s] = search
+		}
+		if search == nil {
+			continue
+		}
+		unkept := search.unkept
+		switch {
+		case search.ask(assignment.Node):
+			s.verified.Add(assignment.Node)
+		case search.failed == nil && search.unkept == unkept:
+			good = false
+		}
+	}
+	return good
+}
+
+// verifier returns a search that asks nodes for a pod; nil if the PreFilter plugins have
+// something to say.
+func (p *Path) verifier(pod *corev1.Pod, request pack.Amounts, s *shape) *search {
+	schedFramework := p.sched.Profiles[pod.Spec.SchedulerName]
+	cycle := framework.NewCycleState()
+	ctx := context.Background()
+	if only, status, _ := schedFramework.RunPreFilterPlugins(ctx, cycle, pod); !status.IsSuccess() || !only.AllNodes() {
+		return nil
+	}
+	return &search{path: p, ctx: ctx, framework: schedFramework, cycle: cycle, pod: pod, request: request, shape: s}
+}
+
+// placementOf makes a placement of a candidate, and notes its plan.
+func (p *Path) placementOf(candidate plan.Candidate, request *plan.Request, pods []*corev1.Pod, parent *fwk.Placement) *fwk.Placement {
+	placement := parent
+	if candidate.Level != fabric.NoLevel {
+		domain := p.index.Fabric().Domain(candidate.Domain)
+		placement = &fwk.Placement{Name: strings.TrimSuffix(domain.Path, "/")}
+		for id, ok := domain.Nodes.Next(0); ok; id, ok = domain.Nodes.Next(id + 1) {
+			placement.Nodes = append(placement.Nodes, p.index.Info(id))
+		}
+	}
+	g := &gangPlan{pods: map[types.UID]plannedPod{}, segmented: request.SegmentSize > 0}
+	for i, assignment := range candidate.Assignments {
+		if assignment.Node == plan.NoNode {
+			continue
+		}
+		one := plannedPod{node: assignment.Node}
+		if assignment.Segment != fabric.NoDomain {
+			one.within = &p.index.Fabric().Domain(assignment.Segment).Nodes
+		}
+		g.pods[pods[i].UID] = one
+	}
+	if len(placement.Nodes) == len(parent.Nodes) {
+		p.plans.whole = g
+	} else {
+		p.plans.byPlacement[placement] = g
+	}
+	return placement
+}
+
+// planFor returns the plan of the present placement; nil if there is none.
+func (p *Path) planFor() *gangPlan {
+	if placement := p.snapshot.GetPlacement(); placement != nil {
+		return p.plans.byPlacement[placement]
+	}
+	return p.plans.whole
+}
+
+// follow looks for a node by the plan, if there is one: the planned node, or, if that
+// refuses, one around it, in the same segment.
+func (s *search) follow(ranking *pack.Ranking) bool {
+	g := s.path.planFor()
+	if g == nil {
+		return s.run(ranking)
+	}
+	planned, ok := g.pods[s.pod.UID]
+	found := ok && s.ask(planned.node)
+	if !found && s.failed == nil {
+		if planned.within != nil {
+			s.open.In, s.roomy.In = append(s.open.In, planned.within), append(s.roomy.In, planned.within)
+		}
+		found = s.run(ranking)
+	}
+	if found && ok {
+		s.path.plans.follows(g)
+	}
+	return found
+}
+
+// follows notes that one more pod has found a node by a plan.
+func (p *plans) follows(g *gangPlan) {
+	if g.placed++; g.placed == len(g.pods) {
+		p.carried = g
+	}
+}
+
+// followed notes that a pod has found a node in the framework's own way.
+func (p *Path) followed(pod types.UID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if g := p.planFor(); g != nil {
+		if _, ok := g.pods[pod]; ok {
+			p.plans.follows(g)
+		}
+	}
+}
+
+// refusedByPlan returns why a pod needs no node: another plan was carried out already, or
+// its gang has segments and the pod is in none.
+func (p *Path) refusedByPlan(pod *corev1.Pod) *framework.FitError {
+	g := p.planFor()
+	if g == nil {
+		return nil
+	}
+	_, ok := g.pods[pod.UID]
+	why := ""
+	switch {
+	case p.plans.carried != nil && p.plans.carried != g:
+		why = "the gang has a better place"
+	case g.segmented && !ok:
+		why = "no domain has room for its segment"
+	default:
+		return nil
+	}
+	fit := &framework.FitError{}
+	errors.As(p.noPlace(pod, why).AsError(), &fit)
+	return fit
+}
+
+// restrict restricts the framework's own way to what the plan leaves to a pod, until it is
+// restored, or says why the pod needs no node.
+func (p *Path) restrict(pod *corev1.Pod) (restore func(), fit *framework.FitError) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	restore = func() {}
+	if p.cache == nil || p.unread || !p.inStep() {
+		return restore, nil
+	}
+	if fit = p.refusedByPlan(pod); fit != nil {
+		return restore, fit
+	}
+	g := p.planFor()
+	if g == nil || g.pods[pod.UID].within == nil {
+		return restore, nil
+	}
+	within := g.pods[pod.UID].within
+	around := p.snapshot.GetPlacement()
+	segment := &fwk.Placement{Name: "segment"}
+	nodes := p.placementSet()
+	for id, ok := within.Next(0); ok; id, ok = within.Next(id + 1) {
+		if nodes == nil || nodes.Has(id) {
+			segment.Nodes = append(segment.Nodes, p.index.Info(id))
+		}
+	}
+	if err := p.snapshot.AssumePlacement(segment); err != nil {
+		return restore, nil
+	}
+	p.plans.byPlacement[segment] = g
+	return func() {
+		// It was assumed before, so it can be again.
+		_ = p.snapshot.AssumePlacement(around)
+	}, nil
+}
+
+// noPlace is the status of a gang that has no place: it waits for what may change that.
+func (p *Path) noPlace(pod *corev1.Pod, why string) *fwk.Status {
+	diagnosis := framework.Diagnosis{NodeToStatus: framework.NewDefaultNodeToStatus(), PreFilterMsg: why}
+	diagnosis.AddPluginStatus(fwk.NewStatus(fwk.Unschedulable, why).WithPlugin(fabricplacement.Name))
+	fit := &framework.FitError{Pod: pod, NumAllNodes: p.index.Len(), Diagnosis: diagnosis}
+	return fwk.NewStatus(fwk.Unschedulable, why).WithError(fit)
+}
