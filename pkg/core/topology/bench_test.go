@@ -62,12 +62,26 @@ func BenchmarkNewClass(b *testing.B) {
 		{"torus-16", meshOf16()},
 		{"pcie-16", twoSocketsOf16()},
 		{"switch-16", switchOf16()},
+		{"uneven-8", unevenMesh(1, 8, 1, 36)},
+		{"uneven-12", unevenMesh(1, 12, 1, 36)},
+		{"uneven-16", unevenMesh(1, 16, 1, 36)},
 	} {
 		b.Run(test.name, func(b *testing.B) {
 			for b.Loop() {
 				NewClass(test.matrix, Scheduler, DefaultSizes())
 			}
 		})
+	}
+}
+
+// BenchmarkKindOf computes the kinds of 300 sets of 16 devices, with the class.
+func BenchmarkKindOf(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		c := NewClass(twoSocketsOf16(), Scheduler, DefaultSizes())
+		for i := range 300 {
+			c.KindOf(Mask(i * 211))
+		}
 	}
 }
 

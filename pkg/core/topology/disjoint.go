@@ -119,10 +119,17 @@ func (g *multigraph) within(set Mask, rest int32) int32 {
 func bound(within []int32, set Mask) int {
 	n, total := set.Len(), within[set]
 	least := total / int32(n)
-	for part := (set - 1) & set; part != 0; part = (part - 1) & set {
-		least = min(least, (total-within[part]-within[set&^part])/2)
-		if takes := int32(2*part.Len() - n); takes > 0 {
-			least = min(least, within[part]/takes)
+	// One of each part and its rest has not the lowest device.
+	others := set & (set - 1)
+	for part := others; part != 0; part = (part - 1) & others {
+		rest := set &^ part
+		least = min(least, (total-within[part]-within[rest])/2)
+		takes, larger := int32(2*part.Len()-n), part
+		if takes < 0 {
+			takes, larger = -takes, rest
+		}
+		if takes > 0 {
+			least = min(least, within[larger]/takes)
 		}
 	}
 	return int(least)

@@ -85,7 +85,7 @@ func (m *Matrix) slowestHops(out []int32) {
 			hop, before := &places[last], &widest[mask&^(1<<last)]
 			var best uint8
 			for others := rest &^ (1 << last); others != 0; others &= others - 1 {
-				d := others.lowest()
+				d := others.lowest() % MaxDevices
 				best = max(best, min(before[d], hop[d]))
 			}
 			widest[mask][last] = best

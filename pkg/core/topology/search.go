@@ -25,15 +25,18 @@ type openSet struct {
 //
 // All sets are searched with a few steps each, then those that are still open with four
 // times as many, and so on, until the steps that are left are shared out equally. As long
-// as a share is not worth a search, the largest sets are left open. A set that is open in the
-// end counts with the least bound that was found for it. Of such sets, and no others, the
-// count may depend on the numbers of the devices.
+// as a share is not worth a search, the largest sets are left open. A set that is open in
+// the end counts with the least bound that was found for it. Of such sets, and no others,
+// the count may depend on the numbers of the devices.
 func (m *Matrix) search(sets []openSet, steps int) {
-	open := make([]*openSet, len(sets))
-	for i := range sets {
-		open[i] = &sets[i]
+	open := make([]*openSet, 0, len(sets))
+	for size := range exactRings + 1 {
+		for i := range sets {
+			if sets[i].mask.Len() == size {
+				open = append(open, &sets[i])
+			}
+		}
 	}
-	slices.SortStableFunc(open, func(a, b *openSet) int { return a.mask.Len() - b.mask.Len() })
 	left, share := steps, 0
 	for len(open) > 0 {
 		next := min(max(leastShare, 4*share), left/len(open))
