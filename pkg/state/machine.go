@@ -20,6 +20,8 @@ type Machine struct {
 	Whole, Healthy topology.Mask
 	// Held are the devices that pods hold, as the node reports.
 	Held map[types.NamespacedName]topology.Mask
+
+	names map[topology.Mask][]string
 }
 
 // ReadMachine reads a NodeTopology. What makes no sense in it is left out: the object
@@ -84,11 +86,24 @@ func (m *Machine) Mask(uuids ...string) (set topology.Mask) {
 	return set
 }
 
-// Names returns the UUIDs of devices.
+// Names returns the UUIDs of devices. It keeps them, for they are asked for again and
+// again: they are read only, and Names is not safe for concurrent use.
 func (m *Machine) Names(set topology.Mask) []string {
+	if out, known := m.names[set]; known {
+		return out
+	}
 	out := make([]string, 0, set.Len())
 	for d := range set.Each() {
 		out = append(out, m.UUIDs[d])
 	}
+	if m.names == nil {
+		m.names = map[topology.Mask][]string{}
+	}
+	if len(m.names) < mostNames {
+		m.names[set] = out
+	}
 	return out
 }
+
+// mostNames is how many lists of names a machine keeps.
+const mostNames = 256
