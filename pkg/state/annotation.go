@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	fwk "k8s.io/kube-scheduler/framework"
 
 	"github.com/berth-dev/berth/pkg/core/topology"
 	"github.com/berth-dev/berth/pkg/dialect"
@@ -34,9 +35,28 @@ func readDevices(text string) []string {
 // pickers are the words for who picks.
 var pickers = map[topology.Picker]string{topology.DevicePlugin: "device-plugin", topology.Scheduler: "scheduler"}
 
-// placement is the annotation that says how good the devices of a pod are.
+// Place is where a plan has put a pod of a gang. It is kept in the state of the pod's
+// scheduling cycle, from the plan to the binding.
+type Place struct {
+	// Level is the node label key of the level that the gang was planned in, "" for the
+	// whole cluster, and Domain the path of its domain there.
+	Level, Domain string
+	// Rank is the pod's.
+	Rank int
+}
+
+// PlaceKey is the key of a Place in the state of a cycle.
+const PlaceKey fwk.StateKey = "berth.dev/place"
+
+// Clone returns the same: it is not changed.
+func (p *Place) Clone() fwk.StateData { return p }
+
+// placement is the annotation that says where a pod is, and how good its devices are.
 type placement struct {
-	Devices devicePlacement `json:"devices"`
+	Level   string           `json:"level,omitempty"`
+	Domain  string           `json:"domain,omitempty"`
+	Rank    *int             `json:"rank,omitempty"`
+	Devices *devicePlacement `json:"devices,omitempty"`
 }
 
 // devicePlacement has bandwidths in GB/s, each way.
@@ -47,17 +67,31 @@ type devicePlacement struct {
 	Picker string `json:"picker"`
 }
 
-// Annotations returns what is written on the pod with its binding.
-func (t *Taken) Annotations() (map[string]string, error) {
-	devices, err := json.Marshal(t.Devices) // ordered by name
-	if err != nil {
-		return nil, fmt.Errorf("writing annotation %s: %w", dialect.DevicesAnnotation, err)
+// Annotations returns what is written on a pod with its binding: the devices that it was
+// given, and its place in a plan. Each may be nil.
+func Annotations(taken *Taken, place *Place) (map[string]string, error) {
+	out := map[string]string{}
+	var p placement
+	if taken != nil {
+		devices, err := json.Marshal(taken.Devices) // ordered by name
+		if err != nil {
+			return nil, fmt.Errorf("writing annotation %s: %w", dialect.DevicesAnnotation, err)
+		}
+		out[dialect.DevicesAnnotation] = string(devices)
+		p.Devices = &devicePlacement{Quality: float64(taken.Quality) / 1000, Ideal: float64(taken.Ideal) / 1000, Picker: pickers[taken.Picker]}
 	}
-	place, err := json.Marshal(placement{devicePlacement{Quality: float64(t.Quality) / 1000, Ideal: float64(t.Ideal) / 1000, Picker: pickers[t.Picker]}})
+	if place != nil {
+		p.Level, p.Domain, p.Rank = place.Level, place.Domain, &place.Rank
+	}
+	if p == (placement{}) {
+		return out, nil
+	}
+	text, err := json.Marshal(p)
 	if err != nil {
 		return nil, fmt.Errorf("writing annotation %s: %w", dialect.PlacementAnnotation, err)
 	}
-	return map[string]string{dialect.DevicesAnnotation: string(devices), dialect.PlacementAnnotation: string(place)}, nil
+	out[dialect.PlacementAnnotation] = string(text)
+	return out, nil
 }
 
 // asksForParts reports whether a pod asks for an extended resource that is no kind of

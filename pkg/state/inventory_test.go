@@ -344,16 +344,27 @@ func TestOrderDoesNotMatter(t *testing.T) {
 }
 
 func TestAnnotations(t *testing.T) {
-	got, err := (&Taken{Devices: map[string][]string{"b": {"GPU-1"}, "a": {"GPU-2", "GPU-3"}}, Quality: 20_600, Ideal: 370_800, Picker: topology.DevicePlugin}).Annotations()
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := map[string]string{
-		"berth.dev/devices":   `{"a":["GPU-2","GPU-3"],"b":["GPU-1"]}`,
-		"berth.dev/placement": `{"devices":{"quality":20.6,"ideal":370.8,"picker":"device-plugin"}}`,
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
+	taken := &Taken{Devices: map[string][]string{"b": {"GPU-1"}, "a": {"GPU-2", "GPU-3"}}, Quality: 20_600, Ideal: 370_800, Picker: topology.DevicePlugin}
+	place := &Place{Level: "rack", Domain: "b1/r2", Rank: 0}
+	for _, test := range []struct {
+		taken *Taken
+		place *Place
+		want  map[string]string
+	}{
+		{nil, nil, map[string]string{}},
+		{taken, nil, map[string]string{
+			"berth.dev/devices":   `{"a":["GPU-2","GPU-3"],"b":["GPU-1"]}`,
+			"berth.dev/placement": `{"devices":{"quality":20.6,"ideal":370.8,"picker":"device-plugin"}}`,
+		}},
+		{nil, place, map[string]string{"berth.dev/placement": `{"level":"rack","domain":"b1/r2","rank":0}`}},
+	} {
+		got, err := Annotations(test.taken, test.place)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
 	}
 }
 

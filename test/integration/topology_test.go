@@ -74,9 +74,19 @@ func TestGangsInTheFabric(t *testing.T) {
 	}
 
 	t.Run("a rack is required", func(t *testing.T) {
-		nodes := gang(t, e.namespace(t), "g", rackSize, asks("required-topology", "rack"))
+		ns := e.namespace(t)
+		nodes := gang(t, ns, "g", rackSize, asks("required-topology", "rack"))
 		if racks := domains(nodes, rackLabel); len(racks) != 1 {
 			t.Errorf("the gang is in %v", racks)
+		}
+		pod, err := e.client.CoreV1().Pods(ns).Get(t.Context(), "g-3", metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := nodes[3].Labels
+		want := fmt.Sprintf(`{"level":%q,"domain":"local/local-1/%s/%s","rank":3}`, rackLabel, at[blockLabel], at[rackLabel])
+		if got := pod.Annotations["berth.dev/placement"]; got != want {
+			t.Errorf("annotation is %s, want %s", got, want)
 		}
 		if !slices.IsSortedFunc(nodes, func(a, b *corev1.Node) int { return strings.Compare(a.Name, b.Name) }) {
 			t.Error("neighbours in rank are no neighbours in the fabric")

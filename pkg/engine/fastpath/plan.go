@@ -55,6 +55,8 @@ type plannedPod struct {
 	node pack.NodeID
 	// within are the nodes of its segment; nil without segments.
 	within *pack.Set
+	// place is what is written on the pod.
+	place *state.Place
 }
 
 // newFabricPlacement builds the plugin of one profile.
@@ -244,7 +246,10 @@ func (p *Path) placementOf(candidate plan.Candidate, request *plan.Request, pods
 		if assignment.Node == plan.NoNode {
 			continue
 		}
-		one := plannedPod{node: assignment.Node}
+		one := plannedPod{node: assignment.Node, place: &state.Place{Domain: placement.Name, Rank: request.Pods[i].Rank}}
+		if candidate.Level != fabric.NoLevel {
+			one.place.Level = p.index.Fabric().Key(candidate.Level)
+		}
 		if assignment.Segment != fabric.NoDomain {
 			one.within = &p.index.Fabric().Domain(assignment.Segment).Nodes
 		}
@@ -282,6 +287,7 @@ func (s *search) follow(ranking *pack.Ranking) bool {
 		found = s.run(ranking)
 	}
 	if found && ok {
+		s.cycle.Write(state.PlaceKey, planned.place)
 		s.path.plans.follows(g)
 	}
 	return found
@@ -295,11 +301,12 @@ func (p *plans) follows(g *gangPlan) {
 }
 
 // followed notes that a pod has found a node in the framework's own way.
-func (p *Path) followed(pod types.UID) {
+func (p *Path) followed(pod types.UID, cycle fwk.CycleState) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if g := p.planFor(); g != nil {
-		if _, ok := g.pods[pod]; ok {
+		if planned, ok := g.pods[pod]; ok {
+			cycle.Write(state.PlaceKey, planned.place)
 			p.plans.follows(g)
 		}
 	}

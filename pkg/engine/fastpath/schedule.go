@@ -33,7 +33,7 @@ func (p *Path) schedulePod(ctx context.Context, schedFramework framework.Framewo
 		return result, fit
 	}
 	if result, err = p.original(ctx, schedFramework, cycle, info); err == nil {
-		p.followed(info.Pod.UID)
+		p.followed(info.Pod.UID, cycle)
 	}
 	return result, err
 }

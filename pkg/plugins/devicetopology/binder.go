@@ -17,8 +17,9 @@ type Takings interface {
 	TakenBy(pod types.UID) *state.Taken
 }
 
-// Binder binds pods with their devices in annotations of the binding, which the API
-// server merges into those of the pod. Another plugin binds the pods without.
+// Binder binds pods with their devices, and their place in the plan of their gang, in
+// annotations of the binding, which the API server merges into those of the pod. Another
+// plugin binds the pods without.
 type Binder struct {
 	next    fwk.BindPlugin
 	handle  fwk.Handle
@@ -37,18 +38,15 @@ func (b *Binder) Name() string { return b.next.Name() }
 
 // Bind writes the binding.
 func (b *Binder) Bind(ctx context.Context, cycle fwk.CycleState, pod *corev1.Pod, node string) *fwk.Status {
-	taken := b.takings.TakenBy(pod.UID)
-	annotations := map[string]string{}
-	switch {
-	case taken != nil:
-		var err error
-		if annotations, err = taken.Annotations(); err != nil {
-			return fwk.AsStatus(err)
-		}
-	case pod.Annotations[dialect.DevicesAnnotation] != "":
+	annotations, err := state.Annotations(b.takings.TakenBy(pod.UID), placeOf(cycle))
+	if err != nil {
+		return fwk.AsStatus(err)
+	}
+	if _, given := annotations[dialect.DevicesAnnotation]; !given && pod.Annotations[dialect.DevicesAnnotation] != "" {
 		// Nobody may give devices to himself.
 		annotations[dialect.DevicesAnnotation] = ""
-	default:
+	}
+	if len(annotations) == 0 {
 		return b.next.Bind(ctx, cycle, pod, node)
 	}
 	binding := &corev1.Binding{
@@ -66,4 +64,13 @@ func (b *Binder) Bind(ctx context.Context, cycle fwk.CycleState, pod *corev1.Pod
 		return fwk.AsStatus(err)
 	}
 	return nil
+}
+
+// placeOf returns where a plan has put the pod of a cycle; nil if none has.
+func placeOf(cycle fwk.CycleState) *state.Place {
+	data, err := cycle.Read(state.PlaceKey)
+	if err != nil {
+		return nil
+	}
+	return data.(*state.Place)
 }

@@ -184,7 +184,7 @@ func TestBinder(t *testing.T) {
 		if status := plugin.Reserve(t.Context(), framework.NewCycleState(), pod, node); !status.IsSuccess() {
 			t.Fatal(status)
 		}
-		if status := binder.Bind(t.Context(), nil, pod, node); !status.IsSuccess() {
+		if status := binder.Bind(t.Context(), framework.NewCycleState(), pod, node); !status.IsSuccess() {
 			t.Fatal(status)
 		}
 	}
@@ -202,7 +202,7 @@ func TestBinder(t *testing.T) {
 	// What a user writes of devices is wiped out.
 	forged := gpuPod("forged", 1, "")
 	forged.Annotations = map[string]string{dialect.DevicesAnnotation: `{"c":["GPU-mine"]}`}
-	if status := binder.Bind(t.Context(), nil, forged, "plain"); !status.IsSuccess() || len(bindings) != 2 || bindings[1].Annotations[dialect.DevicesAnnotation] != "" {
+	if status := binder.Bind(t.Context(), framework.NewCycleState(), forged, "plain"); !status.IsSuccess() || len(bindings) != 2 || bindings[1].Annotations[dialect.DevicesAnnotation] != "" {
 		t.Errorf("a forged annotation: %v, %+v", status, bindings)
 	}
 	if diff := cmp.Diff([]string{"counted"}, next.bound); diff != "" || binder.Name() != "Next" {

@@ -127,7 +127,7 @@ func (c *cluster) place() {
 	if taken == nil {
 		c.t.Fatalf("pod %q was given no devices", pod.Name)
 	}
-	annotations, err := taken.Annotations()
+	annotations, err := state.Annotations(taken, nil)
 	if err != nil {
 		c.t.Fatal(err)
 	}
