@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/berth-dev/berth/bench/rig"
 	"github.com/berth-dev/berth/pkg/engine"
 )
 
@@ -15,43 +16,47 @@ func BenchmarkCycle(b *testing.B) {
 	}
 	for _, name := range contestants {
 		for _, nodes := range []int{2500, 25_000} {
-			var r *rig
+			var l *loop
 			b.Run(fmt.Sprintf("scheduler=%s/nodes=%d", name, nodes), func(b *testing.B) {
 				b.StopTimer()
-				if r == nil {
+				if l == nil {
 					// The function runs more than once, for one cluster.
-					r = benchRig(b, name, nodes)
+					l = benchLoop(b, name, nodes)
 				}
 				for left := b.N; left > 0; {
-					n := min(left, r.batch())
+					n := min(left, l.batch())
 					left -= n
-					r.queue(n)
+					l.queue(n)
 					b.StartTimer()
-					r.schedule(n, 0)
+					l.schedule(n, 0)
 					b.StopTimer()
-					bound, err := r.bound(n)
+					bound, err := l.bound(n)
 					if err != nil {
 						b.Fatal(err)
 					}
-					if err := r.remove(bound); err != nil {
+					if err := l.remove(bound); err != nil {
 						b.Fatal(err)
 					}
 				}
 			})
-			if r != nil {
-				r.stop()
+			if l != nil {
+				l.Stop()
 			}
 		}
 	}
 }
 
-func benchRig(b *testing.B, name string, nodes int) *rig {
-	r, err := newRig(name, nodes, fills["half"])
+func benchLoop(b *testing.B, name string, nodes int) *loop {
+	machine, err := rig.ModelOf(defaultMachine)
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, err := r.cycles(warmUp, 0); err != nil {
+	l, err := newLoop(setup{scheduler: name, nodes: nodes, part: fills["half"], machine: machine})
+	if err != nil {
 		b.Fatal(err)
 	}
-	return r
+	if _, err := l.cycles(warmUp, 0); err != nil {
+		b.Fatal(err)
+	}
+	return l
 }

@@ -6,7 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/berth-dev/berth/bench/schedulers"
+	"github.com/berth-dev/berth/bench/rig"
 )
 
 // counter gives out nodes by counting GPUs: one until it is full, then the next.
@@ -21,11 +21,11 @@ type gift struct{ node, gpus int }
 
 // newCounter counts a new cluster of nodes that is filled to a part.
 func newCounter(nodes int, part float64) *counter {
-	c := &counter{names: make([]string, nodes), free: slices.Repeat([]int{gpusPerNode}, nodes)}
+	c := &counter{names: make([]string, nodes), free: slices.Repeat([]int{rig.GPUsPerNode}, nodes)}
 	for i := range nodes {
-		c.names[i] = nodeName(i)
+		c.names[i] = rig.NodeName(i)
 	}
-	prefill(nodes, part, func(p *corev1.Pod, node int) { c.free[node] -= gpusOf(p) })
+	prefill(nodes, part, func(p *corev1.Pod, node int) { c.free[node] -= rig.GPUs(p) })
 	return c
 }
 
@@ -33,7 +33,7 @@ var errFull = errors.New("no node has room")
 
 // Next returns a node with room, and takes it.
 func (c *counter) Next(p *corev1.Pod) (string, error) {
-	k := gpusOf(p)
+	k := rig.GPUs(p)
 	for range c.names {
 		if c.free[c.at] >= k {
 			c.free[c.at] -= k
@@ -51,9 +51,4 @@ func (c *counter) removed() {
 		c.free[g.node] += g.gpus
 	}
 	c.given = c.given[:0]
-}
-
-func gpusOf(p *corev1.Pod) int {
-	q := p.Spec.Containers[0].Resources.Requests[schedulers.GPU]
-	return int(q.Value())
 }

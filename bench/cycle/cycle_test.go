@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/berth-dev/berth/bench/rig"
 	"github.com/berth-dev/berth/pkg/engine"
 )
 
@@ -13,16 +14,20 @@ func TestEverySchedulerPlaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	const nodes = 120
+	machine, err := rig.ModelOf(defaultMachine)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range contestants {
 		for fill, part := range fills {
 			t.Run(name+"/"+fill, func(t *testing.T) {
-				r, err := newRig(name, nodes, part)
+				l, err := newLoop(setup{scheduler: name, nodes: nodes, part: part, machine: machine})
 				if err != nil {
 					t.Fatal(err)
 				}
-				defer r.stop()
-				before := counted(r)
-				s, err := measurePods(r, budget{time: time.Minute, pods: 60})
+				defer l.Stop()
+				before := counted(l)
+				s, err := measurePods(l, budget{time: time.Minute, pods: 60})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -30,7 +35,7 @@ func TestEverySchedulerPlaces(t *testing.T) {
 					t.Errorf("measured %+v", s)
 				}
 				if part == 0 {
-					g, err := measureGang(r, 100)
+					g, err := measureGang(l, 100)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -38,13 +43,13 @@ func TestEverySchedulerPlaces(t *testing.T) {
 						t.Errorf("measured %+v", g)
 					}
 				}
-				if after := counted(r); after != before {
+				if after := counted(l); after != before {
 					t.Errorf("%d pods are on nodes, %d were before", after, before)
 				}
-				if pods, where := r.sched.SchedulingQueue.PendingPods(); len(pods) > 0 {
+				if pods, where := l.Sched.SchedulingQueue.PendingPods(); len(pods) > 0 {
 					t.Errorf("%d pods are left in the queue: %s", len(pods), where)
 				}
-				if pods := r.sched.SchedulingQueue.InFlightPods(); len(pods) > 0 {
+				if pods := l.Sched.SchedulingQueue.InFlightPods(); len(pods) > 0 {
 					t.Errorf("%d pods are left in flight", len(pods))
 				}
 			})
@@ -52,9 +57,9 @@ func TestEverySchedulerPlaces(t *testing.T) {
 	}
 }
 
-func counted(r *rig) int {
+func counted(l *loop) int {
 	n := 0
-	for _, node := range r.sched.Cache.Dump().Nodes {
+	for _, node := range l.Sched.Cache.Dump().Nodes {
 		n += len(node.Pods)
 	}
 	return n
@@ -68,9 +73,9 @@ func TestFillIsWhatItSays(t *testing.T) {
 			if free < 0 {
 				t.Fatalf("%s: a node has %d GPUs free", fill, free)
 			}
-			taken += gpusPerNode - free
+			taken += rig.GPUsPerNode - free
 		}
-		if want := int(part * 2000 * gpusPerNode); taken != want {
+		if want := int(part * 2000 * rig.GPUsPerNode); taken != want {
 			t.Errorf("%s: %d GPUs are taken, want %d", fill, taken, want)
 		}
 	}
@@ -85,15 +90,15 @@ func TestCounterGivesAllRoom(t *testing.T) {
 		room += free
 	}
 	for range room {
-		if _, err := c.Next(pod("pod", 1)); err != nil {
+		if _, err := c.Next(rig.Pod("pod", 1)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := c.Next(pod("pod", 1)); err == nil {
+	if _, err := c.Next(rig.Pod("pod", 1)); err == nil {
 		t.Error("a pod got a node in a full cluster")
 	}
 	c.removed()
-	if _, err := c.Next(pod("pod", 1)); err != nil {
+	if _, err := c.Next(rig.Pod("pod", 1)); err != nil {
 		t.Error(err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/berth-dev/berth/bench/report"
+	"github.com/berth-dev/berth/bench/rig"
 	"github.com/berth-dev/berth/bench/schedulers"
 	"github.com/berth-dev/berth/pkg/engine"
 )
@@ -25,6 +26,7 @@ The schedulers are
 
   upstream-pack  kube-scheduler, scoring nodes by MostAllocated on GPUs
   berth          Berth
+  berth-topology Berth, told of every node how its GPUs are linked
   floor          Berth's plugins on one node, without looking for it: what
                  the framework itself costs
   null           no plugins at all
@@ -38,18 +40,23 @@ All of it takes about ten minutes. A cluster of 25,000 nodes needs half a gigaby
 memory. Leave the machine alone meanwhile.`
 
 // contestants are the schedulers that are measured, in this order.
-var contestants = []string{schedulers.UpstreamPack, schedulers.Berth, schedulers.Floor, schedulers.Null}
+var contestants = []string{schedulers.UpstreamPack, schedulers.Berth, schedulers.BerthTopology, schedulers.Floor, schedulers.Null}
+
+// defaultMachine is the model of every node.
+const defaultMachine = "hgx-h100"
 
 // options are the flags.
 type options struct {
 	nodes      []int
 	fills      []string
 	schedulers []string
+	machine    string
 	runs       int
 	time       time.Duration
 	pods       int
 	gang       int
 	seeds      int
+	pairs      int
 	packed     int
 	out        string
 	cpuProfile string
@@ -81,10 +88,12 @@ func command() *cobra.Command {
 	fs.IntSliceVar(&o.nodes, "nodes", []int{2500, 5000, 10_000, 25_000}, "Sizes of the cluster.")
 	fs.StringSliceVar(&o.fills, "fill", []string{"empty", "half", "full"}, "How full the cluster is: empty, half, or full (95 % of the GPUs).")
 	fs.StringSliceVar(&o.schedulers, "schedulers", contestants, "Who is measured.")
+	fs.StringVar(&o.machine, "machine", defaultMachine, "Model of every node, whose links berth-topology is told: "+strings.Join(rig.Models(), ", ")+".")
 	fs.IntVar(&o.runs, "runs", 3, "Rounds; medians are taken over them.")
 	fs.DurationVar(&o.time, "time", 2*time.Second, "How long one measurement may take.")
 	fs.IntVar(&o.pods, "pods", 50_000, "How many pods one measurement places at most.")
 	fs.IntVar(&o.gang, "gang", 1000, "Size of the gang of 8-GPU pods that is measured on empty clusters; 0 for none.")
+	fs.IntVar(&o.pairs, "pairs", 300, "How many pairs of batches are measured to compare berth with berth-topology on each cluster; 0 for none.")
 	fs.IntVar(&o.seeds, "seeds", 20, "How many random histories of pods are packed to compare the nodes left free; 0 for none.")
 	fs.IntVar(&o.packed, "packed-nodes", 500, "Size of the cluster that they are packed onto.")
 	fs.StringVar(&o.out, "out", "bench/out/cycle.json", "Where the results are written.")
@@ -103,11 +112,17 @@ func (o *options) validate() error {
 			return fmt.Errorf("--schedulers=%s: it must be among %s", s, strings.Join(contestants, ", "))
 		}
 	}
+	if !slices.Contains(rig.Models(), o.machine) {
+		return fmt.Errorf("--machine=%s: it must be among %s", o.machine, strings.Join(rig.Models(), ", "))
+	}
 	if len(o.nodes) == 0 || slices.Min(o.nodes) < 1 {
 		return fmt.Errorf("--nodes=%v: each must be at least 1", o.nodes)
 	}
-	if o.runs < 1 || o.pods < 1 || o.time <= 0 {
+	if o.runs < 0 || o.pods < 1 || o.time <= 0 {
 		return fmt.Errorf("--runs=%d, --pods=%d, --time=%s: each must be positive", o.runs, o.pods, o.time)
+	}
+	if o.pairs < 0 {
+		return fmt.Errorf("--pairs=%d: it must not be negative", o.pairs)
 	}
 	if o.seeds < 0 || o.packed < 1 {
 		return fmt.Errorf("--seeds=%d must not be negative, and --packed-nodes=%d must be at least 1", o.seeds, o.packed)
@@ -143,6 +158,11 @@ func (o *options) run() error {
 	all := report.Report{Environment: report.Here()}
 	if err := o.measure(&all); err != nil {
 		return err
+	}
+	if o.pairs > 0 {
+		if err := o.links(&all); err != nil {
+			return err
+		}
 	}
 	if o.seeds > 0 {
 		rows, err := quality(o.seeds, o.packed)
@@ -203,22 +223,26 @@ func last(samples []sample) float64 {
 
 // one measures one scheduler on one cluster once.
 func (o *options) one(found *results, p place) error {
-	part := fills[p.fill]
-	r, err := newRig(p.scheduler, p.nodes, part)
+	machine, err := rig.ModelOf(o.machine)
 	if err != nil {
 		return err
 	}
-	defer r.stop()
+	part := fills[p.fill]
+	l, err := newLoop(setup{scheduler: p.scheduler, nodes: p.nodes, part: part, machine: machine})
+	if err != nil {
+		return err
+	}
+	defer l.Stop()
 	found.note(p)
 	// The garbage of the cluster before this one is not its own.
 	runtime.GC()
-	s, err := measurePods(r, budget{time: o.time, pods: o.pods})
+	s, err := measurePods(l, budget{time: o.time, pods: o.pods})
 	if err != nil {
 		return err
 	}
 	found.pods[p] = append(found.pods[p], s)
 	if o.gang > 0 && part == 0 {
-		g, err := measureGang(r, o.gang)
+		g, err := measureGang(l, o.gang)
 		if err != nil {
 			return fmt.Errorf("gang of %d: %w", o.gang, err)
 		}

@@ -9,6 +9,8 @@ import (
 
 	"k8s.io/component-base/metrics/testutil"
 	"k8s.io/kubernetes/pkg/scheduler/metrics"
+
+	"github.com/berth-dev/berth/bench/rig"
 )
 
 // sample is what one measurement found.
@@ -34,18 +36,18 @@ const (
 )
 
 // batch returns the size of a batch.
-func (r *rig) batch() int {
-	return min(mostOfBatch, max(1, r.nodes*gpusPerNode*batchPercent/100))
+func (l *loop) batch() int {
+	return min(mostOfBatch, max(1, l.nodes*rig.GPUsPerNode*batchPercent/100))
 }
 
 // measurePods schedules one-GPU pods, batch by batch.
-func measurePods(r *rig, b budget) (sample, error) {
-	if _, err := r.cycles(min(warmUp, r.batch()), 0); err != nil {
+func measurePods(l *loop, b budget) (sample, error) {
+	if _, err := l.cycles(min(warmUp, l.batch()), 0); err != nil {
 		return sample{}, err
 	}
 	var total sample
 	for total.pods < b.pods && total.took < b.time {
-		one, err := r.cycles(r.batch(), b.time-total.took)
+		one, err := l.cycles(l.batch(), b.time-total.took)
 		if err != nil {
 			return sample{}, err
 		}
@@ -59,32 +61,32 @@ func measurePods(r *rig, b budget) (sample, error) {
 
 // cycles schedules n pods, or as many as a time allows if it is not 0, and removes
 // them.
-func (r *rig) cycles(n int, limit time.Duration) (sample, error) {
-	r.queue(n)
+func (l *loop) cycles(n int, limit time.Duration) (sample, error) {
+	l.queue(n)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	s := r.schedule(n, limit)
-	bound, err := r.bound(s.pods)
+	s := l.schedule(n, limit)
+	bound, err := l.bound(s.pods)
 	runtime.ReadMemStats(&after)
 	if err != nil {
 		return sample{}, err
 	}
 	s.allocs, s.bytes = after.Mallocs-before.Mallocs, after.TotalAlloc-before.TotalAlloc
-	if err := r.remove(bound); err != nil {
+	if err := l.remove(bound); err != nil {
 		return sample{}, err
 	}
-	r.drain()
+	l.drain()
 	return s, nil
 }
 
 // schedule is what is timed. In a profile it is told apart from the rest by the
 // label scheduler.
-func (r *rig) schedule(n int, limit time.Duration) sample {
+func (l *loop) schedule(n int, limit time.Duration) sample {
 	var s sample
-	pprof.Do(r.ctx, pprof.Labels("scheduler", r.who.Name), func(context.Context) {
+	pprof.Do(l.Ctx, pprof.Labels("scheduler", l.Who.Name), func(context.Context) {
 		start := time.Now()
-		for s.pods < n && r.failed == nil {
-			r.sched.ScheduleOne(r.ctx)
+		for s.pods < n && l.failed == nil {
+			l.Sched.ScheduleOne(l.Ctx)
 			s.pods++
 			if limit > 0 && time.Since(start) > limit {
 				break
@@ -97,11 +99,11 @@ func (r *rig) schedule(n int, limit time.Duration) sample {
 
 // bound waits for the binding of n pods that were scheduled. There must be no other,
 // and none that was refused.
-func (r *rig) bound(n int) ([]binding, error) {
-	if r.failed != nil {
-		return nil, r.failed
+func (l *loop) bound(n int) ([]rig.Binding, error) {
+	if l.failed != nil {
+		return nil, l.failed
 	}
-	bound := r.binder.wait(n)
+	bound := l.Rig.Bound(n)
 	if len(bound) != n {
 		return nil, fmt.Errorf("%d pods were bound and %d scheduled", len(bound), n)
 	}
@@ -115,29 +117,28 @@ type gangSample struct {
 }
 
 // measureGang schedules one gang of pods of 8 GPUs, and removes it.
-func measureGang(r *rig, size int) (gangSample, error) {
+func measureGang(l *loop, size int) (gangSample, error) {
 	group, pods := gang("gang", size)
-	if err := r.queueGang(group, pods); err != nil {
+	if err := l.queueGang(group, pods); err != nil {
 		return gangSample{}, err
 	}
 	before, err := algorithmTime()
 	if err != nil {
 		return gangSample{}, err
 	}
-	s := r.schedule(1, 0)
+	s := l.schedule(1, 0)
 	after, err := algorithmTime()
 	if err != nil {
 		return gangSample{}, err
 	}
-	bound, err := r.bound(size)
+	bound, err := l.bound(size)
 	if err != nil {
 		return gangSample{}, err
 	}
-	if err := r.remove(bound); err != nil {
+	if err := l.remove(bound); err != nil {
 		return gangSample{}, err
 	}
-	r.removeGang(group)
-	return gangSample{algorithm: after - before, cycle: s.took}, r.refresh()
+	return gangSample{algorithm: after - before, cycle: s.took}, l.removeGang(group)
 }
 
 // algorithmTime returns the time that was spent on looking for places for gangs, as

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -9,12 +8,12 @@ import (
 	"strconv"
 	"time"
 
-	"k8s.io/klog/v2"
+	corev1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
-	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	"github.com/berth-dev/berth/bench/report"
+	"github.com/berth-dev/berth/bench/rig"
 	"github.com/berth-dev/berth/bench/schedulers"
 )
 
@@ -41,10 +40,10 @@ type packer struct {
 // world is a random history of pods that come and go, the same for the same seed
 // whoever schedules. Who finds no place for a pod goes without it.
 type world struct {
-	*rig
+	*loop
 	random *rand.Rand
 	// running are the pods that came and have not gone, whether placed or not.
-	running []binding
+	running []rig.Binding
 	asked   int
 	placed  int
 	refused bool
@@ -63,12 +62,12 @@ func quality(seeds, nodes int) ([]report.QualityRow, error) {
 				return nil, err
 			}
 			if err := w.live(); err != nil {
-				w.stop()
+				w.Stop()
 				return nil, fmt.Errorf("packing with %s, seed %d: %w", name, seed, err)
 			}
 			free[name] = append(free[name], w.freeNodes())
 			placed[name] += w.placed
-			w.stop()
+			w.Stop()
 		}
 		fmt.Fprintf(os.Stderr, "packing %d/%d  %d nodes, wholly free at the end:", seed+1, seeds, nodes)
 		for _, p := range packers {
@@ -92,7 +91,7 @@ func quality(seeds, nodes int) ([]report.QualityRow, error) {
 }
 
 func newWorld(p packer, nodes int, seed uint64) (*world, error) {
-	r, err := newRig(p.scheduler, nodes, 0, func(profile *schedulerconfig.KubeSchedulerProfile) {
+	l, err := newLoop(setup{scheduler: p.scheduler, nodes: nodes}, func(profile *schedulerconfig.KubeSchedulerProfile) {
 		if p.everyNode {
 			all := int32(100)
 			profile.PercentageOfNodesToScore = &all
@@ -101,20 +100,19 @@ func newWorld(p packer, nodes int, seed uint64) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &world{rig: r, random: rand.New(rand.NewPCG(seed, 2))}
-	r.sched.FailureHandler = func(_ context.Context, _ framework.Framework, info *framework.QueuedPodInfo, status *fwk.Status, _ *fwk.NominatingInfo, _ time.Time) {
-		r.sched.SchedulingQueue.Done(info.Pod.UID)
+	w := &world{loop: l, random: rand.New(rand.NewPCG(seed, 2))}
+	l.OnFailure(func(pod *corev1.Pod, status *fwk.Status) {
 		w.refused = true
 		if !status.IsRejected() {
-			r.failed = fmt.Errorf("scheduling pod %q: %w", info.Pod.Name, status.AsError())
+			l.failed = fmt.Errorf("scheduling pod %q: %w", pod.Name, status.AsError())
 		}
-	}
+	})
 	return w, nil
 }
 
 // live fills the cluster, and then lets a random pod go for each that comes.
 func (w *world) live() error {
-	total := w.nodes * gpusPerNode
+	total := w.nodes * rig.GPUsPerNode
 	for w.asked < int(qualityFill*float64(total)) {
 		if err := w.come(); err != nil {
 			return err
@@ -137,20 +135,20 @@ func (w *world) live() error {
 func (w *world) come() error {
 	gpus := []int{1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 4, 4, 4, 4, 8, 8, 8}[w.random.IntN(20)]
 	w.made++
-	p := pod("pod-"+strconv.Itoa(w.made), gpus)
+	p := rig.Pod("pod-"+strconv.Itoa(w.made), gpus)
 	w.asked += gpus
 	w.refused = false
-	w.sched.SchedulingQueue.Add(w.ctx, p)
-	w.sched.ScheduleOne(w.ctx)
+	w.Sched.SchedulingQueue.Add(w.Ctx, p)
+	w.Sched.ScheduleOne(w.Ctx)
 	if w.failed != nil {
 		return w.failed
 	}
 	if w.refused {
-		w.running = append(w.running, binding{pod: p})
+		w.running = append(w.running, rig.Binding{Pod: p})
 		return nil
 	}
 	w.placed++
-	w.running = append(w.running, w.binder.wait(1)...)
+	w.running = append(w.running, w.Bound(1)...)
 	return nil
 }
 
@@ -159,20 +157,17 @@ func (w *world) leave() error {
 	at := w.random.IntN(len(w.running))
 	gone := w.running[at]
 	w.running = slices.Delete(w.running, at, at+1)
-	w.asked -= gpusOf(gone.pod)
-	if gone.node == "" {
+	w.asked -= rig.GPUs(gone.Pod)
+	if gone.Node == "" {
 		return nil
 	}
-	if err := w.sched.Cache.RemoveAssumedPod(klog.Background(), gone.pod); err != nil {
-		return fmt.Errorf("removing pod %q: %w", gone.pod.Name, err)
-	}
-	return nil
+	return w.Remove(gone)
 }
 
 // freeNodes counts the nodes without pods.
 func (w *world) freeNodes() int {
 	free := 0
-	for _, node := range w.sched.Cache.Dump().Nodes {
+	for _, node := range w.Sched.Cache.Dump().Nodes {
 		if len(node.Pods) == 0 {
 			free++
 		}

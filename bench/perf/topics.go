@@ -35,20 +35,26 @@ type topic struct {
 	name, what string
 	// gpus is what a measured pod asks for; "mix" is 1, 2, 4 or 8 by turns.
 	gpus string
-	// level is the label of the domain that a gang must be in, if any.
-	level string
-	full  sizes
-	small sizes
-	who   []string
+	// level is the label of the domain that a gang must be in, if any. segment pods in a
+	// row must be in one of segmentLevel, if it is not 0; upstream knows no segments.
+	level        string
+	segment      int
+	segmentLevel string
+	full         sizes
+	small        sizes
+	who          []string
 	// few says who gets fewer pods to place, and has a part in the first round alone: it
 	// would take many minutes otherwise.
 	few map[string]int
 }
 
-// Nodes have 8 GPUs and are in racks of 32: see objects/node.yaml.
+// Nodes have 8 GPUs and are in racks of 32, with a leaf switch each, and in blocks of
+// 1,024: see objects/node.yaml.
 const (
 	gpusPerNode = 8
 	rack        = "berth.dev/rack"
+	block       = "network.topology.nvidia.com/block"
+	leaf        = "network.topology.nvidia.com/leaf"
 )
 
 var (
@@ -81,6 +87,15 @@ var topics = []topic{
 	{
 		name: "gangs-rack", what: "gangs of 16 pods of 8 GPUs, each in one rack of 32 nodes", gpus: "8", who: []string{schedulers.Upstream, schedulers.Berth}, level: rack,
 		full: sizes{nodes: 2500, pods: 64 * 16, gang: 16}, small: sizes{nodes: 64, pods: 48, gang: 16},
+	},
+	{
+		name: "gangs-segments", what: "gangs of 64 pods of 8 GPUs, each in one block of 1,024 nodes, 16 in a row in one rack of 32", gpus: "8", who: []string{schedulers.Upstream, schedulers.Berth},
+		level: block, segment: 16, segmentLevel: leaf,
+		full: sizes{nodes: 2500, pods: 16 * 64, gang: 64}, small: sizes{nodes: 64, pods: 64, gang: 32},
+	},
+	{
+		name: "gangs-block", what: "gangs of 1,000 pods of 8 GPUs, each in one block of 1,024 nodes", gpus: "8", who: []string{schedulers.Upstream, schedulers.Berth}, level: block,
+		full: sizes{nodes: 2500, pods: 2 * 1000, gang: 1000}, small: sizes{nodes: 64, pods: 60, gang: 30},
 	},
 	{
 		name: "churn", what: "pods of one GPU on a cluster that is over 90 % full, while 50 others a second leave", gpus: "1", who: packers,

@@ -100,7 +100,7 @@ func (w *writer) operations(t topic, n sizes) []op {
 	if n.gang > 0 {
 		ops = append(ops, op{
 			"opcode": "createPodGroups", "namespace": measured, "count": n.pods / n.gang,
-			"templatePath": w.object("podgroup.yaml", "podgroup", map[string]any{"Size": n.gang, "Level": t.level}),
+			"templatePath": w.object("podgroup.yaml", "podgroup", map[string]any{"Size": n.gang, "Level": t.level, "Segment": t.segment, "SegmentLevel": t.segmentLevel}),
 		})
 	}
 	ops = append(ops, op{"opcode": "startCollectingMetrics", "name": t.name, "namespaces": []string{measured}},

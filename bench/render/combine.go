@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -20,13 +21,23 @@ func (o *options) combine(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if !hasPerf && !hasCycle {
-		return fmt.Errorf("--in=%s: there is neither perf.json nor cycle.json: run make bench or make bench-cycle first", o.in)
+	topology, hasTopology, err := readIfThere(filepath.Join(o.in, "topology.json"))
+	if err != nil {
+		return err
 	}
-	if a, b := perf.Environment.Commit, cycle.Environment.Commit; hasPerf && hasCycle && a != b {
-		fmt.Fprintf(out, "beware: perf.json is of commit %q and cycle.json of %q; the report says the first\n", a, b)
+	if !hasPerf && !hasCycle && !hasTopology {
+		return fmt.Errorf("--in=%s: there is neither perf.json nor cycle.json nor topology.json: run make bench, make bench-cycle or make bench-topology first", o.in)
 	}
-	all := merge(perf, cycle)
+	all := merge(perf, cycle, topology)
+	for _, part := range []struct {
+		name  string
+		there bool
+		of    report.Report
+	}{{"perf.json", hasPerf, perf}, {"cycle.json", hasCycle, cycle}, {"topology.json", hasTopology, topology}} {
+		if commit := part.of.Environment.Commit; part.there && commit != all.Environment.Commit {
+			fmt.Fprintf(out, "beware: %s is of commit %q; the report says %q\n", part.name, commit, all.Environment.Commit)
+		}
+	}
 	data, page := filepath.Join(o.out, "report.json"), filepath.Join(o.out, "report.html")
 	if err := all.Write(data); err != nil {
 		return err
@@ -39,14 +50,14 @@ func (o *options) combine(out io.Writer) error {
 	return nil
 }
 
-// merge takes whole runs from perf and what is measured without an API server from
-// cycle. The environment is that of perf, if it says one.
-func merge(perf, cycle report.Report) report.Report {
-	all := report.Report{Environment: perf.Environment, Perf: perf.Perf, Cycles: cycle.Cycles, Gangs: cycle.Gangs, Quality: cycle.Quality}
-	if all.Environment == (report.Environment{}) {
-		all.Environment = cycle.Environment
+// merge takes from each what it measures. The environment is that of the first that says
+// one.
+func merge(perf, cycle, topology report.Report) report.Report {
+	return report.Report{
+		Environment: cmp.Or(perf.Environment, cycle.Environment, topology.Environment),
+		Perf:        perf.Perf, Cycles: cycle.Cycles, Gangs: cycle.Gangs, Links: cycle.Links, Quality: cycle.Quality,
+		Topology: topology.Topology,
 	}
-	return all
 }
 
 func readIfThere(path string) (r report.Report, there bool, err error) {

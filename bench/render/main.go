@@ -17,14 +17,15 @@ with plots, which opens in any browser and needs no other file.
 
 It reads, from the directory --in,
 
-  perf.json   what bench/perf writes: whole runs against an API server
-  cycle.json  what bench/cycle writes: scheduling cycles without one
+  perf.json      what bench/perf writes: whole runs against an API server
+  cycle.json     what bench/cycle writes: scheduling cycles without one
+  topology.json  what bench/topology writes: what it is worth to know how GPUs are linked
 
-Either may be missing: a report of a part is a report.
+Any may be missing: a report of a part is a report.
 
 With --readme it fills the tables of a README from a report instead, and writes nothing
 else. They stand between the lines <!-- tables: NAME --> and <!-- /tables -->, for the
-names perf, cycle, gangs and quality. With --check as well it writes nothing at all, and
+names perf, cycle, gangs, links, quality and topology. With --check as well it writes nothing at all, and
 fails if the tables are not those of the report.`
 
 // options are the flags.
@@ -67,7 +68,7 @@ func command() *cobra.Command {
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&o.in, "in", "bench/out", "Directory with the results, perf.json and cycle.json.")
+	fs.StringVar(&o.in, "in", "bench/out", "Directory with the results, perf.json, cycle.json and topology.json.")
 	fs.StringVar(&o.out, "out", "bench/out", "Directory where report.json and report.html are written.")
 	fs.StringVar(&o.report, "report", "", "Report that the tables of --readme are from.")
 	fs.StringVar(&o.readme, "readme", "", "README whose tables are filled.")

@@ -19,7 +19,12 @@ const (
 	cycleJSON = `{
 		"cycle": [{"scheduler": "floor", "nodes": 2500, "fill": "empty", "ns_per_pod": 50000, "runs": 3}],
 		"gangs": [{"scheduler": "berth", "nodes": 2500, "pods": 1000, "ms_per_gang": 30, "runs": 3, "ms_per_cycle": 40}],
-		"quality": [{"scheduler": "berth", "nodes": 500, "seeds": 20, "free_nodes": 31.5, "at_least": 19, "placed": 4000}]
+		"quality": [{"scheduler": "berth", "nodes": 500, "seeds": 20, "free_nodes": 31.5, "at_least": 19, "placed": 4000}],
+		"links": [{"machine": "hgx-h100", "nodes": 2500, "fill": "half", "ns_without": 50000, "ns_with": 52000, "ratio": 1.04, "pairs": 10}]
+	}`
+	topologyJSON = `{
+		"environment": {"cpus": 8},
+		"topology": [{"contestant": "berth-exact", "load": 70, "nodes": 16, "seeds": 5, "jobs": 100, "of_ideal": 0.875}]
 	}`
 	emptyReadme = `# Benchmarks
 <!-- tables: perf -->
@@ -28,7 +33,11 @@ const (
 <!-- /tables -->
 <!-- tables: gangs -->
 <!-- /tables -->
+<!-- tables: links -->
+<!-- /tables -->
 <!-- tables: quality -->
+<!-- /tables -->
+<!-- tables: topology -->
 <!-- /tables -->
 `
 )
@@ -71,6 +80,8 @@ func TestCombine(t *testing.T) {
 	cycles := []report.CycleRow{{Scheduler: "floor", Nodes: 2500, Fill: "empty", NsPerPod: 50_000, Runs: 3}}
 	gangs := []report.GangCycleRow{{Scheduler: "berth", Nodes: 2500, Pods: 1000, MsPerGang: 30, MsPerCycle: 40, Runs: 3}}
 	quality := []report.QualityRow{{Scheduler: "berth", Nodes: 500, Seeds: 20, FreeNodes: 31.5, AtLeast: 19, Placed: 4000}}
+	links := []report.LinkRow{{Machine: "hgx-h100", Nodes: 2500, Fill: "half", NsWithout: 50_000, NsWith: 52_000, Ratio: 1.04, Pairs: 10}}
+	topology := []report.TopologyRow{{Contestant: "berth-exact", Load: 70, Nodes: 16, Seeds: 5, Jobs: 100, OfIdeal: 0.875}}
 	tests := []struct {
 		name  string
 		files map[string]string
@@ -78,9 +89,9 @@ func TestCombine(t *testing.T) {
 		page  []string
 	}{
 		{
-			"both", map[string]string{"perf.json": perfJSON, "cycle.json": cycleJSON},
-			report.Report{Environment: environment, Perf: perf, Cycles: cycles, Gangs: gangs, Quality: quality},
-			[]string{"gpu-single", "Empty cluster", "19 of 20 seeds"},
+			"all", map[string]string{"perf.json": perfJSON, "cycle.json": cycleJSON, "topology.json": topologyJSON},
+			report.Report{Environment: environment, Perf: perf, Cycles: cycles, Gangs: gangs, Links: links, Quality: quality, Topology: topology},
+			[]string{"gpu-single", "Empty cluster", "19 of 20 seeds", "1.040", "0.875"},
 		},
 		{
 			"only perf", map[string]string{"perf.json": perfJSON},
@@ -88,7 +99,11 @@ func TestCombine(t *testing.T) {
 		},
 		{
 			"only cycle", map[string]string{"cycle.json": cycleJSON},
-			report.Report{Perf: []report.PerfRow{}, Cycles: cycles, Gangs: gangs, Quality: quality}, []string{"Empty cluster"},
+			report.Report{Perf: []report.PerfRow{}, Cycles: cycles, Gangs: gangs, Links: links, Quality: quality}, []string{"Empty cluster"},
+		},
+		{
+			"only topology", map[string]string{"topology.json": topologyJSON},
+			report.Report{Environment: report.Environment{CPUs: 8}, Perf: []report.PerfRow{}, Topology: topology}, []string{"berth-exact"},
 		},
 		{
 			"only cycle, which says where it ran", map[string]string{"cycle.json": `{"environment": {"cpus": 4}}`},
@@ -165,7 +180,7 @@ func TestErrors(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"no results", []string{"--in", nothing, "--out", nothing}, "neither perf.json nor cycle.json"},
+		{"no results", []string{"--in", nothing, "--out", nothing}, "neither perf.json nor cycle.json nor topology.json"},
 		{"broken results", []string{"--in", results, "--out", nothing}, "cycle.json"},
 		{"report without README", []string{"--report", at("perf.json")}, "--readme whose tables"},
 		{"README without report", []string{"--readme", at("README.md")}, "--report that its tables"},

@@ -28,6 +28,27 @@ type GangCycleRow struct {
 	Spread     float64 `json:"spread"`
 }
 
+// LinkRow says what a cycle costs more where it is known how the devices of nodes are
+// linked: berth-topology beside berth, in turn.
+type LinkRow struct {
+	// Machine is the model of every node.
+	Machine string `json:"machine"`
+	Nodes   int    `json:"nodes"`
+	Fill    string `json:"fill"`
+	// Gang is how many pods the gang has whose search is timed; 0 for the cycle of one
+	// pod.
+	Gang int `json:"gang,omitempty"`
+	// NsWithout and NsWith are times, medians over all pairs.
+	NsWithout float64 `json:"ns_without"`
+	NsWith    float64 `json:"ns_with"`
+	// Ratio is the median of with over without, of two that were measured one after the
+	// other. Lower and Upper are the quartiles.
+	Ratio float64 `json:"ratio"`
+	Lower float64 `json:"lower_quartile"`
+	Upper float64 `json:"upper_quartile"`
+	Pairs int     `json:"pairs"`
+}
+
 // Cycles are all rows of one run of the cycle benchmark.
 type Cycles struct {
 	Cycles []CycleRow     `json:"cycle"`

@@ -21,6 +21,12 @@ func GangTable(rows []GangCycleRow) string { return gangTable(rows, false).markd
 // QualityTable renders rows as PerfTable does.
 func QualityTable(rows []QualityRow) string { return qualityTable(rows).markdown() }
 
+// LinkTable renders rows as PerfTable does.
+func LinkTable(rows []LinkRow) string { return linkTable(rows).markdown() }
+
+// TopologyTable renders rows as PerfTable does.
+func TopologyTable(rows []TopologyRow) string { return topologyTable(rows).markdown() }
+
 // markdown pads the cells, so that the table can be read as text too.
 func (t table) markdown() string {
 	if len(t.Rows) == 0 {
@@ -103,14 +109,16 @@ func Fill(text, name, table string) (string, error) {
 	return text[:start] + "\n" + table + closing + after, nil
 }
 
-// FillTables fills the places of the tables perf, cycle, gangs and quality, as Fill
-// does. All of them must be there, and no others.
+// FillTables fills the places of the tables perf, cycle, gangs, links, quality and
+// topology, as Fill does. All of them must be there, and no others.
 func (r Report) FillTables(text string) (string, error) {
 	tables := []struct{ name, text string }{
 		{"perf", PerfTable(r.Perf)},
 		{"cycle", CycleTable(r.Cycles)},
 		{"gangs", GangTable(r.Gangs)},
+		{"links", LinkTable(r.Links)},
 		{"quality", QualityTable(r.Quality)},
+		{"topology", TopologyTable(r.Topology)},
 	}
 	var names []string
 	for _, t := range tables {

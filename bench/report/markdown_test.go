@@ -46,7 +46,19 @@ func TestTables(t *testing.T) {
 |   500 | upstream-pack |     4,000.0 |              31.2 |           20 of 20 seeds |
 |   500 | berth         |     4,001.5 |              33.5 |           18 of 20 seeds |
 `},
-		{"no rows", PerfTable(nil) + CycleTable(nil) + GangTable(nil) + QualityTable(nil), "\n"},
+		{"links", LinkTable(r.Links), `
+| machine  | fill  | nodes | what          | µs without |  µs with | with over without |       quartiles | pairs |
+| -------- | ----- | ----: | ------------- | ---------: | -------: | ----------------: | --------------: | ----: |
+| hgx-h100 | half  | 2,500 | one pod       |       40.0 |     42.0 |             1.050 | 0.900 and 1.200 |   200 |
+| hgx-h100 | empty | 2,500 | gang of 1,000 |   30,000.0 | 32,100.0 |             1.070 | 1.000 and 1.125 |    10 |
+`},
+		{"topology", TopologyTable(r.Topology), `
+| load | contestant | of ideal bandwidth | least and greatest seed | jobs on PCIe | foreseen | GPUs in use | wait |
+| ---: | ---------- | -----------------: | ----------------------: | -----------: | -------: | ----------: | ---: |
+| 70 % | upstream   |              0.840 |         0.820 and 0.860 |       17.5 % |        - |        69 % | 0.12 |
+| 70 % | berth      |              0.995 |         0.990 and 1.000 |        0.5 % |     98 % |        70 % | 0.02 |
+`},
+		{"no rows", PerfTable(nil) + CycleTable(nil) + GangTable(nil) + QualityTable(nil) + LinkTable(nil) + TopologyTable(nil), "\n"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -94,9 +106,9 @@ func TestFillTables(t *testing.T) {
 	tests := []struct {
 		name, text, wrong string
 	}{
-		{"all", place("quality", "gangs", "cycle", "perf"), ""},
-		{"one missing", place("perf", "cycle", "quality"), `table "gangs"`},
-		{"one that there is not", place("perf", "cycle", "gangs", "quality", "speed"), `table "speed"`},
+		{"all", place("topology", "quality", "links", "gangs", "cycle", "perf"), ""},
+		{"one missing", place("perf", "cycle", "links", "quality", "topology"), `table "gangs"`},
+		{"one that there is not", place("perf", "cycle", "gangs", "links", "quality", "topology", "speed"), `table "speed"`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -105,7 +117,7 @@ func TestFillTables(t *testing.T) {
 			if err != nil {
 				return
 			}
-			for _, want := range []string{"| gpu-single |", "| empty |", "| pods of the gang |", "20 of 20 seeds"} {
+			for _, want := range []string{"| gpu-single |", "| empty |", "| pods of the gang |", "20 of 20 seeds", "| gang of 1,000 |", "0.820 and 0.860"} {
 				if !strings.Contains(got, want) {
 					t.Errorf("no %q in:\n%s", want, got)
 				}

@@ -29,6 +29,8 @@ var known = []legend{
 	{"upstream", 2, "kube-scheduler as it is shipped"},
 	{"null", 3, "a scheduler that takes a node without looking: what the harness itself can do"},
 	{"floor", 4, "Berth's plugins on one node that is not looked for: what the framework itself costs"},
+	{"berth-topology", 5, "berth, told of every node how its GPUs are linked"},
+	{"berth-exact", 6, "berth, with jobs that get the GPUs that it takes for them"},
 }
 
 // legend says what a colour stands for.
@@ -40,15 +42,15 @@ type legend struct {
 
 // pageData is what page.html.tmpl is filled with.
 type pageData struct {
-	Facts   []fact
-	Heads   []fact // ratios of the subject, by topic
-	Legend  []legend
-	Bars    []barPlot
-	Lines   []linePlot
-	Perf    pageTable
-	Cycles  pageTable
-	Gangs   pageTable
-	Quality pageTable
+	Facts                    []fact
+	Heads                    []fact // ratios of the subject, by topic
+	Legend                   []legend
+	Bars                     []barPlot
+	Lines                    []linePlot
+	Perf                     pageTable
+	Cycles                   pageTable
+	Gangs                    pageTable
+	Links, Quality, Topology pageTable
 }
 
 // fact is something with a name.
@@ -77,6 +79,7 @@ func (r Report) Page() ([]byte, error) {
 		Lines: plotLines(r.Cycles, slots),
 		Perf:  coloured(perfTable(r.Perf, true), slots), Cycles: coloured(cycleTable(r.Cycles, true), slots),
 		Gangs: coloured(gangTable(r.Gangs, true), slots), Quality: coloured(qualityTable(r.Quality), slots),
+		Links: coloured(linkTable(r.Links), slots), Topology: coloured(topologyTable(r.Topology), slots),
 	}
 	for _, rows := range byTopic(r.Perf) {
 		title := fmt.Sprintf("%s, %s pods on %s nodes", rows[0].Topic, count(rows[0].Pods), count(rows[0].Nodes))
@@ -113,6 +116,9 @@ func (r Report) legend() []legend {
 	}
 	for _, row := range r.Quality {
 		names = append(names, row.Scheduler)
+	}
+	for _, row := range r.Topology {
+		names = append(names, row.Contestant)
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)

@@ -58,13 +58,13 @@ func TestPageIsWellFormed(t *testing.T) {
 	counts := elements(t, page)
 	r := whole()
 	want := map[string]int{
-		"svg":      3,                                        // a topic and two fills
-		"polyline": 6,                                        // three schedulers, twice
-		"circle":   len(r.Cycles),                            //
-		"path":     len(r.Perf),                              // whiskers
-		"rect":     len(r.Perf) + 6,                          // bars, and the colours beside the names of lines
-		"table":    4,                                        //
-		"tr":       4 + 4 + len(r.Cycles) + len(r.Gangs) + 2, // with four heads
+		"svg":      3,                                                                                      // a topic and two fills
+		"polyline": 6,                                                                                      // three schedulers, twice
+		"circle":   len(r.Cycles),                                                                          //
+		"path":     len(r.Perf),                                                                            // whiskers
+		"rect":     len(r.Perf) + 6,                                                                        // bars, and the colours beside the names of lines
+		"table":    6,                                                                                      //
+		"tr":       6 + 4 + len(r.Cycles) + len(r.Gangs) + len(r.Links) + len(r.Quality) + len(r.Topology), // with six heads
 	}
 	got := map[string]int{}
 	for name := range want {
@@ -123,16 +123,17 @@ func TestPageOfParts(t *testing.T) {
 
 func TestLegend(t *testing.T) {
 	r := Report{
-		Perf:    []PerfRow{{Scheduler: "null"}, {Scheduler: "zeta"}, {Scheduler: "berth"}},
-		Cycles:  []CycleRow{{Scheduler: "alpha"}, {Scheduler: "berth"}},
-		Gangs:   []GangCycleRow{{Scheduler: "beta"}},
-		Quality: []QualityRow{{Scheduler: "gamma"}},
+		Perf:     []PerfRow{{Scheduler: "null"}, {Scheduler: "zeta"}, {Scheduler: "berth"}},
+		Cycles:   []CycleRow{{Scheduler: "alpha"}, {Scheduler: "berth"}},
+		Gangs:    []GangCycleRow{{Scheduler: "beta"}},
+		Quality:  []QualityRow{{Scheduler: "gamma"}},
+		Topology: []TopologyRow{{Contestant: "berth-exact"}},
 	}
 	var got []string
 	for _, l := range r.legend() {
 		got = append(got, fmt.Sprintf("%s %d", l.Scheduler, l.Slot))
 	}
-	want := []string{"berth 0", "null 3", "alpha 5", "beta 6", "gamma 7", "zeta 5"}
+	want := []string{"berth 0", "null 3", "berth-exact 6", "alpha 7", "beta 7", "gamma 7", "zeta 7"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

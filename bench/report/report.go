@@ -13,7 +13,9 @@ type Report struct {
 	Perf        []PerfRow      `json:"rows"`
 	Cycles      []CycleRow     `json:"cycle,omitempty"`
 	Gangs       []GangCycleRow `json:"gangs,omitempty"`
+	Links       []LinkRow      `json:"links,omitempty"`
 	Quality     []QualityRow   `json:"quality,omitempty"`
+	Topology    []TopologyRow  `json:"topology,omitempty"`
 }
 
 // Environment is the machine and the code of a run.

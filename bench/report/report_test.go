@@ -44,6 +44,14 @@ func whole() Report {
 		{Scheduler: "upstream-pack", Nodes: 2500, Pods: 1000, MsPerGang: 1500, MsPerCycle: 2000, Runs: 3, Spread: 0.1},
 		{Scheduler: "berth", Nodes: 2500, Pods: 1000, MsPerGang: 30, MsPerCycle: 800, Runs: 3, Spread: 0.2},
 	}
+	r.Links = []LinkRow{
+		{Machine: "hgx-h100", Nodes: 2500, Fill: "half", NsWithout: 40_000, NsWith: 42_000, Ratio: 1.05, Lower: 0.9, Upper: 1.2, Pairs: 200},
+		{Machine: "hgx-h100", Nodes: 2500, Fill: "empty", Gang: 1000, NsWithout: 3e7, NsWith: 3.21e7, Ratio: 1.07, Lower: 1, Upper: 1.125, Pairs: 10},
+	}
+	r.Topology = []TopologyRow{
+		{Contestant: "upstream", Load: 70, Nodes: 16, Seeds: 5, Jobs: 1000, OfIdeal: 0.84, Least: 0.82, Greatest: 0.86, Ringless: 0.175, InUse: 0.69, Waited: 0.125},
+		{Contestant: "berth", Load: 70, Nodes: 16, Seeds: 5, Jobs: 1000, OfIdeal: 0.995, Least: 0.99, Greatest: 1, Ringless: 0.005, InUse: 0.7, Waited: 0.02, Foreseen: new(0.98)},
+	}
 	return r
 }
 
@@ -69,6 +77,8 @@ func TestNames(t *testing.T) {
 		Environment: Environment{Date: "d", Go: "g", Kubernetes: "k", Commit: "c", CPU: "u", CPUs: 1, MemoryGiB: 2},
 		Perf:        []PerfRow{{Topic: "t", Scheduler: "s", RatioToNull: new(0.5)}},
 		Quality:     []QualityRow{{Scheduler: "s", Nodes: 1, Seeds: 2, FreeNodes: 3, AtLeast: 4, Placed: 5}},
+		Links:       []LinkRow{{Machine: "m", Nodes: 1, Fill: "f", NsWithout: 2, NsWith: 3, Ratio: 4, Lower: 5, Upper: 6, Pairs: 7}},
+		Topology:    []TopologyRow{{Contestant: "c", Load: 1, Nodes: 2, Seeds: 3, Jobs: 4, OfIdeal: 5, Least: 6, Greatest: 7, Ringless: 8, InUse: 9, Waited: 10}},
 	}
 	if err := r.Write(path); err != nil {
 		t.Fatal(err)
@@ -104,6 +114,19 @@ func TestNames(t *testing.T) {
       "spread": 0
     }
   ],
+  "links": [
+    {
+      "machine": "m",
+      "nodes": 1,
+      "fill": "f",
+      "ns_without": 2,
+      "ns_with": 3,
+      "ratio": 4,
+      "lower_quartile": 5,
+      "upper_quartile": 6,
+      "pairs": 7
+    }
+  ],
   "quality": [
     {
       "scheduler": "s",
@@ -112,6 +135,21 @@ func TestNames(t *testing.T) {
       "free_nodes": 3,
       "at_least": 4,
       "placed": 5
+    }
+  ],
+  "topology": [
+    {
+      "contestant": "c",
+      "load": 1,
+      "nodes": 2,
+      "seeds": 3,
+      "jobs": 4,
+      "of_ideal": 5,
+      "least": 6,
+      "greatest": 7,
+      "ringless": 8,
+      "in_use": 9,
+      "waited": 10
     }
   ]
 }

@@ -143,3 +143,42 @@ func qualityTable(rows []QualityRow) table {
 		{"at least upstream-pack's", figures, func(r QualityRow) string { return count(r.AtLeast) + " of " + count(r.Seeds) + " seeds" }},
 	})
 }
+
+// linkTable has a row for each cluster, and for each gang on it.
+func linkTable(rows []LinkRow) table {
+	return tabulate(rows, []column[LinkRow]{
+		{"machine", words, func(r LinkRow) string { return r.Machine }},
+		{"fill", words, func(r LinkRow) string { return r.Fill }},
+		{"nodes", figures, func(r LinkRow) string { return count(r.Nodes) }},
+		{"what", words, func(r LinkRow) string {
+			if r.Gang > 0 {
+				return "gang of " + count(r.Gang)
+			}
+			return "one pod"
+		}},
+		{"µs without", figures, func(r LinkRow) string { return number(r.NsWithout/1000, 1) }},
+		{"µs with", figures, func(r LinkRow) string { return number(r.NsWith/1000, 1) }},
+		{"with over without", figures, func(r LinkRow) string { return number(r.Ratio, 3) }},
+		{"quartiles", figures, func(r LinkRow) string { return number(r.Lower, 3) + " and " + number(r.Upper, 3) }},
+		{"pairs", figures, func(r LinkRow) string { return count(r.Pairs) }},
+	})
+}
+
+// topologyTable has a row for each load and contestant.
+func topologyTable(rows []TopologyRow) table {
+	return tabulate(rows, []column[TopologyRow]{
+		{"load", figures, func(r TopologyRow) string { return count(r.Load) + " %" }},
+		{"contestant", scheduler, func(r TopologyRow) string { return r.Contestant }},
+		{"of ideal bandwidth", figures, func(r TopologyRow) string { return number(r.OfIdeal, 3) }},
+		{"least and greatest seed", figures, func(r TopologyRow) string { return number(r.Least, 3) + " and " + number(r.Greatest, 3) }},
+		{"jobs on PCIe", figures, func(r TopologyRow) string { return number(100*r.Ringless, 1) + " %" }},
+		{"foreseen", figures, func(r TopologyRow) string {
+			if r.Foreseen == nil {
+				return none
+			}
+			return percent(*r.Foreseen)
+		}},
+		{"GPUs in use", figures, func(r TopologyRow) string { return percent(r.InUse) }},
+		{"wait", figures, func(r TopologyRow) string { return number(r.Waited, 2) }},
+	})
+}

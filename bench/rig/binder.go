@@ -1,4 +1,4 @@
-package main
+package rig
 
 import (
 	"context"
@@ -19,10 +19,10 @@ func bindNothing(profile *schedulerconfig.KubeSchedulerProfile) {
 	}
 }
 
-// binding is what a Bind plugin is asked for.
-type binding struct {
-	pod  *corev1.Pod
-	node string
+// Binding is what a Bind plugin is asked for.
+type Binding struct {
+	Pod  *corev1.Pod
+	Node string
 }
 
 // noBind is a Bind plugin that does nothing, and keeps what it would have bound. Its
@@ -30,7 +30,7 @@ type binding struct {
 type noBind struct {
 	mu    sync.Mutex
 	more  *sync.Cond
-	bound []binding
+	bound []Binding
 }
 
 var _ fwk.BindPlugin = &noBind{}
@@ -46,19 +46,19 @@ func (*noBind) Name() string { return noBindName }
 func (b *noBind) Bind(_ context.Context, _ fwk.CycleState, p *corev1.Pod, node string) *fwk.Status {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.bound = append(b.bound, binding{p, node})
+	b.bound = append(b.bound, Binding{p, node})
 	b.more.Signal()
 	return nil
 }
 
 // wait waits until n pods were bound since the last call, and returns them.
-func (b *noBind) wait(n int) []binding {
+func (b *noBind) wait(n int) []Binding {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for len(b.bound) < n {
 		b.more.Wait()
 	}
 	out := b.bound
-	b.bound = make([]binding, 0, cap(out))
+	b.bound = make([]Binding, 0, cap(out))
 	return out
 }

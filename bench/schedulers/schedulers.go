@@ -5,6 +5,8 @@
 //	upstream-pack  the same, scoring nodes by MostAllocated on GPUs: what a user
 //	               would pick who wants full nodes
 //	berth          Berth's built-in profile with its fast path
+//	berth-topology the same, told of every node how its GPUs are linked: who makes the
+//	               cluster tells it
 //	floor          the same profile with a node that is picked without looking: what
 //	               the framework itself costs to run its plugins on one node
 //	null           the next node, no plugins but those that a profile must have, and
@@ -35,11 +37,12 @@ import (
 
 // The names of the schedulers.
 const (
-	Upstream     = "upstream"
-	UpstreamPack = "upstream-pack"
-	Berth        = "berth"
-	Floor        = "floor"
-	Null         = "null"
+	Upstream      = "upstream"
+	UpstreamPack  = "upstream-pack"
+	Berth         = "berth"
+	BerthTopology = "berth-topology"
+	Floor         = "floor"
+	Null          = "null"
 )
 
 // GPU is the resource that upstream-pack fills nodes by.
@@ -72,7 +75,7 @@ func New(name string, places Places) (*Scheduler, error) {
 		s.profile = defaultProfile
 	case UpstreamPack:
 		s.profile = packingProfile
-	case Berth:
+	case Berth, BerthTopology:
 		s.path = fastpath.New()
 		path := s.path
 		s.Plugins, s.profile = path.Plugins(), engine.BuiltinProfile
