@@ -1,6 +1,9 @@
 package plan
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/berth-dev/berth/pkg/core/fabric"
 	"github.com/berth-dev/berth/pkg/core/pack"
 )
@@ -46,6 +49,49 @@ type LevelReason struct {
 	Of    Lack
 	// Scattered says that members run in no domain of the level, or in several.
 	Scattered bool
+}
+
+// lacks are the words for what a domain is short of.
+var lacks = map[Lack]string{
+	LackDevices: "GPUs",
+	LackCPU:     "CPU",
+	LackMemory:  "memory",
+	LackNodes:   "nodes that the pods may use, or room in one piece",
+}
+
+// Sentence says why a gang of so many pods has no place, level by level.
+func (r *Reason) Sentence(f *fabric.Fabric, pods int) string {
+	parts := make([]string, 0, len(r.Levels))
+	for _, l := range r.Levels {
+		parts = append(parts, l.Sentence(f, pods))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// Sentence says what came closest.
+func (l LevelReason) Sentence(f *fabric.Fabric, pods int) string {
+	level, where := "the cluster", "it"
+	if l.Level != fabric.NoLevel {
+		level = f.Key(l.Level)
+	}
+	switch {
+	case l.Scattered:
+		return fmt.Sprintf("pods of the gang run in no domain of %s, or in several", level)
+	case l.Closest == fabric.NoDomain && l.Level == fabric.NoLevel:
+		return "the cluster has no nodes"
+	case l.Closest == fabric.NoDomain:
+		return fmt.Sprintf("no node has the label %s", level)
+	case l.Level != fabric.NoLevel:
+		where = fmt.Sprintf("%q", strings.TrimSuffix(f.Domain(l.Closest).Path, "/"))
+		level = "no domain of " + level
+	default:
+		level = "not even the cluster"
+	}
+	short := ""
+	if l.Short > 0 {
+		short = fmt.Sprintf("%d pods ", l.Short)
+	}
+	return fmt.Sprintf("%s holds %d pods: %s comes closest, %sshort of %s", level, pods, where, short, lacks[l.Of])
 }
 
 // settle gives the reason its code: that of the last level, which is the widest.
