@@ -26,7 +26,7 @@ type connection struct {
 }
 
 func (c *connection) addFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&c.kubeconfig, "kubeconfig", "", "kubeconfig for a NODE (default: $KUBECONFIG, else ~/.kube/config, else the service account of a pod)")
+	flags.StringVar(&c.kubeconfig, "kubeconfig", "", "kubeconfig of the cluster to read from (default: $KUBECONFIG, else ~/.kube/config, else the service account of a pod)")
 	flags.StringVar(&c.context, "context", "", "context of the kubeconfig (default: its current one)")
 }
 

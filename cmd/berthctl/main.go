@@ -5,7 +5,10 @@
 //
 // Files: main.go (the command and its status), topo.go (flags and help of "topo"),
 // machine.go (a machine from a file), cluster.go (one from the API), outcome.go (which
-// devices, and what that is worth), json.go and picture.go (two ways to print it).
+// devices, and what that is worth), json.go and picture.go (two ways to print it);
+// snapshot.go (flags and help of "snapshot"), live.go (the objects of a cluster); plan.go
+// (flags and help of "plan"), gang.go (a gang from a file), decide.go (where it goes),
+// table.go (two ways to print that).
 package main
 
 import (
@@ -28,7 +31,7 @@ const (
 )
 
 // errNone says that there is no answer, and that the output has said why.
-var errNone = errors.New("there is no such set of devices")
+var errNone = errors.New("the answer is that there is none")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -68,6 +71,6 @@ none, and 2 if it could not look.`,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
 	}
-	cmd.AddCommand(newTopoCommand(dial))
+	cmd.AddCommand(newTopoCommand(dial), newPlanCommand(dial), newSnapshotCommand(dial))
 	return cmd
 }

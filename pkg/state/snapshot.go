@@ -1,0 +1,266 @@
+package state
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	fwk "k8s.io/kube-scheduler/framework"
+
+	"github.com/berth-dev/berth/pkg/api/v1alpha1"
+	"github.com/berth-dev/berth/pkg/core/cluster"
+	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/core/pack"
+	"github.com/berth-dev/berth/pkg/core/topology"
+	"github.com/berth-dev/berth/pkg/dialect"
+)
+
+// Settings are what a scheduler's configuration says of decisions.
+type Settings struct {
+	Policy pack.Policy
+	// Devices are the resources that are devices.
+	Devices []corev1.ResourceName
+	Picker  topology.Picker
+	Sizes   topology.Sizes
+	// Levels are label keys that are levels beside those of dialect.FabricTrees.
+	Levels []string
+}
+
+// Objects are those of a cluster that a decision rests on.
+type Objects struct {
+	Nodes []*corev1.Node
+	// Pods are those that have a node and have not ended.
+	Pods       []*corev1.Pod
+	Topologies []*v1alpha1.NodeTopology
+}
+
+// SnapshotOf makes a snapshot of objects, with the nodes by name. requests returns what a
+// pod requests, as the scheduler counts it.
+func SnapshotOf(objects Objects, settings Settings, requests func(*corev1.Pod) corev1.ResourceList) (*cluster.Snapshot, error) {
+	devices, err := NewDevices(settings.Devices)
+	if err != nil {
+		return nil, fmt.Errorf("making a snapshot: %w", err)
+	}
+	inventory := NewInventory()
+	inventory.Count(devices)
+	inventory.Pick(settings.Picker, settings.Sizes)
+	for _, t := range sorted(objects.Topologies, func(t *v1alpha1.NodeTopology) string { return t.Name }) {
+		inventory.SetTopology(t)
+	}
+	requested := map[string][]corev1.ResourceList{}
+	for _, pod := range objects.Pods {
+		if pod.Spec.NodeName != "" {
+			inventory.SetPod(pod)
+			requested[pod.Spec.NodeName] = append(requested[pod.Spec.NodeName], requests(pod))
+		}
+	}
+	trees := dialect.FabricTrees()
+	for _, key := range settings.Levels {
+		if !slices.ContainsFunc(trees, func(tree []string) bool { return slices.Contains(tree, key) }) {
+			trees = append(trees, []string{key})
+		}
+	}
+	b := newSnapshotBuilder(settings.Policy, devices, inventory, trees)
+	for _, node := range sorted(objects.Nodes, func(n *corev1.Node) string { return n.Name }) {
+		inventory.SetNode(node)
+		free := devices.left(node.Status.Allocatable, requested[node.Name])
+		view := inventory.view(node.Name)
+		if view.class == 0 || view.kind != free.Kind {
+			view = nodeView{}
+		}
+		free.Mask = view.free
+		b.add(node, free, view.class)
+	}
+	return b.out, nil
+}
+
+// sorted returns objects by name.
+func sorted[T any](objects []T, name func(T) string) []T {
+	out := slices.Clone(objects)
+	slices.SortStableFunc(out, func(a, b T) int { return cmp.Compare(name(a), name(b)) })
+	return out
+}
+
+// Snapshot returns what the index knows, with the nodes by their number. Nodes in fresh
+// are read from there instead, nil for one that is gone; those that have no number yet come
+// last, by name.
+func (ix *Index) Snapshot(policy pack.Policy, fresh map[string]fwk.NodeInfo) *cluster.Snapshot {
+	b := newSnapshotBuilder(policy, ix.devices, ix.inventory, ix.trees)
+	add := func(node *corev1.Node, free pack.Amounts) {
+		b.add(node, free, MachineID(max(slices.Index(ix.classes, free.Class), 0)))
+	}
+	for id, ok := ix.present.Next(0); ok; id, ok = ix.present.Next(id + 1) {
+		node := ix.nodes[id].object
+		if info, read := fresh[node.Name]; !read {
+			free, _ := ix.pack.Free(id)
+			add(node, free)
+		} else if info != nil {
+			add(info.Node(), ix.Free(info))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(fresh)) {
+		if _, known := ix.ids[name]; !known && fresh[name] != nil {
+			add(fresh[name].Node(), ix.Free(fresh[name]))
+		}
+	}
+	return b.out
+}
+
+// snapshotBuilder makes a snapshot, node by node.
+type snapshotBuilder struct {
+	out       *cluster.Snapshot
+	inventory *Inventory
+	// machines are the names of machines, which are those of the order in which nodes
+	// have them.
+	machines map[MachineID]string
+}
+
+func newSnapshotBuilder(policy pack.Policy, devices *Devices, inventory *Inventory, trees [][]string) *snapshotBuilder {
+	out := &cluster.Snapshot{
+		Version: cluster.Version, Policy: cluster.PolicyOf(policy), Sizes: cluster.SizesOf(inventory.sizes),
+		Devices: make([]string, len(devices.kinds)),
+	}
+	for name, kind := range devices.kinds {
+		out.Devices[kind-1] = string(name)
+	}
+	for _, tree := range trees {
+		out.Fabric = append(out.Fabric, slices.Clone(tree))
+	}
+	return &snapshotBuilder{out: out, inventory: inventory, machines: map[MachineID]string{}}
+}
+
+// add adds a node with what it has free and the machine that it is, 0 if that is not known.
+func (b *snapshotBuilder) add(node *corev1.Node, free pack.Amounts, machine MachineID) {
+	within := func(amount int64) int64 { return min(max(amount, -cluster.MaxAmount), cluster.MaxAmount) }
+	n := cluster.Node{
+		Name: node.Name, Devices: free.Devices, CPU: within(free.CPU), Memory: within(free.Memory), Pods: free.Pods, Held: free.Held,
+		Taints: taintsOf(node),
+	}
+	for _, tree := range b.out.Fabric {
+		for _, key := range tree {
+			if value, ok := node.Labels[key]; ok {
+				if n.Labels == nil {
+					n.Labels = map[string]string{}
+				}
+				n.Labels[key] = value
+			}
+		}
+	}
+	if free.Kind != pack.NoDevice {
+		n.Device = b.out.Devices[free.Kind-1]
+	}
+	if machine != 0 {
+		n.Machine, n.Free = b.machine(machine), cluster.FreeOf(free.Mask)
+	}
+	b.out.Nodes = append(b.out.Nodes, n)
+}
+
+// machine returns the name of a machine, and adds it if it is new.
+func (b *snapshotBuilder) machine(id MachineID) string {
+	name, known := b.machines[id]
+	if !known {
+		name = fmt.Sprintf("m%d", len(b.machines)+1)
+		b.machines[id] = name
+		b.inventory.mu.Lock()
+		class := b.inventory.machines[id].classKey
+		b.inventory.mu.Unlock()
+		b.out.Machines = append(b.out.Machines, cluster.MachineOf(name, &class.matrix, class.picker))
+	}
+	return name
+}
+
+// taintsOf returns the taints that keep pods away. A node that is cordoned has one, even
+// where nobody has put it there yet.
+func taintsOf(node *corev1.Node) []cluster.Taint {
+	var out []cluster.Taint
+	missing := node.Spec.Unschedulable
+	for _, t := range node.Spec.Taints {
+		if t.Key != "" && (t.Effect == corev1.TaintEffectNoSchedule || t.Effect == corev1.TaintEffectNoExecute) {
+			out = append(out, cluster.Taint{Key: t.Key, Value: t.Value, Effect: string(t.Effect)})
+			missing = missing && (t.Key != corev1.TaintNodeUnschedulable || t.Effect != corev1.TaintEffectNoSchedule)
+		}
+	}
+	if missing {
+		out = append(out, cluster.Taint{Key: corev1.TaintNodeUnschedulable, Effect: string(corev1.TaintEffectNoSchedule)})
+	}
+	return out
+}
+
+// left returns what is left of allocatable amounts after pods: Free, of lists.
+func (d *Devices) left(allocatable corev1.ResourceList, pods []corev1.ResourceList) pack.Amounts {
+	all := amountsOf(allocatable)
+	free := pack.Amounts{CPU: all.cpu, Memory: all.memory, Pods: narrow(allocatable.Pods().Value() - int64(len(pods))), Held: narrow(int64(len(pods)))}
+	kind, name, devices := d.first(all.scalars)
+	for _, pod := range pods {
+		taken := amountsOf(pod)
+		free.CPU, free.Memory, devices = free.CPU-taken.cpu, free.Memory-taken.memory, devices-taken.scalars[name]
+	}
+	if kind != pack.NoDevice {
+		free.Kind, free.Devices = kind, narrow(devices)
+	}
+	return free
+}
+
+// RequestOfList returns what a pod with these requests asks for.
+func (d *Devices) RequestOfList(requests corev1.ResourceList) pack.Amounts {
+	all := amountsOf(requests)
+	request := pack.Amounts{CPU: all.cpu, Memory: all.memory, Pods: 1}
+	if kind, _, amount := d.first(all.scalars); kind != pack.NoDevice {
+		request.Kind, request.Devices = kind, narrow(amount)
+	}
+	return request
+}
+
+// listed are the amounts of a list, as the scheduler reads them.
+type listed struct {
+	cpu, memory int64
+	scalars     map[corev1.ResourceName]int64
+}
+
+func amountsOf(list corev1.ResourceList) listed {
+	out := listed{cpu: list.Cpu().MilliValue(), memory: list.Memory().Value(), scalars: map[corev1.ResourceName]int64{}}
+	for name, q := range list {
+		switch name {
+		case corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourcePods, corev1.ResourceEphemeralStorage:
+		default:
+			out.scalars[name] = q.Value()
+		}
+	}
+	return out
+}
+
+// MemberOf translates a pod of a gang; false if it is in none.
+func MemberOf(pod *corev1.Pod) (gang.Key, gang.Member, bool) {
+	membership, ok := dialect.Of(pod)
+	if !ok {
+		return gang.Key{}, gang.Member{}, false
+	}
+	return membership.Key, memberOf(pod, membership), true
+}
+
+// Ranks returns the ranks of pods that wait: what they say, or else their place in the
+// order of names, a number in a name by its value: worker-2 comes before worker-10.
+func Ranks(pods []*corev1.Pod) []int {
+	order := make([]int, len(pods))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		x, y := pods[a].Name, pods[b].Name
+		if len(x) != len(y) && strings.TrimRight(x, "0123456789") == strings.TrimRight(y, "0123456789") {
+			return len(x) - len(y)
+		}
+		return strings.Compare(x, y)
+	})
+	ranks := make([]int, len(pods))
+	for i, at := range order {
+		ranks[at] = i
+		if m, ok := dialect.Of(pods[at]); ok && m.Rank >= 0 {
+			ranks[at] = int(m.Rank)
+		}
+	}
+	return ranks
+}
