@@ -40,6 +40,9 @@ const (
 	driftPath = "/debug/berth/drift"
 	// devicesPath is where it is said who holds which devices.
 	devicesPath = "/debug/berth/devices"
+	// snapshotPath is where the inputs of the next decision are, as berthctl plan reads
+	// them; ?profile= names a profile.
+	snapshotPath = "/debug/berth/snapshot"
 
 	serverPatience = 5 * time.Second
 )
@@ -120,6 +123,17 @@ func (e *engine) pages(ctx context.Context, cc *schedulerserverconfig.CompletedC
 		answer(w, r, drift)
 	})
 	pages.HandleFunc(devicesPath, func(w http.ResponseWriter, r *http.Request) { answer(w, r, e.fast.Inventory().Dump()) })
+	pages.HandleFunc(snapshotPath, func(w http.ResponseWriter, r *http.Request) {
+		snapshot, err := e.fast.Snapshot(r.URL.Query().Get("profile"))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusNotFound)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if err := snapshot.Write(w); err != nil {
+			klog.FromContext(r.Context()).V(2).Info("Answering a request failed", "path", r.URL.Path, "err", err)
+		}
+	})
 	return pages
 }
 
