@@ -38,8 +38,8 @@ type (
 )
 
 // Synthetic returns a cluster of nodes with 8 devices each, spread evenly over racks of
-// which 8 make a block. Pods of 1, 2, 4 and 8 devices are on random nodes, and have fill of
-// all devices. The same arguments give the same cluster.
+// which 8 make a block. Pods of 1, 2, 4 and 8 devices have fill of all devices: they were
+// packed, and others between them have ended. The same arguments give the same cluster.
 func Synthetic(nodes int, racks Racks, fill Percent, seed uint64) (*Snapshot, error) {
 	switch {
 	case nodes < 1 || nodes > mostNodes:
@@ -83,59 +83,87 @@ func switchMachine() Machine {
 	return MachineOf("m1", &matrix, topology.DevicePlugin)
 }
 
-// fill takes so many devices, by pods on random nodes: there are as many pods of each size.
+// pod is a pod on a node, with its devices.
+type pod struct {
+	node int
+	set  topology.Mask
+}
+
+// fill takes so many devices. It packs pods onto more of them than that, ends random ones,
+// and packs once more where that were too many.
 func (s *Snapshot) fill(devices int, random *rand.Rand) {
-	// roomy are the nodes that may have room for a pod of a size.
-	sizes := [...]int{1, 2, 4, 8}
-	var roomy [len(sizes)][]int
-	for k := range sizes {
-		for i := range s.Nodes {
-			roomy[k] = append(roomy[k], i)
-		}
+	all := len(s.Nodes) * nodeDevices
+	pods := s.packed(devices+(all-devices)/2, random)
+	taken := 0
+	for _, p := range pods {
+		taken += p.set.Len()
 	}
+	random.Shuffle(len(pods), func(a, b int) { pods[a], pods[b] = pods[b], pods[a] })
+	for ; taken > devices; pods = pods[1:] {
+		s.Nodes[pods[0].node].change(pods[0].set, -1)
+		taken -= pods[0].set.Len()
+	}
+	s.packed(devices-taken, random)
+}
+
+// packed puts pods on the tightest nodes that have room, until they have so many devices:
+// as many pods of each size, where there is room for them.
+func (s *Snapshot) packed(devices int, random *rand.Rand) []pod {
+	sizes := [...]int{1, 2, 4, 8}
+	// byFree are the nodes with so many devices free, in random order.
+	var byFree [nodeDevices + 1][]int
+	for _, i := range random.Perm(len(s.Nodes)) {
+		free := s.Nodes[i].Devices
+		byFree[free] = append(byFree[free], i)
+	}
+	var pods []pod
 	for devices > 0 {
 		k := random.IntN(len(sizes))
-		for k > 0 && sizes[k] > devices {
+		for k >= 0 && (sizes[k] > devices || tightest(&byFree, sizes[k]) > nodeDevices) {
 			k--
 		}
-		n := s.room(&roomy[k], sizes[k], random)
-		for n == nil && k > 0 {
-			k--
-			n = s.room(&roomy[k], sizes[k], random)
+		if k < 0 {
+			return pods
 		}
-		if n == nil {
-			return
-		}
-		n.take(sizes[k], random)
-		devices -= sizes[k]
+		size, free := sizes[k], tightest(&byFree, sizes[k])
+		last := len(byFree[free]) - 1
+		i := byFree[free][last]
+		byFree[free] = byFree[free][:last]
+		byFree[free-size] = append(byFree[free-size], i)
+		pods = append(pods, pod{i, s.Nodes[i].take(size, random)})
+		devices -= size
 	}
+	return pods
 }
 
-// room returns a random node of those that have room for a pod; nil if there is none.
-func (s *Snapshot) room(among *[]int, size int, random *rand.Rand) *Node {
-	for len(*among) > 0 {
-		at := random.IntN(len(*among))
-		if n := &s.Nodes[(*among)[at]]; int(n.Devices) >= size {
-			return n
-		}
-		last := len(*among) - 1
-		(*among)[at] = (*among)[last]
-		*among = (*among)[:last]
+// tightest returns the fewest free devices of a node that has room for a pod, more than a
+// node has if none does.
+func tightest(byFree *[nodeDevices + 1][]int, size int) int {
+	free := size
+	for free <= nodeDevices && len(byFree[free]) == 0 {
+		free++
 	}
-	return nil
+	return free
 }
 
-// take puts a pod on a node. Which of the free devices it has is random: others came and
-// went before it.
-func (n *Node) take(size int, random *rand.Rand) {
-	set := n.free()
+// take puts a pod on a node, and returns its devices: which of the free ones is random, as
+// if others came and went before it.
+func (n *Node) take(size int, random *rand.Rand) (set topology.Mask) {
 	for _, at := range random.Perm(len(n.Free))[:size] {
-		set &^= 1 << n.Free[at]
+		set |= 1 << n.Free[at]
 	}
-	n.Free = FreeOf(set)
-	n.Devices -= int32(size)
-	n.CPU -= int64(size) * deviceCPU
-	n.Memory -= int64(size) * deviceMemory
-	n.Pods--
-	n.Held++
+	n.change(set, 1)
+	return set
+}
+
+// change takes the devices of a pod, and what it has beside them, by 1, and gives them back
+// by -1.
+func (n *Node) change(set topology.Mask, by int) {
+	n.Free = FreeOf(n.free() ^ set)
+	devices := by * set.Len()
+	n.Devices -= int32(devices)
+	n.CPU -= int64(devices) * deviceCPU
+	n.Memory -= int64(devices) * deviceMemory
+	n.Pods -= int32(by)
+	n.Held += int32(by)
 }
