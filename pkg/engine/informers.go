@@ -79,8 +79,8 @@ func groupTransform(ours func(string) bool) cache.TransformFunc {
 	}
 }
 
-// regroupingInformer hands a pod that changed its group to its handler as one pod
-// that went and another that came: the scheduler takes a pod's group for immutable,
+// regroupingInformer hands a pod that changed its group, or was replaced by another of
+// its name, to its handler as one pod that went and another that came: the scheduler takes a pod's group for immutable,
 // as the native field is, and labels are not. After the handler, the feed gets the
 // pod; so a gang that the feed finds complete is in the scheduling queue.
 type regroupingInformer struct {

@@ -161,7 +161,7 @@ func TestRegroupingHandler(t *testing.T) {
 		{"no longer grouped", func(h cache.ResourceEventHandler) { h.OnUpdate(grouped("1", "g"), grouped("1", "")) },
 			[]string{`delete 1 "g"`, `add 1 ""`, `feed 1 ""`}},
 		{"another pod of the name", func(h cache.ResourceEventHandler) { h.OnUpdate(grouped("1", "g"), grouped("2", "g")) },
-			[]string{`update 2 "g"`, `unfeed 1 "g"`, `feed 2 "g"`}},
+			[]string{`delete 1 "g"`, `add 2 "g"`, `unfeed 1 "g"`, `feed 2 "g"`}},
 		{"deleted", func(h cache.ResourceEventHandler) { h.OnDelete(grouped("1", "g")) }, []string{`delete 1 "g"`, `unfeed 1 "g"`}},
 		{"deleted unseen", func(h cache.ResourceEventHandler) {
 			h.OnDelete(cache.DeletedFinalStateUnknown{Key: "ns/p", Obj: grouped("1", "g")})
