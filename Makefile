@@ -126,12 +126,18 @@ bench: ## Measure schedulers at 2,500 nodes (TOPICS=gpu-single RUNS=1 for a part
 	go run ./bench/perf $(if $(TOPICS),--topics '$(TOPICS)') --runs $(RUNS)
 ifeq ($(TOPICS),)
 	go run ./bench/cycle --runs $(RUNS)
+	go run ./bench/topology
 endif
 	go run ./bench/render
 
 .PHONY: bench-cycle
 bench-cycle: ## Measure scheduling cycles without an API server, at 2,500 to 25,000 nodes
 	go run ./bench/cycle --runs $(RUNS)
+	go run ./bench/render
+
+.PHONY: bench-topology
+bench-topology: ## Measure what it is worth to know how GPUs are linked
+	go run ./bench/topology
 	go run ./bench/render
 
 .PHONY: bench-tables

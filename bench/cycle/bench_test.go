@@ -30,11 +30,11 @@ func BenchmarkCycle(b *testing.B) {
 					b.StartTimer()
 					l.schedule(n, 0)
 					b.StopTimer()
-					bound, err := l.bound(n)
+					bound, err := l.placed(n)
 					if err != nil {
 						b.Fatal(err)
 					}
-					if err := l.remove(bound); err != nil {
+					if err := l.takeAway(bound); err != nil {
 						b.Fatal(err)
 					}
 				}

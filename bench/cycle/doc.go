@@ -3,8 +3,9 @@
 // nothing. It shows what deciding costs, and how that follows the size of the
 // cluster.
 //
-// The schedulers are upstream-pack, berth, floor and null: see package schedulers.
-// What berth allocates beyond floor is its own.
+// The schedulers are upstream-pack, berth, berth-topology, floor and null: see package
+// schedulers. What berth allocates beyond floor is its own, and what berth-topology
+// takes beyond berth is what it costs to know how the GPUs of nodes are linked.
 //
 // # What is measured
 //
@@ -27,6 +28,14 @@
 //     scheduler_podgroup_scheduling_algorithm_duration_seconds has it. In the rest of
 //     its cycle the framework assumes the pods and starts their bindings.
 //
+// # Links
+//
+// What links cost is little, and less than what times vary by from round to round. So
+// berth and berth-topology are measured once more, in turn: on two clusters that are
+// alike, batch by batch, or gang by gang, each of the two first every other time. The
+// ratio is the median over all pairs. Each node has its NodeTopology from the beginning;
+// reports that change it later are not in the time.
+//
 // # Packing
 //
 // Fast must not be worse. For each seed, pods of 1, 2, 4 and 8 GPUs come until 70 % of
@@ -36,7 +45,7 @@
 // nodes, which is faster and may pack worse; so it packs once as it is, and once told
 // to score every node. It breaks ties at random, so its numbers vary from run to run.
 //
-// Files: main.go (flags, rounds), cluster.go (nodes and pods), rig.go (a scheduler
-// without an API server), binder.go (the Bind plugin), counter.go (nodes for floor
-// and null), measure.go (pods and gangs), quality.go (packing), results.go (medians).
+// Files: main.go (flags, rounds), cluster.go (how full a cluster is), loop.go (a
+// scheduler on a cluster), counter.go (nodes for floor and null), measure.go (pods and
+// gangs), pairs.go (what links cost), quality.go (packing), results.go (medians).
 package main

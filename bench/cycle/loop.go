@@ -119,8 +119,8 @@ func (l *loop) removeGang(group *schedulingv1beta1.PodGroup) error {
 	return l.Refresh()
 }
 
-// remove takes pods away that were bound.
-func (l *loop) remove(bound []rig.Binding) error {
+// takeAway removes pods that were bound.
+func (l *loop) takeAway(bound []rig.Binding) error {
 	for _, b := range bound {
 		if err := l.Remove(b); err != nil {
 			return err

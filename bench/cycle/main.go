@@ -24,17 +24,19 @@ that is assumed on a node. Nothing is bound.
 
 The schedulers are
 
-  upstream-pack  kube-scheduler, scoring nodes by MostAllocated on GPUs
-  berth          Berth
-  berth-topology Berth, told of every node how its GPUs are linked
-  floor          Berth's plugins on one node, without looking for it: what
-                 the framework itself costs
-  null           no plugins at all
+  upstream-pack   kube-scheduler, scoring nodes by MostAllocated on GPUs
+  berth           Berth
+  berth-topology  Berth, told of every node how its GPUs are linked
+  floor           Berth's plugins on one node, without looking for it: what
+                  the framework itself costs
+  null            no plugins at all
 
 Each round measures every one of them on every cluster, one after another; medians of
 the rounds are reported, and the spread, which is (greatest - least) / median. On an
-empty cluster a gang is placed as well. At last, upstream-pack and berth pack random
-histories of pods that come and go, and the nodes are counted that are left free.
+empty cluster a gang is placed as well. Then berth and berth-topology are measured in
+turn, batch by batch, to tell what it costs to know how GPUs are linked. At last,
+upstream-pack and berth pack random histories of pods that come and go, and the nodes are
+counted that are left free.
 
 All of it takes about ten minutes. A cluster of 25,000 nodes needs half a gigabyte of
 memory. Leave the machine alone meanwhile.`
@@ -79,6 +81,9 @@ func command() *cobra.Command {
 		Example: `  go run ./bench/cycle
   go run ./bench/cycle --schedulers berth,floor --nodes 2500 --fill half --gang 0
 
+  # What it costs to know how the GPUs of every node are linked:
+  go run ./bench/cycle --nodes 2500 --runs 0 --seeds 0 --pairs 1000 --machine dgx1-v100
+
   # Where the time goes, without that of making clusters:
   go run ./bench/cycle --schedulers floor --nodes 2500 --runs 1 --cpuprofile cpu.out
   go tool pprof -top -cum -tagfocus scheduler=floor cpu.out`,
@@ -89,7 +94,7 @@ func command() *cobra.Command {
 	fs.StringSliceVar(&o.fills, "fill", []string{"empty", "half", "full"}, "How full the cluster is: empty, half, or full (95 % of the GPUs).")
 	fs.StringSliceVar(&o.schedulers, "schedulers", contestants, "Who is measured.")
 	fs.StringVar(&o.machine, "machine", defaultMachine, "Model of every node, whose links berth-topology is told: "+strings.Join(rig.Models(), ", ")+".")
-	fs.IntVar(&o.runs, "runs", 3, "Rounds; medians are taken over them.")
+	fs.IntVar(&o.runs, "runs", 3, "Rounds; medians are taken over them. 0 for none.")
 	fs.DurationVar(&o.time, "time", 2*time.Second, "How long one measurement may take.")
 	fs.IntVar(&o.pods, "pods", 50_000, "How many pods one measurement places at most.")
 	fs.IntVar(&o.gang, "gang", 1000, "Size of the gang of 8-GPU pods that is measured on empty clusters; 0 for none.")
@@ -118,11 +123,11 @@ func (o *options) validate() error {
 	if len(o.nodes) == 0 || slices.Min(o.nodes) < 1 {
 		return fmt.Errorf("--nodes=%v: each must be at least 1", o.nodes)
 	}
-	if o.runs < 0 || o.pods < 1 || o.time <= 0 {
-		return fmt.Errorf("--runs=%d, --pods=%d, --time=%s: each must be positive", o.runs, o.pods, o.time)
+	if o.runs < 0 || o.pairs < 0 {
+		return fmt.Errorf("--runs=%d, --pairs=%d: neither may be negative", o.runs, o.pairs)
 	}
-	if o.pairs < 0 {
-		return fmt.Errorf("--pairs=%d: it must not be negative", o.pairs)
+	if o.pods < 1 || o.time <= 0 {
+		return fmt.Errorf("--pods=%d, --time=%s: each must be positive", o.pods, o.time)
 	}
 	if o.seeds < 0 || o.packed < 1 {
 		return fmt.Errorf("--seeds=%d must not be negative, and --packed-nodes=%d must be at least 1", o.seeds, o.packed)
@@ -174,7 +179,7 @@ func (o *options) run() error {
 	if err := all.Write(o.out); err != nil {
 		return err
 	}
-	for _, table := range []string{report.CycleTable(all.Cycles), report.GangTable(all.Gangs), report.QualityTable(all.Quality)} {
+	for _, table := range []string{report.CycleTable(all.Cycles), report.GangTable(all.Gangs), report.LinkTable(all.Links), report.QualityTable(all.Quality)} {
 		fmt.Println(table)
 	}
 	fmt.Println("written:", o.out)

@@ -66,13 +66,13 @@ func (l *loop) cycles(n int, limit time.Duration) (sample, error) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	s := l.schedule(n, limit)
-	bound, err := l.bound(s.pods)
+	bound, err := l.placed(s.pods)
 	runtime.ReadMemStats(&after)
 	if err != nil {
 		return sample{}, err
 	}
 	s.allocs, s.bytes = after.Mallocs-before.Mallocs, after.TotalAlloc-before.TotalAlloc
-	if err := l.remove(bound); err != nil {
+	if err := l.takeAway(bound); err != nil {
 		return sample{}, err
 	}
 	l.drain()
@@ -97,13 +97,13 @@ func (l *loop) schedule(n int, limit time.Duration) sample {
 	return s
 }
 
-// bound waits for the binding of n pods that were scheduled. There must be no other,
+// placed waits for the binding of n pods that were scheduled. There must be no other,
 // and none that was refused.
-func (l *loop) bound(n int) ([]rig.Binding, error) {
+func (l *loop) placed(n int) ([]rig.Binding, error) {
 	if l.failed != nil {
 		return nil, l.failed
 	}
-	bound := l.Rig.Bound(n)
+	bound := l.Bound(n)
 	if len(bound) != n {
 		return nil, fmt.Errorf("%d pods were bound and %d scheduled", len(bound), n)
 	}
@@ -131,11 +131,11 @@ func measureGang(l *loop, size int) (gangSample, error) {
 	if err != nil {
 		return gangSample{}, err
 	}
-	bound, err := l.bound(size)
+	bound, err := l.placed(size)
 	if err != nil {
 		return gangSample{}, err
 	}
-	if err := l.remove(bound); err != nil {
+	if err := l.takeAway(bound); err != nil {
 		return gangSample{}, err
 	}
 	return gangSample{algorithm: after - before, cycle: s.took}, l.removeGang(group)

@@ -139,4 +139,4 @@ func (o *options) linksOf(all *report.Report, machine *rig.Model, nodes int, fil
 
 // podPairsToGangPair is how many pairs of batches go with a pair of gangs, which takes
 // longer.
-const podPairsToGangPair = 20
+const podPairsToGangPair = 10

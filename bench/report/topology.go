@@ -22,6 +22,6 @@ type TopologyRow struct {
 	InUse  float64 `json:"in_use"`
 	Waited float64 `json:"waited"`
 	// Foreseen is the part of the jobs that got devices as good as the scheduler had
-	// expected; nil for a scheduler that expects nothing.
+	// expected; nil for a scheduler that expects nothing, or decides itself.
 	Foreseen *float64 `json:"foreseen,omitempty"`
 }

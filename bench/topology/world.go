@@ -83,7 +83,7 @@ func newWorld(s setup, m *machine) (*world, error) {
 			w.failed = fmt.Errorf("scheduling pod %q: %w", pod.Name, status.AsError())
 		}
 	})
-	if s.contestant.told() {
+	if s.contestant.told() && !s.contestant.exact() {
 		who.Path().Inventory().OnPrediction(func(p state.Prediction) { w.foreseen = p })
 	}
 	for i := range s.nodes {
