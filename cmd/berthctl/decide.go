@@ -113,7 +113,7 @@ func decide(s *cluster.Snapshot, g *gangInput) (*decision, error) {
 	for i, one := range best.Assignments {
 		a := assignment{Pod: pods[i].Name, Rank: request.Pods[i].Rank, Devices: []int{}}
 		if one.Node != plan.NoNode {
-			a.Node, a.domain = planner.Fabric.NodeName(one.Node), narrowest(planner.Fabric, one.Node, by)
+			a.Node, a.domain = planner.Fabric.NodeName(one.Node), domainName(planner.Fabric, planner.Fabric.Narrowest(one.Node, by))
 			a.Devices = append(a.Devices, cluster.FreeOf(one.Devices)...)
 		}
 		d.Assignments = append(d.Assignments, a)
@@ -123,21 +123,14 @@ func decide(s *cluster.Snapshot, g *gangInput) (*decision, error) {
 
 // requestOf translates a gang, and returns its pods in the order of the request.
 func requestOf(s *cluster.Snapshot, planner plan.Planner, g *gangInput) (plan.Request, []*corev1.Pod, error) {
-	r := plan.Request{Required: fabric.NoLevel, Preferred: fabric.NoLevel, SegmentLevel: fabric.NoLevel, Candidates: 1}
-	asked := g.topology()
-	for _, one := range []struct {
-		key   string
-		level *fabric.Level
-	}{{asked.Required, &r.Required}, {asked.Preferred, &r.Preferred}, {asked.SegmentLevel, &r.SegmentLevel}} {
-		if one.key == "" {
-			continue
-		}
-		if *one.level = planner.Fabric.LevelOf(one.key); *one.level == fabric.NoLevel {
-			return r, nil, fmt.Errorf("%s asks for the level %s, which the snapshot does not have in fabric; make it anew with berthctl snapshot --level %[2]s, or ask for one of %s",
-				g.name, one.key, strings.Join(slices.Concat(s.Fabric...), ", "))
-		}
+	r, missing := plan.NewRequest(g.topology(), func(key string) (fabric.Level, bool) {
+		level := planner.Fabric.LevelOf(key)
+		return level, level != fabric.NoLevel
+	})
+	if missing != "" {
+		return r, nil, fmt.Errorf("%s asks for the level %s, which the snapshot does not have in fabric; make it anew with berthctl snapshot --level %[2]s, or ask for one of %s",
+			g.name, missing, strings.Join(slices.Concat(s.Fabric...), ", "))
 	}
-	r.SegmentSize = int(asked.SegmentSize)
 	numbers := make(map[string]pack.NodeID, len(s.Nodes))
 	for i := range s.Nodes {
 		numbers[s.Nodes[i].Name] = pack.NodeID(i)
@@ -180,7 +173,7 @@ func requestOf(s *cluster.Snapshot, planner plan.Planner, g *gangInput) (plan.Re
 		pods = append(pods, pod)
 		r.Pods = append(r.Pods, plan.Pod{Rank: ranks[at], Request: request, Open: set})
 	}
-	r.Least = min(max(int(g.verdict.Group.Size)-len(r.Running), 1), len(r.Pods))
+	r.Need(int(g.verdict.Group.Size))
 	return r, pods, nil
 }
 
@@ -256,22 +249,5 @@ func domainName(f *fabric.Fabric, d pack.DomainID) string {
 	if d == fabric.NoDomain {
 		return ""
 	}
-	return strings.TrimSuffix(f.Domain(d).Path, "/")
-}
-
-// narrowest returns the path of the narrowest domain of a node in the tree of a level; with
-// fabric.NoLevel, in the first tree that it is in.
-func narrowest(f *fabric.Fabric, node pack.NodeID, by fabric.Level) string {
-	path := ""
-	for level := range fabric.Level(f.Levels()) {
-		d := f.At(node, level)
-		if d == fabric.NoDomain || by != fabric.NoLevel && !f.SameTree(level, by) {
-			continue
-		}
-		if by == fabric.NoLevel {
-			by = level
-		}
-		path = domainName(f, d)
-	}
-	return path
+	return f.Domain(d).Name
 }

@@ -97,11 +97,6 @@ func SizesOf(sizes topology.Sizes) []Size {
 // FreeOf returns a set of devices as a node has it.
 func FreeOf(set topology.Mask) []int { return slices.Collect(set.Each()) }
 
-// HasLevel reports whether a label key is a level of the snapshot.
-func (s *Snapshot) HasLevel(key string) bool {
-	return slices.ContainsFunc(s.Fabric, func(tree []string) bool { return slices.Contains(tree, key) })
-}
-
 // policy, sizes and free are the values of the core.
 
 func (s *Snapshot) policy() pack.Policy {

@@ -34,8 +34,8 @@ const NoDomain pack.DomainID = -1
 // Domain is one domain of a level, or the whole cluster.
 type Domain struct {
 	Level Level
-	// Name is the value of the label, Path that of each level from the widest on, with a
-	// slash after each.
+	// Path is the value of the label of each level from the widest on, with a slash after
+	// each; Name is the same for a person to read, without the last slash.
 	Name, Path string
 	// Parent is the domain around it, of the nearest wider level of its tree, or Root.
 	Parent pack.DomainID
@@ -123,7 +123,7 @@ func (f *Fabric) Set(id pack.NodeID, name string, labels map[string]string) []pa
 			continue
 		}
 		path += value + "/"
-		d := f.domain(Level(level), parent, value, path)
+		d := f.domain(Level(level), parent, path)
 		n.domains[level] = d
 		f.domains[d].Nodes.Add(id)
 		all = append(all, d)
@@ -134,14 +134,14 @@ func (f *Fabric) Set(id pack.NodeID, name string, labels map[string]string) []pa
 }
 
 // domain returns a domain, and makes it if it is new.
-func (f *Fabric) domain(level Level, parent pack.DomainID, name, path string) pack.DomainID {
+func (f *Fabric) domain(level Level, parent pack.DomainID, path string) pack.DomainID {
 	key := f.keys[level] + "=" + path
 	if d, known := f.byPath[key]; known {
 		return d
 	}
 	d := pack.DomainID(len(f.domains))
 	f.byPath[key] = d
-	f.domains = append(f.domains, Domain{Level: level, Name: name, Path: path, Parent: parent})
+	f.domains = append(f.domains, Domain{Level: level, Name: strings.TrimSuffix(path, "/"), Path: path, Parent: parent})
 	f.byLevel[level] = append(f.byLevel[level], d)
 	children := &f.tops[f.tree[level]]
 	if parent != Root {
@@ -196,6 +196,23 @@ func (f *Fabric) At(id pack.NodeID, level Level) pack.DomainID {
 		return NoDomain
 	}
 	return f.nodes[id].domains[level]
+}
+
+// Narrowest returns the narrowest domain of a node in the tree of a level, or, with NoLevel,
+// in the first tree of which it is in any; NoDomain if there is none.
+func (f *Fabric) Narrowest(id pack.NodeID, of Level) pack.DomainID {
+	narrowest := NoDomain
+	for level := range Level(f.Levels()) {
+		d := f.At(id, level)
+		if d == NoDomain || of != NoLevel && !f.SameTree(level, of) {
+			continue
+		}
+		if of == NoLevel {
+			of = level
+		}
+		narrowest = d
+	}
+	return narrowest
 }
 
 // NodeName returns the name of a node.

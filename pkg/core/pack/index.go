@@ -83,6 +83,10 @@ func (ix *Index) Free(id NodeID) (Amounts, bool) {
 
 // Undo takes back one Take.
 type Undo struct {
+	// Devices are those that were taken; none if the request asks for none, the class of
+	// the node is not known, or such devices are not free.
+	Devices topology.Mask
+
 	node NodeID
 	free Amounts
 }
@@ -92,21 +96,13 @@ type Undo struct {
 func (ix *Index) Take(id NodeID, request Amounts) Undo {
 	undo := Undo{node: id, free: ix.nodes[id].Free}
 	left := undo.free.minus(request)
-	left.Mask &^= ix.Devices(id, request).Set
+	if class := ix.class(undo.free); class != nil && request.Devices > 0 && request.Kind == undo.free.Kind {
+		choice, _ := class.Choose(request.Link, int(request.Devices), undo.free.Mask)
+		undo.Devices = choice.Set
+		left.Mask &^= choice.Set
+	}
 	ix.move(id, left)
 	return undo
-}
-
-// Devices returns the devices that a request would get on a node; none if it asks for
-// none, the class of the node is not known, or the devices are not free.
-func (ix *Index) Devices(id NodeID, request Amounts) topology.Choice {
-	free := ix.nodes[id].Free
-	class := ix.class(free)
-	if class == nil || request.Devices <= 0 || request.Kind != free.Kind {
-		return topology.Choice{}
-	}
-	choice, _ := class.Choose(request.Link, int(request.Devices), free.Mask)
-	return choice
 }
 
 // Revert takes back a Take. Takes of one node are reverted last first.

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strings"
 
@@ -28,18 +29,24 @@ func (a *attempt) room(d pack.DomainID) room {
 	return r
 }
 
+// devices returns how many devices pods ask for, of the kind that the gang asks most of.
+func (a *attempt) devices(want counts) (sum int64) {
+	for c, n := range want {
+		if a.classes[c].request.Kind == a.kind {
+			sum += int64(n) * int64(a.classes[c].request.Devices)
+		}
+	}
+	return sum
+}
+
 // holds reports whether a domain may hold pods.
 func (a *attempt) holds(r room, want counts) bool {
-	var devices int64
 	for c, n := range want {
 		if n > r.slots[c] {
 			return false
 		}
-		if a.classes[c].request.Kind == a.kind {
-			devices += int64(n) * int64(a.classes[c].request.Devices)
-		}
 	}
-	return a.kind == pack.NoDevice || devices <= r.free
+	return a.devices(want) <= r.free
 }
 
 // some returns how much of a gang a domain may hold, in devices, or in pods if it asks for
@@ -115,16 +122,33 @@ func (a *attempt) fill(nodes *pack.Set, want counts) {
 	}
 }
 
-// offer returns the best node for a pod of a class.
-func (a *attempt) offer(c int, nodes *pack.Set) (pack.NodeID, bool) {
+// offers are the nodes for a pod of a class among some, best first.
+func (a *attempt) offers(c int, nodes *pack.Set) iter.Seq[pack.NodeID] {
 	among := pack.Among{In: []*pack.Set{nodes}}
 	if open := a.classes[c].open; open != nil {
 		among.In = append(among.In, open)
 	}
-	for node := range a.Ranking.Offer(a.classes[c].request, among) {
+	return a.Ranking.Offer(a.classes[c].request, among)
+}
+
+// offer returns the best node for a pod of a class.
+func (a *attempt) offer(c int, nodes *pack.Set) (pack.NodeID, bool) {
+	for node := range a.offers(c, nodes) {
 		return node, true
 	}
 	return NoNode, false
+}
+
+// whole places all wanted pods on some nodes, or none: by a layout, which takes those that
+// it places off what it is given, or else, if they are of several shapes, by the search.
+func (a *attempt) whole(nodes *pack.Set, want counts, lay func(rest counts)) bool {
+	n := len(a.slots)
+	rest := slices.Clone(want)
+	if lay(rest); rest.total() == 0 {
+		return true
+	}
+	a.revert(n)
+	return len(a.classes) > 1 && a.search(nodes, want)
 }
 
 // search places all wanted pods on some nodes, in whatever way there is, or none. It is
@@ -147,14 +171,9 @@ func (s *searcher) place(want counts) bool {
 		return true
 	}
 	c := s.order[next]
-	among := pack.Among{In: []*pack.Set{s.nodes}}
-	if open := s.classes[c].open; open != nil {
-		among.In = append(among.In, open)
-	}
-	// The sequence does not outlive a change of the index.
-	candidates := slices.Collect(s.Ranking.Offer(s.classes[c].request, among))
 	var tried []nodeState
-	for _, node := range candidates {
+	// The sequence does not outlive a change of the index.
+	for _, node := range slices.Collect(s.offers(c, s.nodes)) {
 		if s.steps--; s.steps < 0 {
 			return false
 		}

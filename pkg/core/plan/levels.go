@@ -116,14 +116,10 @@ func (a *attempt) allowed(level fabric.Level, d pack.DomainID) bool {
 	if required == fabric.NoLevel || level == required {
 		return true
 	}
-	for of := d; of != fabric.NoDomain; of = a.Fabric.Domain(of).Parent {
-		if a.Fabric.Domain(of).Level == required {
-			return true
-		}
-	}
-	first, _ := a.Fabric.Domain(d).Nodes.Next(0)
+	nodes := &a.Fabric.Domain(d).Nodes
+	first, _ := nodes.Next(0)
 	of := a.Fabric.At(first, required)
-	return of != fabric.NoDomain && a.inside(d, of)
+	return of != fabric.NoDomain && (a.Fabric.Within(d, of) || a.common(d, of).Len() == nodes.Len())
 }
 
 // in lays the wanted pods out in a domain, with as many of the rest as fit beside them.
@@ -132,13 +128,8 @@ func (a *attempt) in(level fabric.Level, d pack.DomainID, want counts) (Candidat
 	if a.request.SegmentSize > 0 {
 		return a.inSegments(level, d, want)
 	}
-	rest := slices.Clone(want)
-	a.layOut(d, rest)
-	if rest.total() > 0 {
-		a.revert(0)
-		if len(a.classes) < 2 || !a.search(&a.Fabric.Domain(d).Nodes, want) {
-			return Candidate{}, false
-		}
+	if !a.whole(&a.Fabric.Domain(d).Nodes, want, func(rest counts) { a.layOut(d, rest) }) {
+		return Candidate{}, false
 	}
 	extra := make(counts, len(a.classes))
 	for c := range extra {
@@ -153,15 +144,18 @@ func (a *attempt) in(level fabric.Level, d pack.DomainID, want counts) (Candidat
 // candidate makes a candidate of the places that are taken.
 func (a *attempt) candidate(level fabric.Level, d pack.DomainID, assignments []Assignment) Candidate {
 	c := Candidate{Domain: d, Level: level, Assignments: assignments, Left: a.Index.DevicesFree(d, a.kind), Used: make([]int, a.Fabric.Levels())}
-	for l := range a.Fabric.Levels() {
+	for l := range fabric.Level(a.Fabric.Levels()) {
+		if len(a.Fabric.Of(l)) == 0 {
+			continue // as most of the levels that are known
+		}
 		in := map[pack.DomainID]bool{}
 		for i := range assignments {
 			if assignments[i].Node != NoNode {
-				in[a.Fabric.At(assignments[i].Node, fabric.Level(l))] = true
+				in[a.Fabric.At(assignments[i].Node, l)] = true
 			}
 		}
 		for _, r := range a.request.Running {
-			in[a.Fabric.At(r.Node, fabric.Level(l))] = true
+			in[a.Fabric.At(r.Node, l)] = true
 		}
 		delete(in, fabric.NoDomain)
 		c.Used[l] = len(in)

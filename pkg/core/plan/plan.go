@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/berth-dev/berth/pkg/core/fabric"
+	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/pack"
 	"github.com/berth-dev/berth/pkg/core/topology"
 )
@@ -41,6 +42,29 @@ type Request struct {
 	// Candidates is how many are wanted at most; at least 1.
 	Candidates int
 }
+
+// NewRequest returns a request without pods for what a gang asks of the fabric. level
+// returns the level of a label key, false if it has none: then missing is that key.
+func NewRequest(asked gang.Topology, level func(key string) (fabric.Level, bool)) (r Request, missing string) {
+	r = Request{Required: fabric.NoLevel, Preferred: fabric.NoLevel, SegmentLevel: fabric.NoLevel, SegmentSize: int(asked.SegmentSize)}
+	for _, one := range []struct {
+		key   string
+		level *fabric.Level
+	}{{asked.Required, &r.Required}, {asked.Preferred, &r.Preferred}, {asked.SegmentLevel, &r.SegmentLevel}} {
+		if one.key == "" {
+			continue
+		}
+		var ok bool
+		if *one.level, ok = level(one.key); !ok {
+			return r, one.key
+		}
+	}
+	return r, ""
+}
+
+// Need sets how many of the pods must be placed, of a gang that is complete with so many:
+// those that run count.
+func (r *Request) Need(size int) { r.Least = min(max(size-len(r.Running), 1), len(r.Pods)) }
 
 // Assignment is the place of a pod.
 type Assignment struct {
@@ -140,10 +164,9 @@ type attempt struct {
 
 // slot is a place for a pod of a class.
 type slot struct {
-	class   int
-	node    pack.NodeID
-	devices topology.Mask
-	undo    pack.Undo
+	class int
+	node  pack.NodeID
+	undo  pack.Undo
 }
 
 func newAttempt(p Planner, request *Request) *attempt {
@@ -202,9 +225,7 @@ func (a *attempt) wanted(n int) counts {
 
 // take takes a place on the index.
 func (a *attempt) take(c int, node pack.NodeID) {
-	request := a.classes[c].request
-	devices := a.Index.Devices(node, request).Set
-	a.slots = append(a.slots, slot{class: c, node: node, devices: devices, undo: a.Index.Take(node, request)})
+	a.slots = append(a.slots, slot{class: c, node: node, undo: a.Index.Take(node, a.classes[c].request)})
 }
 
 // revert gives back all places but the first n.

@@ -9,29 +9,18 @@ import (
 	"github.com/berth-dev/berth/pkg/core/pack"
 )
 
-// nodePath orders nodes so that those that are near in the fabric are near: it is the path
-// of the narrowest domain that they are in, of the tree by which the gang is laid out.
-func (a *attempt) nodePath(node pack.NodeID) string {
-	path := ""
-	for level := range a.Fabric.Levels() {
-		d := a.Fabric.At(node, fabric.Level(level))
-		if d == fabric.NoDomain || a.tree != fabric.NoLevel && !a.Fabric.SameTree(fabric.Level(level), a.tree) {
-			continue
-		}
-		if a.tree == fabric.NoLevel && path != "" && a.Fabric.Wider(fabric.Level(level)) == fabric.NoLevel {
-			break // the next tree
-		}
-		path = a.Fabric.Domain(d).Path
-	}
-	return path
-}
-
-// sortSlots orders places by where they are.
+// sortSlots orders places so that those that are near in the fabric are near: by the path
+// of the narrowest domain that they are in, of the tree by which the gang is laid out, then
+// by the name of the node.
 func (a *attempt) sortSlots(slots []slot) {
 	paths := map[pack.NodeID]string{}
 	for _, s := range slots {
-		if _, known := paths[s.node]; !known {
-			paths[s.node] = a.nodePath(s.node)
+		if _, known := paths[s.node]; known {
+			continue
+		}
+		paths[s.node] = ""
+		if d := a.Fabric.Narrowest(s.node, a.tree); d != fabric.NoDomain {
+			paths[s.node] = a.Fabric.Domain(d).Path
 		}
 	}
 	slices.SortStableFunc(slots, func(x, y slot) int {
@@ -52,7 +41,7 @@ func (a *attempt) assignByRank() []Assignment {
 	for _, s := range slots {
 		pod := a.classes[s.class].pods[next[s.class]]
 		next[s.class]++
-		out[pod] = Assignment{Node: s.node, Devices: s.devices, Segment: fabric.NoDomain}
+		out[pod] = Assignment{Node: s.node, Devices: s.undo.Devices, Segment: fabric.NoDomain}
 	}
 	return out
 }

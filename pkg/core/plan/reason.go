@@ -82,7 +82,7 @@ func (l LevelReason) Sentence(f *fabric.Fabric, pods int) string {
 	case l.Closest == fabric.NoDomain:
 		return fmt.Sprintf("no node has the label %s", level)
 	case l.Level != fabric.NoLevel:
-		where = fmt.Sprintf("%q", strings.TrimSuffix(f.Domain(l.Closest).Path, "/"))
+		where = fmt.Sprintf("%q", f.Domain(l.Closest).Name)
 		level = "no domain of " + level
 	default:
 		level = "not even the cluster"
@@ -124,13 +124,9 @@ func (c *closest) reason(a *attempt, level fabric.Level, want counts) LevelReaso
 		return LevelReason{Level: level, Closest: fabric.NoDomain}
 	}
 	out := LevelReason{Level: level, Closest: c.room.domain, Of: LackNodes}
-	var devices int64
 	for class, n := range want {
 		request := a.classes[class].request
 		out.Short += max(0, n-c.room.slots[class])
-		if request.Kind == a.kind {
-			devices += int64(n) * int64(request.Devices)
-		}
 		if n <= c.room.slots[class] {
 			continue
 		}
@@ -148,7 +144,7 @@ func (c *closest) reason(a *attempt, level fabric.Level, want counts) LevelReaso
 			out.Of = LackMemory
 		}
 	}
-	if out.Short == 0 && devices > c.room.free {
+	if out.Short == 0 && a.devices(want) > c.room.free {
 		// Each class fits for itself, and not all of them together.
 		out.Of = LackDevices
 	}

@@ -129,21 +129,6 @@ func (a *attempt) common(s, d pack.DomainID) *pack.Set {
 	return out
 }
 
-// inside reports whether a domain of another tree lies within a domain, by its nodes.
-func (a *attempt) inside(s, d pack.DomainID) bool {
-	if d == fabric.Root {
-		return true
-	}
-	level := a.Fabric.Domain(d).Level
-	nodes := &a.Fabric.Domain(s).Nodes
-	for node, ok := nodes.Next(0); ok; node, ok = nodes.Next(node + 1) {
-		if a.Fabric.At(node, level) != d {
-			return false
-		}
-	}
-	return true
-}
-
 // placeAlike places segments that want the same: in the smallest domain that holds all
 // that are left, or else in the one that holds most, again and again.
 func (a *attempt) placeAlike(segments []segment, which []int, rooms []region) bool {
@@ -186,16 +171,12 @@ func (a *attempt) placeAlike(segments []segment, which []int, rooms []region) bo
 // copies returns how many segments a domain may hold.
 func (a *attempt) copies(r room, want counts) int {
 	least := len(a.request.Pods)
-	var devices int64
 	for c, n := range want {
 		if n > 0 {
 			least = min(least, r.slots[c]/n)
 		}
-		if a.classes[c].request.Kind == a.kind {
-			devices += int64(n) * int64(a.classes[c].request.Devices)
-		}
 	}
-	if devices > 0 {
+	if devices := a.devices(want); devices > 0 {
 		least = min(least, int(r.free/devices))
 	}
 	return least
@@ -203,21 +184,12 @@ func (a *attempt) copies(r room, want counts) int {
 
 // placeSegment places one segment in a region, whole or not at all.
 func (a *attempt) placeSegment(s *segment, in region) bool {
-	n := len(a.slots)
-	rest := slices.Clone(s.want)
-	nodes := in.nodes
+	n, nodes, lay := len(a.slots), in.nodes, func(rest counts) { a.fill(in.nodes, rest) }
 	if nodes == nil {
-		nodes = &a.Fabric.Domain(in.domain).Nodes
-		a.layOut(in.domain, rest)
-	} else {
-		a.fill(nodes, rest)
+		nodes, lay = &a.Fabric.Domain(in.domain).Nodes, func(rest counts) { a.layOut(in.domain, rest) }
 	}
-	if rest.total() > 0 {
-		a.revert(n)
-		if len(a.classes) < 2 || !a.search(nodes, s.want) {
-			a.revert(n)
-			return false
-		}
+	if !a.whole(nodes, s.want, lay) {
+		return false
 	}
 	s.domain, s.slots = in.domain, slices.Clone(a.slots[n:])
 	return true
@@ -244,7 +216,7 @@ func (a *attempt) assignSegments(segments []segment) []Assignment {
 		}
 		for _, pod := range s.pods {
 			c := a.classOf[pod]
-			out[pod] = Assignment{Node: byClass[c][0].node, Devices: byClass[c][0].devices, Segment: s.domain}
+			out[pod] = Assignment{Node: byClass[c][0].node, Devices: byClass[c][0].undo.Devices, Segment: s.domain}
 			byClass[c] = byClass[c][1:]
 		}
 	}

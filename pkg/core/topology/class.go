@@ -107,16 +107,6 @@ func (c *Class) Level(set Mask) Level { return c.level[set] }
 //	the sum over k of sizes[k] x quality of the best k of them / ideal of k
 func (c *Class) Left(free Mask) int32 { return c.left[free] }
 
-// Best returns the quality of the best k of the free devices over the ideal of k, in
-// Unit; 0 if there are fewer.
-func (c *Class) Best(k int, free Mask) int32 {
-	best := int32(-1)
-	for set := range subsets(free, k) {
-		best = max(best, c.quality[set])
-	}
-	return c.ratio(k, best)
-}
-
 // ratio returns a quality over the ideal of k devices, in Unit.
 func (c *Class) ratio(k int, quality int32) int32 {
 	switch {
