@@ -47,26 +47,71 @@ func NewDevices(names []corev1.ResourceName) (*Devices, error) {
 	return d, nil
 }
 
+// amounts are those of a list, as the scheduler reads them: CPU in thousandths of a core,
+// memory in bytes, and the rest by its name.
+type amounts struct {
+	cpu, memory int64
+	scalars     map[corev1.ResourceName]int64
+}
+
+func amountsOf(r fwk.Resource) amounts {
+	return amounts{cpu: r.GetMilliCPU(), memory: r.GetMemory(), scalars: r.GetScalarResources()}
+}
+
+func amountsOfList(list corev1.ResourceList) amounts {
+	out := amounts{cpu: list.Cpu().MilliValue(), memory: list.Memory().Value(), scalars: map[corev1.ResourceName]int64{}}
+	for name, q := range list {
+		switch name {
+		case corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourcePods, corev1.ResourceEphemeralStorage:
+		default:
+			out.scalars[name] = q.Value()
+		}
+	}
+	return out
+}
+
+// add adds the amounts of a pod to those of others.
+func (a *amounts) add(pod amounts) {
+	a.cpu, a.memory = a.cpu+pod.cpu, a.memory+pod.memory
+	for name, n := range pod.scalars {
+		a.scalars[name] += n
+	}
+}
+
 // Free returns what a node has free: what is allocatable, less what its pods request.
 func (d *Devices) Free(node fwk.NodeInfo) pack.Amounts {
-	all, taken := node.GetAllocatable(), node.GetRequested()
-	free := pack.Amounts{
-		CPU:    all.GetMilliCPU() - taken.GetMilliCPU(),
-		Memory: all.GetMemory() - taken.GetMemory(),
-		Pods:   narrow(int64(all.GetAllowedPodNumber()) - int64(len(node.GetPods()))),
-		Held:   narrow(int64(len(node.GetPods()))),
+	return d.free(amountsOf(node.GetAllocatable()), amountsOf(node.GetRequested()), int64(node.GetAllocatable().GetAllowedPodNumber()), int64(len(node.GetPods())))
+}
+
+// freeOfList is Free of a node that is given by its allocatable amounts and what each of
+// its pods requests.
+func (d *Devices) freeOfList(allocatable corev1.ResourceList, pods []corev1.ResourceList) pack.Amounts {
+	taken := amountsOfList(nil)
+	for _, pod := range pods {
+		taken.add(amountsOfList(pod))
 	}
-	if kind, name, amount := d.first(all.GetScalarResources()); kind != pack.NoDevice {
-		free.Kind = kind
-		free.Devices = narrow(amount - taken.GetScalarResources()[name])
+	return d.free(amountsOfList(allocatable), taken, allocatable.Pods().Value(), int64(len(pods)))
+}
+
+func (d *Devices) free(all, taken amounts, allowed, held int64) pack.Amounts {
+	free := pack.Amounts{CPU: all.cpu - taken.cpu, Memory: all.memory - taken.memory, Pods: narrow(allowed - held), Held: narrow(held)}
+	if kind, name, amount := d.first(all.scalars); kind != pack.NoDevice {
+		free.Kind, free.Devices = kind, narrow(amount-taken.scalars[name])
 	}
 	return free
 }
 
 // Request returns what a pod asks for.
-func (d *Devices) Request(r fwk.Resource) pack.Amounts {
-	request := pack.Amounts{CPU: r.GetMilliCPU(), Memory: r.GetMemory(), Pods: 1}
-	if kind, _, amount := d.first(r.GetScalarResources()); kind != pack.NoDevice {
+func (d *Devices) Request(r fwk.Resource) pack.Amounts { return d.request(amountsOf(r)) }
+
+// RequestOfList is Request of a pod with these requests.
+func (d *Devices) RequestOfList(requests corev1.ResourceList) pack.Amounts {
+	return d.request(amountsOfList(requests))
+}
+
+func (d *Devices) request(asked amounts) pack.Amounts {
+	request := pack.Amounts{CPU: asked.cpu, Memory: asked.memory, Pods: 1}
+	if kind, _, amount := d.first(asked.scalars); kind != pack.NoDevice {
 		request.Kind, request.Devices = kind, narrow(amount)
 	}
 	return request

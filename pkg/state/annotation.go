@@ -4,9 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
 
 	"github.com/berth-dev/berth/pkg/core/topology"
@@ -92,20 +90,4 @@ func Annotations(taken *Taken, place *Place) (map[string]string, error) {
 	}
 	out[dialect.PlacementAnnotation] = string(text)
 	return out, nil
-}
-
-// asksForParts reports whether a pod asks for an extended resource that is no kind of
-// device: it may hold a part of one, as the node will report.
-func asksForParts(pod *corev1.Pod) bool {
-	has := func(containers []corev1.Container) bool {
-		for i := range containers {
-			for name := range containers[i].Resources.Requests {
-				if domain, _, ok := strings.Cut(string(name), "/"); ok && !strings.HasSuffix(domain, "kubernetes.io") {
-					return true
-				}
-			}
-		}
-		return false
-	}
-	return has(pod.Spec.InitContainers) || has(pod.Spec.Containers)
 }

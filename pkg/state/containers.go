@@ -2,6 +2,7 @@ package state
 
 import (
 	"encoding/binary"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -99,4 +100,20 @@ func (d *Devices) RequestOf(pod *corev1.Pod) DeviceRequest {
 	}
 	r.Total = max(r.Total, running)
 	return r
+}
+
+// asksForParts reports whether a pod asks for an extended resource that is no kind of
+// device: it may hold a part of one, as the node will report.
+func asksForParts(pod *corev1.Pod) bool {
+	has := func(containers []corev1.Container) bool {
+		for i := range containers {
+			for name := range containers[i].Resources.Requests {
+				if domain, _, ok := strings.Cut(string(name), "/"); ok && !strings.HasSuffix(domain, "kubernetes.io") {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	return has(pod.Spec.InitContainers) || has(pod.Spec.Containers)
 }

@@ -73,7 +73,6 @@ type inventoryNode struct {
 
 // holder is a pod on a node.
 type holder struct {
-	uid     types.UID
 	name    types.NamespacedName
 	request DeviceRequest
 	// bound says that the API server has the pod on its node, annotation what it says
@@ -89,6 +88,10 @@ type holder struct {
 	// was compared with what was intended.
 	set                topology.Mask
 	reported, compared bool
+}
+
+func newHolder(pod *corev1.Pod, request DeviceRequest) *holder {
+	return &holder{name: types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, request: request}
 }
 
 // NewInventory returns an inventory without nodes.
@@ -189,19 +192,6 @@ func (v *Inventory) DeleteTopology(name string) Change {
 	v.settle(n)
 	v.tidy(n)
 	return v.changeOf(n, before)
-}
-
-// Topologies returns the names of all nodes with a NodeTopology, in no order.
-func (v *Inventory) Topologies() []string {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	var out []string
-	for name, n := range v.nodes {
-		if n.machine != nil {
-			out = append(out, name)
-		}
-	}
-	return out
 }
 
 // The most classes that are kept, and that one node may bring in: a class takes memory,
@@ -345,7 +335,7 @@ func (v *Inventory) SetPod(pod *corev1.Pod) {
 	n := v.node(pod.Spec.NodeName)
 	h := n.pods[pod.UID]
 	if h == nil {
-		h = &holder{uid: pod.UID, name: types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, request: request}
+		h = newHolder(pod, request)
 		n.pods[pod.UID], v.at[pod.UID] = h, n
 	}
 	h.bound, h.annotation, h.named = true, text, readDevices(text)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
@@ -66,7 +65,7 @@ func SnapshotOf(objects Objects, settings Settings, requests func(*corev1.Pod) c
 	b := newSnapshotBuilder(settings.Policy, devices, inventory, trees)
 	for _, node := range sorted(objects.Nodes, func(n *corev1.Node) string { return n.Name }) {
 		inventory.SetNode(node)
-		free := devices.left(node.Status.Allocatable, requested[node.Name])
+		free := devices.freeOfList(node.Status.Allocatable, requested[node.Name])
 		view := inventory.view(node.Name)
 		if view.class == 0 || view.kind != free.Kind {
 			view = nodeView{}
@@ -189,49 +188,6 @@ func taintsOf(node *corev1.Node) []cluster.Taint {
 	return out
 }
 
-// left returns what is left of allocatable amounts after pods: Free, of lists.
-func (d *Devices) left(allocatable corev1.ResourceList, pods []corev1.ResourceList) pack.Amounts {
-	all := amountsOf(allocatable)
-	free := pack.Amounts{CPU: all.cpu, Memory: all.memory, Pods: narrow(allocatable.Pods().Value() - int64(len(pods))), Held: narrow(int64(len(pods)))}
-	kind, name, devices := d.first(all.scalars)
-	for _, pod := range pods {
-		taken := amountsOf(pod)
-		free.CPU, free.Memory, devices = free.CPU-taken.cpu, free.Memory-taken.memory, devices-taken.scalars[name]
-	}
-	if kind != pack.NoDevice {
-		free.Kind, free.Devices = kind, narrow(devices)
-	}
-	return free
-}
-
-// RequestOfList returns what a pod with these requests asks for.
-func (d *Devices) RequestOfList(requests corev1.ResourceList) pack.Amounts {
-	all := amountsOf(requests)
-	request := pack.Amounts{CPU: all.cpu, Memory: all.memory, Pods: 1}
-	if kind, _, amount := d.first(all.scalars); kind != pack.NoDevice {
-		request.Kind, request.Devices = kind, narrow(amount)
-	}
-	return request
-}
-
-// listed are the amounts of a list, as the scheduler reads them.
-type listed struct {
-	cpu, memory int64
-	scalars     map[corev1.ResourceName]int64
-}
-
-func amountsOf(list corev1.ResourceList) listed {
-	out := listed{cpu: list.Cpu().MilliValue(), memory: list.Memory().Value(), scalars: map[corev1.ResourceName]int64{}}
-	for name, q := range list {
-		switch name {
-		case corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourcePods, corev1.ResourceEphemeralStorage:
-		default:
-			out.scalars[name] = q.Value()
-		}
-	}
-	return out
-}
-
 // MemberOf translates a pod of a gang; false if it is in none.
 func MemberOf(pod *corev1.Pod) (gang.Key, gang.Member, bool) {
 	membership, ok := dialect.Of(pod)
@@ -239,28 +195,4 @@ func MemberOf(pod *corev1.Pod) (gang.Key, gang.Member, bool) {
 		return gang.Key{}, gang.Member{}, false
 	}
 	return membership.Key, memberOf(pod, membership), true
-}
-
-// Ranks returns the ranks of pods that wait: what they say, or else their place in the
-// order of names, a number in a name by its value: worker-2 comes before worker-10.
-func Ranks(pods []*corev1.Pod) []int {
-	order := make([]int, len(pods))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(a, b int) int {
-		x, y := pods[a].Name, pods[b].Name
-		if len(x) != len(y) && strings.TrimRight(x, "0123456789") == strings.TrimRight(y, "0123456789") {
-			return len(x) - len(y)
-		}
-		return strings.Compare(x, y)
-	})
-	ranks := make([]int, len(pods))
-	for i, at := range order {
-		ranks[at] = i
-		if m, ok := dialect.Of(pods[at]); ok && m.Rank >= 0 {
-			ranks[at] = int(m.Rank)
-		}
-	}
-	return ranks
 }

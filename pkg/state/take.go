@@ -38,7 +38,7 @@ func (v *Inventory) Take(pod *corev1.Pod, node string, link topology.Level, tria
 	defer v.mu.Unlock()
 	v.drop(pod.UID)
 	n := v.node(node)
-	h := &holder{uid: pod.UID, name: types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, request: request}
+	h := newHolder(pod, request)
 	if n.linked() && n.kind == request.Kind {
 		taken, named, err := v.choose(n, request, link)
 		if err != nil && !trial {

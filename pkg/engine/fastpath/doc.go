@@ -54,5 +54,6 @@
 // a pod), queue.go (who is tried again), reason.go (who takes the framework's way),
 // shape.go (which pods are alike), answers.go (what nodes said), diagnosis.go (why there
 // is no place), devices.go (what feeds the inventory of devices), plan.go (gangs with a
-// topology), sentence.go (why they have no place), drift.go (does the index agree with the listers), metrics.go.
+// topology), snapshot.go (what the next decision rests on), drift.go (does the index agree
+// with the listers), metrics.go.
 package fastpath

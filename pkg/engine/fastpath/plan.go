@@ -2,10 +2,8 @@ package fastpath
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -17,7 +15,6 @@ import (
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/pack"
 	"github.com/berth-dev/berth/pkg/core/plan"
-	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/plugins/fabricplacement"
 	"github.com/berth-dev/berth/pkg/state"
 )
@@ -71,8 +68,8 @@ func (p *Path) Order(placement *fwk.Placement) int {
 	return max(0, slices.Index(p.plans.order, placement))
 }
 
-// Place plans a group. Planned is false if the index knows nothing of the nodes at hand,
-// or the group asks for no topology: then it has no plan to follow.
+// Place plans a group. Planned is false if the index knows nothing of the nodes at hand. A
+// group that asks for no topology may go to all of them, and has no plan to follow.
 func (p *Path) Place(group fwk.PodGroupInfo, parent *fwk.Placement) (placements []*fwk.Placement, status *fwk.Status, planned bool) {
 	pg, pods := group.GetPodGroup(), group.GetUnscheduledPods()
 	if pg == nil || len(pods) == 0 {
@@ -90,11 +87,11 @@ func (p *Path) Place(group fwk.PodGroupInfo, parent *fwk.Placement) (placements 
 		return nil, nil, false
 	}
 	p.readTouched()
-	least := len(pods)
+	size := len(pods)
 	if g := pg.Spec.SchedulingPolicy.Gang; g != nil {
-		least = int(g.MinCount)
+		size = int(g.MinCount)
 	}
-	request, shapes, ok := p.planRequest(group, asked, profile, least)
+	request, shapes, ok := p.planRequest(group, asked, profile, size)
 	if !ok {
 		return nil, p.noPlace(pods[0], fmt.Sprintf("gangs ask for too many different levels; %q or another is not looked at", asked.Required)), true
 	}
@@ -107,7 +104,7 @@ func (p *Path) Place(group fwk.PodGroupInfo, parent *fwk.Placement) (placements 
 		result = planner.Plan(request)
 	}
 	if len(result.Candidates) == 0 {
-		return nil, p.noPlace(pods[0], p.sentence(result.Reason, request.Least)), true
+		return nil, p.noPlace(pods[0], result.Reason.Sentence(p.index.Fabric(), request.Least)), true
 	}
 	for _, candidate := range result.Candidates {
 		placements = append(placements, p.placementOf(candidate, &request, pods, parent))
@@ -116,77 +113,36 @@ func (p *Path) Place(group fwk.PodGroupInfo, parent *fwk.Placement) (placements 
 	return placements, nil, true
 }
 
-// planRequest translates a group; false if a level of it cannot be looked at.
-func (p *Path) planRequest(group fwk.PodGroupInfo, asked gang.Topology, profile *profile, least int) (plan.Request, []*shape, bool) {
-	r := plan.Request{Required: fabric.NoLevel, Preferred: fabric.NoLevel, SegmentLevel: fabric.NoLevel, Candidates: mostPlacements}
-	for _, one := range []struct {
-		key   string
-		level *fabric.Level
-	}{{asked.Required, &r.Required}, {asked.Preferred, &r.Preferred}, {asked.SegmentLevel, &r.SegmentLevel}} {
-		if one.key == "" {
-			continue
-		}
-		level, ok := p.index.Level(one.key)
-		if !ok {
-			return r, nil, false
-		}
-		*one.level = level
+// planRequest translates a group that is complete with so many pods; false if a level of it
+// cannot be looked at.
+func (p *Path) planRequest(group fwk.PodGroupInfo, asked gang.Topology, profile *profile, size int) (plan.Request, []*shape, bool) {
+	r, missing := plan.NewRequest(asked, p.index.Level)
+	if missing != "" {
+		return r, nil, false
 	}
-	if asked.SegmentSize > 0 {
-		r.SegmentSize = int(asked.SegmentSize)
-	}
-	if state, err := p.snapshot.PodGroupStates().Get(group.GetNamespace(), group.GetName()); err == nil {
-		for _, pod := range state.ScheduledPods() {
+	r.Candidates = mostPlacements
+	if members, err := p.snapshot.PodGroupStates().Get(group.GetNamespace(), group.GetName()); err == nil {
+		for _, pod := range members.ScheduledPods() {
 			if id, ok := p.index.ID(pod.Spec.NodeName); ok {
-				r.Running = append(r.Running, plan.Running{Rank: rankOf(pod, 0), Node: id})
+				rank, _ := state.RankOf(pod)
+				r.Running = append(r.Running, plan.Running{Rank: rank, Node: id})
 			}
 		}
 	}
 	pods := group.GetUnscheduledPods()
-	shapes := make([]*shape, len(pods))
-	for i, at := range byName(pods) {
-		pod := pods[at]
+	ranks, shapes := state.Ranks(pods), make([]*shape, len(pods))
+	for i, pod := range pods {
 		info := &framework.PodInfo{Pod: pod}
 		requested := info.CalculateResource().Resource
-		one := plan.Pod{Rank: rankOf(pod, i), Request: p.request(pod, requested)}
+		one := plan.Pod{Rank: ranks[i], Request: p.request(pod, requested)}
 		if reasonOf(pod) == "" {
-			devices := p.inventory.RequestOf(pod)
-			shapes[at] = profile.shapes.of(pod, requested, &devices)
-			shapes[at].CatchUp(p.index, shapes[at].verified.Remove)
-			one.Open = shapes[at].Open()
+			shapes[i] = p.shapeOf(profile, pod, requested)
+			one.Open = shapes[i].Open()
 		}
-		if r.Pods == nil {
-			r.Pods = make([]plan.Pod, len(pods))
-		}
-		r.Pods[at] = one
+		r.Pods = append(r.Pods, one)
 	}
-	r.Least = min(max(least-len(r.Running), 1), len(pods))
+	r.Need(size)
 	return r, shapes, true
-}
-
-// byName returns the places of pods in the order of their names, a number in a name by its
-// value: worker-2 comes before worker-10.
-func byName(pods []*corev1.Pod) []int {
-	order := make([]int, len(pods))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(a, b int) int {
-		x, y := pods[a].Name, pods[b].Name
-		if len(x) != len(y) && strings.TrimRight(x, "0123456789") == strings.TrimRight(y, "0123456789") {
-			return len(x) - len(y)
-		}
-		return strings.Compare(x, y)
-	})
-	return order
-}
-
-// rankOf returns the rank of a pod, or one to take for it if it says none.
-func rankOf(pod *corev1.Pod, otherwise int) int {
-	if m, ok := dialect.Of(pod); ok && m.Rank >= 0 {
-		return int(m.Rank)
-	}
-	return otherwise
 }
 
 // verify asks the nodes of a candidate that no pod of the shape was verified on, with one
@@ -236,7 +192,7 @@ func (p *Path) placementOf(candidate plan.Candidate, request *plan.Request, pods
 	placement := parent
 	if candidate.Level != fabric.NoLevel {
 		domain := p.index.Fabric().Domain(candidate.Domain)
-		placement = &fwk.Placement{Name: strings.TrimSuffix(domain.Path, "/")}
+		placement = &fwk.Placement{Name: domain.Name}
 		for id, ok := domain.Nodes.Next(0); ok; id, ok = domain.Nodes.Next(id + 1) {
 			placement.Nodes = append(placement.Nodes, p.index.Info(id))
 		}
@@ -329,9 +285,7 @@ func (p *Path) refusedByPlan(pod *corev1.Pod) *framework.FitError {
 	default:
 		return nil
 	}
-	fit := &framework.FitError{}
-	errors.As(p.noPlace(pod, why).AsError(), &fit)
-	return fit
+	return p.noFit(pod, why)
 }
 
 // restrict restricts the framework's own way to what the plan leaves to a pod, until it is
@@ -371,8 +325,12 @@ func (p *Path) restrict(pod *corev1.Pod) (restore func(), fit *framework.FitErro
 
 // noPlace is the status of a gang that has no place: it waits for what may change that.
 func (p *Path) noPlace(pod *corev1.Pod, why string) *fwk.Status {
+	return fwk.NewStatus(fwk.Unschedulable, why).WithError(p.noFit(pod, why))
+}
+
+// noFit is the error of a pod that no plan has a node for.
+func (p *Path) noFit(pod *corev1.Pod, why string) *framework.FitError {
 	diagnosis := framework.Diagnosis{NodeToStatus: framework.NewDefaultNodeToStatus(), PreFilterMsg: why}
 	diagnosis.AddPluginStatus(fwk.NewStatus(fwk.Unschedulable, why).WithPlugin(fabricplacement.Name))
-	fit := &framework.FitError{Pod: pod, NumAllNodes: p.index.Len(), Diagnosis: diagnosis}
-	return fwk.NewStatus(fwk.Unschedulable, why).WithError(fit)
+	return &framework.FitError{Pod: pod, NumAllNodes: p.index.Len(), Diagnosis: diagnosis}
 }

@@ -159,9 +159,7 @@ type search struct {
 
 func (p *Path) newSearch(ctx context.Context, schedFramework framework.Framework, cycle fwk.CycleState, info *framework.QueuedPodInfo, profile *profile) *search {
 	requested := info.CalculateResource().Resource
-	devices := p.inventory.RequestOf(info.Pod)
-	shape := profile.shapes.of(info.Pod, requested, &devices)
-	shape.CatchUp(p.index, shape.verified.Remove)
+	shape := p.shapeOf(profile, info.Pod, requested)
 	s := &search{
 		path: p, ctx: ctx, framework: schedFramework, cycle: cycle, pod: info.Pod,
 		request: p.request(info.Pod, requested), shape: shape,

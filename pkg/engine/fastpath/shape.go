@@ -39,6 +39,14 @@ type shapes struct {
 	buffer []byte
 }
 
+// shapeOf returns the shape of a pod of a profile that requests r, kept up with the index.
+func (p *Path) shapeOf(profile *profile, pod *corev1.Pod, r fwk.Resource) *shape {
+	devices := p.inventory.RequestOf(pod)
+	s := profile.shapes.of(pod, r, &devices)
+	s.CatchUp(p.index, s.verified.Remove)
+	return s
+}
+
 // of returns the shape of a pod that requests r, and devices.
 func (s *shapes) of(pod *corev1.Pod, r fwk.Resource, devices *state.DeviceRequest) *shape {
 	s.buffer = devices.AppendParts(appendShape(s.buffer[:0], pod, r))

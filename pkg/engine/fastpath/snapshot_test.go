@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/component-helpers/resource"
 
 	"github.com/berth-dev/berth/pkg/core/cluster"
@@ -159,22 +158,5 @@ func TestSnapshotOfProfile(t *testing.T) {
 	}
 	if s, err := r.path.Snapshot(testName); err != nil || len(s.Nodes) != 0 {
 		t.Errorf("of an empty cluster: %+v, %v", s, err)
-	}
-}
-
-// Ranks are those that plans are made with.
-func TestRanks(t *testing.T) {
-	var pods []*corev1.Pod
-	for _, name := range []string{"w-10", "w-2", "w-1", "a", "v-3", "w-11"} {
-		pods = append(pods, testPod(name, 1, 1, 1))
-	}
-	metav1.SetMetaDataLabel(&pods[3].ObjectMeta, "berth.dev/gang", "g")
-	metav1.SetMetaDataAnnotation(&pods[3].ObjectMeta, "berth.dev/rank", "7")
-	want := make([]int, len(pods))
-	for i, at := range byName(pods) {
-		want[at] = rankOf(pods[at], i)
-	}
-	if diff := cmp.Diff(want, state.Ranks(pods)); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
 	}
 }

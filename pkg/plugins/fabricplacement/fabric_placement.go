@@ -85,6 +85,9 @@ func (f *FabricPlacement) everyDomain(group fwk.PodGroupInfo, parent *fwk.Placem
 	if err != nil {
 		return nil, fwk.AsStatus(err)
 	}
+	if len(running) > 1 {
+		return nil, fwk.NewStatus(fwk.Unschedulable, "members run in several domains of the level "+key)
+	}
 	byName := map[string]*fwk.Placement{}
 	var out []*fwk.Placement
 	for _, node := range parent.Nodes {
@@ -97,9 +100,6 @@ func (f *FabricPlacement) everyDomain(group fwk.PodGroupInfo, parent *fwk.Placem
 			out = append(out, byName[name])
 		}
 		byName[name].Nodes = append(byName[name].Nodes, node)
-	}
-	if len(running) > 1 {
-		return nil, fwk.NewStatus(fwk.Unschedulable, "members run in several domains of the level "+key)
 	}
 	slices.SortFunc(out, func(a, b *fwk.Placement) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
