@@ -57,6 +57,22 @@ func TestSmallVariants(t *testing.T) {
 	}
 }
 
+// Pods that take a whole node each find one beside the pods that are placed before, or
+// the run would wait for them until it is ended.
+func TestEveryGangHasRoom(t *testing.T) {
+	for _, topic := range topics {
+		if topic.gpus != "8" {
+			continue
+		}
+		for _, n := range []sizes{topic.small, topic.full} {
+			taken := n.filled + (warmUps(n)+gpusPerNode-1)/gpusPerNode
+			if n.pods+taken > n.nodes {
+				t.Errorf("%s: %d pods of a node each, and %d nodes that others take, on %d nodes", topic.name, n.pods, taken, n.nodes)
+			}
+		}
+	}
+}
+
 func TestBadFlags(t *testing.T) {
 	for _, c := range []struct {
 		args []string

@@ -28,8 +28,13 @@ type options struct {
 	profiles   string
 }
 
-// runPatience is how long one run may take.
-const runPatience = 20 * time.Minute
+// patience is how long one run may take.
+func patience(small bool) time.Duration {
+	if small {
+		return 4 * time.Minute
+	}
+	return 20 * time.Minute
+}
 
 // run runs all rounds. It goes on after a run that failed, and fails in the end.
 func (o *options) run(ctx context.Context) error {
@@ -126,7 +131,7 @@ type process struct {
 }
 
 func (p process) run(ctx context.Context, s single) (report.PerfSample, error) {
-	ctx, cancel := context.WithTimeout(ctx, runPatience)
+	ctx, cancel := context.WithTimeout(ctx, patience(s.small))
 	defer cancel()
 	dir, err := os.MkdirTemp("", "berth-perf-")
 	if err != nil {

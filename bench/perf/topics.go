@@ -91,7 +91,7 @@ var topics = []topic{
 	{
 		name: "gangs-segments", what: "gangs of 64 pods of 8 GPUs, each in one block of 1,024 nodes, 16 in a row in one rack of 32", gpus: "8", who: []string{schedulers.Upstream, schedulers.Berth},
 		level: block, segment: 16, segmentLevel: leaf,
-		full: sizes{nodes: 2500, pods: 16 * 64, gang: 64}, small: sizes{nodes: 64, pods: 64, gang: 32},
+		full: sizes{nodes: 2500, pods: 16 * 64, gang: 64}, small: sizes{nodes: 96, pods: 64, gang: 32},
 	},
 	{
 		name: "gangs-block", what: "gangs of 1,000 pods of 8 GPUs, each in one block of 1,024 nodes", gpus: "8", who: []string{schedulers.Upstream, schedulers.Berth}, level: block,
