@@ -35,7 +35,8 @@ const NoDomain pack.DomainID = -1
 type Domain struct {
 	Level Level
 	// Path is the value of the label of each level from the widest on, with a slash after
-	// each; Name is the same for a person to read, without the last slash.
+	// each: "" in quotes for an empty value, nothing for a label that is not there. Name is
+	// the same for a person to read, without the last slash.
 	Name, Path string
 	// Parent is the domain around it, of the nearest wider level of its tree, or Root.
 	Parent pack.DomainID
@@ -51,12 +52,20 @@ type Fabric struct {
 	keys    []string
 	tree    []int
 	domains []Domain
-	byPath  map[string]pack.DomainID
+	numbers map[identity]pack.DomainID
 	// byLevel are the domains of each level that were ever seen.
 	byLevel [][]pack.DomainID
 	nodes   []placed
 	// tops are the domains of each tree that are in no other, by path.
 	tops [][]pack.DomainID
+}
+
+// identity is what tells a domain from others: its level, the domain around it, and the
+// value of its label.
+type identity struct {
+	level  Level
+	parent pack.DomainID
+	value  string
 }
 
 // placed is a node with its domain of each level.
@@ -69,7 +78,7 @@ type placed struct {
 // New returns a fabric without nodes. Each tree is a list of label keys, widest first; no
 // key may be there twice.
 func New(trees ...[]string) *Fabric {
-	f := &Fabric{byPath: map[string]pack.DomainID{}, domains: []Domain{{Level: NoLevel, Parent: NoDomain}}}
+	f := &Fabric{numbers: map[identity]pack.DomainID{}, domains: []Domain{{Level: NoLevel, Parent: NoDomain}}}
 	for t, keys := range trees {
 		for _, key := range keys {
 			f.keys, f.tree = append(f.keys, key), append(f.tree, t)
@@ -111,19 +120,17 @@ func (f *Fabric) Set(id pack.NodeID, name string, labels map[string]string) []pa
 	n := placed{name: name, domains: make([]pack.DomainID, len(f.keys)), in: true}
 	all := []pack.DomainID{Root}
 	f.domains[Root].Nodes.Add(id)
-	parent, path := Root, ""
+	parent := Root
 	for level, key := range f.keys {
 		if level == 0 || f.tree[level] != f.tree[level-1] {
-			parent, path = Root, ""
+			parent = Root
 		}
 		value, ok := labels[key]
 		n.domains[level] = NoDomain
 		if !ok {
-			path += "/"
 			continue
 		}
-		path += value + "/"
-		d := f.domain(Level(level), parent, path)
+		d := f.domain(identity{Level(level), parent, value})
 		n.domains[level] = d
 		f.domains[d].Nodes.Add(id)
 		all = append(all, d)
@@ -134,22 +141,34 @@ func (f *Fabric) Set(id pack.NodeID, name string, labels map[string]string) []pa
 }
 
 // domain returns a domain, and makes it if it is new.
-func (f *Fabric) domain(level Level, parent pack.DomainID, path string) pack.DomainID {
-	key := f.keys[level] + "=" + path
-	if d, known := f.byPath[key]; known {
+func (f *Fabric) domain(of identity) pack.DomainID {
+	if d, known := f.numbers[of]; known {
 		return d
 	}
 	d := pack.DomainID(len(f.domains))
-	f.byPath[key] = d
-	f.domains = append(f.domains, Domain{Level: level, Name: strings.TrimSuffix(path, "/"), Path: path, Parent: parent})
-	f.byLevel[level] = append(f.byLevel[level], d)
-	children := &f.tops[f.tree[level]]
-	if parent != Root {
-		children = &f.domains[parent].children
+	f.numbers[of] = d
+	path := f.path(of)
+	f.domains = append(f.domains, Domain{Level: of.level, Name: strings.TrimSuffix(path, "/"), Path: path, Parent: of.parent})
+	f.byLevel[of.level] = append(f.byLevel[of.level], d)
+	children := &f.tops[f.tree[of.level]]
+	if of.parent != Root {
+		children = &f.domains[of.parent].children
 	}
 	at, _ := slices.BinarySearchFunc(*children, path, func(c pack.DomainID, path string) int { return strings.Compare(f.domains[c].Path, path) })
 	*children = slices.Insert(*children, at, d)
 	return d
+}
+
+// path returns the path of a domain.
+func (f *Fabric) path(of identity) string {
+	path := f.domains[of.parent].Path
+	for wider := f.Wider(of.level); wider != NoLevel && wider != f.domains[of.parent].Level; wider = f.Wider(wider) {
+		path += "/"
+	}
+	if of.value == "" {
+		return path + `""/`
+	}
+	return path + of.value + "/"
 }
 
 // Remove takes a node out, if it is in.
