@@ -1,6 +1,10 @@
 package pack
 
-import "github.com/berth-dev/berth/pkg/core/topology"
+import (
+	"math"
+
+	"github.com/berth-dev/berth/pkg/core/topology"
+)
 
 // NodeID is the number of a node, dense from 0.
 type NodeID int32
@@ -52,26 +56,57 @@ func (free Amounts) Fits(request Amounts) bool {
 		(request.Pods == 0 || request.Pods <= free.Pods)
 }
 
-// Plus returns what is free after a request was given back, but for the mask.
+// Plus returns what is free after a request was given back, but for the mask. An amount
+// that would exceed its type stays at the most or the least that the type holds.
 func (free Amounts) Plus(request Amounts) Amounts {
 	if request.Devices != 0 && request.Kind == free.Kind {
-		free.Devices += request.Devices
+		free.Devices = narrow(int64(free.Devices) + int64(request.Devices))
 	}
-	free.CPU += request.CPU
-	free.Memory += request.Memory
-	free.Pods += request.Pods
-	free.Held -= request.Pods
+	free.CPU = sum(free.CPU, request.CPU)
+	free.Memory = sum(free.Memory, request.Memory)
+	free.Pods = narrow(int64(free.Pods) + int64(request.Pods))
+	free.Held = narrow(int64(free.Held) - int64(request.Pods))
 	return free
 }
 
-// minus returns what is left of free after a request was taken, but for the mask.
+// minus returns what is left of free after a request was taken, but for the mask. It is
+// bounded as Plus is: pods may ask for any number, and others may bind them anywhere.
 func (free Amounts) minus(request Amounts) Amounts {
 	if request.Devices != 0 {
-		free.Devices -= request.Devices
+		free.Devices = narrow(int64(free.Devices) - int64(request.Devices))
 	}
-	free.CPU -= request.CPU
-	free.Memory -= request.Memory
-	free.Pods -= request.Pods
-	free.Held += request.Pods
+	free.CPU = difference(free.CPU, request.CPU)
+	free.Memory = difference(free.Memory, request.Memory)
+	free.Pods = narrow(int64(free.Pods) - int64(request.Pods))
+	free.Held = narrow(int64(free.Held) + int64(request.Pods))
 	return free
+}
+
+// narrow returns the value of 32 bits that is nearest.
+func narrow(count int64) int32 {
+	return int32(min(max(count, math.MinInt32), math.MaxInt32))
+}
+
+// sum returns a + b, or the value of 64 bits that is nearest.
+func sum(a, b int64) int64 {
+	if c := a + b; (c > a) == (b > 0) {
+		return c
+	}
+	return bound(b > 0)
+}
+
+// difference returns a - b, or the value of 64 bits that is nearest.
+func difference(a, b int64) int64 {
+	if c := a - b; (c < a) == (b > 0) {
+		return c
+	}
+	return bound(b < 0)
+}
+
+// bound returns the most that 64 bits hold, or the least.
+func bound(most bool) int64 {
+	if most {
+		return math.MaxInt64
+	}
+	return math.MinInt64
 }
