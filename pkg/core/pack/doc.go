@@ -56,12 +56,13 @@
 //
 // # Simulation
 //
-// [Index.Take] subtracts a request from a node and returns an [Undo];
-// [Index.Revert] takes it back. Reverting in the opposite order of taking restores
-// the state exactly.
+// [Index.Take] subtracts a request from a node, [Index.Give] adds that of a pod which would
+// go, with the devices that it holds. Both return an [Undo]; [Index.Revert] takes it back.
+// Reverting in the opposite order restores the state exactly.
 //
 // [Index.Slots] says how many copies of a request fit into a domain, from the
-// counts of shapes that are kept for each domain.
+// counts of shapes that are kept for each domain; [Index.Copies] and [Index.Given] say what
+// fits into free amounts and what Give makes of them, without a node.
 //
 // Files: amount.go (requests, free amounts), shape.go (what is alike), set.go (ordered
 // sets of nodes), index.go (the buckets), policy.go (ranks), ranking.go (shapes by rank),

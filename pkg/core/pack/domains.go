@@ -1,5 +1,7 @@
 package pack
 
+import "github.com/berth-dev/berth/pkg/core/topology"
+
 // DomainID is the number of a fabric domain, dense from 0 over all levels.
 type DomainID int32
 
@@ -32,6 +34,38 @@ func (ix *Index) Slots(domain DomainID, request Amounts) int64 {
 		slots += int64(nodes) * ix.shapes[n].copies(request)
 	}
 	return slots
+}
+
+// Copies returns how many copies of a request fit into free amounts, at most manyCopies.
+// Links count only as far as not even one copy has them: then it is a bound from above,
+// and else exact. It need not be what a node of the index has free.
+func (ix *Index) Copies(free, request Amounts) int64 {
+	if !free.Fits(request) {
+		return 0
+	}
+	most := int64(manyCopies)
+	if request.Devices > 0 {
+		devices := free.Devices
+		if class := ix.class(free); class != nil {
+			if _, ok := class.Choose(request.Link, int(request.Devices), free.Mask); !ok {
+				return 0
+			}
+			devices = min(devices, int32(free.Mask.Len()))
+		} else if request.Link != topology.AnyLink && request.Devices > 1 {
+			return 0
+		}
+		most = min(most, int64(devices/request.Devices))
+	}
+	if request.CPU > 0 {
+		most = min(most, free.CPU/request.CPU)
+	}
+	if request.Memory > 0 {
+		most = min(most, free.Memory/request.Memory)
+	}
+	if request.Pods > 0 {
+		most = min(most, int64(free.Pods/request.Pods))
+	}
+	return most
 }
 
 // DevicesFree returns how many devices of a kind are free in a domain.

@@ -81,9 +81,9 @@ func (ix *Index) Free(id NodeID) (Amounts, bool) {
 	return ix.nodes[id].Free, true
 }
 
-// Undo takes back one Take.
+// Undo takes back one Take or Give.
 type Undo struct {
-	// Devices are those that were taken; none if the request asks for none, the class of
+	// Devices are those that Take took; none if the request asks for none, the class of
 	// the node is not known, or such devices are not free.
 	Devices topology.Mask
 
@@ -105,7 +105,25 @@ func (ix *Index) Take(id NodeID, request Amounts) Undo {
 	return undo
 }
 
-// Revert takes back a Take. Takes of one node are reverted last first.
+// Give adds to a node what a pod on it has: its request, and the devices that it holds.
+// It must be a node of the index.
+func (ix *Index) Give(id NodeID, request Amounts, held topology.Mask) Undo {
+	undo := Undo{node: id, free: ix.nodes[id].Free}
+	ix.move(id, ix.Given(undo.free, request, held))
+	return undo
+}
+
+// Given returns what is free after a Give. Devices of another kind than the node's, and
+// such as a machine of its class has not, are not given.
+func (ix *Index) Given(free, request Amounts, held topology.Mask) Amounts {
+	given := free.Plus(request)
+	if class := ix.class(free); class != nil && request.Devices > 0 && request.Kind == free.Kind {
+		given.Mask |= held & topology.All(class.Devices())
+	}
+	return given
+}
+
+// Revert takes back a Take or a Give. Those of one node are reverted last first.
 func (ix *Index) Revert(undo Undo) { ix.move(undo.node, undo.free) }
 
 // move gives a node other free amounts.

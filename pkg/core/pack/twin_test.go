@@ -42,6 +42,28 @@ func (tw *twin) left(free, request Amounts) Amounts {
 	return left
 }
 
+// given returns what a node has free once a pod was given back that holds a set.
+func (tw *twin) given(free, request Amounts, held topology.Mask) Amounts {
+	given := free.Plus(request)
+	if request.Devices > 0 && request.Kind == free.Kind {
+		for d := range held.Each() {
+			if class := tw.classes[free.Class]; class != nil && d < class.Devices() {
+				given.Mask |= 1 << d
+			}
+		}
+	}
+	return given
+}
+
+// copies counts by taking until nothing more fits.
+func (tw *twin) copies(free, request Amounts) (n int64) {
+	for tw.holds(free, request) {
+		free = tw.left(free, request)
+		n++
+	}
+	return n
+}
+
 // offer returns the nodes with room in the order of the package doc.
 func (tw *twin) offer(request Amounts, policy Policy, among func(NodeID) bool) []NodeID {
 	var out []NodeID
@@ -213,7 +235,7 @@ func (p *pair) step(t *testing.T, r *rand.Rand, nodes int) {
 	t.Helper()
 	id := NodeID(r.IntN(nodes))
 	node, exists := p.twin.nodes[id]
-	switch what := r.IntN(12); {
+	switch what := r.IntN(14); {
 	case what < 3:
 		// What was taken stays taken: an undo is for the state after its take.
 		p.undo, p.free = nil, nil
@@ -230,7 +252,16 @@ func (p *pair) step(t *testing.T, r *rand.Rand, nodes int) {
 		p.free = append(p.free, node.Free)
 		node.Free = p.twin.left(node.Free, request)
 		p.twin.nodes[id] = node
-	case what < 9 && len(p.undo) > 0:
+	case what < 9 && exists:
+		request, held := randomRequest(r), topology.Mask(r.IntN(1<<10))
+		p.undo = append(p.undo, p.index.Give(id, request, held))
+		p.free = append(p.free, node.Free)
+		node.Free = p.twin.given(node.Free, request, held)
+		p.twin.nodes[id] = node
+		if got, _ := p.index.Free(id); got != node.Free {
+			t.Fatalf("node %d has %+v free after %+v with devices %b was given, want %+v", id, got, request, held, node.Free)
+		}
+	case what < 11 && len(p.undo) > 0:
 		last := len(p.undo) - 1
 		p.index.Revert(p.undo[last])
 		back := p.twin.nodes[p.undo[last].node]
@@ -299,6 +330,12 @@ func (p *pair) ask(t *testing.T, r *rand.Rand, nodes int) {
 	})
 	if !slices.Equal(byRank, got) {
 		t.Fatalf("request %+v, policy %+v: offered %v, and by rank %v", request, ranking.Policy(), got, byRank)
+	}
+	for id, node := range p.twin.nodes {
+		switch got, want := p.index.Copies(node.Free, request), p.twin.copies(node.Free, request); {
+		case request.Link == topology.AnyLink && got != want, got < want, got > 0 && want == 0:
+			t.Fatalf("request %+v: %d copies on node %d with %+v, want %d", request, got, id, node.Free, want)
+		}
 	}
 	domain := DomainID(r.IntN(7))
 	if got, want := p.index.Slots(domain, request), p.twin.slots(domain, request); got != want {
