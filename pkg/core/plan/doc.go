@@ -34,6 +34,11 @@
 // they fit at some level, else with as many as it needs, and as many of the rest as fit
 // beside those.
 //
+// # What if
+//
+// [Planner.Trial] plans in one domain at a time, on an index that may change in between: so
+// package preempt asks where the gang would go if others went.
+//
 // # Cost
 //
 // A domain is judged by the counts of node shapes in it: the cost of the choice is domains
@@ -43,5 +48,6 @@
 // if that fails, by a search that is bounded by a number of steps.
 //
 // Files: plan.go (request, candidates), levels.go (which level and domain), layout.go (which
-// nodes), segments.go, ranks.go (who goes where), reason.go (why not).
+// nodes), segments.go, ranks.go (who goes where), reason.go (why not), trial.go (one domain
+// at a time).
 package plan

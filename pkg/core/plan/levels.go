@@ -63,21 +63,31 @@ func (a *attempt) pinned(level fabric.Level) (pack.DomainID, bool) {
 	return pinned, true
 }
 
-// level tries the domains of one level.
-func (a *attempt) level(level fabric.Level, pinned pack.DomainID, want counts) ([]Candidate, LevelReason) {
-	domains := []pack.DomainID{fabric.Root}
+// domains returns the domains of a level in which the gang may be, the pinned one if there
+// is one. Some may have no room.
+func (a *attempt) domains(level fabric.Level, pinned pack.DomainID) []pack.DomainID {
+	all := []pack.DomainID{fabric.Root}
 	switch {
 	case pinned != fabric.NoDomain:
-		domains = []pack.DomainID{pinned}
+		all = []pack.DomainID{pinned}
 	case level != fabric.NoLevel:
-		domains = a.Fabric.Of(level)
+		all = a.Fabric.Of(level)
 	}
+	may := make([]pack.DomainID, 0, len(all))
+	for _, d := range all {
+		if a.Fabric.Domain(d).Nodes.Len() > 0 && a.allowed(level, d) {
+			may = append(may, d)
+		}
+	}
+	return may
+}
+
+// level tries the domains of one level.
+func (a *attempt) level(level fabric.Level, pinned pack.DomainID, want counts) ([]Candidate, LevelReason) {
+	domains := a.domains(level, pinned)
 	rooms := make([]room, 0, len(domains))
 	closest := closest{}
 	for _, d := range domains {
-		if a.Fabric.Domain(d).Nodes.Len() == 0 || !a.allowed(level, d) {
-			continue
-		}
 		if r := a.room(d); a.holds(r, want) {
 			rooms = append(rooms, r)
 		} else {
@@ -125,20 +135,32 @@ func (a *attempt) allowed(level fabric.Level, d pack.DomainID) bool {
 // in lays the wanted pods out in a domain, with as many of the rest as fit beside them.
 func (a *attempt) in(level fabric.Level, d pack.DomainID, want counts) (Candidate, bool) {
 	defer a.revert(0)
-	if a.request.SegmentSize > 0 {
-		return a.inSegments(level, d, want)
-	}
-	if !a.whole(&a.Fabric.Domain(d).Nodes, want, func(rest counts) { a.layOut(d, rest) }) {
+	assign, ok := a.place(d, want)
+	if !ok {
 		return Candidate{}, false
 	}
-	extra := make(counts, len(a.classes))
-	for c := range extra {
-		extra[c] = len(a.classes[c].pods) - want[c]
+	return a.candidate(level, d, assign()), true
+}
+
+// place takes places for the wanted pods in a domain. assign takes such for as many of the
+// rest as fit beside them, and gives all out.
+func (a *attempt) place(d pack.DomainID, want counts) (assign func() []Assignment, ok bool) {
+	if a.request.SegmentSize > 0 {
+		return a.placeSegments(d, want)
 	}
-	if extra.total() > 0 {
-		a.layOut(d, extra)
+	if !a.whole(&a.Fabric.Domain(d).Nodes, want, func(rest counts) { a.layOut(d, rest) }) {
+		return nil, false
 	}
-	return a.candidate(level, d, a.assignByRank()), true
+	return func() []Assignment {
+		extra := make(counts, len(a.classes))
+		for c := range extra {
+			extra[c] = len(a.classes[c].pods) - want[c]
+		}
+		if extra.total() > 0 {
+			a.layOut(d, extra)
+		}
+		return a.assignByRank()
+	}, true
 }
 
 // candidate makes a candidate of the places that are taken.

@@ -54,12 +54,12 @@ func (a *attempt) segments(n int) ([]segment, bool) {
 	return out, true
 }
 
-// inSegments lays the wanted pods out in a domain, segment by segment. What is wanted are
-// the first pods by rank; the rest is left out.
-func (a *attempt) inSegments(level fabric.Level, d pack.DomainID, want counts) (Candidate, bool) {
+// placeSegments takes places for the wanted pods in a domain, segment by segment. What is
+// wanted are the first pods by rank; the rest is left out.
+func (a *attempt) placeSegments(d pack.DomainID, want counts) (assign func() []Assignment, ok bool) {
 	segments, ok := a.segments(want.total())
 	if !ok {
-		return Candidate{}, false
+		return nil, false
 	}
 	rooms := a.regions(d)
 	// Those that are pinned first, then the largest, each kind of segment in one go.
@@ -84,11 +84,11 @@ func (a *attempt) inSegments(level fabric.Level, d pack.DomainID, want counts) (
 			alike++
 		}
 		if !a.placeAlike(segments, order[i:alike], rooms) {
-			return Candidate{}, false
+			return nil, false
 		}
 		i = alike
 	}
-	return a.candidate(level, d, a.assignSegments(segments)), true
+	return func() []Assignment { return a.assignSegments(segments) }, true
 }
 
 // region is where a segment may be: a domain, or the nodes of it that are in the domain
