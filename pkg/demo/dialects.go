@@ -9,59 +9,111 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// dialects say on a pod what gang it belongs to, and how many pods that takes.
+// dialects say on a pod what gang it belongs to, how many pods that takes, and which level
+// of the fabric the gang asks for.
 var dialects = [...]struct {
 	name string
 	say  func(pod *v1.Pod, gang, size string)
+	// ask is askBerth where a dialect has no words for levels on a pod.
+	ask func(pod *v1.Pod, required, preferred Level)
+	// one says that a gang can either require a level or prefer one in it.
+	one bool
 }{
-	{"berth", func(pod *v1.Pod, gang, size string) {
+	{name: "berth", say: func(pod *v1.Pod, gang, size string) {
 		pod.Labels["berth.dev/gang"] = gang
 		pod.Annotations["berth.dev/gang-size"] = size
-	}},
-	{"scheduler-plugins", func(pod *v1.Pod, gang, size string) {
+	}, ask: askBerth},
+	{name: "scheduler-plugins", say: func(pod *v1.Pod, gang, size string) {
 		pod.Labels["scheduling.x-k8s.io/pod-group"] = gang
 		pod.Annotations["berth.dev/gang-size"] = size
-	}},
-	{"kueue", func(pod *v1.Pod, gang, size string) {
+	}, ask: askBerth},
+	{name: "kueue", say: func(pod *v1.Pod, gang, size string) {
 		pod.Labels["kueue.x-k8s.io/pod-group-name"] = gang
 		pod.Annotations["kueue.x-k8s.io/pod-group-total-count"] = size
-	}},
-	{"kai", func(pod *v1.Pod, gang, size string) {
+	}, ask: askKueue, one: true},
+	{name: "kai", say: func(pod *v1.Pod, gang, size string) {
 		pod.Annotations["pod-group-name"] = gang
 		pod.Annotations["kai.scheduler/batch-min-member"] = size
-	}},
-	{"volcano", func(pod *v1.Pod, gang, size string) {
+	}, ask: askKAI},
+	{name: "volcano", say: func(pod *v1.Pod, gang, size string) {
 		pod.Annotations["scheduling.k8s.io/group-name"] = gang
 		pod.Annotations["scheduling.volcano.sh/group-min-member"] = size
-	}},
-	{"yunikorn", func(pod *v1.Pod, gang, size string) {
+	}, ask: askVolcano, one: true},
+	{name: "yunikorn", say: func(pod *v1.Pod, gang, size string) {
 		pod.Labels["applicationId"] = gang
 		pod.Annotations["yunikorn.apache.org/task-group-name"] = "workers"
 		pod.Annotations["yunikorn.apache.org/task-groups"] = fmt.Sprintf(`[{"name":"workers","minMember":%s}]`, size)
-	}},
-	{"koordinator", func(pod *v1.Pod, gang, size string) {
+	}, ask: askBerth},
+	{name: "koordinator", say: func(pod *v1.Pod, gang, size string) {
 		pod.Annotations["gang.scheduling.koordinator.sh/name"] = gang
 		pod.Annotations["gang.scheduling.koordinator.sh/min-available"] = size
-	}},
+	}, ask: askBerth},
 	// A Job that has the size on its template. No controller runs here that
 	// would make its pods, so they are made as it would make them.
-	{"job", func(pod *v1.Pod, gang, size string) {
+	{name: "job", say: func(pod *v1.Pod, gang, size string) {
 		controller := true
 		pod.OwnerReferences = []metav1.OwnerReference{{
 			APIVersion: "batch/v1", Kind: "Job", Name: gang, UID: types.UID("job-" + gang), Controller: &controller,
 		}}
 		pod.Labels["batch.kubernetes.io/job-name"] = gang
 		pod.Annotations["berth.dev/gang-size"] = size
-	}},
+	}, ask: askBerth},
 }
 
-// declare says on a pod that it belongs to a gang.
+func askBerth(pod *v1.Pod, required, preferred Level) {
+	annotate(pod, "berth.dev/required-topology", string(required))
+	annotate(pod, "berth.dev/preferred-topology", string(preferred))
+}
+
+func askKueue(pod *v1.Pod, required, preferred Level) {
+	annotate(pod, "kueue.x-k8s.io/podset-required-topology", required.label())
+	annotate(pod, "kueue.x-k8s.io/podset-preferred-topology", preferred.label())
+}
+
+func askKAI(pod *v1.Pod, required, preferred Level) {
+	annotate(pod, "kai.scheduler/topology-required-placement", required.label())
+	annotate(pod, "kai.scheduler/topology-preferred-placement", preferred.label())
+}
+
+// askVolcano asks for a tier: racks are the nearest.
+func askVolcano(pod *v1.Pod, required, preferred Level) {
+	mode, level := "hard", required
+	if required == "" {
+		mode, level = "soft", preferred
+	}
+	tiers := map[Level]string{rackLevel: "1", blockLevel: "2"}
+	annotate(pod, "volcano.sh/network-topology-mode", mode)
+	annotate(pod, "volcano.sh/network-topology-highest-tier", tiers[level])
+}
+
+// annotate writes an annotation that says something.
+func annotate(pod *v1.Pod, key, value string) {
+	if value != "" {
+		pod.Annotations[key] = value
+	}
+}
+
+// saysBoth reports whether a gang can require a level and prefer another in a dialect.
+func saysBoth(dialect string) bool {
+	for _, d := range dialects {
+		if d.name == dialect {
+			return !d.one
+		}
+	}
+	panic("no dialect " + dialect)
+}
+
+// declare says on a pod that it belongs to a gang, and what the gang asks for.
 func declare(pod *v1.Pod, s Submission) {
 	for _, d := range dialects {
-		if d.name == s.Dialect {
-			d.say(pod, s.Name, strconv.Itoa(s.Size))
-			return
+		if d.name != s.Dialect {
+			continue
 		}
+		d.say(pod, s.Name, strconv.Itoa(s.Size))
+		if s.Required != "" || s.Preferred != "" {
+			d.ask(pod, s.Required, s.Preferred)
+		}
+		return
 	}
 	panic("no dialect " + s.Dialect)
 }

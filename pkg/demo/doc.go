@@ -12,15 +12,28 @@
 // with single pods, together 80 % of the cluster's GPUs. No definition of any
 // dialect is installed: each pod states the size of its gang. Pods run for ever.
 //
+// Gangs ask for a place in the network, in the words of their dialect where it has such,
+// else in ours: racks of 32 nodes, and blocks of 8 racks. One that fits into a rack requires
+// a rack or prefers one, and then requires a block if it can be sure of it and its dialect
+// can say both; one that fits into a block requires it if it can be sure of it, else prefers
+// it; larger ones ask for nothing.
+//
 // All of it can be bound at one time. A pod of 8 GPUs takes a node to itself; the
-// others, of 4, 2 or 1 GPUs, share nodes. A scheduler that opens a new node only
-// when no node in use has room leaves at most one of the shared nodes with fewer
-// than 5 GPUs taken, so that
+// others, of 4, 2 or 1 GPUs, share nodes. Their gangs may be confined to a rack or block,
+// so let a scheduler open a new node for them only when no node in use in the same rack has
+// room. Then it leaves in each rack at most one of the shared nodes with fewer than 5 GPUs
+// taken, so that
 //
-//	pods of 8 GPUs + GPUs of the smaller pods / 5 + 1 <= nodes
+//	pods of 8 GPUs + GPUs of the smaller pods / 5 + racks <= nodes
 //
-// is enough for everything to fit, in whatever order it comes. So a pod that stays
-// unbound is a failure, and not bad luck.
+// is enough for everything to fit, in whatever order it comes. The same sum without the
+// gang at hand says how many nodes are empty at least when its turn comes. A gang that takes
+// k empty nodes requires a level only if its domains cannot each have k-1 of them or fewer:
+//
+//	sum of min(k-1, nodes of the domain) over the domains of the level < empty nodes
+//
+// Then one of them has k, wherever the others are. So a pod that stays unbound is a
+// failure, and not bad luck.
 //
 // # The figures
 //
@@ -54,16 +67,23 @@
 //	                         list and watch; from the API server's audit log
 //	failed                   pods that should be bound and are not; of this workload,
 //	                         all of them should be
+//	gangs_in_one_rack        gangs that require a rack or prefer one, and of which all pods
+//	                         are bound in one rack, by the labels of their nodes
+//	topology_violations      gangs of which bound pods are not in one domain of the level
+//	                         that the gang requires: in several, or on a node without its
+//	                         label; 0 is as it should be
 //
-// bound, partial_gangs, double_booked_gpus, oversubscribed_nodes and failed are
-// read from the API alone, from a list of pods and nodes made after the last bind,
-// by code that shares nothing with the scheduler (Verify).
+// bound, partial_gangs, double_booked_gpus, oversubscribed_nodes, failed,
+// gangs_in_one_rack and topology_violations are read from the API alone, from a list
+// of pods and nodes made after the last bind, by code that shares nothing with the
+// scheduler (Verify).
 //
 // # Files
 //
 //	workload.go   the workload: what is submitted, and in which order
 //	sizes.go      how big its gangs are
-//	dialects.go   how each dialect says what gang a pod is in
+//	topology.go   which levels of the network they ask for
+//	dialects.go   how each dialect says what gang a pod is in, and what that asks for
 //	session.go    Start, Place, Stop: the order in which things happen
 //	prepare.go    building the scheduler, applying manifests, waiting until it works
 //	submit.go     creating the pods

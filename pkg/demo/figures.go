@@ -25,6 +25,8 @@ type Figures struct {
 	SchedulerCPUSeconds  float64 `json:"scheduler_cpu_seconds"`
 	APIWritesByScheduler int     `json:"api_writes_by_scheduler"`
 	Failed               int     `json:"failed"`
+	GangsInOneRack       int     `json:"gangs_in_one_rack"`
+	TopologyViolations   int     `json:"topology_violations"`
 }
 
 // JSON is the figures on one line, without its end.
@@ -67,6 +69,7 @@ func (r Result) Err() error {
 	note(int64(r.Figures.PartialGangs), "gang is bound by half", "gangs are bound by half")
 	note(r.Figures.DoubleBookedGPUs, "GPU is double-booked", "GPUs are double-booked")
 	note(int64(r.Figures.OversubscribedNodes), "node is oversubscribed", "nodes are oversubscribed")
+	note(int64(r.Figures.TopologyViolations), "gang is not in one domain of the level that it requires", "gangs are not in one domain of the level that they require")
 	note(int64(r.Figures.Failed), "pod that should be bound is not", "pods that should be bound are not")
 	wrong = append(wrong, r.Verdict.Problems...)
 	if r.Stopped != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	v1 "k8s.io/api/core/v1"
 )
 
 func TestPercentile(t *testing.T) {
@@ -75,12 +76,13 @@ func TestRate(t *testing.T) {
 // Scripts read this line: its keys and their order stay.
 func TestFiguresJSON(t *testing.T) {
 	got, err := Figures{Nodes: 1, Gangs: 2, Pods: 3, Bound: 4, PartialGangs: 5, DoubleBookedGPUs: 6, OversubscribedNodes: 7,
-		PodsPerSecond: 8.5, P50: 9, P99: 10, SchedulerCPUSeconds: 11.25, APIWritesByScheduler: 12, Failed: 13}.JSON()
+		PodsPerSecond: 8.5, P50: 9, P99: 10, SchedulerCPUSeconds: 11.25, APIWritesByScheduler: 12, Failed: 13, GangsInOneRack: 14, TopologyViolations: 15}.JSON()
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := `{"nodes":1,"gangs":2,"pods":3,"bound":4,"partial_gangs":5,"double_booked_gpus":6,"oversubscribed_nodes":7,` +
-		`"pods_per_second":8.5,"p50_ms":9,"p99_ms":10,"scheduler_cpu_seconds":11.25,"api_writes_by_scheduler":12,"failed":13}`
+		`"pods_per_second":8.5,"p50_ms":9,"p99_ms":10,"scheduler_cpu_seconds":11.25,"api_writes_by_scheduler":12,"failed":13,` +
+		`"gangs_in_one_rack":14,"topology_violations":15}`
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -97,6 +99,7 @@ func TestResultErr(t *testing.T) {
 		{"double-booked", Result{Figures: Figures{DoubleBookedGPUs: 2}}, "2 GPUs are double-booked"},
 		{"oversubscribed", Result{Figures: Figures{OversubscribedNodes: 2}}, "2 nodes are oversubscribed"},
 		{"unbound", Result{Figures: Figures{Failed: 9}}, "9 pods that should be bound are not"},
+		{"out of a domain", Result{Figures: Figures{TopologyViolations: 1}}, "1 gang is not in one domain of the level that it requires"},
 		{"stopped", Result{Stopped: errors.New("berth ended")}, "berth ended"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -105,6 +108,24 @@ func TestResultErr(t *testing.T) {
 				t.Errorf("got error %v, want %q", err, test.want)
 			}
 		})
+	}
+}
+
+// What Verify finds is counted, each in its figure.
+func TestMeasure(t *testing.T) {
+	gang := Submission{Name: "g", Dialect: "berth", Size: 2, GPUs: 4, Required: rackLevel}
+	other := Submission{Name: "h", Dialect: "kai", Size: 2, GPUs: 4, Preferred: rackLevel}
+	half := Submission{Name: "i", Dialect: "job", Size: 2, GPUs: 1}
+	w := Workload{Nodes: 2, Submissions: []Submission{gang, other, half}, Order: []PodRef{{0, 0}, {0, 1}, {1, 0}, {1, 1}, {2, 0}, {2, 1}}}
+	pods := []v1.Pod{seat(gang, 0, "a"), seat(gang, 1, "b"), seat(other, 0, "b"), seat(other, 1, "b"), seat(half, 0, "a")}
+	r := Result{Workload: w, Writes: map[string]int{"create pods/binding": 5, "create events": 2}}
+	r.Verdict = Verify(w, namespace, pods, []v1.Node{testNode("a"), testNode("b")})
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	(&Session{workload: w}).measure(&r, make([]time.Time, 6), []time.Time{at, at, at, at, at, {}}, 1500*time.Millisecond)
+	want := Figures{Nodes: 2, Gangs: 3, Pods: 6, Bound: 5, PartialGangs: 1, DoubleBookedGPUs: 4, OversubscribedNodes: 1,
+		SchedulerCPUSeconds: 1.5, APIWritesByScheduler: 7, Failed: 1, GangsInOneRack: 1, TopologyViolations: 1}
+	if diff := cmp.Diff(want, r.Figures); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -36,6 +36,8 @@ type seats struct {
 	Placed  int    `json:"p"`
 	Racks   int    `json:"r"`
 	Hue     int    `json:"h"` // degrees
+	Asks    string `json:"t,omitempty"`
+	Rack    bool   `json:"k,omitempty"` // it asks for one
 }
 
 // Page renders the outcome as one HTML file that needs nothing else.
@@ -57,6 +59,7 @@ func (r Result) Page() ([]byte, error) {
 		data.Seats = append(data.Seats, seats{
 			Name: s.Name, Dialect: place[s.Dialect], Size: s.Size, GPUs: s.GPUs,
 			Placed: r.Verdict.Placed[i], Racks: racks[i], Hue: hue(i),
+			Asks: s.asks(), Rack: s.AsksForRack(),
 		})
 	}
 	var out bytes.Buffer

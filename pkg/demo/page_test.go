@@ -13,10 +13,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// placed is the result of a workload that is placed node after node.
+// placed is the result of a workload that is placed node after node. Its gangs only prefer
+// what they would require, as this heeds nothing.
 func placed(t *testing.T, nodes int) Result {
 	t.Helper()
 	w := mustGenerate(t, nodes, 1)
+	for i := range w.Submissions {
+		s := &w.Submissions[i]
+		if s.Preferred == "" {
+			s.Preferred = s.Required
+		}
+		s.Required = ""
+	}
 	var all []v1.Node
 	for i := range nodes {
 		node := testNode(fmt.Sprintf("node-%05d", i+1))
@@ -41,7 +49,8 @@ func placed(t *testing.T, nodes int) Result {
 	}
 	r := Result{Workload: w, Map: mapOf(w, pods, all), Elapsed: 2 * time.Second, Writes: map[string]int{"create pods/binding": len(pods), "create events": 3}}
 	r.Verdict = Verify(w, namespace, pods, all)
-	r.Figures = Figures{Nodes: nodes, Gangs: w.Gangs(), Pods: len(w.Order), Bound: r.Verdict.Bound, APIWritesByScheduler: len(pods) + 3}
+	r.Figures = Figures{Nodes: nodes, Gangs: w.Gangs(), Pods: len(w.Order), Bound: r.Verdict.Bound, APIWritesByScheduler: len(pods) + 3,
+		GangsInOneRack: len(r.Verdict.OneRack), TopologyViolations: len(r.Verdict.OutOfDomain)}
 	return r
 }
 
@@ -51,7 +60,7 @@ func TestPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"Every gang has its berth", `"pretrain-000"`, `"node-02500"`, `"rack-0079"`, `"block-010"`, `"yunikorn"`} {
+	for _, want := range []string{"Every gang has its berth", `"pretrain-000"`, `"node-02500"`, `"rack-0079"`, `"block-010"`, `"yunikorn"`, `"prefers a rack"`, `"topology_violations":0`} {
 		if !bytes.Contains(page, []byte(want)) {
 			t.Errorf("the page lacks %s", want)
 		}
@@ -105,7 +114,7 @@ func TestTable(t *testing.T) {
 	if err := r.WriteTable(&out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"scheduler-plugins", "single pods", "create pods/binding", "on 64 nodes in 2s"} {
+	for _, want := range []string{"scheduler-plugins", "single pods", "create pods/binding", "on 64 nodes in 2s", "10 of 14 gangs that asked for a rack are in one, 0 of 0 that require"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the table lacks %q:\n%s", want, out.String())
 		}

@@ -248,5 +248,7 @@ func (s *Session) measure(r *Result, created, bound []time.Time, cpu time.Durati
 		SchedulerCPUSeconds:  float64(cpu.Milliseconds()) / 1000,
 		APIWritesByScheduler: writes,
 		Failed:               len(r.Verdict.Unbound),
+		GangsInOneRack:       len(r.Verdict.OneRack),
+		TopologyViolations:   len(r.Verdict.OutOfDomain),
 	}
 }

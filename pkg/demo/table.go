@@ -70,6 +70,8 @@ func (r Result) WriteTable(out io.Writer) error {
 		f.Bound, f.Pods, f.Nodes, r.Elapsed.Round(100*time.Millisecond), f.PodsPerSecond, f.P50, f.P99)
 	fmt.Fprintf(&text, "%d partial gangs, %d double-booked GPUs, %d oversubscribed nodes, %d pods that should be bound and are not\n",
 		f.PartialGangs, f.DoubleBookedGPUs, f.OversubscribedNodes, f.Failed)
+	fmt.Fprintf(&text, "%d of %d gangs that asked for a rack are in one, %d of %d that require a rack or block are in several\n",
+		f.GangsInOneRack, r.Workload.count(Submission.AsksForRack), f.TopologyViolations, r.Workload.count(func(s Submission) bool { return s.Required != "" }))
 	fmt.Fprintf(&text, "the scheduler used %.1f s of processor time and wrote to the API %d times:\n", f.SchedulerCPUSeconds, f.APIWritesByScheduler)
 	kinds := slices.SortedFunc(maps.Keys(r.Writes), func(a, b string) int {
 		if r.Writes[a] != r.Writes[b] {

@@ -24,6 +24,9 @@ type Verdict struct {
 	OversubscribedNodes []string
 	DoubleBookedGPUs    int64
 	Unbound             []string // pods that should be bound and are not
+	// OneRack are the gangs that asked for a rack and are in one whole, and OutOfDomain
+	// those that are not in one domain of the level that they require.
+	OneRack, OutOfDomain []string
 	// Problems are sentences about what could not be checked.
 	Problems []string
 }
@@ -81,10 +84,46 @@ func Verify(w Workload, namespace string, pods []v1.Pod, nodes []v1.Node) Verdic
 		}
 		v.DoubleBookedGPUs += u.doubleBooked(allocatable[name])
 	}
+	v.judgeTopology(w, at, nodes)
 	slices.Sort(v.PartialGangs)
 	slices.Sort(v.Unbound)
 	slices.Sort(v.Problems)
 	return v
+}
+
+// judgeTopology looks in which domains the gangs are. at has the node of each bound pod. A
+// node that has no label of a level, or is not there, is in no domain of it.
+func (v *Verdict) judgeTopology(w Workload, at map[string]string, nodes []v1.Node) {
+	byName := make(map[string]*v1.Node, len(nodes))
+	for i := range nodes {
+		byName[nodes[i].Name] = &nodes[i]
+	}
+	// inOne reports whether all bound pods of a gang are in one domain of a level.
+	inOne := func(s Submission, level Level) bool {
+		domains := map[string]bool{}
+		for j := range s.Size {
+			name := at[s.PodName(j)]
+			if name == "" {
+				continue
+			}
+			domain := ""
+			if node := byName[name]; node != nil {
+				domain = level.domain(node)
+			}
+			domains[domain] = true
+		}
+		return len(domains) == 0 || len(domains) == 1 && !domains[""]
+	}
+	for i, s := range w.Submissions {
+		if s.AsksForRack() && v.Placed[i] == s.Size && inOne(s, rackLevel) {
+			v.OneRack = append(v.OneRack, s.Name)
+		}
+		if s.Required != "" && !inOne(s, s.Required) {
+			v.OutOfDomain = append(v.OutOfDomain, s.Name)
+		}
+	}
+	slices.Sort(v.OneRack)
+	slices.Sort(v.OutOfDomain)
 }
 
 // usage is what the pods of one node take.

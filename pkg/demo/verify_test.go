@@ -122,6 +122,66 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// at gives a node a place in the fabric.
+func at(node v1.Node, rack, block string) v1.Node {
+	node.Labels = map[string]string{}
+	if rack != "" {
+		node.Labels[localcluster.RackLabel] = rack
+	}
+	if block != "" {
+		node.Labels[localcluster.BlockLabel] = block
+	}
+	return node
+}
+
+func TestVerifyTopology(t *testing.T) {
+	nodes := []v1.Node{
+		at(testNode("a1"), "a", "1"), at(testNode("a2"), "a", "1"), at(testNode("b1"), "b", "1"),
+		at(testNode("c1"), "c", "2"), at(testNode("other-a"), "a", "2"),
+		at(testNode("bare"), "", ""), at(testNode("bare2"), "", ""), at(testNode("block-only"), "", "1"),
+	}
+	gang := []string{"g"}
+	for _, test := range []struct {
+		name                string
+		required, preferred Level
+		on                  []string
+		oneRack, out        []string
+	}{
+		{"a rack that is required", rackLevel, "", []string{"a1", "a2", "a1"}, gang, nil},
+		{"a rack that is required and violated", rackLevel, "", []string{"a1", "a2", "b1"}, nil, gang},
+		{"two racks of one name", rackLevel, "", []string{"a1", "a2", "other-a"}, nil, gang},
+		{"nodes without a label are in no rack", rackLevel, "", []string{"bare", "bare2", "bare"}, nil, gang},
+		{"one node without a label", rackLevel, "", []string{"a1", "a2", "block-only"}, nil, gang},
+		{"a node that there is not", rackLevel, "", []string{"a1", "a1", "nowhere"}, nil, gang},
+		{"the bound part of a gang", rackLevel, "", []string{"a1", "", "a2"}, nil, nil},
+		{"the bound part of a gang, violated", rackLevel, "", []string{"a1", "", "b1"}, nil, gang},
+		{"nothing is bound", rackLevel, "", []string{"", "", ""}, nil, nil},
+		{"a rack that is preferred", "", rackLevel, []string{"a1", "a2", "a1"}, gang, nil},
+		{"a rack that is preferred and not had", "", rackLevel, []string{"a1", "a2", "c1"}, nil, nil},
+		{"a block that is required", blockLevel, "", []string{"a1", "b1", "block-only"}, nil, nil},
+		{"a block that is required and violated", blockLevel, "", []string{"a1", "a2", "other-a"}, nil, gang},
+		{"a rack in a block", blockLevel, rackLevel, []string{"a1", "a1", "a2"}, gang, nil},
+		{"a block for want of a rack", blockLevel, rackLevel, []string{"a1", "a1", "b1"}, nil, nil},
+		{"nothing is asked for", "", "", []string{"a1", "a1", "a1"}, nil, nil},
+		{"a block that is preferred and not had", "", blockLevel, []string{"a1", "c1", "bare"}, nil, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := Submission{Name: "g", Dialect: "berth", Size: 3, GPUs: 1, Required: test.required, Preferred: test.preferred}
+			var pods []v1.Pod
+			for i, node := range test.on {
+				pods = append(pods, seat(s, i, node))
+			}
+			got := Verify(Workload{Submissions: []Submission{s}}, namespace, pods, nodes)
+			if diff := cmp.Diff(test.oneRack, got.OneRack); diff != "" {
+				t.Errorf("in one rack (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(test.out, got.OutOfDomain); diff != "" {
+				t.Errorf("out of the domain (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // crowd is n pods that ask for nothing.
 func crowd(node string, n int) []v1.Pod {
 	pods := make([]v1.Pod, n)

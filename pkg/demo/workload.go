@@ -34,6 +34,9 @@ type Submission struct {
 	Dialect string // in whose words the gang is declared; "" for a single pod
 	Size    int    // pods, all of which are needed
 	GPUs    int    // of each pod
+	// Required is the level of which all pods must be in one domain, and Preferred that of
+	// which they should be.
+	Required, Preferred Level
 }
 
 // Gang reports whether the pods are a gang.
@@ -89,10 +92,13 @@ type Workload struct {
 }
 
 // Gangs counts the gangs.
-func (w Workload) Gangs() int {
+func (w Workload) Gangs() int { return w.count(Submission.Gang) }
+
+// count counts the submissions of which something holds.
+func (w Workload) count(holds func(Submission) bool) int {
 	n := 0
 	for _, s := range w.Submissions {
-		if s.Gang() {
+		if holds(s) {
 			n++
 		}
 	}
@@ -119,6 +125,7 @@ func Generate(nodes int, seed uint64) (Workload, error) {
 	}
 	w.Submissions = append(w.Submissions, singles...)
 	w.Order = w.shuffled(r)
+	w.askTopology(r)
 	return w, nil
 }
 
@@ -209,11 +216,8 @@ func (w *Workload) shuffled(r *rand.Rand) []PodRef {
 	return order
 }
 
-// Margin is how many nodes are left over when every pod of 8 GPUs has one and the
-// others are packed as badly as the package doc allows. All fits if it is not
-// negative.
-func (w Workload) Margin() int {
-	whole, shared := 0, 0
+// taken is what the workload takes in all: pods of 8 GPUs, and GPUs of the others.
+func (w Workload) taken() (whole, shared int) {
 	for _, s := range w.Submissions {
 		if s.GPUs == nodeGPUs {
 			whole += s.Size
@@ -221,5 +225,18 @@ func (w Workload) Margin() int {
 			shared += s.Size * s.GPUs
 		}
 	}
-	return w.Nodes - whole - shared/5 - 1
+	return whole, shared
+}
+
+// nodesFor is how many nodes of a cluster are in use at most, when so many pods of 8 GPUs
+// and GPUs of smaller ones are packed as badly as the package doc allows.
+func nodesFor(nodes, whole, shared int) int {
+	return whole + shared/5 + len(domainSizes(nodes, localcluster.DefaultRackSize))
+}
+
+// Margin is how many nodes are left over when everything is packed as badly as the package
+// doc allows. All fits if it is not negative.
+func (w Workload) Margin() int {
+	whole, shared := w.taken()
+	return w.Nodes - nodesFor(w.Nodes, whole, shared)
 }
