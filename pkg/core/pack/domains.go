@@ -36,9 +36,10 @@ func (ix *Index) Slots(domain DomainID, request Amounts) int64 {
 	return slots
 }
 
-// Copies returns how many copies of a request fit into free amounts, at most manyCopies.
-// Links count only as far as not even one copy has them: then it is a bound from above,
-// and else exact. It need not be what a node of the index has free.
+// Copies returns how many copies of a request fit into free amounts, at most manyCopies: a
+// bound from above if it asks for links, which count only as far as not even one set of
+// devices has them, and else exact. The more is free, the more fit. It need not be what a
+// node of the index has free.
 func (ix *Index) Copies(free, request Amounts) int64 {
 	if !free.Fits(request) {
 		return 0
@@ -46,12 +47,13 @@ func (ix *Index) Copies(free, request Amounts) int64 {
 	most := int64(manyCopies)
 	if request.Devices > 0 {
 		devices := free.Devices
-		if class := ix.class(free); class != nil {
-			if _, ok := class.Choose(request.Link, int(request.Devices), free.Mask); !ok {
+		switch class := ix.class(free); {
+		case class != nil:
+			devices = min(devices, int32(free.Mask.Len()))
+			if devices < request.Devices || !hasLinked(class, request, free.Mask) {
 				return 0
 			}
-			devices = min(devices, int32(free.Mask.Len()))
-		} else if request.Link != topology.AnyLink && request.Devices > 1 {
+		case request.Link != topology.AnyLink && request.Devices > 1: // nothing is known of links
 			return 0
 		}
 		most = min(most, int64(devices/request.Devices))
@@ -66,6 +68,28 @@ func (ix *Index) Copies(free, request Amounts) int64 {
 		most = min(most, int64(free.Pods/request.Pods))
 	}
 	return most
+}
+
+// hasLinked reports whether some set of the free devices has the links that a request
+// wants, whoever picks it: a device plugin that has more to pick from may pick another.
+func hasLinked(class *topology.Class, request Amounts, free topology.Mask) bool {
+	if request.Link == topology.AnyLink || request.Devices < 2 {
+		return true
+	}
+	var linked topology.Mask // those with a link to another
+	for a := range free.Each() {
+		for b := range free.Each() {
+			if pair := topology.Mask(1<<a | 1<<b); a != b && class.Level(pair) >= request.Link {
+				linked |= pair
+			}
+		}
+	}
+	for set := linked; set != 0; set = (set - 1) & linked {
+		if set.Len() == int(request.Devices) && class.Level(set) >= request.Link {
+			return true
+		}
+	}
+	return false
 }
 
 // DevicesFree returns how many devices of a kind are free in a domain.

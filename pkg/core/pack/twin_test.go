@@ -55,6 +55,20 @@ func (tw *twin) given(free, request Amounts, held topology.Mask) Amounts {
 	return given
 }
 
+// linked reports whether some free devices have the links of a request.
+func (tw *twin) linked(free, request Amounts) bool {
+	class := tw.classes[free.Class]
+	if class == nil || request.Devices < 2 {
+		return request.Devices < 2
+	}
+	for set := range topology.Mask(1 << class.Devices()) {
+		if set&^free.Mask == 0 && set.Len() == int(request.Devices) && class.Level(set) >= request.Link {
+			return true
+		}
+	}
+	return false
+}
+
 // copies counts by taking until nothing more fits.
 func (tw *twin) copies(free, request Amounts) (n int64) {
 	for tw.holds(free, request) {
@@ -332,9 +346,14 @@ func (p *pair) ask(t *testing.T, r *rand.Rand, nodes int) {
 		t.Fatalf("request %+v, policy %+v: offered %v, and by rank %v", request, ranking.Policy(), got, byRank)
 	}
 	for id, node := range p.twin.nodes {
-		switch got, want := p.index.Copies(node.Free, request), p.twin.copies(node.Free, request); {
-		case request.Link == topology.AnyLink && got != want, got < want, got > 0 && want == 0:
+		got, want := p.index.Copies(node.Free, request), p.twin.copies(node.Free, request)
+		exact := request.Link == topology.AnyLink || !p.twin.linked(node.Free, request)
+		if got < want || exact && got != want {
 			t.Fatalf("request %+v: %d copies on node %d with %+v, want %d", request, got, id, node.Free, want)
+		}
+		more := p.index.Given(node.Free, randomRequest(r), topology.Mask(r.IntN(256)))
+		if after := p.index.Copies(more, request); after < got {
+			t.Fatalf("request %+v: %d copies into %+v, and only %d into %+v", request, got, node.Free, after, more)
 		}
 	}
 	domain := DomainID(r.IntN(7))
