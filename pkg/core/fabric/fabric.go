@@ -36,7 +36,7 @@ type Domain struct {
 	Level Level
 	// Path is the value of the label of each level from the widest on, with a slash after
 	// each: "" in quotes for an empty value, nothing for a label that is not there. Name is
-	// the same for a person to read, without the last slash.
+	// the same for a person to read, without the slashes at its ends.
 	Name, Path string
 	// Parent is the domain around it, of the nearest wider level of its tree, or Root.
 	Parent pack.DomainID
@@ -148,7 +148,7 @@ func (f *Fabric) domain(of identity) pack.DomainID {
 	d := pack.DomainID(len(f.domains))
 	f.numbers[of] = d
 	path := f.path(of)
-	f.domains = append(f.domains, Domain{Level: of.level, Name: strings.TrimSuffix(path, "/"), Path: path, Parent: of.parent})
+	f.domains = append(f.domains, Domain{Level: of.level, Name: strings.Trim(path, "/"), Path: path, Parent: of.parent})
 	f.byLevel[of.level] = append(f.byLevel[of.level], d)
 	children := &f.tops[f.tree[of.level]]
 	if of.parent != Root {

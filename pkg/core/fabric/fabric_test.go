@@ -20,12 +20,12 @@ func newFabric() *Fabric { return New([]string{"block", "rack", "shelf"}, []stri
 
 type labels = map[string]string
 
-// names returns the names of the domains that a list has, of those with nodes.
-func (f *Fabric) names(domains []pack.DomainID) []string {
+// paths returns the paths of the domains that a list has, of those with nodes.
+func (f *Fabric) paths(domains []pack.DomainID) []string {
 	out := []string{}
 	for _, d := range domains {
 		if f.Domain(d).Nodes.Len() > 0 {
-			out = append(out, f.Domain(d).Name)
+			out = append(out, f.Domain(d).Path)
 		}
 	}
 	return out
@@ -43,18 +43,18 @@ func TestDomainsOfNodes(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		nodes []labels
-		// want are the names of the domains of each node, with those around them, from the
+		// want are the paths of the domains of each node, with those around them, from the
 		// narrowest on.
 		want [][]string
 	}{
 		{"no labels", []labels{{}, {"other": "x"}}, [][]string{{}, {}}},
-		{"all levels", []labels{{"block": "b", "rack": "r", "shelf": "s"}}, [][]string{{"b/r/s", "b/r", "b"}}},
-		{"equal racks in two blocks", []labels{{"block": "a", "rack": "1"}, {"block": "b", "rack": "1"}}, [][]string{{"a/1", "a"}, {"b/1", "b"}}},
-		{"a rack without its block", []labels{{"rack": "1"}, {"block": "b", "rack": "1"}}, [][]string{{"/1"}, {"b/1", "b"}}},
-		{"a shelf without its rack", []labels{{"block": "b", "shelf": "s"}, {"block": "b", "rack": "1", "shelf": "s"}}, [][]string{{"b//s", "b"}, {"b/1/s", "b/1", "b"}}},
-		{"a shelf alone", []labels{{"shelf": "s"}}, [][]string{{"//s"}}},
-		{"an empty value is a value", []labels{{"block": "", "rack": "1"}, {"rack": "1"}}, [][]string{{`""/1`, `""`}, {"/1"}}},
-		{"and in any order", []labels{{"rack": "1"}, {"block": "", "rack": "1"}}, [][]string{{"/1"}, {`""/1`, `""`}}},
+		{"all levels", []labels{{"block": "b", "rack": "r", "shelf": "s"}}, [][]string{{"b/r/s/", "b/r/", "b/"}}},
+		{"equal racks in two blocks", []labels{{"block": "a", "rack": "1"}, {"block": "b", "rack": "1"}}, [][]string{{"a/1/", "a/"}, {"b/1/", "b/"}}},
+		{"a rack without its block", []labels{{"rack": "1"}, {"block": "b", "rack": "1"}}, [][]string{{"/1/"}, {"b/1/", "b/"}}},
+		{"a shelf without its rack", []labels{{"block": "b", "shelf": "s"}, {"block": "b", "rack": "1", "shelf": "s"}}, [][]string{{"b//s/", "b/"}, {"b/1/s/", "b/1/", "b/"}}},
+		{"a shelf alone", []labels{{"shelf": "s"}}, [][]string{{"//s/"}}},
+		{"an empty value is a value", []labels{{"block": "", "rack": "1"}, {"rack": "1"}}, [][]string{{`""/1/`, `""/`}, {"/1/"}}},
+		{"and in any order", []labels{{"rack": "1"}, {"block": "", "rack": "1"}}, [][]string{{"/1/"}, {`""/1/`, `""/`}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFabric()
@@ -64,7 +64,7 @@ func TestDomainsOfNodes(t *testing.T) {
 			for i, want := range test.want {
 				got := []string{}
 				for d := f.Narrowest(pack.NodeID(i), block); d != NoDomain && d != Root; d = f.Domain(d).Parent {
-					got = append(got, f.Domain(d).Name)
+					got = append(got, f.Domain(d).Path)
 				}
 				if !reflect.DeepEqual(got, want) {
 					t.Errorf("node %d is in %q, want %q", i, got, want)
@@ -107,16 +107,16 @@ func TestOrderOfDomains(t *testing.T) {
 	} {
 		f.Set(pack.NodeID(i), "n", l)
 	}
-	if got, want := f.names(f.Children(Root, NoLevel)), []string{"/0", "a", "b"}; !reflect.DeepEqual(got, want) {
+	if got, want := f.paths(f.Children(Root, NoLevel)), []string{"/0/", "a/", "b/"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("the widest: %q, want %q", got, want)
 	}
-	if got, want := f.names(f.Children(Root, rack)), []string{"/0", "a", "b"}; !reflect.DeepEqual(got, want) {
+	if got, want := f.paths(f.Children(Root, rack)), []string{"/0/", "a/", "b/"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("the widest of the tree of racks: %q, want %q", got, want)
 	}
-	if got, want := f.names(f.Children(Root, link)), []string{"y", "z"}; !reflect.DeepEqual(got, want) {
+	if got, want := f.paths(f.Children(Root, link)), []string{"y/", "z/"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("the widest of links: %q, want %q", got, want)
 	}
-	if got, want := f.names(f.Children(f.At(0, block), NoLevel)), []string{"b/1", "b/10", "b/2"}; !reflect.DeepEqual(got, want) {
+	if got, want := f.paths(f.Children(f.At(0, block), NoLevel)), []string{"b/1/", "b/10/", "b/2/"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("within a block: %q, want %q", got, want)
 	}
 	if got := f.Children(f.At(0, rack), NoLevel); len(got) != 0 {
@@ -124,8 +124,22 @@ func TestOrderOfDomains(t *testing.T) {
 	}
 	links := New([]string{"block"}, []string{"link"})
 	links.Set(0, "n", labels{"link": "z"})
-	if got, want := links.names(links.Children(Root, NoLevel)), []string{"z"}; !reflect.DeepEqual(got, want) {
+	if got, want := links.paths(links.Children(Root, NoLevel)), []string{"z/"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("the widest of the first tree that has any: %q, want %q", got, want)
+	}
+}
+
+// Names are paths as a person would write them: of levels that no node has, nothing is said.
+func TestNames(t *testing.T) {
+	f := newFabric()
+	for level, test := range []struct {
+		in   labels
+		want string
+	}{{labels{"block": "b"}, "b"}, {labels{"rack": "1"}, "1"}, {labels{"block": "b", "shelf": "s"}, "b//s"}, {labels{"link": "l"}, "l"}} {
+		f.Set(0, "n", test.in)
+		if got := f.Domain(f.At(0, Level(level))).Name; got != test.want {
+			t.Errorf("%v is called %q, want %q", test.in, got, test.want)
+		}
 	}
 }
 

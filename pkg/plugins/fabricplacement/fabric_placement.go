@@ -8,7 +8,8 @@
 // and 10 less for each that comes after, so that there is no tie.
 //
 // Where no plan can be made, as on the snapshot of a preemption that is tried out, all
-// domains of the required level are returned, by name.
+// domains of the required level are returned, by path; those of members that run, if there
+// are any.
 //
 // A gang that asks for no topology is tried on all nodes.
 package fabricplacement
@@ -18,8 +19,14 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
+	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 
+	"github.com/berth-dev/berth/pkg/core/fabric"
+	"github.com/berth-dev/berth/pkg/core/pack"
+	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/state"
 )
 
@@ -64,15 +71,37 @@ func (f *FabricPlacement) GeneratePlacements(_ context.Context, _ fwk.PodGroupCy
 	return &fwk.GeneratePlacementsResult{Placements: placements}, status
 }
 
-// EventsToRegister are the events that may give a gang a place that had none.
+// EventsToRegister are the events that may give a gang a place that had none: a node has
+// more, or is in another domain; a pod leaves a node, or takes less of it; the gang asks for
+// less.
 func (*FabricPlacement) EventsToRegister(context.Context) ([]fwk.ClusterEventWithHint, error) {
 	return []fwk.ClusterEventWithHint{
 		{Event: fwk.ClusterEvent{Resource: fwk.Node, ActionType: fwk.Add | fwk.UpdateNodeAllocatable | fwk.UpdateNodeLabel | fwk.UpdateNodeTaint}},
-		{Event: fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.Delete}},
+		{Event: fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.Delete | fwk.UpdatePodScaleDown}},
+		{Event: fwk.ClusterEvent{Resource: fwk.PodGroup, ActionType: fwk.Update}, QueueingHintFn: asksForLess},
 	}, nil
 }
 
-// everyDomain returns the domains of the required level that the group may be in, by name.
+// asksForLess queues a pod whose group asks for another topology, or for fewer pods. The
+// conditions that the scheduler writes on a group change neither.
+func asksForLess(_ klog.Logger, pod *corev1.Pod, oldObj, newObj any) (fwk.QueueingHint, error) {
+	before, ok := oldObj.(*schedulingv1beta1.PodGroup)
+	now, also := newObj.(*schedulingv1beta1.PodGroup)
+	if !ok || !also {
+		return fwk.Queue, nil
+	}
+	group := pod.Spec.SchedulingGroup
+	if group == nil || group.PodGroupName == nil || *group.PodGroupName != now.Name || pod.Namespace != now.Namespace {
+		return fwk.QueueSkip, nil
+	}
+	was, is := before.Spec.SchedulingPolicy.Gang, now.Spec.SchedulingPolicy.Gang
+	if state.TopologyOf(before) != state.TopologyOf(now) || was != nil && (is == nil || is.MinCount < was.MinCount) {
+		return fwk.Queue, nil
+	}
+	return fwk.QueueSkip, nil
+}
+
+// everyDomain returns the domains of the required level that the group may be in, by path.
 func (f *FabricPlacement) everyDomain(group fwk.PodGroupInfo, parent *fwk.Placement) ([]*fwk.Placement, *fwk.Status) {
 	key := ""
 	if pg := group.GetPodGroup(); pg != nil {
@@ -81,48 +110,62 @@ func (f *FabricPlacement) everyDomain(group fwk.PodGroupInfo, parent *fwk.Placem
 	if key == "" {
 		return []*fwk.Placement{parent}, nil
 	}
-	running, err := f.running(group, key)
+	levels := fabric.New(treeOf(key))
+	level := levels.LevelOf(key)
+	numbers := make(map[string]pack.NodeID, len(parent.Nodes))
+	for i, node := range parent.Nodes {
+		id := pack.NodeID(i)
+		numbers[node.Node().Name] = id
+		levels.Set(id, node.Node().Name, node.Node().Labels)
+	}
+	domains := slices.Clone(levels.Of(level))
+	if len(domains) == 0 {
+		return nil, fwk.NewStatus(fwk.Unschedulable, "no node has the label "+key)
+	}
+	running, err := f.running(group)
 	if err != nil {
 		return nil, fwk.AsStatus(err)
 	}
-	if len(running) > 1 {
-		return nil, fwk.NewStatus(fwk.Unschedulable, "members run in several domains of the level "+key)
-	}
-	byName := map[string]*fwk.Placement{}
-	var out []*fwk.Placement
-	for _, node := range parent.Nodes {
-		name, ok := node.Node().Labels[key]
-		if !ok || len(running) > 0 && !slices.Contains(running, name) {
-			continue
+	for _, pod := range running {
+		id, known := numbers[pod.Spec.NodeName]
+		if !known {
+			continue // its node is gone, and it will be
 		}
-		if byName[name] == nil {
-			byName[name] = &fwk.Placement{Name: name}
-			out = append(out, byName[name])
+		if domains = slices.DeleteFunc(domains, func(d pack.DomainID) bool { return d != levels.At(id, level) }); len(domains) == 0 {
+			return nil, fwk.NewStatus(fwk.Unschedulable, "pods of the gang run in no domain of "+key+", or in several")
 		}
-		byName[name].Nodes = append(byName[name].Nodes, node)
 	}
-	slices.SortFunc(out, func(a, b *fwk.Placement) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(domains, func(a, b pack.DomainID) int {
+		return strings.Compare(levels.Domain(a).Path, levels.Domain(b).Path)
+	})
+	out := make([]*fwk.Placement, len(domains))
+	for i, d := range domains {
+		domain := levels.Domain(d)
+		out[i] = &fwk.Placement{Name: domain.Name}
+		for id, ok := domain.Nodes.Next(0); ok; id, ok = domain.Nodes.Next(id + 1) {
+			out[i].Nodes = append(out[i].Nodes, parent.Nodes[id])
+		}
+	}
 	return out, nil
 }
 
-// running returns the domains that members of a group run in.
-func (f *FabricPlacement) running(group fwk.PodGroupInfo, key string) ([]string, error) {
-	lister := f.handle.SnapshotSharedLister()
-	members, err := lister.PodGroupStates().Get(group.GetNamespace(), group.GetName())
+// treeOf returns the tree of levels that a label key is in; one of its own if it is in none.
+func treeOf(key string) []string {
+	for _, tree := range dialect.FabricTrees() {
+		if slices.Contains(tree, key) {
+			return tree
+		}
+	}
+	return []string{key}
+}
+
+// running returns the members of a group that have a node.
+func (f *FabricPlacement) running(group fwk.PodGroupInfo) ([]*corev1.Pod, error) {
+	members, err := f.handle.SnapshotSharedLister().PodGroupStates().Get(group.GetNamespace(), group.GetName())
 	if err != nil {
 		return nil, err
 	}
-	var out []string
-	for _, pod := range members.ScheduledPods() {
-		node, err := lister.NodeInfos().Get(pod.Spec.NodeName)
-		if err != nil {
-			return nil, err
-		}
-		if name, ok := node.Node().Labels[key]; ok && !slices.Contains(out, name) {
-			out = append(out, name)
-		}
-	}
-	return out, nil
+	return members.ScheduledPods(), nil
 }
 
 // ScorePlacement scores a placement by its place in the plan.
