@@ -8,6 +8,7 @@
 //	Queue(labels, ann.) -> the queue that an object names
 //	Kinds()             -> the foreign kinds; Kind.Declare(object) -> []Declared,
 //	                       Kind.Status(object, outcome) -> merge patch
+//	Tiers(labelled)     -> the label keys of a cluster's tiers
 //
 // # Which dialect a pod speaks
 //
@@ -67,10 +68,20 @@
 //
 // Levels are node label keys. Our own annotations also take a level's name, from
 // one table; KAI's levels are looked up there first. Kueue, LeaderWorkerSet and
-// JobSet name label keys. Volcano's networkTopology names a tier by number, which
-// no label has, so that a tier is not asked for unless highestTierName is a name
-// in the table. Koordinator's network-topology-spec names layers of another
+// JobSet name label keys. Koordinator's network-topology-spec names layers of another
 // object and is not read. Constraints of KAI sub groups are not read.
+//
+// Volcano names a tier by number, in the field networkTopology.highestTierAllowed or in the
+// annotation volcano.sh/network-topology-highest-tier: 1 is the nearest switch, 2 the one
+// above it. Its HyperNodes, which number the switches, are not read. Here, tier n is the
+// n-th level, nearest first, of the labels that nodes have: see [Tiers]. No pod or object
+// says which labels these are, so the level of a tier is a word that no label key can be,
+//
+//	networkTopology.highestTierAllowed=n
+//
+// until package state puts a key in its place. The mode hard, or none, requires the tier;
+// soft prefers it, and the nearest if there is no number. A highestTierName is a level if
+// it is a name in the table, else it is not asked for.
 //
 // # Ranks
 //
@@ -81,6 +92,6 @@
 // # Files
 //
 // dialect.go (Of and the order of the dialects), kind.go (objects), queue.go,
-// topology.go, rank.go, object.go (fields of unknown type), status.go (merge
-// patches); then one file for each dialect.
+// topology.go, levels.go and tier.go (the labels of networks), rank.go, object.go
+// (fields of unknown type), status.go (merge patches); then one file for each dialect.
 package dialect

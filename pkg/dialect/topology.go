@@ -43,7 +43,7 @@ func levelOrKey(value string) string {
 }
 
 // topologyOf reads the topology that annotations ask for. Each of the three asks is
-// read from the first dialect that states it: ours, Kueue's, KAI's.
+// read from the first dialect that states it: ours, Kueue's, KAI's, Volcano's.
 func topologyOf(annotations map[string]string) (gang.Topology, *gang.Fault) {
 	var t gang.Topology
 	if len(annotations) == 0 {
@@ -67,6 +67,16 @@ func topologyOf(annotations map[string]string) (gang.Topology, *gang.Fault) {
 	}
 	if t.Preferred == "" {
 		t.Preferred = levelOrKey(annotations[kaiPreferredTopology])
+	}
+	volcano, fault := volcanoAnnotated(annotations)
+	if fault != nil {
+		return gang.Topology{}, fault
+	}
+	if t.Required == "" {
+		t.Required = volcano.Required
+	}
+	if t.Preferred == "" {
+		t.Preferred = volcano.Preferred
 	}
 	if t.SegmentSize, t.SegmentLevel, fault = segments(annotations); fault != nil {
 		return gang.Topology{}, fault

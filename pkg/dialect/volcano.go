@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,6 +19,9 @@ const (
 	volcanoQueueName    = "scheduling.volcano.sh/queue-name"
 	volcanoTaskLabel    = "volcano.sh/task-spec"
 	volcanoTaskIndex    = "volcano.sh/task-index"
+
+	volcanoTopologyMode = "volcano.sh/network-topology-mode"
+	volcanoTopologyTier = "volcano.sh/network-topology-highest-tier"
 
 	// volcanoDefaultQueue is what Volcano's CRD writes where the user said nothing.
 	volcanoDefaultQueue = "default"
@@ -52,17 +56,63 @@ func declareVolcano(obj *unstructured.Unstructured) []Declared {
 	}
 	claims := r.claims(obj, queue)
 	claims.Size = spec.integer("minMember")
-	if network := spec.object("networkTopology"); claims.Topology == (gang.Topology{}) {
-		key, known := levels[network.text("highestTierName")]
-		switch mode := network.text("mode"); {
-		case !known:
-		case mode == "soft":
-			claims.Topology.Preferred = key
-		default:
-			claims.Topology.Required = key
-		}
+	if claims.Topology == (gang.Topology{}) {
+		claims.Topology = volcanoNetwork(spec.object("networkTopology"))
 	}
 	return r.declare(obj, claims, Volcano)
+}
+
+// volcanoNetwork reads the field networkTopology of a PodGroup. A name of a tier that is
+// not in the table of levels is not read.
+func volcanoNetwork(network node) gang.Topology {
+	level := levels[network.text("highestTierName")]
+	if tier := network.integer("highestTierAllowed"); tier != nil {
+		if *tier < 1 {
+			network.blame("highestTierAllowed", "at least 1, which is the nearest tier")
+			return gang.Topology{}
+		}
+		level = tierLevel(*tier)
+	}
+	return volcanoTopology(network.text("mode"), level)
+}
+
+// volcanoAnnotated reads the same from annotations, which Volcano reads on the pods that
+// it makes a PodGroup for.
+func volcanoAnnotated(annotations map[string]string) (gang.Topology, *gang.Fault) {
+	mode := strings.ToLower(annotations[volcanoTopologyMode])
+	switch mode {
+	case "", volcanoHard, volcanoSoft:
+	default:
+		return gang.Topology{}, malformed("annotation %s is %q; expected %s or %s", volcanoTopologyMode, clip(annotations[volcanoTopologyMode]), volcanoHard, volcanoSoft)
+	}
+	tier, fault := wholeNumber(annotations, volcanoTopologyTier, annotation)
+	switch {
+	case fault != nil:
+		return gang.Topology{}, fault
+	case tier == nil:
+		return volcanoTopology(mode, ""), nil
+	case *tier < 1:
+		return gang.Topology{}, malformed("annotation %s is %q; expected at least 1, which is the nearest tier", volcanoTopologyTier, annotations[volcanoTopologyTier])
+	}
+	return volcanoTopology(mode, tierLevel(*tier)), nil
+}
+
+// Modes of a topology. The mode is hard if none is said.
+const (
+	volcanoHard = "hard"
+	volcanoSoft = "soft"
+)
+
+// volcanoTopology is what a mode and a level ask for: soft without a level, to be near
+// each other; hard without a level, nothing.
+func volcanoTopology(mode, level string) gang.Topology {
+	switch {
+	case mode != volcanoSoft:
+		return gang.Topology{Required: level}
+	case level == "":
+		level = tierLevel(1)
+	}
+	return gang.Topology{Preferred: level}
 }
 
 // Phases and conditions of a Volcano PodGroup.

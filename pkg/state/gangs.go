@@ -94,8 +94,10 @@ type entry struct {
 	// cleared are the members that the verdict rests on, if it is to admit.
 	cleared map[types.UID]bool
 
-	// required is the topology level that the gang asks for, "" if none.
+	// required is the topology level that the gang requires, "" if none. tiered says that
+	// a level that it asks for depends on which labels nodes have.
 	required string
+	tiered   bool
 	// verdict is the last one; published is set while the scheduler knows the gang.
 	verdict   gang.Verdict
 	published *gang.Group

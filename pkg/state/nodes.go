@@ -61,8 +61,9 @@ func (g *Gangs) SetNode(node *corev1.Node) { g.setNode(node.Name, node.Labels) }
 // DeleteNode forgets a node.
 func (g *Gangs) DeleteNode(name string) { g.setNode(name, nil) }
 
-// setNode looks again at the gangs that require a level that came or went. That is
-// rare: the first node of a level, or the last.
+// setNode looks again at the gangs that require a level that came or went, and at those
+// that ask for a tier, which may be another level now. That is rare: the first node of a
+// level, or the last.
 func (g *Gangs) setNode(name string, labels map[string]string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -75,7 +76,7 @@ func (g *Gangs) setNode(name string, labels map[string]string) {
 		came[key] = true
 	}
 	for key, e := range g.gangs {
-		if came[e.required] {
+		if came[e.required] || e.tiered {
 			g.dirty.Add(key)
 		}
 	}

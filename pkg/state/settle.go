@@ -113,8 +113,16 @@ func (g *Gangs) judge(key gang.Key) (publish *gang.Group, withdraw bool) {
 		e.verdict = gang.Verdict{Action: gang.Hold, Code: gang.NotDeclared,
 			Text: fmt.Sprintf("gang %s is declared by nothing: create the PodGroup of %s that its pods name", key, nativeResource.Group)}
 	}
-	e.required = e.verdict.Group.Topology.Required
-	if e.required != "" && g.levels.nodes[e.required] == 0 && bound == 0 {
+	asked := &e.verdict.Group.Topology
+	resolved, why := ResolveTiers(*asked, func(level string) bool { return g.levels.nodes[level] > 0 })
+	e.tiered = resolved != *asked || why != ""
+	*asked, e.required = resolved, resolved.Required
+	switch {
+	case bound > 0:
+	case why != "":
+		e.verdict = gang.Verdict{Action: gang.Hold, Code: gang.Unschedulable,
+			Text: fmt.Sprintf("gang %s requires %s; lower it, or label the nodes", key, why)}
+	case e.required != "" && g.levels.nodes[e.required] == 0:
 		e.verdict = gang.Verdict{Action: gang.Hold, Code: gang.Unschedulable,
 			Text: fmt.Sprintf("gang %s requires one domain of topology level %s, and no node has that label", key, e.required)}
 	}

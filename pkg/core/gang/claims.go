@@ -12,8 +12,9 @@ type Claims struct {
 	Queue string
 }
 
-// Topology is the fabric domain that a gang asks for. Levels are node label keys.
-// The zero value asks for nothing.
+// Topology is the fabric domain that a gang asks for. Levels are node label keys, or, as
+// long as nodes were not looked at, words that stand for one. The zero value asks for
+// nothing.
 type Topology struct {
 	// Required is the level at which all members must share one domain.
 	Required string
