@@ -14,7 +14,7 @@ var GroupVersion = schema.GroupVersion{Group: GroupName, Version: "v1alpha1"}
 
 // AddToScheme adds the types to a scheme.
 func AddToScheme(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion, &NodeTopology{}, &NodeTopologyList{})
+	scheme.AddKnownTypes(GroupVersion, &NodeTopology{}, &NodeTopologyList{}, &Queue{}, &QueueList{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }
