@@ -32,9 +32,11 @@
 //
 // What links cost is little, and less than what times vary by from round to round. So
 // berth and berth-topology are measured once more, in turn: on two clusters that are
-// alike, batch by batch, or gang by gang, each of the two first every other time. The
-// ratio is the median over all pairs. Each node has its NodeTopology from the beginning;
-// reports that change it later are not in the time.
+// alike, batch by batch, or gang by gang, each of the two first every other time. What is
+// taken is the time on processors, of all threads, which other programs disturb least; of
+// a gang it is that of the whole cycle. The ratio is the median over all pairs. Each node
+// has its NodeTopology from the beginning; reports that change it later are not in the
+// time.
 //
 // # Packing
 //

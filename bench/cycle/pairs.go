@@ -16,8 +16,8 @@ import (
 // batch by batch: what disturbs the machine disturbs both.
 type pair struct {
 	loops [2]*loop
-	// ns are the times of a pod, in nanoseconds, one for each batch; batches with the
-	// same number were measured one after the other.
+	// ns are the processor times of a pod, in nanoseconds, one for each batch; batches with
+	// the same number were measured one after the other.
 	ns [2][]float64
 }
 
@@ -69,15 +69,15 @@ func (p *pair) measure(times, gang int) (report.LinkRow, error) {
 	return p.row(gang), nil
 }
 
-// once returns the nanoseconds that a pod of one batch takes, or the pods of a gang
-// together.
+// once returns the nanoseconds on processors that a pod of one batch takes, or the cycle of
+// a gang.
 func once(l *loop, gang int) (float64, error) {
 	if gang > 0 {
 		g, err := measureGang(l, gang)
-		return float64(g.algorithm.Nanoseconds()), err
+		return float64(g.processor.Nanoseconds()), err
 	}
 	s, err := l.cycles(l.batch(), 0)
-	return float64(s.took.Nanoseconds()) / float64(s.pods), err
+	return float64(s.processor.Nanoseconds()) / float64(s.pods), err
 }
 
 // row sums up.

@@ -35,10 +35,9 @@ type LinkRow struct {
 	Machine string `json:"machine"`
 	Nodes   int    `json:"nodes"`
 	Fill    string `json:"fill"`
-	// Gang is how many pods the gang has whose search is timed; 0 for the cycle of one
-	// pod.
+	// Gang is how many pods the gang has whose cycle is timed; 0 for the cycle of one pod.
 	Gang int `json:"gang,omitempty"`
-	// NsWithout and NsWith are times, medians over all pairs.
+	// NsWithout and NsWith are times on processors, medians over all pairs.
 	NsWithout float64 `json:"ns_without"`
 	NsWith    float64 `json:"ns_with"`
 	// Ratio is the median of with over without, of two that were measured one after the
