@@ -1,0 +1,137 @@
+package quota
+
+import (
+	"cmp"
+	"math/bits"
+	"slices"
+)
+
+// settle works out what each queue is guaranteed, its limit and its weight, from what the
+// specs say, so that all later arithmetic can rely on them; and what has a fault.
+func (t *Tree) settle(nodes []*node, all *faults) {
+	n := len(t.queues) * len(t.resources)
+	t.guaranteed, t.limit, t.weight, t.shared = make([]Amount, n), make([]Amount, n), make([]Amount, n), make([]bool, n)
+	// What is wanted, children before parents.
+	for id := len(nodes) - 1; id >= 0; id-- {
+		t.wanted(QueueID(id), nodes[id])
+	}
+	// What can be had, parents before children.
+	for id := range nodes {
+		q := &t.queues[id]
+		if q.parent != NoQueue && q.fault == nil {
+			q.fault = t.queues[q.parent].fault
+		}
+		if q.children > 0 {
+			t.cut(QueueID(id), nodes, all)
+			t.weigh(QueueID(id), nodes)
+			if shared := t.sharedBy(QueueID(id)); !slices.Contains(shared, true) {
+				for r := range shared {
+					shared[r] = true
+				}
+			}
+		}
+	}
+}
+
+// wanted takes amounts from the spec. Those below 0 count as 0.
+func (t *Tree) wanted(id QueueID, n *node) {
+	q := &t.queues[id]
+	guaranteed, limit := t.Guaranteed(id), t.Limit(id)
+	for r, resource := range t.resources {
+		quota := n.spec.Resources[resource]
+		limit[r] = Unlimited
+		if quota.Limit != nil {
+			limit[r] = max(0, *quota.Limit)
+		}
+		if quota.Guaranteed != nil {
+			guaranteed[r] = sane(*quota.Guaranteed)
+		} else {
+			for child := q.first; child < q.first+q.children; child++ {
+				guaranteed[r] = guaranteed[r].Plus(t.Guaranteed(child)[r])
+			}
+		}
+		guaranteed[r] = min(guaranteed[r], limit[r])
+	}
+}
+
+// sane returns an amount that can be guaranteed or be a weight: 0 for others, which are
+// faults.
+func sane(a Amount) Amount {
+	if a < 0 || a == Unlimited {
+		return 0
+	}
+	return a
+}
+
+// cut takes from what the children of a queue are guaranteed all that is above what the
+// queue is. Children without a fault come first, and then those whose specs do. A queue
+// that is guaranteed what its children are has no fault for it: they have.
+func (t *Tree) cut(id QueueID, nodes []*node, all *faults) {
+	q := &t.queues[id]
+	own := t.Guaranteed(q.own)
+	copy(own, t.Guaranteed(id))
+	children := make([]QueueID, 0, q.children-1)
+	for child := q.first + 1; child < q.first+q.children; child++ {
+		children = append(children, child)
+	}
+	faulty := func(child QueueID) int {
+		if t.queues[child].fault != nil {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(children, func(a, b QueueID) int {
+		return cmp.Or(cmp.Compare(faulty(a), faulty(b)), cmp.Compare(nodes[a].rank, nodes[b].rank))
+	})
+	for _, child := range children {
+		guaranteed := t.Guaranteed(child)
+		for r, resource := range t.resources {
+			stated := nodes[child].spec.Resources[resource].Guaranteed != nil
+			if guaranteed[r] > own[r] && stated && t.queues[child].fault == nil {
+				t.queues[child].fault = all.add(OverGuaranteed, t.queues[child].name, "resources["+resource+"].guaranteed",
+					"%s of %s are guaranteed, and of the %s of %s only %s are left: lower it, or have more guaranteed to %s",
+					guaranteed[r], resource, t.Guaranteed(id)[r], t.called(id), own[r], t.called(id))
+			}
+			guaranteed[r] = min(guaranteed[r], own[r])
+			own[r] = own[r].Minus(guaranteed[r])
+		}
+	}
+}
+
+// mostWeightLen is how many binary digits the sum of the weights of siblings has at most.
+const mostWeightLen = 62
+
+// weigh gives the children of a queue their weights, scaled down where the sum would be
+// too long, and notes which resources they share.
+func (t *Tree) weigh(id QueueID, nodes []*node) {
+	q := &t.queues[id]
+	for r, resource := range t.resources {
+		var high, low, carry uint64
+		for child := q.first; child < q.first+q.children; child++ {
+			weight := t.Guaranteed(child)[r]
+			if stated := nodes[child].spec.Resources[resource].Weight; stated != nil {
+				weight = sane(*stated)
+			}
+			t.Weight(child)[r] = weight
+			low, carry = bits.Add64(low, uint64(weight), 0)
+			high += carry
+			if weight > 0 || t.Guaranteed(child)[r] > 0 {
+				t.shared[int(id)*len(t.resources)+r] = true
+			}
+		}
+		length := bits.Len64(low)
+		if high > 0 {
+			length = 64 + bits.Len64(high)
+		}
+		if length <= mostWeightLen {
+			continue
+		}
+		// One bit more than the sum needs makes up for weights that are kept at 1.
+		shift := length - mostWeightLen + 1
+		for child := q.first; child < q.first+q.children; child++ {
+			if weight := t.Weight(child); weight[r] > 0 {
+				weight[r] = max(1, weight[r]>>shift)
+			}
+		}
+	}
+}
