@@ -32,9 +32,9 @@ func newDemoCommand() *cobra.Command {
 		Short: "Have Berth schedule a full cluster on this machine, and verify and show the outcome",
 		Long: `demo starts a control plane with simulated nodes of 8 GPUs, builds Berth and
 starts it as a process of its own with the rights of its manifests, and submits
-gangs of 2 to 512 pods, in eight dialects, mixed with single pods: together 80 %
-of the cluster's GPUs, all of which fits. When all of it is bound, it asks the API
-who sits where, and reports.
+gangs of 2 to 512 pods, in eight dialects, which require or prefer racks and
+blocks, mixed with single pods: together 80 % of the cluster's GPUs, all of which
+fits. When all of it is bound, it asks the API who sits where, and reports.
 
 It prints a table, and as its last line one JSON object:
 
@@ -52,13 +52,16 @@ It prints a table, and as its last line one JSON object:
   scheduler_cpu_seconds    processor time of the scheduler until the last bind
   api_writes_by_scheduler  requests of the scheduler that write, from the audit log
   failed                   pods that should be bound and are not
+  gangs_in_one_rack        gangs that require or prefer a rack and are in one, whole
+  topology_violations      gangs in several domains of the level that they require
 
 The page of --html shows every GPU and who sits on it. It is one file and needs no
 network.
 
-demo ends with status 1 if a gang is partial, a GPU double-booked, a node
-oversubscribed, or a pod unbound that should be bound. The JSON is printed all the
-same, and the scheduler's log is then kept beside the page.`,
+demo ends with status 1 if a gang is partial or outside of the domain that it
+requires, a GPU double-booked, a node oversubscribed, or a pod unbound that should
+be bound. The JSON is printed all the same, and the scheduler's log is then kept
+beside the page.`,
 		Example: `  # 2,500 nodes, 20,000 GPUs: about a minute, once everything is built
   berth-local demo
 
