@@ -154,3 +154,15 @@ func (g *Gangs) podsOf(e *entry) []Pod {
 	slices.SortFunc(out, func(a, b Pod) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }
+
+// Queue returns the queue that a gang names, "" if it names none; false if there is no
+// verdict on it.
+func (g *Gangs) Queue(key gang.Key) (string, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	e := g.gangs[key]
+	if e == nil || e.verdict.Action != gang.Admit {
+		return "", false
+	}
+	return e.verdict.Group.Queue, true
+}

@@ -1,0 +1,426 @@
+package state
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/berth-dev/berth/pkg/api/v1alpha1"
+	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/core/quota"
+	"github.com/berth-dev/berth/pkg/dialect"
+)
+
+// DefaultQueue is the queue of pods that name none. It needs no object: without one it is
+// guaranteed nothing, has no limit, and gets what all others leave.
+const DefaultQueue = "default"
+
+// Queues says which queue pays for which pod, and what each uses. A pod is charged when it
+// gets a node, in Reserve or because it has one, and until it is gone: once, however often
+// it is told. Its methods may be called concurrently.
+//
+// While there is no queue object at all, nobody pays for anything, and nothing is kept but
+// which pods are reserved.
+type Queues struct {
+	gangs    *Gangs
+	requests func(pod *corev1.Pod) corev1.ResourceList
+	list     func() []*corev1.Pod
+
+	mu      sync.Mutex
+	objects map[string]queueObject
+	// elastic are the ElasticQuotas of each namespace by name; the first by name counts.
+	elastic    map[string]map[string]quota.Spec
+	namespaces map[string]string
+	// stale is set while tree and usage are not those of the objects.
+	stale  bool
+	tree   *quota.Tree
+	faults map[string]quota.Fault
+	usage  *quota.Usage
+	payers map[types.UID]*payer
+	// reserved are pods that are to get a node and whose node the API server did not tell
+	// yet. They are known even where nobody pays.
+	reserved map[types.UID]*corev1.Pod
+	// gangQueues are the queues of gangs with payers, as far as they are known.
+	gangQueues map[gang.Key]string
+}
+
+// queueObject is a Queue. Of two that cannot both have what they are guaranteed, the older
+// has it.
+type queueObject struct {
+	spec       quota.Spec
+	generation int64
+	created    int64
+}
+
+// payer is a pod with a node.
+type payer struct {
+	pod   *corev1.Pod
+	queue string
+	asks  corev1.ResourceList
+	id    quota.QueueID
+	by    quota.Vector
+}
+
+// NewQueues returns queues of which nothing is known yet. requests says what a pod asks for,
+// and list returns the pods that were told so far.
+func NewQueues(gangs *Gangs, requests func(pod *corev1.Pod) corev1.ResourceList, list func() []*corev1.Pod) *Queues {
+	return &Queues{
+		gangs: gangs, requests: requests, list: list,
+		objects: map[string]queueObject{}, elastic: map[string]map[string]quota.Spec{}, namespaces: map[string]string{},
+		payers: map[types.UID]*payer{}, reserved: map[types.UID]*corev1.Pod{}, gangQueues: map[gang.Key]string{},
+	}
+}
+
+// SetQueue takes in a queue that was made or changed.
+func (q *Queues) SetQueue(object *v1alpha1.Queue) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	old, was := q.objects[object.Name]
+	if was && old.generation == object.Generation && old.created == object.CreationTimestamp.Unix() {
+		// Most changes are of the status.
+		return
+	}
+	q.objects[object.Name] = queueObject{spec: QueueSpec(object), generation: object.Generation, created: object.CreationTimestamp.Unix()}
+	q.stale = true
+}
+
+// DeleteQueue forgets a queue that is gone.
+func (q *Queues) DeleteQueue(name string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.objects, name)
+	q.stale = true
+}
+
+// SetElasticQuota takes in the quota of a namespace.
+func (q *Queues) SetElasticQuota(object *unstructured.Unstructured) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	of := q.elastic[object.GetNamespace()]
+	if of == nil {
+		of = map[string]quota.Spec{}
+		q.elastic[object.GetNamespace()] = of
+	}
+	of[object.GetName()] = ElasticQuotaSpec(object)
+	q.stale = true
+}
+
+// DeleteElasticQuota forgets the quota of a namespace.
+func (q *Queues) DeleteElasticQuota(name types.NamespacedName) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.elastic[name.Namespace], name.Name)
+	if len(q.elastic[name.Namespace]) == 0 {
+		delete(q.elastic, name.Namespace)
+	}
+	q.stale = true
+}
+
+// SetNamespace takes in a namespace, which may name the queue of its pods.
+func (q *Queues) SetNamespace(namespace *corev1.Namespace) {
+	q.setNamespace(namespace.Name, dialect.NamespaceQueue(namespace.Labels))
+}
+
+// DeleteNamespace forgets a namespace.
+func (q *Queues) DeleteNamespace(name string) { q.setNamespace(name, "") }
+
+func (q *Queues) setNamespace(name, queue string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.namespaces[name] == queue {
+		return
+	}
+	if queue == "" {
+		delete(q.namespaces, name)
+	} else {
+		q.namespaces[name] = queue
+	}
+	q.stale = true
+}
+
+// SetPod takes in a pod that was made or changed.
+func (q *Queues) SetPod(pod *corev1.Pod) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	placed := pod.Spec.NodeName != ""
+	if placed {
+		delete(q.reserved, pod.UID)
+	}
+	switch {
+	case !q.settled():
+	case placed && q.gangs.ours(pod.Spec.SchedulerName):
+		// What it asks for may have changed, or what its gang says.
+		q.charge(pod)
+	case q.reserved[pod.UID] == nil:
+		q.release(pod.UID)
+	}
+}
+
+// DeletePod forgets a pod that is gone or has ended.
+func (q *Queues) DeletePod(pod *corev1.Pod) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.reserved, pod.UID)
+	if q.settled() {
+		q.release(pod.UID)
+	}
+}
+
+// GangChanged looks at what a gang says of its queue.
+func (q *Queues) GangChanged(key gang.Key) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.settled() {
+		return
+	}
+	said, known := q.gangQueues[key]
+	if !known {
+		return
+	}
+	queue, some := q.gangs.Queue(key)
+	if !some {
+		delete(q.gangQueues, key)
+		return
+	}
+	if queue == said {
+		return
+	}
+	for _, p := range q.payers {
+		if group := p.pod.Spec.SchedulingGroup; group != nil && group.PodGroupName != nil && gang.KeyOf(p.pod.Namespace, *group.PodGroupName) == key {
+			q.charge(p.pod)
+		}
+	}
+}
+
+// Reserve charges a pod that is to get a node, unless that would pass a limit: then it
+// says why not. A pod that is charged already is not charged again.
+func (q *Queues) Reserve(pod *corev1.Pod) (Refusal, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.settled() {
+		if q.payers[pod.UID] != nil {
+			return Refusal{}, true
+		}
+		if refusal, ok := q.check(pod); !ok {
+			return refusal, false
+		}
+		q.charge(pod)
+	}
+	q.reserved[pod.UID] = pod
+	return Refusal{}, true
+}
+
+// Unreserve takes back the charge of a pod that does not get its node after all. One whose
+// node the API server told keeps it.
+func (q *Queues) Unreserve(pod *corev1.Pod) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.reserved[pod.UID] == nil {
+		return
+	}
+	delete(q.reserved, pod.UID)
+	if q.settled() {
+		q.release(pod.UID)
+	}
+}
+
+// Check reports whether a pod's queue may have what it asks for; why not otherwise.
+func (q *Queues) Check(pod *corev1.Pod) (Refusal, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.settled() || q.payers[pod.UID] != nil {
+		return Refusal{}, true
+	}
+	return q.check(pod)
+}
+
+// Refusal says why a queue does not take a pod.
+type Refusal struct {
+	Code QueueCode
+	// Queue is the queue that refuses, Text a sentence that says what to do.
+	Queue, Text string
+}
+
+// QueueCode is a typed reason. The set is closed and never holds a name.
+type QueueCode string
+
+const (
+	// QueueNotFound: there is no queue of that name.
+	QueueNotFound QueueCode = "QueueNotFound"
+	// QueueFault: the queue, or one around it, makes no sense.
+	QueueFault QueueCode = "QueueFault"
+	// QueueLimit: the queue, or one around it, would pass its limit.
+	QueueLimit QueueCode = "QueueLimitReached"
+)
+
+func (q *Queues) check(pod *corev1.Pod) (Refusal, bool) {
+	name := q.queueOf(pod)
+	id, known := q.id(name)
+	if !known {
+		return Refusal{Code: QueueNotFound, Queue: name, Text: fmt.Sprintf("there is no queue %q: make it, or name another with label berth.dev/queue", name)}, false
+	}
+	refusal, ok := q.usage.CanCharge(id, q.vector(q.requests(pod)))
+	if ok {
+		return Refusal{}, true
+	}
+	out := Refusal{Code: QueueLimit, Queue: q.tree.Name(refusal.Queue), Text: refusal.Sentence(q.tree)}
+	if refusal.Fault != nil {
+		out.Code = QueueFault
+	}
+	return out, false
+}
+
+// charge charges a pod, anew if it was charged already.
+func (q *Queues) charge(pod *corev1.Pod) {
+	q.release(pod.UID)
+	p := &payer{pod: pod, queue: q.queueOf(pod), asks: q.requests(pod)}
+	q.payers[pod.UID] = p
+	q.bill(p)
+}
+
+// bill charges a payer by the tree that is in effect. What cannot be charged to a queue of
+// its name is charged to none, above all of them: it is used all the same.
+func (q *Queues) bill(p *payer) {
+	id, known := q.id(p.queue)
+	if !known {
+		id = quota.RootID
+	}
+	p.id, p.by = id, q.vector(p.asks)
+	if _, err := q.usage.Charge(id, p.by); err != nil {
+		// More than can be counted: it is not counted.
+		p.by = make(quota.Vector, len(p.by))
+	}
+}
+
+func (q *Queues) release(uid types.UID) {
+	p := q.payers[uid]
+	if p == nil {
+		return
+	}
+	delete(q.payers, uid)
+	if _, err := q.usage.Release(p.id, p.by); err != nil {
+		panic(fmt.Sprintf("releasing what was charged for pod %s/%s: %v", p.pod.Namespace, p.pod.Name, err))
+	}
+}
+
+// id returns the queue of a name. The default queue is the root's own gangs unless there
+// is an object of its name.
+func (q *Queues) id(name string) (quota.QueueID, bool) {
+	if id, ok := q.tree.Queue(name); ok {
+		return id, true
+	}
+	return quota.RootID, name == DefaultQueue
+}
+
+// queueOf returns the name of the queue that pays for a pod.
+func (q *Queues) queueOf(pod *corev1.Pod) string {
+	name := ""
+	if group := pod.Spec.SchedulingGroup; group != nil && group.PodGroupName != nil {
+		key := gang.KeyOf(pod.Namespace, *group.PodGroupName)
+		if queue, known := q.gangs.Queue(key); known {
+			name = queue
+			q.gangQueues[key] = queue
+		}
+	}
+	switch {
+	case name != "":
+	case dialect.Queue(pod.Labels, pod.Annotations) != "":
+		name = dialect.Queue(pod.Labels, pod.Annotations)
+	case q.namespaces[pod.Namespace] != "":
+		name = q.namespaces[pod.Namespace]
+	case len(q.elastic[pod.Namespace]) > 0:
+		name = pod.Namespace
+	default:
+		name = DefaultQueue
+	}
+	return name
+}
+
+// vector returns amounts in the order of the tree.
+func (q *Queues) vector(asks corev1.ResourceList) quota.Vector {
+	out := make(quota.Vector, len(q.tree.Resources()))
+	for r, name := range q.tree.Resources() {
+		if amount, ok := asks[corev1.ResourceName(name)]; ok {
+			out[r] = max(0, AmountOf(corev1.ResourceName(name), amount))
+		}
+	}
+	return out
+}
+
+// settled brings the tree up to date with the objects. It reports whether there are any.
+func (q *Queues) settled() bool {
+	if !q.stale {
+		return q.tree != nil
+	}
+	q.stale = false
+	was := q.tree != nil
+	specs := q.specs()
+	if len(specs) == 0 {
+		q.tree, q.usage, q.faults = nil, nil, nil
+		clear(q.payers)
+		clear(q.gangQueues)
+		return false
+	}
+	var faults []quota.Fault
+	q.tree, faults = quota.NewTree(specs, nil)
+	q.faults = make(map[string]quota.Fault, len(faults))
+	for _, f := range faults {
+		if _, has := q.faults[f.Queue]; !has {
+			q.faults[f.Queue] = f
+		}
+	}
+	q.usage = quota.NewUsage(q.tree)
+	if !was {
+		for _, pod := range q.list() {
+			if pod.Spec.NodeName != "" && q.gangs.ours(pod.Spec.SchedulerName) {
+				q.charge(pod)
+			}
+		}
+		for _, pod := range q.reserved {
+			q.charge(pod)
+		}
+		return true
+	}
+	for _, p := range q.payers {
+		p.queue = q.queueOf(p.pod)
+		q.bill(p)
+	}
+	return true
+}
+
+// specs returns what is said of all queues: oldest first, and those of namespaces, whose
+// names a queue object may take, last.
+func (q *Queues) specs() []quota.Spec {
+	objects := make([]queueObject, 0, len(q.objects))
+	for _, o := range q.objects {
+		objects = append(objects, o)
+	}
+	slices.SortFunc(objects, func(a, b queueObject) int {
+		return cmp.Or(cmp.Compare(a.created, b.created), cmp.Compare(a.spec.Name, b.spec.Name))
+	})
+	var specs []quota.Spec
+	for _, o := range objects {
+		specs = append(specs, o.spec)
+	}
+	for _, namespace := range sortedKeys(q.elastic) {
+		if _, taken := q.objects[namespace]; !taken {
+			of := q.elastic[namespace]
+			specs = append(specs, of[sortedKeys(of)[0]])
+		}
+	}
+	return specs
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,300 @@
+package state
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/berth-dev/berth/pkg/api/v1alpha1"
+	"github.com/berth-dev/berth/pkg/core/quota"
+)
+
+const gpu = "nvidia.com/gpu"
+
+// bank is queues with the pods that a cluster has.
+type bank struct {
+	*Queues
+	table *table
+	pods  map[types.UID]*corev1.Pod
+}
+
+func newBank(t *testing.T) *bank {
+	b := &bank{table: newTable(t), pods: map[types.UID]*corev1.Pod{}}
+	b.Queues = NewQueues(b.table.Gangs, func(pod *corev1.Pod) corev1.ResourceList { return pod.Spec.Containers[0].Resources.Requests }, func() []*corev1.Pod {
+		var out []*corev1.Pod
+		for _, p := range b.pods {
+			out = append(out, p)
+		}
+		return out
+	})
+	return b
+}
+
+// tell has the bank hear of a pod as the cluster has it.
+func (b *bank) tell(pod *corev1.Pod) {
+	b.pods[pod.UID] = pod
+	b.SetPod(pod)
+}
+
+func (b *bank) forget(pod *corev1.Pod) {
+	delete(b.pods, pod.UID)
+	b.DeletePod(pod)
+}
+
+// used returns what a queue uses of GPUs; -1 if nothing is counted.
+func (b *bank) used(name string) int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.settled() {
+		return -1
+	}
+	id, ok := b.tree.Queue(name)
+	if !ok {
+		return -1
+	}
+	for r, resource := range b.tree.Resources() {
+		if resource == gpu {
+			return int64(b.usage.Of(id)[r])
+		}
+	}
+	return -1
+}
+
+func gpuPod(name string, gpus int64, with ...func(*corev1.Pod)) *corev1.Pod {
+	return makePod(name, append([]func(*corev1.Pod){func(p *corev1.Pod) {
+		p.Spec.Containers = []corev1.Container{{Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{gpu: *resource.NewQuantity(gpus, resource.DecimalSI)}}}}
+	}}, with...)...)
+}
+
+func inQueue(name string) func(*corev1.Pod) {
+	return func(p *corev1.Pod) { p.Labels["berth.dev/queue"] = name }
+}
+
+func onNode(p *corev1.Pod) { p.Spec.NodeName = "node" }
+
+func queue(name, parent string, guaranteed, limit int64) *v1alpha1.Queue {
+	r := v1alpha1.QueueResource{Name: gpu}
+	if guaranteed > 0 {
+		r.Guaranteed = resource.NewQuantity(guaranteed, resource.DecimalSI)
+	}
+	if limit > 0 {
+		r.Limit = resource.NewQuantity(limit, resource.DecimalSI)
+	}
+	return &v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: name, Generation: 1}, Spec: v1alpha1.QueueSpec{Parent: parent, Resources: []v1alpha1.QueueResource{r}}}
+}
+
+func TestQueuesWithoutObjects(t *testing.T) {
+	b := newBank(t)
+	b.tell(gpuPod("running", 8, inQueue("a"), onNode))
+	if refusal, ok := b.Reserve(gpuPod("p", 1<<40, inQueue("nowhere"))); !ok {
+		t.Errorf("there is no queue, and %q refuses", refusal.Text)
+	}
+	if len(b.payers) > 0 {
+		t.Error("something is kept")
+	}
+	b.SetQueue(queue("a", "", 4, 0))
+	if got := b.used("a"); got != 8 {
+		t.Errorf("the queue was made after the pod ran: it uses %d, want 8", got)
+	}
+	b.DeleteQueue("a")
+	if got := b.used("a"); got != -1 || len(b.payers) > 0 {
+		t.Error("the last queue is gone, and something is kept")
+	}
+}
+
+func TestWhoPays(t *testing.T) {
+	b := newBank(t)
+	for _, q := range []*v1alpha1.Queue{queue("a", "", 0, 0), queue("b", "", 0, 0), queue("of-namespace", "", 0, 0)} {
+		b.SetQueue(q)
+	}
+	elastic := &unstructured.Unstructured{Object: map[string]any{
+		"metadata": map[string]any{"namespace": "elastic", "name": "quota"},
+		"spec":     map[string]any{"max": map[string]any{gpu: int64(4)}},
+	}}
+	b.SetElasticQuota(elastic)
+	b.SetNamespace(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "labelled", Labels: map[string]string{"berth.dev/queue": "of-namespace"}}})
+	in := func(namespace string) func(*corev1.Pod) { return func(p *corev1.Pod) { p.Namespace = namespace } }
+	for i, c := range []struct {
+		with []func(*corev1.Pod)
+		want string
+	}{
+		{[]func(*corev1.Pod){inQueue("a")}, "a"},
+		{[]func(*corev1.Pod){func(p *corev1.Pod) { p.Labels["kueue.x-k8s.io/queue-name"] = "b" }}, "b"},
+		{[]func(*corev1.Pod){in("labelled")}, "of-namespace"},
+		{[]func(*corev1.Pod){in("labelled"), inQueue("a")}, "a"},
+		{[]func(*corev1.Pod){in("elastic")}, "elastic"},
+		{nil, DefaultQueue},
+	} {
+		pod := gpuPod(fmt.Sprint("p", i), 1, c.with...)
+		if got := b.queueOf(pod); got != c.want {
+			t.Errorf("pod %d pays to %q, want %q", i, got, c.want)
+		}
+	}
+	if _, ok := b.Check(gpuPod("e", 5, in("elastic"))); ok {
+		t.Error("5 GPUs passed the max of 4 of the namespace")
+	}
+	// A queue object of that name takes the name.
+	b.SetQueue(queue("elastic", "", 0, 8))
+	if refusal, ok := b.Check(gpuPod("e", 5, in("elastic"))); !ok {
+		t.Errorf("the queue object has a limit of 8: %s", refusal.Text)
+	}
+}
+
+func TestQueueRefuses(t *testing.T) {
+	b := newBank(t)
+	b.SetQueue(queue("parent", "", 0, 10))
+	b.SetQueue(queue("child", "parent", 0, 0))
+	b.SetQueue(queue("orphan", "gone", 0, 0))
+	b.tell(gpuPod("running", 8, inQueue("child"), onNode))
+	for _, c := range []struct {
+		name, queue string
+		gpus        int64
+		code        QueueCode
+		text        string
+	}{
+		{"fits", "child", 2, "", ""},
+		{"limit of the parent", "child", 3, QueueLimit, `queue "parent" uses 8 of nvidia.com/gpu, and with 3 more it would pass its limit of 10`},
+		{"no such queue", "chlid", 1, QueueNotFound, `there is no queue "chlid": make it, or name another with label berth.dev/queue`},
+		{"a queue without its parent", "orphan", 1, QueueFault, `there is no queue "gone" to be its parent`},
+		{"no queue named", "", 1000, "", ""},
+	} {
+		refusal, ok := b.Check(gpuPod("p", c.gpus, inQueue(c.queue)))
+		if ok != (c.code == "") || refusal.Code != c.code || !strings.Contains(refusal.Text, c.text) {
+			t.Errorf("%s: ok %t, code %q, text %q; want code %q with %q", c.name, ok, refusal.Code, refusal.Text, c.code, c.text)
+		}
+	}
+}
+
+// Whatever comes in whatever order, each queue uses what its pods with nodes ask for.
+func TestQueuesCountEveryPodOnce(t *testing.T) {
+	for seed := range uint64(8) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		b := newBank(t)
+		names := []string{"a", "a1", "a2", "b", "nowhere", ""}
+		queues := map[string]*v1alpha1.Queue{}
+		assumed := map[types.UID]*corev1.Pod{}
+		serial := 0
+		for step := range 4000 {
+			name := names[random.IntN(len(names))]
+			switch pick := random.IntN(10); {
+			case pick == 0 && random.IntN(8) == 0 && name != "" && name != "nowhere":
+				if queues[name] != nil && random.IntN(3) == 0 {
+					delete(queues, name)
+					b.DeleteQueue(name)
+					break
+				}
+				parent := ""
+				if len(name) == 2 && random.IntN(4) > 0 {
+					parent = name[:1]
+				}
+				q := queue(name, parent, int64(random.IntN(3)), 3+int64(random.IntN(30)))
+				q.Generation = int64(step)
+				queues[name] = q
+				b.SetQueue(q)
+			case pick < 4:
+				pod := gpuPod(fmt.Sprint("p", serial), int64(random.IntN(4)), inQueue(name))
+				serial++
+				b.tell(pod)
+				if _, ok := b.Reserve(pod); ok {
+					if random.IntN(4) == 0 {
+						b.Unreserve(pod)
+						b.Unreserve(pod)
+					} else {
+						assumed[pod.UID] = pod
+					}
+				}
+			case pick < 6:
+				for uid, pod := range assumed {
+					bound := pod.DeepCopy()
+					bound.Spec.NodeName = "node"
+					b.tell(bound)
+					if random.IntN(2) == 0 {
+						b.Unreserve(bound) // it said that it failed, and had not
+					}
+					delete(assumed, uid)
+					break
+				}
+			case pick < 7:
+				for _, pod := range b.pods {
+					changed := pod.DeepCopy()
+					if random.IntN(2) == 0 {
+						changed.Spec.Containers[0].Resources.Requests[gpu] = *resource.NewQuantity(int64(random.IntN(4)), resource.DecimalSI)
+					}
+					if assumed[pod.UID] == nil {
+						b.tell(changed)
+					}
+					break
+				}
+			case pick < 9:
+				for uid, pod := range b.pods {
+					delete(assumed, uid)
+					b.forget(pod)
+					break
+				}
+			case assumed != nil:
+				for uid, pod := range assumed {
+					b.Unreserve(pod)
+					delete(assumed, uid)
+					break
+				}
+			}
+			b.recount(t, seed, step, queues, assumed)
+		}
+	}
+}
+
+// recount counts anew.
+func (b *bank) recount(t *testing.T, seed uint64, step int, queues map[string]*v1alpha1.Queue, assumed map[types.UID]*corev1.Pod) {
+	t.Helper()
+	want, got := map[string]int64{}, map[string]int64{}
+	for name := range queues {
+		got[name] = b.used(name)
+		want[name] = 0
+	}
+	for uid, pod := range b.pods {
+		if pod.Spec.NodeName == "" && assumed[uid] == nil {
+			continue
+		}
+		gpus := pod.Spec.Containers[0].Resources.Requests[gpu]
+		for name := pod.Labels["berth.dev/queue"]; queues[name] != nil; name = queues[name].Spec.Parent {
+			want[name] += gpus.Value()
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("seed %d, step %d (-want +got):\n%s", seed, step, diff)
+	}
+}
+
+func TestAmountsOfQueues(t *testing.T) {
+	for _, c := range []struct {
+		name corev1.ResourceName
+		text string
+		want quota.Amount
+		back string
+	}{
+		{"cpu", "1500m", 1500, "1500m"},
+		{"cpu", "1e18", quota.Most, ""},
+		{"memory", "1Gi", 1 << 30, "1Gi"},
+		{gpu, "8", 8, "8"},
+		{gpu, "100m", 1, "1"},
+		{gpu, "1e30", quota.Most, ""},
+	} {
+		got := AmountOf(c.name, resource.MustParse(c.text))
+		if got != c.want {
+			t.Errorf("%s of %s is %d, want %d", c.text, c.name, got, c.want)
+		}
+		if c.back != "" {
+			if q := QuantityOf(c.name, got); q.String() != c.back {
+				t.Errorf("%s of %s comes back as %s, want %s", c.text, c.name, q.String(), c.back)
+			}
+		}
+	}
+}
