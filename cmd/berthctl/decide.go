@@ -135,7 +135,8 @@ func requestOf(s *cluster.Snapshot, planner plan.Planner, g *gangInput) (plan.Re
 	for i := range s.Nodes {
 		numbers[s.Nodes[i].Name] = pack.NodeID(i)
 	}
-	for i, rank := range state.Ranks(g.running) {
+	ranks, running := state.Ranks(g.pods, g.running)
+	for i, rank := range running {
 		node, known := numbers[g.running[i].Spec.NodeName]
 		if !known {
 			return r, nil, fmt.Errorf("pod %q: spec.nodeName is %q, and the snapshot has no such node; leave the field out for a pod that waits", g.running[i].Name, g.running[i].Spec.NodeName)
@@ -146,7 +147,6 @@ func requestOf(s *cluster.Snapshot, planner plan.Planner, g *gangInput) (plan.Re
 	if err != nil {
 		return r, nil, err
 	}
-	ranks := state.Ranks(g.pods)
 	order := make([]int, len(g.pods))
 	for i := range order {
 		order[i] = i

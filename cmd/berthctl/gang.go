@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -39,6 +40,13 @@ func readGang(text []byte) (*gangInput, error) {
 	pods, err := readPods(text)
 	if err != nil {
 		return nil, err
+	}
+	// Those that have ended hold no node, and are there for their logs alone.
+	pods = slices.DeleteFunc(pods, func(p *corev1.Pod) bool {
+		return p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
+	})
+	if len(pods) == 0 {
+		return nil, errors.New("every pod has ended; give pods that wait")
 	}
 	if len(pods) == 1 && pods[0].Spec.NodeName == "" {
 		if pods, err = copies(pods[0]); err != nil {

@@ -140,6 +140,33 @@ func TestGangFiles(t *testing.T) {
 	}
 }
 
+// A pod without a rank that came again is of the segment of the one that went: the others of
+// it run, and say no rank either.
+func TestSegmentOfOneThatCameAgain(t *testing.T) {
+	file := synthetic(t, "--nodes", "32", "--racks", "2", "--fill", "0")
+	member := func(name, spec, status string) string {
+		one := strings.Replace(pod(4, "segment-size=2", "segment-topology=rack"), "name: train\n", "name: "+name+"\n", 1)
+		return strings.Replace(one, "spec:\n", spec, 1) + status
+	}
+	on := func(node string) string { return "spec:\n  nodeName: " + node + "\n" }
+	const first, second = "node-00003", "node-00020" // of two racks
+	for _, test := range []struct {
+		name, comes string
+		running     []string
+		want        string
+	}{
+		{"beside the first", "train-1", []string{member("train-3", on(second), ""), member("train-0", on(first), ""), member("train-2", on(second), "")}, `"rank":1,"node":"node-00001"`},
+		{"beside the last", "train-2", []string{member("train-3", on(second), ""), member("train-0", on(first), ""), member("train-1", on(first), "")}, `"rank":2,"node":"node-00017"`},
+		{"one that has ended is not there", "train-3", []string{member("train-0", on(first), ""), member("train-1", on(first), ""), member("train-2", on(second), "status: {phase: Failed}\n")}, `"rank":2,"node":"node-00001"`},
+	} {
+		text := strings.Join(append(test.running, member(test.comes, "spec:\n", "")), "---\n")
+		status, got, log := berthctl(t, noCluster, text, "plan", "-f", file, "-f", "-", "-o", "json")
+		if status != statusAnswer || !strings.Contains(got, test.want) {
+			t.Errorf("%s: status %d, %s%s, want %s", test.name, status, log, got, test.want)
+		}
+	}
+}
+
 func TestTaintsAndRemarks(t *testing.T) {
 	file := synthetic(t, "--nodes", "2", "--racks", "1", "--fill", "0")
 	content, err := os.ReadFile(file)

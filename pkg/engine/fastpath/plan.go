@@ -121,16 +121,18 @@ func (p *Path) planRequest(group fwk.PodGroupInfo, asked gang.Topology, profile 
 		return r, nil, false
 	}
 	r.Candidates = mostPlacements
+	var running []*corev1.Pod
 	if members, err := p.snapshot.PodGroupStates().Get(group.GetNamespace(), group.GetName()); err == nil {
-		for _, pod := range members.ScheduledPods() {
-			if id, ok := p.index.ID(pod.Spec.NodeName); ok {
-				rank, _ := state.RankOf(pod)
-				r.Running = append(r.Running, plan.Running{Rank: rank, Node: id})
-			}
-		}
+		running = members.ScheduledPods()
 	}
 	pods := group.GetUnscheduledPods()
-	ranks, shapes := state.Ranks(pods), make([]*shape, len(pods))
+	ranks, runningRanks := state.Ranks(pods, running)
+	for i, pod := range running {
+		if id, ok := p.index.ID(pod.Spec.NodeName); ok {
+			r.Running = append(r.Running, plan.Running{Rank: runningRanks[i], Node: id})
+		}
+	}
+	shapes := make([]*shape, len(pods))
 	for i, pod := range pods {
 		info := &framework.PodInfo{Pod: pod}
 		requested := info.CalculateResource().Resource
