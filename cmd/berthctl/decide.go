@@ -86,7 +86,14 @@ func decide(s *cluster.Snapshot, g *gangInput) (*decision, error) {
 	if err != nil {
 		return nil, err
 	}
-	request, pods, err := requestOf(s, planner, g)
+	asked, why := state.ResolveTiers(g.topology(), func(key string) bool {
+		return slices.ContainsFunc(s.Nodes, func(n cluster.Node) bool { _, has := n.Labels[key]; return has })
+	})
+	if why != "" {
+		d.Reason = &reason{Code: string(gang.Unschedulable), Text: g.name + " requires " + why, Levels: []levelReason{}}
+		return d, nil
+	}
+	request, pods, err := requestOf(s, planner, g, asked)
 	if err != nil {
 		return nil, err
 	}
@@ -121,9 +128,10 @@ func decide(s *cluster.Snapshot, g *gangInput) (*decision, error) {
 	return d, nil
 }
 
-// requestOf translates a gang, and returns its pods in the order of the request.
-func requestOf(s *cluster.Snapshot, planner plan.Planner, g *gangInput) (plan.Request, []*corev1.Pod, error) {
-	r, missing := plan.NewRequest(g.topology(), func(key string) (fabric.Level, bool) {
+// requestOf translates a gang that asks for a topology, and returns its pods in the order of
+// the request.
+func requestOf(s *cluster.Snapshot, planner plan.Planner, g *gangInput, asked gang.Topology) (plan.Request, []*corev1.Pod, error) {
+	r, missing := plan.NewRequest(asked, func(key string) (fabric.Level, bool) {
 		level := planner.Fabric.LevelOf(key)
 		return level, level != fabric.NoLevel
 	})
