@@ -2,6 +2,7 @@ package quota
 
 import (
 	"math/bits"
+	"slices"
 	"time"
 )
 
@@ -70,6 +71,26 @@ func (a *Averages) Of(q QueueID, r int, now Time, used Amount) Mean {
 // Set gives a queue an average that was known before, as of an instant.
 func (a *Averages) Set(q QueueID, r int, now Time, mean Mean) {
 	a.row(q)[r], a.at[q] = mean, now
+}
+
+// Carry takes over the averages of queues and resources of the same name in another tree, as
+// of an instant, and with what they use there. Own gangs of a queue that has got its first
+// children take over those of the queue.
+func (a *Averages) Carry(from *Averages, u *Usage, now Time) {
+	for q := range QueueID(a.tree.Len()) {
+		old, known := from.tree.Queue(a.tree.Name(q))
+		if !known {
+			continue
+		}
+		if up := a.tree.Parent(q); up != NoQueue && a.tree.Own(up) == q {
+			old = from.tree.Own(old)
+		}
+		for r, resource := range a.tree.resources {
+			if was := slices.Index(from.tree.resources, resource); was >= 0 {
+				a.Set(q, r, now, from.Of(old, was, now, u.Of(old)[was]))
+			}
+		}
+	}
 }
 
 func (a *Averages) row(q QueueID) []Mean {

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 	"time"
 )
@@ -117,7 +118,7 @@ func TestRatioAgreesWithFractions(t *testing.T) {
 		a, _ := tree.Queue("a")
 		weight, sum := int64(tree.Weight(a)[0]), int64(tree.Weight(a)[0]+tree.Weight(a + 1)[0])
 		used := Amount(r.Int64() >> r.IntN(63))
-		got := NewScale(tree, Vector{capacity}).Ratio(a, Vector{used}, NewUsage(tree), NewAverages(tree), 0)
+		got := NewScale(tree, Vector{capacity}).Ratio(a, Vector{used}, Vector{0}, NewUsage(tree), NewAverages(tree), 0)
 		if used == 0 || capacity == 0 {
 			if want := min(Ratio(used), 1) * MostRatio; got != want {
 				t.Fatalf("%s of %s: ratio %d, want %d", used, capacity, got, want)
@@ -168,17 +169,20 @@ func TestRatioOfResources(t *testing.T) {
 	}{
 		{"a quarter of 16, all of it", "a", Vector{4, 0}, Vector{0, 0}, 1, false},
 		{"CPU has no weight among them", "a", Vector{4, 999}, Vector{0, 9}, 1, false},
-		{"twice its part", "a", Vector{8, 0}, Vector{1, 0}, 2, false},
-		{"the average counts half", "b", Vector{12, 0}, Vector{1, 0}, 0.6875, false},
+		{"twice its part", "a", Vector{8, 0}, Vector{0, 0}, 2, false},
+		{"half of the next gang", "a", Vector{8, 0}, Vector{1, 0}, 2.125, false},
+		{"the next gang, up to the part", "a", Vector{8, 0}, Vector{16, 0}, 2.5, false},
+		{"the average counts half", "b", Vector{12, 0}, Vector{0, 0}, 0.6875, false},
+		{"half of the next gang, beside the average", "b", Vector{12, 0}, Vector{2, 0}, 0.72916666666, false},
 		{"without a weight", "none", Vector{8, 0}, Vector{0, 0}, 0.5, true},
-		{"without a weight, for what it asks", "none", Vector{0, 0}, Vector{1, 0}, 0, true},
+		{"without a weight, for what it asks", "none", Vector{0, 0}, Vector{4, 0}, 0.125, true},
 		{"without a weight where there is none", "none", Vector{0, 5}, Vector{0, 1}, 0, false},
-		{"one of three that are equal, in the resource of which it has most", "x", Vector{1, 500}, Vector{1, 1}, 1.5, false},
+		{"one of three that are equal, in the resource of which it has most", "x", Vector{1, 500}, Vector{0, 0}, 1.5, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			q, _ := tree.Queue(test.queue)
-			got := float64(scale.Ratio(q, test.used, usage, averages, 0)) / (1 << 32)
+			got := float64(scale.Ratio(q, test.used, test.asked, usage, averages, 0)) / (1 << 32)
 			if math.Abs(got-test.want) > 1e-8 {
 				t.Errorf("ratio %g, want %g", got, test.want)
 			}
@@ -186,5 +190,40 @@ func TestRatioOfResources(t *testing.T) {
 				t.Errorf("weightless %v", got)
 			}
 		})
+	}
+}
+
+func TestAveragesAreCarriedOver(t *testing.T) {
+	specs := []Spec{{Name: "a", HalfLife: time.Hour}, {Name: "b", Parent: "a"}, {Name: "gone", HalfLife: time.Hour}}
+	old, _ := NewTree(specs, []string{"gpu", "cpu"})
+	usage, averages := NewUsage(old), NewAverages(old)
+	b, _ := old.Queue("b")
+	a, _ := old.Queue("a")
+	for q, v := range map[QueueID]Vector{b: {8, 80}, a: {4, 40}} {
+		if _, err := usage.Charge(q, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Half of it in the average, after an hour.
+	hour := Time(time.Hour)
+
+	specs[2] = Spec{Name: "c", Parent: "b"}
+	tree, _ := NewTree(specs, []string{"memory", "gpu"})
+	carried := NewAverages(tree)
+	carried.Carry(averages, usage, hour)
+	got := map[string]Amount{}
+	for q := range QueueID(tree.Len()) {
+		name := tree.Name(q)
+		if tree.Parent(q) != NoQueue && tree.Own(tree.Parent(q)) == q {
+			name += " own"
+		}
+		mean := carried.Of(q, 1, hour, 0)
+		if mean.Whole > 0 || mean.Fraction > 0 {
+			got[name] = Amount(math.Round(float64(mean.Whole) + float64(mean.Fraction)/(1<<64)))
+		}
+	}
+	want := map[string]Amount{"a": 6, "a own": 2, "b": 4, "b own": 4}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -1,11 +1,11 @@
 // Package quota decides what queues may have of a cluster: limits, guarantees, fair shares,
 // and who may take what back from whom.
 //
-//	NewTree(specs)              -> Tree, faults: the queues, immutable
-//	NewUsage(tree)              -> Usage: Charge, Release, CanCharge
-//	tree.Shares(capacity, asked) -> the fair share of each queue
-//	usage.Reclaim(claim)        -> Simulation: Evict, one victim at a time
-//	NewScale, NewAverages       -> Ratio: who is served first
+//	NewTree(specs)                -> Tree, faults: the queues, immutable
+//	NewUsage(tree)                -> Usage: Charge, Release, CanCharge
+//	tree.Shares(capacity, demand) -> the fair share of each queue
+//	usage.Reclaim(claim, mode)    -> Simulation: Evict, one victim at a time
+//	NewScale(tree, capacity)      -> Scale: Ratio, by which queues are served
 //
 // # The tree
 //
@@ -51,9 +51,9 @@
 //
 //	usage / (capacity * weight / weights of its siblings)
 //
-// in 2^-32. With a half-life, usage is (A + usage) / 2, where A is the average of what the
-// queue used, decayed ([Averages] has the equations). Who had much gets less for a
-// while, and no debt lasts longer than it can be remembered.
+// in 2^-32, where half of the next gang counts as used. With a half-life, usage is
+// (A + usage) / 2, where A is the average of what the queue used, decayed ([Averages] has
+// the equations): who had much gets less for a while, and the more recent it is, the less.
 //
 // # Numbers
 //

@@ -75,10 +75,16 @@ func (s *Scale) Weightless(q QueueID, used, asked Vector) bool {
 }
 
 // Ratio returns the highest ratio, over the resources that the siblings of a queue share,
-// of usage to entitlement. If the queue has a half-life, that counts half, and its average
-// at an instant the other half. Averages are those of the usage given as steady; used is
-// what counts as used now, and may be more.
-func (s *Scale) Ratio(q QueueID, used Vector, steady *Usage, averages *Averages, now Time) Ratio {
+// of usage to entitlement. Used is what counts as used now. If the queue has a half-life,
+// that counts half, and its average at an instant the other half; averages are those of
+// the usage given as steady, which may be less than used.
+//
+// Of what its next gang asks for, half counts as used, but no more than half of what the
+// queue is entitled to. A queue that is served has too much afterwards by as much as it had
+// too little before, so that on average it has what it is entitled to, whatever the size of
+// its gangs (Webster's method of apportionment; without that half, small queues would get
+// too much). And one that has nothing is never above a half.
+func (s *Scale) Ratio(q QueueID, used, asked Vector, steady *Usage, averages *Averages, now Time) Ratio {
 	t, n := s.tree, len(used)
 	shared := t.sharedBy(t.Parent(q))
 	most := Ratio(0)
@@ -86,11 +92,22 @@ func (s *Scale) Ratio(q QueueID, used Vector, steady *Usage, averages *Averages,
 		if !shared[r] {
 			continue
 		}
-		sum := Mean{Whole: used[r]}
+		entitled := s.entitled[int(q)*n+r]
+		// Twice what is measured: whole units, and 2^-64 of one.
+		next := min(uint64(asked[r]), entitled>>s.digits[r])
+		sum, low := uint64(used[r]), uint64(0)
 		if t.HalfLife(q) > 0 {
-			sum = averages.Of(q, r, now, steady.Of(q)[r])
+			mean := averages.Of(q, r, now, steady.Of(q)[r])
+			sum += uint64(mean.Whole)
+			low, next = mean.Fraction, next/2
+		} else {
+			sum += uint64(used[r])
 		}
-		most = max(most, ratio(uint64(sum.Whole)+uint64(used[r]), sum.Fraction, s.entitled[int(q)*n+r], s.digits[r]))
+		high, carry := bits.Add64(sum, next, 0)
+		if carry != 0 {
+			return MostRatio
+		}
+		most = max(most, ratio(high, low, entitled, s.digits[r]))
 	}
 	return most
 }

@@ -40,6 +40,10 @@ func (t *Tree) wanted(id QueueID, n *node) {
 	for r, resource := range t.resources {
 		quota := n.spec.Resources[resource]
 		limit[r] = Unlimited
+		if id == RootID {
+			// No more than that can be charged.
+			limit[r] = Most
+		}
 		if quota.Limit != nil {
 			limit[r] = max(0, *quota.Limit)
 		}

@@ -13,7 +13,7 @@ import (
 type QueueID int32
 
 const (
-	// RootID is the root, which has neither name nor limit.
+	// RootID is the root. It has no name, and Most as its limit.
 	RootID QueueID = 0
 	// NoQueue is no queue.
 	NoQueue QueueID = -1
