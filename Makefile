@@ -140,6 +140,11 @@ bench-topology: ## Measure what it is worth to know how GPUs are linked
 	go run ./bench/topology
 	go run ./bench/render
 
+.PHONY: bench-fragmentation
+bench-fragmentation: ## Measure over how many racks gangs are spread: hours; goes on where it was stopped
+	go run ./bench/fragmentation --continue
+	go run ./bench/render
+
 .PHONY: bench-tables
 bench-tables: ## Write the tables of bench/README.md from the results that are checked in
 	go run ./bench/render --report bench/results/report.json --readme bench/README.md

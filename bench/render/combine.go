@@ -7,35 +7,35 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 
 	"github.com/berth-dev/berth/bench/report"
 )
 
+// part is what one benchmark has written, if it has.
+type part struct {
+	name  string
+	there bool
+	of    report.Report
+}
+
 // combine makes a report of the results and writes it.
 func (o *options) combine(out io.Writer) error {
-	perf, hasPerf, err := readIfThere(filepath.Join(o.in, "perf.json"))
-	if err != nil {
-		return err
+	var parts []part
+	for _, name := range []string{"perf.json", "cycle.json", "topology.json", "fragmentation.json"} {
+		r, there, err := readIfThere(filepath.Join(o.in, name))
+		if err != nil {
+			return err
+		}
+		parts = append(parts, part{name, there, r})
 	}
-	cycle, hasCycle, err := readIfThere(filepath.Join(o.in, "cycle.json"))
-	if err != nil {
-		return err
+	if !slices.ContainsFunc(parts, func(p part) bool { return p.there }) {
+		return fmt.Errorf("--in=%s: there is neither perf.json nor cycle.json nor topology.json nor fragmentation.json: run make bench, make bench-cycle, make bench-topology or make bench-fragmentation first", o.in)
 	}
-	topology, hasTopology, err := readIfThere(filepath.Join(o.in, "topology.json"))
-	if err != nil {
-		return err
-	}
-	if !hasPerf && !hasCycle && !hasTopology {
-		return fmt.Errorf("--in=%s: there is neither perf.json nor cycle.json nor topology.json: run make bench, make bench-cycle or make bench-topology first", o.in)
-	}
-	all := merge(perf, cycle, topology)
-	for _, part := range []struct {
-		name  string
-		there bool
-		of    report.Report
-	}{{"perf.json", hasPerf, perf}, {"cycle.json", hasCycle, cycle}, {"topology.json", hasTopology, topology}} {
-		if commit := part.of.Environment.Commit; part.there && commit != all.Environment.Commit {
-			fmt.Fprintf(out, "beware: %s is of commit %q; the report says %q\n", part.name, commit, all.Environment.Commit)
+	all := merge(parts[0].of, parts[1].of, parts[2].of, parts[3].of)
+	for _, p := range parts {
+		if commit := p.of.Environment.Commit; p.there && commit != all.Environment.Commit {
+			fmt.Fprintf(out, "beware: %s is of commit %q; the report says %q\n", p.name, commit, all.Environment.Commit)
 		}
 	}
 	data, page := filepath.Join(o.out, "report.json"), filepath.Join(o.out, "report.html")
@@ -52,11 +52,11 @@ func (o *options) combine(out io.Writer) error {
 
 // merge takes from each what it measures. The environment is that of the first that says
 // one.
-func merge(perf, cycle, topology report.Report) report.Report {
+func merge(perf, cycle, topology, fragmentation report.Report) report.Report {
 	return report.Report{
-		Environment: cmp.Or(perf.Environment, cycle.Environment, topology.Environment),
+		Environment: cmp.Or(perf.Environment, cycle.Environment, topology.Environment, fragmentation.Environment),
 		Perf:        perf.Perf, Cycles: cycle.Cycles, Gangs: cycle.Gangs, Links: cycle.Links, Quality: cycle.Quality,
-		Topology: topology.Topology,
+		Topology: topology.Topology, Fragmentation: fragmentation.Fragmentation,
 	}
 }
 

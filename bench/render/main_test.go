@@ -26,6 +26,10 @@ const (
 		"environment": {"cpus": 8},
 		"topology": [{"contestant": "berth-exact", "load": 70, "nodes": 16, "seeds": 5, "jobs": 100, "of_ideal": 0.875}]
 	}`
+	fragmentationJSON = `{
+		"environment": {"cpus": 16},
+		"fragmentation": [{"contestant": "first-fit", "load": 85, "nodes": 2496, "racks": 78, "arrivals": 100, "gangs": 90, "in_one_rack": 0.625}]
+	}`
 	emptyReadme = `# Benchmarks
 <!-- tables: perf -->
 <!-- /tables -->
@@ -38,6 +42,8 @@ const (
 <!-- tables: quality -->
 <!-- /tables -->
 <!-- tables: topology -->
+<!-- /tables -->
+<!-- tables: fragmentation -->
 <!-- /tables -->
 `
 )
@@ -82,6 +88,7 @@ func TestCombine(t *testing.T) {
 	quality := []report.QualityRow{{Scheduler: "berth", Nodes: 500, Seeds: 20, FreeNodes: 31.5, AtLeast: 19, Placed: 4000}}
 	links := []report.LinkRow{{Machine: "hgx-h100", Nodes: 2500, Fill: "half", NsWithout: 50_000, NsWith: 52_000, Ratio: 1.04, Pairs: 10}}
 	topology := []report.TopologyRow{{Contestant: "berth-exact", Load: 70, Nodes: 16, Seeds: 5, Jobs: 100, OfIdeal: 0.875}}
+	fragmentation := []report.FragmentationRow{{Contestant: "first-fit", Load: 85, Nodes: 2496, Racks: 78, Arrivals: 100, Gangs: 90, InOneRack: 0.625}}
 	tests := []struct {
 		name  string
 		files map[string]string
@@ -89,9 +96,9 @@ func TestCombine(t *testing.T) {
 		page  []string
 	}{
 		{
-			"all", map[string]string{"perf.json": perfJSON, "cycle.json": cycleJSON, "topology.json": topologyJSON},
-			report.Report{Environment: environment, Perf: perf, Cycles: cycles, Gangs: gangs, Links: links, Quality: quality, Topology: topology},
-			[]string{"gpu-single", "Empty cluster", "19 of 20 seeds", "1.040", "0.875"},
+			"all", map[string]string{"perf.json": perfJSON, "cycle.json": cycleJSON, "topology.json": topologyJSON, "fragmentation.json": fragmentationJSON},
+			report.Report{Environment: environment, Perf: perf, Cycles: cycles, Gangs: gangs, Links: links, Quality: quality, Topology: topology, Fragmentation: fragmentation},
+			[]string{"gpu-single", "Empty cluster", "19 of 20 seeds", "1.040", "0.875", "62.5 %"},
 		},
 		{
 			"only perf", map[string]string{"perf.json": perfJSON},
@@ -104,6 +111,10 @@ func TestCombine(t *testing.T) {
 		{
 			"only topology", map[string]string{"topology.json": topologyJSON},
 			report.Report{Environment: report.Environment{CPUs: 8}, Perf: []report.PerfRow{}, Topology: topology}, []string{"berth-exact"},
+		},
+		{
+			"only fragmentation", map[string]string{"fragmentation.json": fragmentationJSON},
+			report.Report{Environment: report.Environment{CPUs: 16}, Perf: []report.PerfRow{}, Fragmentation: fragmentation}, []string{"first-fit"},
 		},
 		{
 			"only cycle, which says where it ran", map[string]string{"cycle.json": `{"environment": {"cpus": 4}}`},
@@ -180,7 +191,7 @@ func TestErrors(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"no results", []string{"--in", nothing, "--out", nothing}, "neither perf.json nor cycle.json nor topology.json"},
+		{"no results", []string{"--in", nothing, "--out", nothing}, "neither perf.json nor cycle.json nor topology.json nor fragmentation.json"},
 		{"broken results", []string{"--in", results, "--out", nothing}, "cycle.json"},
 		{"report without README", []string{"--report", at("perf.json")}, "--readme whose tables"},
 		{"README without report", []string{"--readme", at("README.md")}, "--report that its tables"},

@@ -27,6 +27,9 @@ func LinkTable(rows []LinkRow) string { return linkTable(rows).markdown() }
 // TopologyTable renders rows as PerfTable does.
 func TopologyTable(rows []TopologyRow) string { return topologyTable(rows).markdown() }
 
+// FragmentationTable renders rows as PerfTable does.
+func FragmentationTable(rows []FragmentationRow) string { return fragmentationTable(rows).markdown() }
+
 // markdown pads the cells, so that the table can be read as text too.
 func (t table) markdown() string {
 	if len(t.Rows) == 0 {
@@ -109,8 +112,8 @@ func Fill(text, name, table string) (string, error) {
 	return text[:start] + "\n" + table + closing + after, nil
 }
 
-// FillTables fills the places of the tables perf, cycle, gangs, links, quality and
-// topology, as Fill does. All of them must be there, and no others.
+// FillTables fills the places of the tables perf, cycle, gangs, links, quality, topology
+// and fragmentation, as Fill does. All of them must be there, and no others.
 func (r Report) FillTables(text string) (string, error) {
 	tables := []struct{ name, text string }{
 		{"perf", PerfTable(r.Perf)},
@@ -119,6 +122,7 @@ func (r Report) FillTables(text string) (string, error) {
 		{"links", LinkTable(r.Links)},
 		{"quality", QualityTable(r.Quality)},
 		{"topology", TopologyTable(r.Topology)},
+		{"fragmentation", FragmentationTable(r.Fragmentation)},
 	}
 	var names []string
 	for _, t := range tables {

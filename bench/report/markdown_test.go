@@ -58,7 +58,13 @@ func TestTables(t *testing.T) {
 | 70 % | upstream   |              0.840 |         0.820 and 0.860 |       17.5 % |        - |        69 % | 0.12 |
 | 70 % | berth      |              0.995 |         0.990 and 1.000 |        0.5 % |     98 % |        70 % | 0.02 |
 `},
-		{"no rows", PerfTable(nil) + CycleTable(nil) + GangTable(nil) + QualityTable(nil) + LinkTable(nil) + TopologyTable(nil), "\n"},
+		{"fragmentation", FragmentationTable(r.Fragmentation), `
+| load | arrivals | contestant | in one rack | racks a gang | wait | nodes in use | p50 / p99 ms a gang |
+| ---: | -------: | ---------- | ----------: | -----------: | ---: | -----------: | ------------------: |
+| 85 % |   20,000 | berth      |      97.8 % |  1.04 / 1.31 | 0.01 |       85.1 % |           3.2 / 9.5 |
+| 85 % |   20,000 | first-fit  |      25.0 % |  3.50 / 5.12 | 0.01 |       85.1 % |                   - |
+`},
+		{"no rows", PerfTable(nil) + CycleTable(nil) + GangTable(nil) + QualityTable(nil) + LinkTable(nil) + TopologyTable(nil) + FragmentationTable(nil), "\n"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -106,9 +112,9 @@ func TestFillTables(t *testing.T) {
 	tests := []struct {
 		name, text, wrong string
 	}{
-		{"all", place("topology", "quality", "links", "gangs", "cycle", "perf"), ""},
-		{"one missing", place("perf", "cycle", "links", "quality", "topology"), `table "gangs"`},
-		{"one that there is not", place("perf", "cycle", "gangs", "links", "quality", "topology", "speed"), `table "speed"`},
+		{"all", place("fragmentation", "topology", "quality", "links", "gangs", "cycle", "perf"), ""},
+		{"one missing", place("perf", "cycle", "links", "quality", "topology", "fragmentation"), `table "gangs"`},
+		{"one that there is not", place("perf", "cycle", "gangs", "links", "quality", "topology", "fragmentation", "speed"), `table "speed"`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -117,7 +123,7 @@ func TestFillTables(t *testing.T) {
 			if err != nil {
 				return
 			}
-			for _, want := range []string{"| gpu-single |", "| empty |", "| pods of the gang |", "20 of 20 seeds", "| gang of 1,000 |", "0.820 and 0.860"} {
+			for _, want := range []string{"| gpu-single |", "| empty |", "| pods of the gang |", "20 of 20 seeds", "| gang of 1,000 |", "0.820 and 0.860", "1.04 / 1.31"} {
 				if !strings.Contains(got, want) {
 					t.Errorf("no %q in:\n%s", want, got)
 				}

@@ -51,6 +51,7 @@ type pageData struct {
 	Cycles                   pageTable
 	Gangs                    pageTable
 	Links, Quality, Topology pageTable
+	Fragmentation            pageTable
 }
 
 // fact is something with a name.
@@ -80,6 +81,7 @@ func (r Report) Page() ([]byte, error) {
 		Perf:  coloured(perfTable(r.Perf, true), slots), Cycles: coloured(cycleTable(r.Cycles, true), slots),
 		Gangs: coloured(gangTable(r.Gangs, true), slots), Quality: coloured(qualityTable(r.Quality), slots),
 		Links: coloured(linkTable(r.Links), slots), Topology: coloured(topologyTable(r.Topology), slots),
+		Fragmentation: coloured(fragmentationTable(r.Fragmentation), slots),
 	}
 	for _, rows := range byTopic(r.Perf) {
 		title := fmt.Sprintf("%s, %s pods on %s nodes", rows[0].Topic, count(rows[0].Pods), count(rows[0].Nodes))
@@ -118,6 +120,9 @@ func (r Report) legend() []legend {
 		names = append(names, row.Scheduler)
 	}
 	for _, row := range r.Topology {
+		names = append(names, row.Contestant)
+	}
+	for _, row := range r.Fragmentation {
 		names = append(names, row.Contestant)
 	}
 	slices.Sort(names)

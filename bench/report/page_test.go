@@ -22,7 +22,7 @@ func TestPage(t *testing.T) {
 	for _, want := range []string{
 		"gpu-single, 10,000 pods on 2,500 nodes", "Empty cluster", "Half full", "pods a second (× of upstream-pack)", "µs a pod",
 		"<b>1.49×</b>", "1,220 (1.49×)", "2026-03-01T12:00:00Z", "v1.37.2", "go1.26.8", "0123abc", "Some &lt;CPU&gt; &amp; Co", "23.5 GiB",
-		"18 of 20 seeds", "1,500.0",
+		"18 of 20 seeds", "1,500.0", "1.04 / 1.31",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page lacks %q", want)
@@ -58,13 +58,13 @@ func TestPageIsWellFormed(t *testing.T) {
 	counts := elements(t, page)
 	r := whole()
 	want := map[string]int{
-		"svg":      3,                                                                                      // a topic and two fills
-		"polyline": 6,                                                                                      // three schedulers, twice
-		"circle":   len(r.Cycles),                                                                          //
-		"path":     len(r.Perf),                                                                            // whiskers
-		"rect":     len(r.Perf) + 6,                                                                        // bars, and the colours beside the names of lines
-		"table":    6,                                                                                      //
-		"tr":       6 + 4 + len(r.Cycles) + len(r.Gangs) + len(r.Links) + len(r.Quality) + len(r.Topology), // with six heads
+		"svg":      3,                                                                                                             // a topic and two fills
+		"polyline": 6,                                                                                                             // three schedulers, twice
+		"circle":   len(r.Cycles),                                                                                                 //
+		"path":     len(r.Perf),                                                                                                   // whiskers
+		"rect":     len(r.Perf) + 6,                                                                                               // bars, and the colours beside the names of lines
+		"table":    7,                                                                                                             //
+		"tr":       7 + 4 + len(r.Cycles) + len(r.Gangs) + len(r.Links) + len(r.Quality) + len(r.Topology) + len(r.Fragmentation), // with seven heads
 	}
 	got := map[string]int{}
 	for name := range want {
@@ -123,17 +123,18 @@ func TestPageOfParts(t *testing.T) {
 
 func TestLegend(t *testing.T) {
 	r := Report{
-		Perf:     []PerfRow{{Scheduler: "null"}, {Scheduler: "zeta"}, {Scheduler: "berth"}},
-		Cycles:   []CycleRow{{Scheduler: "alpha"}, {Scheduler: "berth"}},
-		Gangs:    []GangCycleRow{{Scheduler: "beta"}},
-		Quality:  []QualityRow{{Scheduler: "gamma"}},
-		Topology: []TopologyRow{{Contestant: "berth-exact"}},
+		Perf:          []PerfRow{{Scheduler: "null"}, {Scheduler: "zeta"}, {Scheduler: "berth"}},
+		Cycles:        []CycleRow{{Scheduler: "alpha"}, {Scheduler: "berth"}},
+		Gangs:         []GangCycleRow{{Scheduler: "beta"}},
+		Quality:       []QualityRow{{Scheduler: "gamma"}},
+		Topology:      []TopologyRow{{Contestant: "berth-exact"}},
+		Fragmentation: []FragmentationRow{{Contestant: "delta"}},
 	}
 	var got []string
 	for _, l := range r.legend() {
 		got = append(got, fmt.Sprintf("%s %d", l.Scheduler, l.Slot))
 	}
-	want := []string{"berth 0", "null 3", "berth-exact 6", "alpha 7", "beta 7", "gamma 7", "zeta 7"}
+	want := []string{"berth 0", "null 3", "berth-exact 6", "alpha 7", "beta 7", "delta 7", "gamma 7", "zeta 7"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

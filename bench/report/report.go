@@ -9,13 +9,14 @@ import (
 
 // Report is what the benchmarks found on one machine.
 type Report struct {
-	Environment Environment    `json:"environment"`
-	Perf        []PerfRow      `json:"rows"`
-	Cycles      []CycleRow     `json:"cycle,omitempty"`
-	Gangs       []GangCycleRow `json:"gangs,omitempty"`
-	Links       []LinkRow      `json:"links,omitempty"`
-	Quality     []QualityRow   `json:"quality,omitempty"`
-	Topology    []TopologyRow  `json:"topology,omitempty"`
+	Environment   Environment        `json:"environment"`
+	Perf          []PerfRow          `json:"rows"`
+	Cycles        []CycleRow         `json:"cycle,omitempty"`
+	Gangs         []GangCycleRow     `json:"gangs,omitempty"`
+	Links         []LinkRow          `json:"links,omitempty"`
+	Quality       []QualityRow       `json:"quality,omitempty"`
+	Topology      []TopologyRow      `json:"topology,omitempty"`
+	Fragmentation []FragmentationRow `json:"fragmentation,omitempty"`
 }
 
 // Environment is the machine and the code of a run.

@@ -52,6 +52,10 @@ func whole() Report {
 		{Contestant: "upstream", Load: 70, Nodes: 16, Seeds: 5, Jobs: 1000, OfIdeal: 0.84, Least: 0.82, Greatest: 0.86, Ringless: 0.175, InUse: 0.69, Waited: 0.125},
 		{Contestant: "berth", Load: 70, Nodes: 16, Seeds: 5, Jobs: 1000, OfIdeal: 0.995, Least: 0.99, Greatest: 1, Ringless: 0.005, InUse: 0.7, Waited: 0.02, Foreseen: new(0.98)},
 	}
+	r.Fragmentation = []FragmentationRow{
+		{Contestant: "berth", Load: 85, Nodes: 2496, Racks: 78, Arrivals: 20_000, Gangs: 18_800, InOneRack: 0.9775, RacksPerSmallGang: 1.04, RacksPerGang: 1.31, Waited: 0.015, InUse: 0.8512, MsPerGang: new(3.24), MsP99: new(9.5)},
+		{Contestant: "first-fit", Load: 85, Nodes: 2496, Racks: 78, Arrivals: 20_000, Gangs: 18_800, InOneRack: 0.25, RacksPerSmallGang: 3.5, RacksPerGang: 5.125, Waited: 0.015, InUse: 0.8512},
+	}
 	return r
 }
 
@@ -74,11 +78,12 @@ func TestReadWhatIsWritten(t *testing.T) {
 func TestNames(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "report.json")
 	r := Report{
-		Environment: Environment{Date: "d", Go: "g", Kubernetes: "k", Commit: "c", CPU: "u", CPUs: 1, MemoryGiB: 2},
-		Perf:        []PerfRow{{Topic: "t", Scheduler: "s", RatioToNull: new(0.5)}},
-		Quality:     []QualityRow{{Scheduler: "s", Nodes: 1, Seeds: 2, FreeNodes: 3, AtLeast: 4, Placed: 5}},
-		Links:       []LinkRow{{Machine: "m", Nodes: 1, Fill: "f", NsWithout: 2, NsWith: 3, Ratio: 4, Lower: 5, Upper: 6, Pairs: 7}},
-		Topology:    []TopologyRow{{Contestant: "c", Load: 1, Nodes: 2, Seeds: 3, Jobs: 4, OfIdeal: 5, Least: 6, Greatest: 7, Ringless: 8, InUse: 9, Waited: 10}},
+		Environment:   Environment{Date: "d", Go: "g", Kubernetes: "k", Commit: "c", CPU: "u", CPUs: 1, MemoryGiB: 2},
+		Perf:          []PerfRow{{Topic: "t", Scheduler: "s", RatioToNull: new(0.5)}},
+		Quality:       []QualityRow{{Scheduler: "s", Nodes: 1, Seeds: 2, FreeNodes: 3, AtLeast: 4, Placed: 5}},
+		Links:         []LinkRow{{Machine: "m", Nodes: 1, Fill: "f", NsWithout: 2, NsWith: 3, Ratio: 4, Lower: 5, Upper: 6, Pairs: 7}},
+		Topology:      []TopologyRow{{Contestant: "c", Load: 1, Nodes: 2, Seeds: 3, Jobs: 4, OfIdeal: 5, Least: 6, Greatest: 7, Ringless: 8, InUse: 9, Waited: 10}},
+		Fragmentation: []FragmentationRow{{Contestant: "c", Load: 1, Nodes: 2, Racks: 3, Arrivals: 4, Gangs: 5, InOneRack: 6, RacksPerSmallGang: 7, RacksPerGang: 8, Waited: 9, InUse: 10, MsPerGang: new(11.0), MsP99: new(12.0)}},
 	}
 	if err := r.Write(path); err != nil {
 		t.Fatal(err)
@@ -150,6 +155,23 @@ func TestNames(t *testing.T) {
       "ringless": 8,
       "in_use": 9,
       "waited": 10
+    }
+  ],
+  "fragmentation": [
+    {
+      "contestant": "c",
+      "load": 1,
+      "nodes": 2,
+      "racks": 3,
+      "arrivals": 4,
+      "gangs": 5,
+      "in_one_rack": 6,
+      "racks_per_small_gang": 7,
+      "racks_per_gang": 8,
+      "waited": 9,
+      "in_use": 10,
+      "ms_per_gang": 11,
+      "ms_p99": 12
     }
   ]
 }

@@ -182,3 +182,24 @@ func topologyTable(rows []TopologyRow) table {
 		{"wait", figures, func(r TopologyRow) string { return number(r.Waited, 2) }},
 	})
 }
+
+// fragmentationTable has a row for each contestant and number of arrivals.
+func fragmentationTable(rows []FragmentationRow) table {
+	return tabulate(rows, []column[FragmentationRow]{
+		{"load", figures, func(r FragmentationRow) string { return count(r.Load) + " %" }},
+		{"arrivals", figures, func(r FragmentationRow) string { return count(r.Arrivals) }},
+		{"contestant", scheduler, func(r FragmentationRow) string { return r.Contestant }},
+		{"in one rack", figures, func(r FragmentationRow) string { return number(100*r.InOneRack, 1) + " %" }},
+		{"racks a gang", figures, func(r FragmentationRow) string {
+			return number(r.RacksPerSmallGang, 2) + " / " + number(r.RacksPerGang, 2)
+		}},
+		{"wait", figures, func(r FragmentationRow) string { return number(r.Waited, 2) }},
+		{"nodes in use", figures, func(r FragmentationRow) string { return number(100*r.InUse, 1) + " %" }},
+		{"p50 / p99 ms a gang", figures, func(r FragmentationRow) string {
+			if r.MsPerGang == nil {
+				return none
+			}
+			return number(*r.MsPerGang, 1) + " / " + maybe(r.MsP99, 1)
+		}},
+	})
+}

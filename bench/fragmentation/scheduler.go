@@ -1,0 +1,215 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/component-base/metrics/testutil"
+	"k8s.io/klog/v2"
+	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/metrics"
+
+	"github.com/berth-dev/berth/bench/rig"
+	"github.com/berth-dev/berth/bench/schedulers"
+	"github.com/berth-dev/berth/pkg/state"
+)
+
+// scheduler places gangs by the cycles of a real scheduler.
+type scheduler struct {
+	*rig.Rig
+	contestant contestant
+	params     params
+	client     *fake.Clientset
+	// numbers are those of nodes, by name.
+	numbers map[string]int
+	// running are the gangs on nodes, by number.
+	running map[int]*members
+
+	// refused counts the pods that were refused in the last cycle; failed says that it is
+	// broken.
+	refused int
+	failed  error
+}
+
+// members are the objects of a gang.
+type members struct {
+	group *schedulingv1beta1.PodGroup
+	pods  []*corev1.Pod
+	bound []rig.Binding
+}
+
+func newScheduler(c contestant, p params) (*scheduler, error) {
+	who, err := schedulers.New(c.scheduler, nil)
+	if err != nil {
+		return nil, err
+	}
+	r, err := rig.New(who)
+	if err != nil {
+		return nil, err
+	}
+	client, ok := r.Client.(*fake.Clientset)
+	if !ok {
+		r.Stop()
+		return nil, fmt.Errorf("the client of the rig is a %T, and should be a fake", r.Client)
+	}
+	// The scheduler writes the condition of a group at the end of its cycle. Nobody reads it,
+	// and to merge it into an object takes longer than many a cycle.
+	client.PrependReactor("patch", "podgroups", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, &schedulingv1beta1.PodGroup{}, nil
+	})
+	s := &scheduler{Rig: r, contestant: c, params: p, client: client, numbers: map[string]int{}, running: map[int]*members{}}
+	s.OnFailure(func(pod *corev1.Pod, status *fwk.Status) {
+		s.refused++
+		if !status.IsRejected() {
+			s.failed = fmt.Errorf("scheduling pod %q: %w", pod.Name, status.AsError())
+		}
+	})
+	for i := range p.nodes() {
+		s.numbers[rig.NodeName(i)] = i
+		s.Sched.Cache.AddNode(klog.Background(), p.node(i))
+	}
+	return s, nil
+}
+
+// members makes the objects of a gang.
+func (s *scheduler) members(g gang) *members {
+	group := &schedulingv1beta1.PodGroup{
+		ObjectMeta: metav1.ObjectMeta{Namespace: rig.Namespace, Name: g.name(), UID: types.UID(g.name())},
+		Spec: schedulingv1beta1.PodGroupSpec{SchedulingPolicy: schedulingv1beta1.PodGroupSchedulingPolicy{
+			Gang: &schedulingv1beta1.GangSchedulingPolicy{MinCount: int32(g.size)},
+		}},
+	}
+	if key := s.contestant.required(s.params, g.size); key != "" {
+		group.Spec.SchedulingConstraints = &schedulingv1beta1.PodGroupSchedulingConstraints{
+			Topology: []schedulingv1beta1.TopologyConstraint{{Key: key}},
+		}
+	}
+	if key := s.contestant.preferred(); key != "" {
+		group.Annotations = map[string]string{state.AnnotationPreferredTopology: key}
+	}
+	m := &members{group: group, pods: make([]*corev1.Pod, g.size)}
+	for i := range m.pods {
+		m.pods[i] = rig.Pod(g.name()+"-"+strconv.Itoa(i), rig.GPUsPerNode)
+		m.pods[i].Spec.SchedulingGroup = &corev1.PodSchedulingGroup{PodGroupName: &group.Name}
+	}
+	return m
+}
+
+// place has the scheduler look for the places of a gang, in one cycle.
+func (s *scheduler) place(g gang) (placement, error) {
+	m := s.members(g)
+	for _, p := range m.pods {
+		s.Sched.Cache.AddPodGroupMember(p)
+		s.Sched.SchedulingQueue.Add(s.Ctx, p)
+	}
+	// The group comes last, and takes all its pods with it.
+	s.Sched.Cache.AddPodGroup(m.group)
+	s.Sched.SchedulingQueue.AddPodGroup(klog.Background(), m.group)
+	before, err := searchTime()
+	if err != nil {
+		return placement{}, err
+	}
+	s.refused = 0
+	s.Sched.ScheduleOne(s.Ctx)
+	after, err := searchTime()
+	switch {
+	case err != nil:
+		return placement{}, err
+	case s.failed != nil:
+		return placement{}, s.failed
+	case s.refused == len(m.pods):
+		for _, p := range m.pods {
+			s.Sched.Cache.RemovePodGroupMember(p)
+		}
+		s.forget(m)
+		return placement{}, nil
+	case s.refused > 0:
+		return placement{}, fmt.Errorf("%d of the %d pods of %s were refused", s.refused, len(m.pods), g.name())
+	}
+	m.bound = s.Bound(g.size)
+	nodes, err := s.nodesOf(g, m)
+	if err != nil {
+		return placement{}, err
+	}
+	s.running[g.number] = m
+	return placement{Nodes: nodes, Took: after - before}, nil
+}
+
+// nodesOf returns the nodes of a gang's pods, in their order.
+func (s *scheduler) nodesOf(g gang, m *members) ([]int, error) {
+	if len(m.bound) != g.size {
+		return nil, fmt.Errorf("%d pods were bound for %s, which has %d", len(m.bound), g.name(), g.size)
+	}
+	on := map[types.UID]string{}
+	for _, b := range m.bound {
+		on[b.Pod.UID] = b.Node
+	}
+	nodes := make([]int, g.size)
+	for i, p := range m.pods {
+		n, ok := s.numbers[on[p.UID]]
+		if !ok {
+			return nil, fmt.Errorf("pod %q was bound to node %q, which there is not", p.Name, on[p.UID])
+		}
+		nodes[i] = n
+	}
+	return nodes, nil
+}
+
+// put has the scheduler know of a gang that was placed before.
+func (s *scheduler) put(g gang, nodes []int) error {
+	m := s.members(g)
+	for i, p := range m.pods {
+		p.Spec.NodeName = rig.NodeName(nodes[i])
+		if err := s.Sched.Cache.AssumePod(klog.Background(), p); err != nil {
+			return fmt.Errorf("putting pod %q on node %q: %w", p.Name, p.Spec.NodeName, err)
+		}
+		m.bound = append(m.bound, rig.Binding{Pod: p, Node: p.Spec.NodeName})
+	}
+	s.Sched.Cache.AddPodGroup(m.group)
+	s.Sched.SchedulingQueue.AddPodGroup(klog.Background(), m.group)
+	s.running[g.number] = m
+	return nil
+}
+
+// end takes a gang away.
+func (s *scheduler) end(g gang) error {
+	m := s.running[g.number]
+	delete(s.running, g.number)
+	for _, b := range m.bound {
+		if err := s.Remove(b); err != nil {
+			return err
+		}
+	}
+	s.forget(m)
+	return nil
+}
+
+// forget takes a group away that has no pods on nodes.
+func (s *scheduler) forget(m *members) {
+	for _, p := range m.pods {
+		s.Sched.SchedulingQueue.Delete(klog.Background(), p)
+	}
+	s.Sched.SchedulingQueue.DeletePodGroup(klog.Background(), m.group)
+	s.Sched.Cache.RemovePodGroup(klog.Background(), m.group)
+	s.client.ClearActions() // it keeps all that it was ever asked for
+}
+
+func (s *scheduler) stop() { s.Stop() }
+
+// searchTime returns the time that was spent on looking for places for gangs, as the
+// scheduler's own metric has it.
+func searchTime() (time.Duration, error) {
+	seconds, err := testutil.GetHistogramMetricValue(metrics.PodGroupSchedulingAlgorithmLatency.ObserverMetric)
+	if err != nil {
+		return 0, fmt.Errorf("reading the metric of gangs: %w", err)
+	}
+	return time.Duration(seconds * float64(time.Second)), nil
+}
