@@ -1,0 +1,98 @@
+package preempt
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/berth-dev/berth/pkg/core/fabric"
+	"github.com/berth-dev/berth/pkg/core/pack"
+	"github.com/berth-dev/berth/pkg/core/plan"
+)
+
+// full is a cluster of nodes of 8 devices, in racks of 32 and blocks of 8 racks, full of
+// gangs of 1 to 64 pods: some have ended, and others took their places.
+func full(nodes int) *world {
+	random := rand.New(rand.NewPCG(1, 1))
+	w := newWorld()
+	for i := range nodes {
+		w.add(pack.Amounts{Kind: 1, Devices: 8, CPU: 192_000, Memory: 2 << 40, Pods: 110},
+			map[string]string{"block": fmt.Sprintf("b%03d", i/256), "rack": fmt.Sprintf("r%04d", i/32)})
+	}
+	fill := func() {
+		for failed := 0; failed < 20; {
+			g := Gang{Name: fmt.Sprintf("g%04d", len(w.running)), Queue: QueueID(random.IntN(8)), Priority: int32(random.IntN(3))}
+			r := asks(1<<random.IntN(7), 1<<random.IntN(4), fabric.NoLevel, rack)
+			for i := range r.Pods {
+				k := int64(r.Pods[i].Request.Devices)
+				r.Pods[i].Request.CPU, r.Pods[i].Request.Memory = k*22_000, k<<37
+			}
+			got := w.Plan(r)
+			if len(got.Candidates) == 0 {
+				failed++
+				continue
+			}
+			lost := int64(random.IntN(500_000))
+			for i, a := range got.Candidates[0].Assignments {
+				w.member(&g, i, a.Node, r.Pods[i].Request, lost*int64(r.Pods[i].Request.Devices))
+			}
+			if g.Least = len(g.Members); random.IntN(4) == 0 {
+				g.Least = (len(g.Members) + 1) / 2
+			}
+			w.running = append(w.running, g)
+		}
+	}
+	fill()
+	kept := w.running[:0:0]
+	for _, g := range w.running {
+		if random.IntN(3) > 0 {
+			kept = append(kept, g)
+			continue
+		}
+		for _, m := range g.Members {
+			w.Index.Give(m.Node, m.Request, m.Held)
+		}
+	}
+	w.running = kept
+	fill()
+	return w
+}
+
+// claims are what gangs ask for of a full cluster.
+var claims = []struct {
+	name    string
+	request func() plan.Request
+}{
+	{"16x8 in a rack", func() plan.Request { return asks(16, 8, rack, fabric.NoLevel) }},
+	{"16x8 in a rack or wider", func() plan.Request { return asks(16, 8, fabric.NoLevel, rack) }},
+	{"16x4 in a rack", func() plan.Request { return asks(16, 4, rack, fabric.NoLevel) }},
+	{"512x8", func() plan.Request { return asks(512, 8, fabric.NoLevel, fabric.NoLevel) }},
+	{"512x1", func() plan.Request { return asks(512, 1, fabric.NoLevel, fabric.NoLevel) }},
+	{"512x8 by 16 in racks", func() plan.Request {
+		r := asks(512, 8, fabric.NoLevel, fabric.NoLevel)
+		r.SegmentSize, r.SegmentLevel = 16, rack
+		return r
+	}},
+	{"33x8 in a rack, which has 32", func() plan.Request { return asks(33, 8, rack, fabric.NoLevel) }},
+}
+
+func BenchmarkVictims(b *testing.B) {
+	w := full(2500)
+	for _, claim := range claims {
+		b.Run(claim.name, func(b *testing.B) {
+			r := claim.request()
+			got, why := Victims(w.Planner, r, w.running, anyone{}, Bounds{})
+			if (why == nil) != (len(r.Pods) != 33) {
+				b.Fatal("there is nothing to measure: ", why)
+			}
+			for b.Loop() {
+				Victims(w.Planner, r, w.running, anyone{}, Bounds{})
+			}
+			b.ReportMetric(float64(got.Damage.Gangs), "gangs")
+			b.ReportMetric(float64(got.Damage.Lost), "lost")
+			if got.Exact {
+				b.ReportMetric(1, "exact")
+			}
+		})
+	}
+}

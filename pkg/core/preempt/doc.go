@@ -1,0 +1,62 @@
+// Package preempt decides whose going makes room for a gang that waits: the least damaging
+// set of victims that makes one plan possible, in one domain.
+//
+//	Victims(planner, request, running, permit) -> victims and the plan, or the reason why none
+//
+// # Victims
+//
+// Gangs go whole. Of an elastic gang, members beyond those that it needs may go alone: those
+// that lose least first, then those of the last ranks and names. A [Permit] stands for quota,
+// policy and protection; it is asked for each gang after all that would go before it.
+//
+// # Damage
+//
+// Sets of victims are compared by, in this order:
+//
+//  1. the highest priority of a victim, lowest first;
+//  2. the device-seconds of work that are lost, of members elsewhere as well;
+//  3. how many gangs lose a pod;
+//  4. how many pods go.
+//
+// Of equal sets in a domain one is taken, always the same, whatever the order in which
+// gangs are given: those come first that have the lowest priority, then lost the least, then
+// have the fewest members, then the first name.
+//
+// # Where
+//
+// The levels of a request are those that package plan tries. A preferred level costs those
+// who run nothing: the gang goes to a domain of it if that does no more damage than one of
+// a wider level. Of equal domains of a level, the one with the fewest devices left comes
+// first, then the one that is first by path. Domains that are full are domains like others.
+//
+// What victims leave outside of the domain is of no use to the gang, so each victim has a pod
+// in it; and a set of victims is chosen only if the planner finds places for the gang on the
+// index from which they are gone. Each victim is needed: if it were spared, and no other
+// went, the planner would find none.
+//
+// # Search
+//
+// In each domain, a ledger counts how many pods of each shape fit on each node, and how
+// many segments in each region, once some have gone. The more goes, the more fit. Counts are
+// exact for pods of one shape without links; else they are a bound from above, and the planner
+// has the last word.
+//
+//  1. A domain is left out if the counts do not hold the gang when all go that may; else the
+//     lowest priority at which they do, and what that costs at least, say whether it
+//     can be better than the best so far. The bound lets any fraction of a pod go; a gang with
+//     pods on several nodes costs each of them its share; and each node pays for its own slots.
+//  2. A first choice: on the node at which a slot costs least, what it takes goes, until the
+//     counts hold the gang. Then victims are spared, the most damaging first, as long as
+//     they do. If permits ran out, it is tried once more so that the fewest pods go.
+//  3. For each victim in turn: if it stays, what else would have to go?
+//  4. Branch and bound over all sets, the domains with the fewest gangs first.
+//
+// 3 and 4 end when [Bounds] are reached; 2 is done in any case. Choice.Exact says that 4
+// came to its end in each domain that the bounds leave.
+//
+// Files: victims.go (what is asked and answered), damage.go (what is least), tenants.go (who
+// may go), permits.go (answers of the permit), domain.go and builder.go (who is where), measure.go
+// (what a gang needs most), ledger.go (what fits), bound.go (what it costs at least), search.go
+// (the search), draft.go (a set in the making), grow.go (who goes), prune.go (who is spared),
+// exchange.go (who instead), exact.go (all sets), reason.go (why not).
+package preempt

@@ -1,0 +1,163 @@
+package preempt
+
+// exact is a search through all sets of victims in a domain, by branch and bound: for each
+// holding in turn, what if it goes, or some of it, and what if it stays.
+type exact struct {
+	*domain
+	search *search
+	// now has what goes, the ceiling also all that is not decided yet.
+	now     *ledger
+	permits permits
+	// upTo are the holdings that may go, and priority is the highest of them.
+	upTo     int
+	priority int32
+	picks    []pick
+	damage   Damage
+	// taken are the parts of elastic holdings that go alone.
+	taken []int32
+	// limit is how many steps it may take, planned those of plans. cut says that it had to
+	// leave something out.
+	limit, planned int
+	cut            bool
+}
+
+// search looks for less damage than that of the best choice, and returns how many steps it
+// took.
+func (d *domain) search(s *search, limit int) int {
+	d.draft.start(nil, terms{banned: noneBanned})
+	e := exact{domain: d, search: s, permits: permits{permit: s.permit}, now: d.draft.ledger}
+	e.limit = e.steps() + limit
+	before := e.steps()
+	for cutoff := d.from; cutoff < len(d.cutoffs) && !e.cut; cutoff++ {
+		e.priority, e.upTo = d.priority(cutoff), d.cutoffs[cutoff]
+		if s.best != nil && e.priority > s.best.damage.Priority {
+			break
+		}
+		d.raise(cutoff)
+		if e.visit(0); s.best != nil && s.best.damage.Priority <= e.priority {
+			break
+		}
+	}
+	d.searched = !e.cut
+	return e.steps() - before
+}
+
+func (e *exact) steps() int { return e.now.steps + e.ceiling.steps + e.planned }
+
+// visit decides on the holdings from one on. It reports whether the gang fits without any
+// of them.
+func (e *exact) visit(i int) bool {
+	if e.steps() > e.limit {
+		e.cut = true
+		return false
+	}
+	if e.now.holds() {
+		if !e.less(e.damage) {
+			return true
+		}
+		e.planned += e.costOfPlan()
+		if e.search.accept(e.domain, e.picks, e.damage) {
+			return true
+		}
+	}
+	if i == e.upTo || !e.ceiling.holds() || !e.promising() {
+		return false
+	}
+	h := &e.holdings[i]
+	if h.tenant.whole && e.permits.push(h.gang, h.members) {
+		e.now.change(h.parts, true)
+		e.with(pick{holding: i, whole: true}, func() { e.visit(i + 1) })
+		e.now.change(h.parts, false)
+		e.permits.pop()
+	}
+	if h.spare > 0 {
+		e.some(i, 0, len(e.taken))
+		return false
+	}
+	e.ceiling.change(h.parts, false)
+	e.visit(i + 1)
+	e.ceiling.change(h.parts, true)
+	return false
+}
+
+// some decides on the parts of an elastic holding from one on, which may go alone besides
+// those that were taken from first on.
+func (e *exact) some(i, at, first int) {
+	h := &e.holdings[i]
+	out := e.taken[first:]
+	if at == len(h.parts) || len(out) == h.spare {
+		e.ceiling.change(h.parts[at:], false)
+		e.close(i, out)
+		e.ceiling.change(h.parts[at:], true)
+		return
+	}
+	p := h.parts[at : at+1]
+	if h.alone[e.parts[p[0]].member] {
+		e.taken = append(e.taken, p[0])
+		e.now.change(p, true)
+		if !e.now.holds() || !e.close(i, e.taken[first:]) {
+			e.some(i, at+1, first)
+		}
+		e.now.change(p, false)
+		e.taken = e.taken[:len(e.taken)-1]
+	}
+	e.ceiling.change(p, false)
+	if !e.cut && e.ceiling.holds() {
+		e.some(i, at+1, first)
+	}
+	e.ceiling.change(p, true)
+}
+
+// close decides on the holdings after one of which some parts go, or none. It reports
+// whether the gang fits without any of them.
+func (e *exact) close(i int, out []int32) (fits bool) {
+	if len(out) == 0 {
+		return e.visit(i + 1)
+	}
+	h := &e.holdings[i]
+	if !e.permits.push(h.gang, e.members(i, out)) {
+		return false
+	}
+	e.with(pick{holding: i, parts: out}, func() { fits = e.visit(i + 1) })
+	e.permits.pop()
+	return fits
+}
+
+// with does something while a pick is among those that go.
+func (e *exact) with(p pick, do func()) {
+	before := e.damage
+	e.damage = before.and(e.damageOf(p))
+	e.picks = append(e.picks, p)
+	do()
+	e.picks = e.picks[:len(e.picks)-1]
+	e.damage = before
+}
+
+// less reports whether a damage is less than that of the best choice.
+func (e *exact) less(d Damage) bool {
+	return e.search.best == nil || d.Compare(e.search.best.damage) < 0
+}
+
+// promising reports whether what is not decided may bring what is missing, with less damage
+// than that of the best choice.
+func (e *exact) promising() bool {
+	e.planned += len(e.parts) / 8
+	lost, ok := e.bound.least(e.now, e.ceiling)
+	least := e.damage
+	least.Priority, least.Lost = e.priority, sum(least.Lost, lost)
+	if !ok || !e.less(least) {
+		return false
+	}
+	gangs := e.bound.gangs(e.now)
+	least.Gangs, least.Pods = least.Gangs+gangs, least.Pods+gangs
+	return e.less(least)
+}
+
+// costOfPlan returns how many steps a plan counts: what is given back and taken.
+func (e *exact) costOfPlan() int {
+	steps := 0
+	for _, w := range e.wanted {
+		steps += w.Wanted
+	}
+	return steps + e.damage.Pods
+}
