@@ -17,6 +17,8 @@ type bridge struct {
 	groups   *podGroupSource
 	gate     *gate
 	reporter *reporter
+	// queues hear what gangs say of their queue.
+	queues *state.Queues
 
 	mu sync.Mutex
 	// natives are the native pod groups of the server, published those of them
@@ -65,8 +67,13 @@ func (b *bridge) Withdraw(key gang.Key) {
 // Cleared lets members join a gang that the scheduler knows.
 func (b *bridge) Cleared(key gang.Key) { b.gate.cleared(groupName(key)) }
 
-// Changed passes the news on to those who tell users.
-func (b *bridge) Changed(key gang.Key) { b.reporter.Changed(key) }
+// Changed passes the news on to those who tell users, and to those who pay.
+func (b *bridge) Changed(key gang.Key) {
+	b.reporter.Changed(key)
+	if b.queues != nil {
+		b.queues.GangChanged(key)
+	}
+}
 
 // SetNative takes in a native pod group; the scheduler sees every change of one
 // that it knows.

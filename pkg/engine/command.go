@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	genericapiserver "k8s.io/apiserver/pkg/server"
@@ -58,7 +57,7 @@ func NewCommand() (*cobra.Command, error) {
 		return nil, err
 	}
 	upstream := options.NewOptions()
-	own := &Options{GangGracePeriod: time.Minute, Bindings: DefaultBindings, ScheduledEventsPerSecond: DefaultScheduledEvents}
+	own := DefaultOptions()
 	cmd := &cobra.Command{
 		Use:          "berth",
 		Short:        "A second Kubernetes scheduler for GPU clusters",
@@ -85,6 +84,10 @@ func NewCommand() (*cobra.Command, error) {
 		"How long a gang that is bound by half, as after the death of a leader, may make no progress before its bound pods are evicted.")
 	fs.IntVar(&own.Bindings, "bindings-in-flight", own.Bindings,
 		"How many bindings are under way at once. One connection to the API server carries 100 requests; beyond that each opens another, at the cost of a TLS handshake.")
+	fs.IntVar(&own.QueueWindow, "queue-window", own.QueueWindow,
+		"How many gangs and plain pods the queues let in at a time. Those in it are tried in the order in which they were let in; more of them, and the order is less that of fair shares.")
+	fs.IntVar(&own.QueueOvertaking, "queue-overtaking", own.QueueOvertaking,
+		"How often a gang for which there was no room may be overtaken by later ones of its queue. After that they wait for it; with 0, from the start.")
 	fs.IntVar(&own.ScheduledEventsPerSecond, "scheduled-events-per-second", own.ScheduledEventsPerSecond,
 		"How many events a second may say that a pod without a gang was placed, ten times as many in a moment; 0 for none. An event costs the API server as much as the bind, and the pod says where it is.")
 	fs.BoolVar(&own.ReplaceDefault, "replace-default-scheduler", own.ReplaceDefault,

@@ -15,6 +15,10 @@
 // A gang reaches the scheduler only once it is whole and without fault; until then
 // its pods wait in the queue outside of every heap, and cost no cycle.
 //
+// Where there are queues, a gang or plain pod also waits for its turn: the plugin
+// QueueAdmission holds it, state.Queues lets so many in at a time, neediest queue first, and
+// hears how each try ends (queues.go). What has a place is charged in Reserve.
+//
 // What the scheduler writes passes a budget. It gets a client and recorders of ours:
 //
 //   - a bind is one write, and few are under way at once (package boundedbinder);
@@ -34,7 +38,7 @@
 // Files: command.go and options.go (flags, set-up, run), profile.go (gates, built-in
 // profile, what a user's configuration may not do), engine.go (wiring, leadership),
 // informers.go and source.go (what the scheduler reads), kinds.go and bridge.go (where
-// gangs come from), gate.go (when a gang's pods may enter), activator.go (when they are
+// gangs come from), queues.go (where queues come from, and whose turn it is), gate.go (when a gang's pods may enter), activator.go (when they are
 // woken), client.go, conditions.go, recorder.go, reporter.go and refusal.go (what it
 // writes), gist.go (what is news), recovery.go, serve.go (health, metrics, debugging),
 // metrics.go. Where pods go is decided in package fastpath.

@@ -3,7 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
-	"slices"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,7 +20,6 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 	schedulerserverconfig "k8s.io/kubernetes/cmd/kube-scheduler/app/config"
 	"k8s.io/kubernetes/pkg/scheduler"
-	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 	"k8s.io/kubernetes/pkg/scheduler/profile"
@@ -29,6 +28,8 @@ import (
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/plugins/boundedbinder"
 	"github.com/berth-dev/berth/pkg/plugins/ganggate"
+	"github.com/berth-dev/berth/pkg/plugins/queueadmission"
+	"github.com/berth-dev/berth/pkg/plugins/queueorder"
 	"github.com/berth-dev/berth/pkg/state"
 )
 
@@ -48,6 +49,8 @@ type engine struct {
 	gate       *gate
 	fast       *fastpath.Path
 	topologies *topologySource
+	queues     *state.Queues
+	tries      *tries
 	bindings   int
 
 	leadOnce sync.Once
@@ -83,20 +86,32 @@ func install(cc *schedulerserverconfig.Config, informerName *cache.InformerName,
 	if err != nil {
 		return nil, nil, err
 	}
+	e.queues = state.NewQueues(e.gangs, requestsOf, podsOf(factory), options.admission(), clock.RealClock{})
+	e.tries = &tries{queues: e.queues}
+	b.queues = e.queues
+	setNode := func(node *corev1.Node) {
+		e.gangs.SetNode(node)
+		e.queues.SetNode(node)
+	}
 	if _, err := factory.Core().V1().Nodes().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(obj any) { e.gangs.SetNode(obj.(*corev1.Node)) },
-		UpdateFunc: func(_, obj any) { e.gangs.SetNode(obj.(*corev1.Node)) },
+		AddFunc:    func(obj any) { setNode(obj.(*corev1.Node)) },
+		UpdateFunc: func(_, obj any) { setNode(obj.(*corev1.Node)) },
 		DeleteFunc: func(obj any) {
 			if name, err := cache.DeletionHandlingObjectToName(obj); err == nil {
 				e.gangs.DeleteNode(name.Name)
+				e.queues.DeleteNode(name.Name)
 			}
 		},
 	}); err != nil {
-		return nil, nil, fmt.Errorf("watching nodes for topology levels: %w", err)
+		return nil, nil, fmt.Errorf("watching nodes for topology levels, and what they have: %w", err)
+	}
+	if err := watchNamespaces(factory, e.queues); err != nil {
+		return nil, nil, err
 	}
 	e.kinds = newKindWatcher(raw, dynamicClient, metadataClient, e.gangs, b)
 	e.topologies = newTopologySource(dynamicClient, e.fast, factory.Core().V1().Nodes().Lister())
 	e.kinds.sources[nodeTopologies] = e.topologies.source()
+	maps.Copy(e.kinds.sources, queueSources(dynamicClient, e.queues))
 	e.conditions = newConditionWriter(raw, factory.Core().V1().Pods().Lister(), clock.RealClock{})
 	e.client = newBudgetClient(raw, e.conditions, e.reporter, factory.Scheduling().V1beta1().PodGroups().Lister())
 	e.budget = NewEventBudget(e.reporter, factory.Core().V1().Pods().Lister(), options.ScheduledEventsPerSecond)
@@ -109,10 +124,9 @@ func install(cc *schedulerserverconfig.Config, informerName *cache.InformerName,
 	e.fast.Inventory().OnPrediction(func(p state.Prediction) { devicePredictions.WithLabelValues(string(p)).Inc() })
 
 	for i := range cc.ComponentConfig.Profiles {
-		enabled := &cc.ComponentConfig.Profiles[i].Plugins.PreEnqueue.Enabled
-		if !slices.ContainsFunc(*enabled, func(p schedulerconfig.Plugin) bool { return p.Name == ganggate.Name }) {
-			*enabled = append(*enabled, schedulerconfig.Plugin{Name: ganggate.Name})
-		}
+		profile := &cc.ComponentConfig.Profiles[i]
+		enable(&profile.Plugins.PreEnqueue, ganggate.Name)
+		admitByQueue(profile)
 	}
 	cc.Client = e.client
 	cc.InformerFactory = factory
@@ -128,6 +142,12 @@ func (e *engine) plugins() frameworkruntime.Registry {
 	registry := e.fast.Plugins()
 	registry[ganggate.Name] = func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
 		return ganggate.New(e.gate), nil
+	}
+	registry[queueadmission.Name] = func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
+		return queueadmission.New(e.queues), nil
+	}
+	registry[queueorder.Name] = func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
+		return queueorder.New(numbers{e.queues}), nil
 	}
 	registry[boundedbinder.Name] = BindingPlugin(e.bindings, e.fast.Inventory())
 	return registry
@@ -149,6 +169,8 @@ func (e *engine) attach(ctx context.Context, sched *scheduler.Scheduler) error {
 	SpareActivations(sched)
 	e.gate.activate = sched.SchedulingQueue.Activate
 	sched.FailureHandler = e.reporter.observeRefusals(sched.FailureHandler)
+	e.tries.observe(sched)
+	go letIn(ctx, e.queues, sched)
 	next := sched.NextEntity
 	sched.NextEntity = func(logger klog.Logger) (framework.QueuedEntityInfo, error) {
 		e.leadOnce.Do(func() { e.lead(ctx, logger) })
@@ -160,21 +182,28 @@ func (e *engine) attach(ctx context.Context, sched *scheduler.Scheduler) error {
 func (e *engine) lead(ctx context.Context, logger klog.Logger) {
 	waitCtx, cancel := context.WithTimeout(ctx, syncPatience)
 	defer cancel()
-	err := wait.PollUntilContextCancel(waitCtx, 20*time.Millisecond, true, func(context.Context) (bool, error) { return e.kinds.Synced(), nil })
+	err := wait.PollUntilContextCancel(waitCtx, 20*time.Millisecond, true, func(context.Context) (bool, error) {
+		return e.kinds.Synced() && e.gangs.Settled(), nil
+	})
 	if err != nil && ctx.Err() == nil {
 		logger.Error(err, "Objects that declare gangs are not all known; scheduling starts without them", "waited", syncPatience)
 	}
 	e.leading.Store(true)
+	e.queues.Open()
 	go e.conditions.Run(ctx)
 	go e.reporter.Run(ctx)
 	go e.recovery.Run(ctx)
 }
 
 // SetPod takes in a pod that the scheduler has taken in.
-func (e *engine) SetPod(pod *corev1.Pod) { e.gangs.SetPod(pod) }
+func (e *engine) SetPod(pod *corev1.Pod) {
+	e.gangs.SetPod(pod)
+	e.queues.SetPod(pod)
+}
 
 // DeletePod forgets a pod that the scheduler has forgotten.
 func (e *engine) DeletePod(pod *corev1.Pod) {
 	e.gangs.DeletePod(pod)
+	e.queues.DeletePod(pod)
 	e.budget.forget(pod.UID)
 }

@@ -3,6 +3,8 @@ package engine
 import (
 	"fmt"
 	"time"
+
+	"github.com/berth-dev/berth/pkg/core/admission"
 )
 
 // DefaultBindings is how many bindings are under way at once, unless a flag says
@@ -17,6 +19,18 @@ const (
 	maxScheduledEvents     = 10_000
 )
 
+// DefaultQueueWindow is how many gangs and plain pods the queues let in at a time, unless a
+// flag says otherwise, and DefaultQueueOvertaking how often one may be overtaken by later
+// ones of its queue.
+const (
+	DefaultQueueWindow     = 16
+	DefaultQueueOvertaking = 100
+)
+
+// queueBacklog is how many gangs of one queue may wait for room before later ones of it
+// are no longer tried.
+const queueBacklog = 1000
+
 // Options are Berth's own flags.
 type Options struct {
 	// GangGracePeriod is how long a gang that is bound by half may make no progress
@@ -26,8 +40,20 @@ type Options struct {
 	Bindings int
 	// ScheduledEventsPerSecond is how many events say that a plain pod was placed.
 	ScheduledEventsPerSecond int
+	// QueueWindow is how many gangs and plain pods the queues let in at a time, and
+	// QueueOvertaking how often one may be overtaken by later ones of its queue.
+	QueueWindow     int
+	QueueOvertaking int
 	// ReplaceDefault lets a profile be named default-scheduler.
 	ReplaceDefault bool
+}
+
+// DefaultOptions are those without flags.
+func DefaultOptions() *Options {
+	return &Options{
+		GangGracePeriod: time.Minute, Bindings: DefaultBindings, ScheduledEventsPerSecond: DefaultScheduledEvents,
+		QueueWindow: DefaultQueueWindow, QueueOvertaking: DefaultQueueOvertaking,
+	}
 }
 
 // Validate reports options that make no sense.
@@ -41,5 +67,16 @@ func (o *Options) Validate() error {
 	if o.ScheduledEventsPerSecond < 0 || o.ScheduledEventsPerSecond > maxScheduledEvents {
 		return fmt.Errorf("--scheduled-events-per-second=%d must be from 0, for none, to %d", o.ScheduledEventsPerSecond, maxScheduledEvents)
 	}
+	if o.QueueWindow < 1 {
+		return fmt.Errorf("--queue-window=%d must be at least 1", o.QueueWindow)
+	}
+	if o.QueueOvertaking < 0 {
+		return fmt.Errorf("--queue-overtaking=%d must be at least 0, with which nobody is overtaken", o.QueueOvertaking)
+	}
 	return nil
+}
+
+// admission bounds what queues let in.
+func (o *Options) admission() admission.Config {
+	return admission.Config{Window: o.QueueWindow, Overtaking: o.QueueOvertaking, Backlog: queueBacklog}
 }

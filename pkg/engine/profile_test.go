@@ -91,9 +91,24 @@ func TestCheckGangEngine(t *testing.T) {
 }
 
 func TestOptionsValidate(t *testing.T) {
-	for grace, valid := range map[time.Duration]bool{time.Minute: true, time.Second: true, time.Millisecond: false, 0: false, -time.Minute: false} {
-		if err := (&Options{GangGracePeriod: grace, Bindings: 1}).Validate(); (err == nil) != valid {
-			t.Errorf("a grace period of %s: %v, want it valid: %v", grace, err, valid)
+	for _, c := range []struct {
+		name   string
+		change func(*Options)
+		want   string // "" for options that are valid
+	}{
+		{"as they are by default", func(*Options) {}, ""},
+		{"the least grace", func(o *Options) { o.GangGracePeriod = time.Second }, ""},
+		{"too little grace", func(o *Options) { o.GangGracePeriod = time.Millisecond }, "--gang-grace-period=1ms"},
+		{"no bindings", func(o *Options) { o.Bindings = 0 }, "--bindings-in-flight=0"},
+		{"negative events", func(o *Options) { o.ScheduledEventsPerSecond = -1 }, "--scheduled-events-per-second=-1"},
+		{"nobody let in", func(o *Options) { o.QueueWindow = 0 }, "--queue-window=0"},
+		{"nobody overtaken", func(o *Options) { o.QueueOvertaking = 0 }, ""},
+		{"overtaken less than never", func(o *Options) { o.QueueOvertaking = -1 }, "--queue-overtaking=-1"},
+	} {
+		o := DefaultOptions()
+		c.change(o)
+		if err := o.Validate(); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want one with %q", c.name, err, c.want)
 		}
 	}
 }

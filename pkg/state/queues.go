@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
 
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
+	"github.com/berth-dev/berth/pkg/core/admission"
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/quota"
 	"github.com/berth-dev/berth/pkg/dialect"
@@ -25,7 +28,8 @@ const DefaultQueue = "default"
 // it is told. Its methods may be called concurrently.
 //
 // While there is no queue object at all, nobody pays for anything, and nothing is kept but
-// which pods are reserved.
+// which pods are reserved. Until Open is called nobody is let in, for it is not known yet
+// what queues there are.
 type Queues struct {
 	gangs    *Gangs
 	requests func(pod *corev1.Pod) corev1.ResourceList
@@ -36,17 +40,36 @@ type Queues struct {
 	// elastic are the ElasticQuotas of each namespace by name; the first by name counts.
 	elastic    map[string]map[string]quota.Spec
 	namespaces map[string]string
-	// stale is set while tree and usage are not those of the objects.
+	// nodes are what each node has, capacity the sum in the order of the tree.
+	nodes map[string]corev1.ResourceList
+	// resized says that the nodes changed since the line was told what they have.
+	resized bool
+	// stale is set while tree and admission are not those of the objects.
 	stale  bool
 	tree   *quota.Tree
 	faults map[string]quota.Fault
-	usage  *quota.Usage
+	line   *admission.Admission
 	payers map[types.UID]*payer
 	// reserved are pods that are to get a node and whose node the API server did not tell
 	// yet. They are known even where nobody pays.
 	reserved map[types.UID]*corev1.Pod
 	// gangQueues are the queues of gangs with payers, as far as they are known.
 	gangQueues map[gang.Key]string
+
+	// Who waits: see waiting.go.
+	config  admission.Config
+	clock   clock.PassiveClock
+	waiting map[waiterID]*waiter
+	byName  map[string]*waiter
+	byPod   map[types.UID]*waiter
+	letIn   uint64
+	// released are a pod each of those that waited when the last queue went.
+	released []*corev1.Pod
+	// opened is set by Open. some is set while there may be any queue object, for those that
+	// ask often.
+	opened bool
+	some   atomic.Bool
+	news   chan struct{}
 }
 
 // queueObject is a Queue. Of two that cannot both have what they are guaranteed, the older
@@ -68,12 +91,24 @@ type payer struct {
 
 // NewQueues returns queues of which nothing is known yet. requests says what a pod asks for,
 // and list returns the pods that were told so far.
-func NewQueues(gangs *Gangs, requests func(pod *corev1.Pod) corev1.ResourceList, list func() []*corev1.Pod) *Queues {
-	return &Queues{
-		gangs: gangs, requests: requests, list: list,
+func NewQueues(gangs *Gangs, requests func(pod *corev1.Pod) corev1.ResourceList, list func() []*corev1.Pod, config admission.Config, c clock.PassiveClock) *Queues {
+	q := &Queues{
+		gangs: gangs, requests: requests, list: list, config: config, clock: c,
+		nodes: map[string]corev1.ResourceList{}, news: make(chan struct{}, 1),
+		waiting: map[waiterID]*waiter{}, byName: map[string]*waiter{}, byPod: map[types.UID]*waiter{},
 		objects: map[string]queueObject{}, elastic: map[string]map[string]quota.Spec{}, namespaces: map[string]string{},
 		payers: map[types.UID]*payer{}, reserved: map[types.UID]*corev1.Pod{}, gangQueues: map[gang.Key]string{},
 	}
+	q.some.Store(true)
+	return q
+}
+
+// Open says that all objects that were there at the beginning are known.
+func (q *Queues) Open() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.opened = true
+	q.changed()
 }
 
 // SetQueue takes in a queue that was made or changed.
@@ -86,7 +121,7 @@ func (q *Queues) SetQueue(object *v1alpha1.Queue) {
 		return
 	}
 	q.objects[object.Name] = queueObject{spec: QueueSpec(object), generation: object.Generation, created: object.CreationTimestamp.Unix()}
-	q.stale = true
+	q.changed()
 }
 
 // DeleteQueue forgets a queue that is gone.
@@ -94,7 +129,31 @@ func (q *Queues) DeleteQueue(name string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	delete(q.objects, name)
+	q.changed()
+}
+
+// DropQueues forgets all queues: the server does not serve the kind any more.
+func (q *Queues) DropQueues() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	clear(q.objects)
+	q.changed()
+}
+
+// DropElasticQuotas forgets the quotas of all namespaces.
+func (q *Queues) DropElasticQuotas() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	clear(q.elastic)
+	q.changed()
+}
+
+// changed takes in that queues are others than before. What follows is worked out when it
+// is next asked for, so that a thousand queues that come at once cost no more than one.
+func (q *Queues) changed() {
 	q.stale = true
+	q.some.Store(true)
+	q.tell()
 }
 
 // SetElasticQuota takes in the quota of a namespace.
@@ -107,7 +166,7 @@ func (q *Queues) SetElasticQuota(object *unstructured.Unstructured) {
 		q.elastic[object.GetNamespace()] = of
 	}
 	of[object.GetName()] = ElasticQuotaSpec(object)
-	q.stale = true
+	q.changed()
 }
 
 // DeleteElasticQuota forgets the quota of a namespace.
@@ -118,7 +177,7 @@ func (q *Queues) DeleteElasticQuota(name types.NamespacedName) {
 	if len(q.elastic[name.Namespace]) == 0 {
 		delete(q.elastic, name.Namespace)
 	}
-	q.stale = true
+	q.changed()
 }
 
 // SetNamespace takes in a namespace, which may name the queue of its pods.
@@ -140,7 +199,9 @@ func (q *Queues) setNamespace(name, queue string) {
 	} else {
 		q.namespaces[name] = queue
 	}
-	q.stale = true
+	if q.tree != nil {
+		q.changed()
+	}
 }
 
 // SetPod takes in a pod that was made or changed.
@@ -151,13 +212,19 @@ func (q *Queues) SetPod(pod *corev1.Pod) {
 	if placed {
 		delete(q.reserved, pod.UID)
 	}
+	if !q.settled() {
+		return
+	}
 	switch {
-	case !q.settled():
-	case placed && q.gangs.ours(pod.Spec.SchedulerName):
+	case !q.gangs.ours(pod.Spec.SchedulerName):
+		q.release(pod.UID)
+	case placed:
+		q.leave(pod.UID)
 		// What it asks for may have changed, or what its gang says.
 		q.charge(pod)
 	case q.reserved[pod.UID] == nil:
 		q.release(pod.UID)
+		q.wait(pod)
 	}
 }
 
@@ -166,6 +233,7 @@ func (q *Queues) DeletePod(pod *corev1.Pod) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	delete(q.reserved, pod.UID)
+	q.leave(pod.UID)
 	if q.settled() {
 		q.release(pod.UID)
 	}
@@ -190,6 +258,8 @@ func (q *Queues) GangChanged(key gang.Key) {
 	if queue == said {
 		return
 	}
+	q.gangQueues[key] = queue
+	q.moved(key)
 	for _, p := range q.payers {
 		if group := p.pod.Spec.SchedulingGroup; group != nil && group.PodGroupName != nil && gang.KeyOf(p.pod.Namespace, *group.PodGroupName) == key {
 			q.charge(p.pod)
@@ -262,9 +332,9 @@ func (q *Queues) check(pod *corev1.Pod) (Refusal, bool) {
 	name := q.queueOf(pod)
 	id, known := q.id(name)
 	if !known {
-		return Refusal{Code: QueueNotFound, Queue: name, Text: fmt.Sprintf("there is no queue %q: make it, or name another with label berth.dev/queue", name)}, false
+		return notFound(name), false
 	}
-	refusal, ok := q.usage.CanCharge(id, q.vector(q.requests(pod)))
+	refusal, ok := q.line.Used().CanCharge(id, q.vector(q.requests(pod)))
 	if ok {
 		return Refusal{}, true
 	}
@@ -273,6 +343,10 @@ func (q *Queues) check(pod *corev1.Pod) (Refusal, bool) {
 		out.Code = QueueFault
 	}
 	return out, false
+}
+
+func notFound(name string) Refusal {
+	return Refusal{Code: QueueNotFound, Queue: name, Text: fmt.Sprintf("there is no queue %q: make it, or name another with label berth.dev/queue", name)}
 }
 
 // charge charges a pod, anew if it was charged already.
@@ -291,7 +365,7 @@ func (q *Queues) bill(p *payer) {
 		id = quota.RootID
 	}
 	p.id, p.by = id, q.vector(p.asks)
-	if _, err := q.usage.Charge(id, p.by); err != nil {
+	if err := q.line.Charge(q.now(), id, p.by); err != nil {
 		// More than can be counted: it is not counted.
 		p.by = make(quota.Vector, len(p.by))
 	}
@@ -303,7 +377,8 @@ func (q *Queues) release(uid types.UID) {
 		return
 	}
 	delete(q.payers, uid)
-	if _, err := q.usage.Release(p.id, p.by); err != nil {
+	q.tell()
+	if err := q.line.Release(q.now(), p.id, p.by); err != nil {
 		panic(fmt.Sprintf("releasing what was charged for pod %s/%s: %v", p.pod.Namespace, p.pod.Name, err))
 	}
 }
@@ -354,6 +429,9 @@ func (q *Queues) vector(asks corev1.ResourceList) quota.Vector {
 
 // settled brings the tree up to date with the objects. It reports whether there are any.
 func (q *Queues) settled() bool {
+	if !q.opened {
+		return false
+	}
 	if !q.stale {
 		return q.tree != nil
 	}
@@ -361,9 +439,10 @@ func (q *Queues) settled() bool {
 	was := q.tree != nil
 	specs := q.specs()
 	if len(specs) == 0 {
-		q.tree, q.usage, q.faults = nil, nil, nil
+		q.tree, q.line, q.faults = nil, nil, nil
 		clear(q.payers)
 		clear(q.gangQueues)
+		q.open()
 		return false
 	}
 	var faults []quota.Fault
@@ -374,11 +453,16 @@ func (q *Queues) settled() bool {
 			q.faults[f.Queue] = f
 		}
 	}
-	q.usage = quota.NewUsage(q.tree)
+	q.line = admission.New(q.tree, q.capacity(), q.config)
+	defer q.queueAnew()
 	if !was {
 		for _, pod := range q.list() {
-			if pod.Spec.NodeName != "" && q.gangs.ours(pod.Spec.SchedulerName) {
+			switch {
+			case !q.gangs.ours(pod.Spec.SchedulerName):
+			case pod.Spec.NodeName != "":
 				q.charge(pod)
+			case q.reserved[pod.UID] == nil:
+				q.wait(pod)
 			}
 		}
 		for _, pod := range q.reserved {

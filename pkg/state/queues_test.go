@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
+	"github.com/berth-dev/berth/pkg/core/admission"
 	"github.com/berth-dev/berth/pkg/core/quota"
 )
 
@@ -34,7 +35,8 @@ func newBank(t *testing.T) *bank {
 			out = append(out, p)
 		}
 		return out
-	})
+	}, admission.Config{Window: 4, Overtaking: 10, Backlog: 100}, b.table.clock)
+	b.Open()
 	return b
 }
 
@@ -62,7 +64,7 @@ func (b *bank) used(name string) int64 {
 	}
 	for r, resource := range b.tree.Resources() {
 		if resource == gpu {
-			return int64(b.usage.Of(id)[r])
+			return int64(b.line.Used().Of(id)[r])
 		}
 	}
 	return -1

@@ -166,3 +166,18 @@ func (g *Gangs) Queue(key gang.Key) (string, bool) {
 	}
 	return e.verdict.Group.Queue, true
 }
+
+// Size returns how many members a gang needs, and how many of them have a node; 0 and 0 if
+// there is no verdict on it.
+func (g *Gangs) Size(key gang.Key) (size, bound int32) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	e := g.gangs[key]
+	if e == nil || e.verdict.Action != gang.Admit {
+		return 0, 0
+	}
+	return e.verdict.Group.Size, e.bound
+}
+
+// Settled reports whether there is a verdict on all that was told.
+func (g *Gangs) Settled() bool { return g.dirty.Len() == 0 }

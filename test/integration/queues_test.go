@@ -3,9 +3,13 @@ package integration
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
+	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
@@ -64,4 +68,139 @@ func TestQueueIsValidated(t *testing.T) {
 			}
 		})
 	}
+}
+
+// queue makes a queue for the time of a test.
+func (e *environment) queue(t *testing.T, name, spec string) {
+	t.Helper()
+	object := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal([]byte("apiVersion: berth.dev/v1alpha1\nkind: Queue\nmetadata: {name: "+name+"}\nspec: "+spec), &object.Object); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.dynamic.Resource(queues).Create(t.Context(), object, metav1.CreateOptions{}); err != nil {
+		t.Fatalf("creating queue %q: %v", name, err)
+	}
+	t.Cleanup(func() { e.deleteQueue(t, name) })
+}
+
+func (e *environment) deleteQueue(t *testing.T, name string) {
+	t.Helper()
+	if err := e.dynamic.Resource(queues).Delete(context.Background(), name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+		t.Errorf("deleting queue %q: %v", name, err)
+	}
+}
+
+func inQueue(name string) func(*corev1.Pod) { return labels("berth.dev/queue", name) }
+
+// boundByQueue returns how many pods of each queue have a node.
+func (e *environment) boundByQueue(ctx context.Context, namespace string) (map[string]int, error) {
+	pods, err := e.client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{ResourceVersion: "0"})
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]int{}
+	for i := range pods.Items {
+		if p := &pods.Items[i]; p.Spec.NodeName != "" {
+			out[p.Labels["berth.dev/queue"]]++
+		}
+	}
+	return out, nil
+}
+
+func (e *environment) expectByQueue(t *testing.T, namespace string, want map[string]int) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("pods are bound as in %v", want), func(ctx context.Context) error {
+		got, err := e.boundByQueue(ctx, namespace)
+		if err == nil && !maps.Equal(got, want) {
+			err = fmt.Errorf("they are as in %v", got)
+		}
+		return err
+	})
+}
+
+// A limit holds for all in the queue and in those within it, whoever comes first, and what
+// waits goes on when something of it is gone. Held pods are not marked unschedulable.
+func TestQueueLimit(t *testing.T) {
+	e := stock(t)
+	ns := e.namespace(t)
+	e.queue(t, "limited", `{resources: [{name: nvidia.com/gpu, limit: 12}]}`)
+	e.queue(t, "limited-part", `{parent: limited}`)
+	e.scheduler(t)
+	e.create(t, ns, gangOf("part", 10, 1, inQueue("limited-part"))...)
+	e.expectByQueue(t, ns, map[string]int{"limited-part": 10})
+	e.create(t, ns, gangOf("whole", 4, 1, inQueue("limited"), ours("whole", 4))...)
+	e.create(t, ns, gangOf("small", 2, 1, inQueue("limited"), ours("small", 2))...)
+	// The gang of 4 does not fit within the limit, and the later one of 2 does.
+	e.expectByQueue(t, ns, map[string]int{"limited-part": 10, "limited": 2})
+	held, err := e.client.CoreV1().Pods(ns).Get(t.Context(), "whole-0", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range held.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Reason == corev1.PodReasonUnschedulable {
+			t.Errorf("an autoscaler would buy a node for a pod that a limit holds: %s", c.Message)
+		}
+	}
+	for i := range 4 {
+		e.deletePod(t, ns, fmt.Sprintf("part-%d", i))
+	}
+	e.expectByQueue(t, ns, map[string]int{"limited-part": 6, "limited": 6})
+}
+
+// Two queues that both want all of a full cluster get it by their weights, and each whole
+// gangs only.
+func TestQueuesShareByWeight(t *testing.T) {
+	e := stock(t)
+	ns := e.namespace(t)
+	e.queue(t, "one", `{resources: [{name: nvidia.com/gpu, weight: 1}]}`)
+	e.queue(t, "three", `{resources: [{name: nvidia.com/gpu, weight: 3}]}`)
+	// All wait before the scheduler comes, those of the first queue longest.
+	for i := range 20 {
+		e.create(t, ns, gangOf(fmt.Sprintf("one-%d", i), 4, 8, inQueue("one"), ours(fmt.Sprintf("one-%d", i), 4))...)
+	}
+	for i := range 20 {
+		e.create(t, ns, gangOf(fmt.Sprintf("three-%d", i), 4, 8, inQueue("three"), ours(fmt.Sprintf("three-%d", i), 4))...)
+	}
+	e.scheduler(t)
+	// 16 gangs of 4 nodes fit on 64 nodes.
+	e.expectByQueue(t, ns, map[string]int{"one": 16, "three": 48})
+}
+
+// What names a queue that is not there waits until it is, and others do not wait with it.
+func TestQueueThatIsNotThere(t *testing.T) {
+	e := stock(t)
+	ns := e.namespace(t)
+	e.scheduler(t)
+	e.create(t, ns, pod("free", 1, inQueue("later")))
+	// Without any queue, its name means nothing.
+	e.expectByQueue(t, ns, map[string]int{"later": 1})
+	e.queue(t, "there", `{}`)
+	e.create(t, ns, pod("waits", 1, inQueue("later")), pod("goes", 1, inQueue("there")), pod("unnamed", 1))
+	e.expectByQueue(t, ns, map[string]int{"later": 1, "there": 1, "": 1})
+	e.queue(t, "later", `{}`)
+	e.expectByQueue(t, ns, map[string]int{"later": 2, "there": 1, "": 1})
+	// When the last queue goes, nobody waits for one.
+	e.create(t, ns, pod("last", 1, inQueue("nowhere")))
+	e.deleteQueue(t, "later")
+	e.deleteQueue(t, "there")
+	e.expectByQueue(t, ns, map[string]int{"later": 2, "there": 1, "": 1, "nowhere": 1})
+}
+
+// A new leader charges what runs before it places anything.
+func TestQueueLimitHoldsOverRestart(t *testing.T) {
+	e := stock(t)
+	ns := e.namespace(t)
+	e.queue(t, "limited", `{resources: [{name: nvidia.com/gpu, limit: 5}]}`)
+	first := e.scheduler(t)
+	e.create(t, ns, gangOf("p", 20, 1, inQueue("limited"))...)
+	e.expectByQueue(t, ns, map[string]int{"limited": 5})
+	first.Kill()
+	e.scheduler(t)
+	e.deletePod(t, ns, "p-0")
+	e.create(t, ns, pod("other", 1))
+	e.expectBound(t, ns, 6)
+	never(t, "the queue passed its limit", 3*time.Second, func(ctx context.Context) (bool, error) {
+		got, err := e.boundByQueue(ctx, ns)
+		return got["limited"] > 5, err
+	})
 }

@@ -1,0 +1,202 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/dynamic/dynamicinformer"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/tools/cache"
+	resourcehelper "k8s.io/component-helpers/resource"
+	"k8s.io/klog/v2"
+	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler"
+	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
+
+	"github.com/berth-dev/berth/pkg/api/v1alpha1"
+	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/plugins/queueadmission"
+	"github.com/berth-dev/berth/pkg/plugins/queueorder"
+	"github.com/berth-dev/berth/pkg/state"
+)
+
+// queueObjects is the resource of queues.
+var queueObjects = v1alpha1.GroupVersion.WithResource("queues")
+
+// requestsOf returns what a pod asks for, as the scheduler counts it.
+func requestsOf(pod *corev1.Pod) corev1.ResourceList {
+	return resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{UseStatusResources: true})
+}
+
+// podsOf lists the pods of an informer.
+func podsOf(factory informers.SharedInformerFactory) func() []*corev1.Pod {
+	informer := factory.Core().V1().Pods().Informer()
+	return func() []*corev1.Pod {
+		var out []*corev1.Pod
+		for _, obj := range informer.GetStore().List() {
+			if pod, ok := obj.(*corev1.Pod); ok {
+				out = append(out, pod)
+			}
+		}
+		return out
+	}
+}
+
+// queueSources take in the objects that say what queues there are.
+func queueSources(client dynamic.Interface, queues *state.Queues) map[schema.GroupVersionResource]kindSource {
+	informer := func(of schema.GroupVersionResource) func() cache.SharedIndexInformer {
+		return func() cache.SharedIndexInformer {
+			return dynamicinformer.NewFilteredDynamicInformer(client, of, metav1.NamespaceAll, 0, cache.Indexers{}, nil).Informer()
+		}
+	}
+	return map[schema.GroupVersionResource]kindSource{
+		queueObjects: {
+			informer: informer(queueObjects),
+			set: func(obj any) {
+				u, ok := obj.(*unstructured.Unstructured)
+				if !ok {
+					return
+				}
+				queue := &v1alpha1.Queue{}
+				if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, queue); err != nil {
+					// The definition does not let this be.
+					klog.Background().Error(err, "A Queue cannot be read; what was known of it stays", "queue", u.GetName())
+					return
+				}
+				queues.SetQueue(queue)
+			},
+			remove: func(name types.NamespacedName) { queues.DeleteQueue(name.Name) },
+			drop:   queues.DropQueues,
+		},
+		dialect.ElasticQuotas: {
+			informer: informer(dialect.ElasticQuotas),
+			set: func(obj any) {
+				if u, ok := obj.(*unstructured.Unstructured); ok {
+					queues.SetElasticQuota(u)
+				}
+			},
+			remove: queues.DeleteElasticQuota,
+			drop:   queues.DropElasticQuotas,
+		},
+	}
+}
+
+// watchNamespaces has queues hear which namespaces name one.
+func watchNamespaces(factory informers.SharedInformerFactory, queues *state.Queues) error {
+	_, err := factory.Core().V1().Namespaces().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(obj any) { queues.SetNamespace(obj.(*corev1.Namespace)) },
+		UpdateFunc: func(_, obj any) { queues.SetNamespace(obj.(*corev1.Namespace)) },
+		DeleteFunc: func(obj any) {
+			if name, err := cache.DeletionHandlingObjectToName(obj); err == nil {
+				queues.DeleteNamespace(name.Name)
+			}
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("watching namespaces for their queues: %w", err)
+	}
+	return nil
+}
+
+// admitByQueue puts the plugins of queues into a profile, whatever a user's configuration
+// says: without them, limits do not hold. The order of the active queue is ours where it
+// would be upstream's own.
+func admitByQueue(profile *schedulerconfig.KubeSchedulerProfile) {
+	plugins := profile.Plugins
+	for _, set := range []*schedulerconfig.PluginSet{&plugins.PreEnqueue, &plugins.PreFilter, &plugins.Reserve} {
+		enable(set, queueadmission.Name)
+	}
+	sorts := func(p schedulerconfig.Plugin) bool { return p.Name != names.PrioritySort }
+	if !slices.ContainsFunc(plugins.QueueSort.Enabled, sorts) {
+		plugins.QueueSort = schedulerconfig.PluginSet{
+			Enabled:  []schedulerconfig.Plugin{{Name: queueorder.Name}},
+			Disabled: []schedulerconfig.Plugin{{Name: "*"}},
+		}
+	}
+}
+
+// enable puts a plugin into a set, once.
+func enable(set *schedulerconfig.PluginSet, name string) {
+	if !slices.ContainsFunc(set.Enabled, func(p schedulerconfig.Plugin) bool { return p.Name == name }) {
+		set.Enabled = append(set.Enabled, schedulerconfig.Plugin{Name: name})
+	}
+}
+
+// numbers are the places of entities of the scheduling queue.
+type numbers struct{ *state.Queues }
+
+// Number returns the place of an entity.
+func (n numbers) Number(entity fwk.QueuedEntityInfo) uint64 {
+	switch e := entity.(type) {
+	case *framework.QueuedPodInfo:
+		return n.Queues.Number("", "", e.Pod.UID)
+	case *framework.QueuedPodGroupInfo:
+		return n.Queues.Number(e.GetNamespace(), e.GetName(), "")
+	}
+	return 0
+}
+
+// letIn has the scheduling queue take those whose turn it is, until the context is done.
+func letIn(ctx context.Context, queues *state.Queues, sched *scheduler.Scheduler) {
+	logger := klog.FromContext(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-queues.News():
+		}
+		for _, pod := range queues.LetIn() {
+			sched.SchedulingQueue.Activate(logger, map[string]*corev1.Pod{"": pod})
+			if gated(sched, pod) {
+				queues.Held(pod)
+			}
+		}
+	}
+}
+
+// gated reports whether a pod, or one of its gang, is held by something else.
+func gated(sched *scheduler.Scheduler, pod *corev1.Pod) bool {
+	if group := groupOf(pod); group != "" {
+		info, ok := sched.SchedulingQueue.GetPodGroup(group, pod.Namespace, fwk.PodGroupKeyType)
+		return ok && info.Gated()
+	}
+	info, ok := sched.SchedulingQueue.GetPod(pod.Name, pod.Namespace, nil)
+	return ok && info.Pod.UID == pod.UID && info.Gated()
+}
+
+// tries tells queues how the tries end of those that they let in.
+type tries struct {
+	queues *state.Queues
+	// last is a pod of the entity that is being tried, nil if there is none.
+	last *corev1.Pod
+}
+
+// observe has queues hear of each try of a scheduler when the next one begins, and of the
+// failure of a pod before the scheduling queue takes it back.
+func (t *tries) observe(sched *scheduler.Scheduler) {
+	next := sched.NextEntity
+	sched.NextEntity = func(logger klog.Logger) (framework.QueuedEntityInfo, error) {
+		if t.last != nil {
+			t.queues.Ended(t.last)
+			t.last = nil
+		}
+		entity, err := next(logger)
+		if err == nil && entity != nil {
+			entity.ForEachPodInfo(func(info *framework.QueuedPodInfo) bool {
+				t.last = info.Pod
+				return false
+			})
+		}
+		return entity, err
+	}
+}

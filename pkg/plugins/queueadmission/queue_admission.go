@@ -1,0 +1,94 @@
+// Package queueadmission is the plugin that has queues decide who may be tried and who may
+// have a place.
+//
+// A pod whose turn it is not yet, or whose queue is at its limit, is held outside of the
+// active queue: it costs no cycle, and is not marked unschedulable, so that no autoscaler
+// buys nodes for it. Whoever lets it in activates it, so there is no event that could free
+// it. A pod that is tried is charged in Reserve, unless its queue would pass a limit, and
+// the charge is taken back in Unreserve.
+package queueadmission
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	fwk "k8s.io/kube-scheduler/framework"
+
+	"github.com/berth-dev/berth/pkg/state"
+)
+
+// Name is the plugin's name in a profile.
+const Name = "QueueAdmission"
+
+// Queues say who may be tried and who pays.
+type Queues interface {
+	// Enter reports whether a pod may be tried now. It is asked under the scheduling queue's
+	// lock, and must not call back.
+	Enter(pod *corev1.Pod) bool
+	// Check reports whether a pod's queue may have what the pod asks for, and Reserve has it
+	// pay, until Unreserve, or until the pod is gone.
+	Check(pod *corev1.Pod) (state.Refusal, bool)
+	Reserve(pod *corev1.Pod) (state.Refusal, bool)
+	Unreserve(pod *corev1.Pod)
+}
+
+// QueueAdmission holds pods whose queue does not admit them.
+type QueueAdmission struct {
+	queues Queues
+}
+
+var (
+	_ fwk.PreEnqueuePlugin  = &QueueAdmission{}
+	_ fwk.PreFilterPlugin   = &QueueAdmission{}
+	_ fwk.ReservePlugin     = &QueueAdmission{}
+	_ fwk.EnqueueExtensions = &QueueAdmission{}
+)
+
+// New returns the plugin.
+func New(queues Queues) *QueueAdmission { return &QueueAdmission{queues: queues} }
+
+// Name returns the plugin's name.
+func (*QueueAdmission) Name() string { return Name }
+
+// PreEnqueue rejects a pod that may not be tried now. One with a scheduling gate is not
+// anybody's turn.
+func (a *QueueAdmission) PreEnqueue(_ context.Context, pod *corev1.Pod) *fwk.Status {
+	if len(pod.Spec.SchedulingGates) == 0 && a.queues.Enter(pod) {
+		return nil
+	}
+	return fwk.NewStatus(fwk.UnschedulableAndUnresolvable, "waiting for its queue")
+}
+
+// EventsToRegister returns none: whoever lets a pod in activates it. With an event, the
+// scheduling queue would ask for each pod that is held whenever the event comes.
+func (*QueueAdmission) EventsToRegister(context.Context) ([]fwk.ClusterEventWithHint, error) {
+	return nil, nil
+}
+
+// PreFilter rejects a pod with which its queue would pass a limit. No other node would do.
+func (a *QueueAdmission) PreFilter(_ context.Context, _ fwk.CycleState, pod *corev1.Pod, _ []fwk.NodeInfo) (*fwk.PreFilterResult, *fwk.Status) {
+	if refusal, ok := a.queues.Check(pod); !ok {
+		return nil, refused(refusal)
+	}
+	return nil, nil
+}
+
+// PreFilterExtensions returns nil: what runs on nodes does not matter.
+func (*QueueAdmission) PreFilterExtensions() fwk.PreFilterExtensions { return nil }
+
+// Reserve charges a pod.
+func (a *QueueAdmission) Reserve(_ context.Context, _ fwk.CycleState, pod *corev1.Pod, _ string) *fwk.Status {
+	if refusal, ok := a.queues.Reserve(pod); !ok {
+		return refused(refusal)
+	}
+	return nil
+}
+
+// Unreserve takes the charge back.
+func (a *QueueAdmission) Unreserve(_ context.Context, _ fwk.CycleState, pod *corev1.Pod, _ string) {
+	a.queues.Unreserve(pod)
+}
+
+func refused(r state.Refusal) *fwk.Status {
+	return fwk.NewStatus(fwk.UnschedulableAndUnresolvable, r.Text)
+}

@@ -1,0 +1,402 @@
+package state
+
+import (
+	"cmp"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/berth-dev/berth/pkg/core/admission"
+	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/core/quota"
+)
+
+// waiterID names a gang by its group, or a plain pod by its UID.
+type waiterID struct {
+	namespace, group string
+	uid              types.UID
+}
+
+func waiterOf(pod *corev1.Pod) waiterID {
+	if group := pod.Spec.SchedulingGroup; group != nil && group.PodGroupName != nil {
+		return waiterID{namespace: pod.Namespace, group: *group.PodGroupName}
+	}
+	return waiterID{uid: pod.UID}
+}
+
+// waiter is a gang or a plain pod that has no place.
+type waiter struct {
+	id waiterID
+	// name is what it is called in the line, and no other is.
+	name string
+	// pods are those that wait.
+	pods map[types.UID]*corev1.Pod
+	// ready says that the scheduling queue would have it tried; until then it is not in
+	// the line. queued says that it is in the line, refused that there was no room for it.
+	ready, queued, refused bool
+	// letIn says that it may be tried. number counts those that were let in: the lower goes
+	// first. It does not change while the gang is in the scheduling queue.
+	letIn  bool
+	number uint64
+	// refusal is why it is not in the line, if its queue is not there.
+	refusal Refusal
+}
+
+// Enter reports whether a pod may be tried now. The scheduling queue asks, under its lock,
+// whenever it would have the pod tried. One that may not is let in later: see LetIn.
+func (q *Queues) Enter(pod *corev1.Pod) bool {
+	if !q.some.Load() {
+		return true
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.settled() && q.opened || q.payers[pod.UID] != nil {
+		return true
+	}
+	w := q.wait(pod)
+	if w.letIn {
+		return true
+	}
+	w.ready = true
+	switch {
+	case !q.opened:
+		return false
+	case !w.queued:
+		q.enqueue(w)
+	case w.refused:
+		q.again(w)
+	default:
+		return false
+	}
+	q.tell()
+	return false
+}
+
+// News is sent to when somebody may be let in.
+func (q *Queues) News() <-chan struct{} { return q.news }
+
+// LetIn lets in those whose turn it is, and returns a pod of each, in their order.
+func (q *Queues) LetIn() []*corev1.Pod {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	active := q.settled()
+	if active && q.resized {
+		q.resized = false
+		q.line.SetCapacity(q.capacity())
+	}
+	out := q.released
+	q.released = nil
+	for active {
+		next, ok := q.line.Next(q.now())
+		if !ok {
+			return out
+		}
+		w := q.byName[next.Name]
+		q.letIn++
+		w.letIn, w.number = true, q.letIn
+		out = append(out, w.any())
+	}
+	return out
+}
+
+// any returns the first pod by name.
+func (w *waiter) any() *corev1.Pod {
+	var first *corev1.Pod
+	for _, pod := range w.pods {
+		if first == nil || pod.Name < first.Name {
+			first = pod
+		}
+	}
+	return first
+}
+
+// Ended says that the scheduler has tried the gang of a pod, or a plain pod: it has its
+// place if enough of it is charged, and else there was no room. Nothing follows if it was
+// not let in.
+func (q *Queues) Ended(pod *corev1.Pod) {
+	if !q.some.Load() {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.settled() {
+		return
+	}
+	w := q.waiting[waiterOf(pod)]
+	if w == nil || !w.letIn {
+		return
+	}
+	w.letIn = false
+	placed := false
+	for uid := range w.pods {
+		if q.payers[uid] != nil {
+			placed = true
+			delete(w.pods, uid)
+			delete(q.byPod, uid)
+		}
+	}
+	switch {
+	case placed:
+		q.line.Placed(w.name)
+		w.queued, w.refused = false, false
+		if q.forgetEmpty(w) {
+			break
+		}
+		// Those that a gang does not need go on waiting, by themselves.
+		q.enqueue(w)
+	default:
+		w.refused = q.line.Refused(w.name)
+		if !q.line.WithinLimits(w.name) {
+			// Its queue has come to a limit meanwhile: that gives it its turn again, and no event.
+			q.again(w)
+		}
+	}
+	q.tell()
+}
+
+// Held says that something else holds a pod that was let in, or its gang, outside of the
+// scheduling queue: others go first, until Enter is asked for it again.
+func (q *Queues) Held(pod *corev1.Pod) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	w := q.waiting[waiterOf(pod)]
+	if w == nil || !w.letIn || !q.settled() {
+		return
+	}
+	q.line.Gone(w.name)
+	w.ready, w.queued, w.refused, w.letIn = false, false, false, false
+	q.tell()
+}
+
+// Number returns the place of an entity of the scheduling queue, by a pod of it or its
+// group: the lower was let in first. 0 if it was not let in.
+func (q *Queues) Number(namespace, group string, uid types.UID) uint64 {
+	id := waiterID{uid: uid}
+	if group != "" {
+		id = waiterID{namespace: namespace, group: group}
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if w := q.waiting[id]; w != nil {
+		return w.number
+	}
+	return 0
+}
+
+// Some reports whether there is any queue object.
+func (q *Queues) Some() bool { return q.some.Load() }
+
+// Why says why the gang of a pod, or a plain pod, waits; false if nothing is known of it,
+// or if it is being tried.
+func (q *Queues) Why(pod *corev1.Pod) (code, text string, waits bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.settled() {
+		return "", "", false
+	}
+	w := q.waiting[waiterOf(pod)]
+	if w == nil || w.letIn {
+		return "", "", false
+	}
+	if w.refusal.Code != "" {
+		return string(w.refusal.Code), w.refusal.Text, true
+	}
+	reason, known := q.line.Reason(w.name)
+	if !known {
+		return "", "", false
+	}
+	return string(reason.Code), reason.Sentence(q.tree), true
+}
+
+// wait takes in a pod that waits.
+func (q *Queues) wait(pod *corev1.Pod) *waiter {
+	id := waiterOf(pod)
+	w := q.waiting[id]
+	if w == nil {
+		w = &waiter{id: id, pods: map[types.UID]*corev1.Pod{}, name: pod.Namespace + "/" + pod.Name + " (pod)"}
+		if id.group != "" {
+			w.name = id.namespace + "/" + id.group
+		}
+		if q.byName[w.name] != nil {
+			// Another pod of this name, which is not gone yet.
+			w.name += " " + string(pod.UID)
+		}
+		q.waiting[id], q.byName[w.name] = w, w
+	}
+	if old := q.byPod[pod.UID]; old != nil && old != w {
+		q.leave(pod.UID)
+	}
+	_, known := w.pods[pod.UID]
+	w.pods[pod.UID], q.byPod[pod.UID] = pod, w
+	if !known && w.queued {
+		q.again(w)
+	}
+	return w
+}
+
+// leave takes out a pod that waits no more.
+func (q *Queues) leave(uid types.UID) {
+	w := q.byPod[uid]
+	if w == nil {
+		return
+	}
+	delete(q.byPod, uid)
+	delete(w.pods, uid)
+	if q.forgetEmpty(w) {
+		return
+	}
+	if w.queued && !w.letIn {
+		q.again(w)
+	}
+}
+
+// forgetEmpty forgets a gang of which no pod waits.
+func (q *Queues) forgetEmpty(w *waiter) bool {
+	if len(w.pods) > 0 {
+		return false
+	}
+	if w.queued {
+		q.line.Gone(w.name)
+		q.tell()
+	}
+	delete(q.waiting, w.id)
+	delete(q.byName, w.name)
+	return true
+}
+
+// again has a gang in the line anew, as it is now. It keeps its place, and how often it
+// was overtaken.
+func (q *Queues) again(w *waiter) {
+	overtaken := q.line.Overtaken(w.name)
+	q.line.Gone(w.name)
+	w.queued, w.refused, w.letIn = false, false, false
+	q.enqueueWith(w, overtaken)
+	q.tell()
+}
+
+// enqueue puts a gang into the line of its queue.
+func (q *Queues) enqueue(w *waiter) { q.enqueueWith(w, 0) }
+
+func (q *Queues) enqueueWith(w *waiter, overtaken int) {
+	pods := make([]*corev1.Pod, 0, len(w.pods))
+	for _, pod := range w.pods {
+		pods = append(pods, pod)
+	}
+	slices.SortFunc(pods, func(a, b *corev1.Pod) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.UID, b.UID)) })
+	name := q.queueOf(pods[0])
+	id, known := q.id(name)
+	if !known {
+		w.refusal = notFound(name)
+		return
+	}
+	w.refusal = Refusal{}
+	g := admission.Gang{Name: w.name, Queue: id, Asks: make(quota.Vector, len(q.tree.Resources())), Overtaken: overtaken}
+	if pods[0].Spec.Priority != nil {
+		g.Priority = *pods[0].Spec.Priority
+	}
+	g.Arrived = quota.Time(pods[0].CreationTimestamp.UnixNano())
+	for _, pod := range pods {
+		g.Arrived = min(g.Arrived, quota.Time(pod.CreationTimestamp.UnixNano()))
+	}
+	for _, pod := range pods[:q.needed(w, len(pods))] {
+		g.Asks = g.Asks.Plus(q.vector(q.requests(pod)))
+	}
+	// The name is its own, and the amounts are of this tree and not negative.
+	w.queued = q.line.Push(g) == nil
+}
+
+// needed returns how many of the pods that wait have to find a place together.
+func (q *Queues) needed(w *waiter, pods int) int {
+	if w.id.group == "" {
+		return pods
+	}
+	size, bound := q.gangs.Size(gang.KeyOf(w.id.namespace, w.id.group))
+	return min(pods, max(1, int(size-bound)))
+}
+
+// moved takes in that a gang names another queue.
+func (q *Queues) moved(key gang.Key) {
+	if w := q.waiting[waiterID{namespace: key.Namespace, group: key.GroupName()}]; w != nil && w.ready {
+		q.again(w)
+	}
+}
+
+// queueAnew puts all that would be tried into a line that is new.
+func (q *Queues) queueAnew() {
+	for _, name := range sortedKeys(q.byName) {
+		w := q.byName[name]
+		w.queued, w.refused, w.letIn = false, false, false
+		if w.ready {
+			q.enqueue(w)
+		}
+	}
+	q.tell()
+}
+
+// open takes in that there are no queues any more: nobody waits for one.
+func (q *Queues) open() {
+	q.some.Store(false)
+	q.released = q.released[:0]
+	for _, name := range sortedKeys(q.byName) {
+		if w := q.byName[name]; w.ready && !w.letIn {
+			q.released = append(q.released, w.any())
+		}
+	}
+	clear(q.waiting)
+	clear(q.byName)
+	clear(q.byPod)
+	q.tell()
+}
+
+// tell says that somebody may be let in.
+func (q *Queues) tell() {
+	select {
+	case q.news <- struct{}{}:
+	default:
+	}
+}
+
+func (q *Queues) now() quota.Time { return quota.Time(q.clock.Now().UnixNano()) }
+
+// SetNode takes in what a node has.
+func (q *Queues) SetNode(node *corev1.Node) { q.setNode(node.Name, node.Status.Allocatable) }
+
+// DeleteNode forgets a node.
+func (q *Queues) DeleteNode(name string) { q.setNode(name, nil) }
+
+func (q *Queues) setNode(name string, amounts corev1.ResourceList) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if sameAmounts(q.nodes[name], amounts) {
+		return
+	}
+	if amounts == nil {
+		delete(q.nodes, name)
+	} else {
+		q.nodes[name] = amounts
+	}
+	q.resized = true
+	q.tell()
+}
+
+func sameAmounts(a, b corev1.ResourceList) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for name, amount := range a {
+		if other, ok := b[name]; !ok || amount.Cmp(other) != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// capacity returns what all nodes have, in the order of the tree.
+func (q *Queues) capacity() quota.Vector {
+	sum := make(quota.Vector, len(q.tree.Resources()))
+	for _, amounts := range q.nodes {
+		sum = sum.Plus(q.vector(amounts))
+	}
+	return sum
+}
