@@ -38,8 +38,9 @@
 // Files: command.go and options.go (flags, set-up, run), profile.go (gates, built-in
 // profile, what a user's configuration may not do), engine.go (wiring, leadership),
 // informers.go and source.go (what the scheduler reads), kinds.go and bridge.go (where
-// gangs come from), queues.go (where queues come from, and whose turn it is), gate.go (when a gang's pods may enter), activator.go (when they are
-// woken), client.go, conditions.go, recorder.go, reporter.go and refusal.go (what it
-// writes), gist.go (what is news), recovery.go, serve.go (health, metrics, debugging),
-// metrics.go. Where pods go is decided in package fastpath.
+// gangs come from), queues.go (where queues come from, and whose turn it is),
+// queuestatus.go (what is said of them), gate.go (when a gang's pods may enter),
+// activator.go (when they are woken), client.go, conditions.go, recorder.go, reporter.go
+// and refusal.go (what it writes), gist.go (what is news), recovery.go, serve.go (health,
+// metrics, debugging), metrics.go. Where pods go is decided in package fastpath.
 package engine

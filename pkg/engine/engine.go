@@ -51,6 +51,7 @@ type engine struct {
 	topologies *topologySource
 	queues     *state.Queues
 	tries      *tries
+	statuses   *queueStatusWriter
 	bindings   int
 
 	leadOnce sync.Once
@@ -88,6 +89,7 @@ func install(cc *schedulerserverconfig.Config, informerName *cache.InformerName,
 	}
 	e.queues = state.NewQueues(e.gangs, requestsOf, podsOf(factory), options.admission(), clock.RealClock{})
 	e.tries = &tries{queues: e.queues}
+	e.statuses = newQueueStatusWriter(e.queues, dynamicClient)
 	b.queues = e.queues
 	setNode := func(node *corev1.Node) {
 		e.gangs.SetNode(node)
@@ -120,7 +122,7 @@ func install(cc *schedulerserverconfig.Config, informerName *cache.InformerName,
 	e.recovery = &recovery{client: raw, gangs: e.gangs, recorder: recorder, clock: clock.RealClock{}, grace: options.GangGracePeriod}
 
 	e.gate.gone = e.client.forgetNative
-	registerMetrics(e.gangs)
+	registerMetrics(e.gangs, e.queues)
 	e.fast.Inventory().OnPrediction(func(p state.Prediction) { devicePredictions.WithLabelValues(string(p)).Inc() })
 
 	for i := range cc.ComponentConfig.Profiles {
@@ -193,6 +195,7 @@ func (e *engine) lead(ctx context.Context, logger klog.Logger) {
 	go e.conditions.Run(ctx)
 	go e.reporter.Run(ctx)
 	go e.recovery.Run(ctx)
+	go e.statuses.Run(ctx)
 }
 
 // SetPod takes in a pod that the scheduler has taken in.

@@ -2,15 +2,18 @@ package engine
 
 import (
 	"sync"
+	"time"
 
 	"k8s.io/component-base/metrics"
 	"k8s.io/component-base/metrics/legacyregistry"
 
+	"github.com/berth-dev/berth/pkg/core/quota"
 	"github.com/berth-dev/berth/pkg/state"
 )
 
 // The labels of all metrics are from closed sets: kinds of writes and the typed
-// reasons of package gang. None holds the name of a pod, node or gang.
+// reasons of package gang. None holds the name of a pod, node or gang. Metrics of queues
+// have their names, and those of the resources that they have quotas of.
 var (
 	apiWrites = metrics.NewCounterVec(&metrics.CounterOpts{
 		Namespace:      "berth",
@@ -51,17 +54,25 @@ var (
 	heldGangs = metrics.NewDesc("berth_held_gangs",
 		"Gangs that are held back from scheduling, by reason.", []string{"reason"}, nil, metrics.ALPHA, "")
 
+	queueAmounts = metrics.NewDesc("berth_queue_amount",
+		"What each queue has of a resource, with all queues within it, in whole units, thousandths of a core of CPU, or bytes: used, guaranteed, its fair share, and what those that wait ask for (pending).",
+		[]string{"queue", "resource", "amount"}, nil, metrics.ALPHA, "")
+	queueGangs = metrics.NewDesc("berth_queue_gangs",
+		"Gangs and plain pods of each queue, by whether they have a place (running) or wait (pending).", []string{"queue", "state"}, nil, metrics.ALPHA, "")
+	queueWait = metrics.NewDesc("berth_queue_head_wait_seconds",
+		"How long ago the next gang or pod of each queue was made; 0 if none waits.", []string{"queue"}, nil, metrics.ALPHA, "")
+
 	registerOnce sync.Once
 )
 
 // registerMetrics makes the metrics part of /metrics.
-func registerMetrics(gangs *state.Gangs) {
+func registerMetrics(gangs *state.Gangs, queues *state.Queues) {
 	registerOnce.Do(func() {
 		legacyregistry.MustRegister(apiWrites, conditionsSaved, eventsSaved, gangsPlaced, gangsReleased, devicePredictions)
 		for _, p := range state.Predictions() {
 			devicePredictions.WithLabelValues(string(p))
 		}
-		legacyregistry.CustomMustRegister(&heldCollector{gangs: gangs})
+		legacyregistry.CustomMustRegister(&heldCollector{gangs: gangs}, &queueCollector{queues: queues})
 	})
 }
 
@@ -76,5 +87,35 @@ func (c *heldCollector) DescribeWithStability(ch chan<- *metrics.Desc) { ch <- h
 func (c *heldCollector) CollectWithStability(ch chan<- metrics.Metric) {
 	for code, n := range c.gangs.Held() {
 		ch <- metrics.NewLazyConstMetric(heldGangs, metrics.GaugeValue, float64(n), string(code))
+	}
+}
+
+// queueCollector says what queues have when it is asked.
+type queueCollector struct {
+	metrics.BaseStableCollector
+	queues *state.Queues
+}
+
+func (c *queueCollector) DescribeWithStability(ch chan<- *metrics.Desc) {
+	ch <- queueAmounts
+	ch <- queueGangs
+	ch <- queueWait
+}
+
+func (c *queueCollector) CollectWithStability(ch chan<- metrics.Metric) {
+	now := time.Now()
+	for _, r := range c.queues.Report() {
+		for _, a := range r.Resources {
+			for name, amount := range map[string]quota.Amount{"used": a.Used, "guaranteed": a.Guaranteed, "share": a.Share, "pending": a.Asked} {
+				ch <- metrics.NewLazyConstMetric(queueAmounts, metrics.GaugeValue, float64(amount), r.Name, a.Resource, name)
+			}
+		}
+		ch <- metrics.NewLazyConstMetric(queueGangs, metrics.GaugeValue, float64(r.Running), r.Name, "running")
+		ch <- metrics.NewLazyConstMetric(queueGangs, metrics.GaugeValue, float64(r.Pending), r.Name, "pending")
+		wait := 0.0
+		if r.Head != nil {
+			wait = max(0, now.Sub(r.Head.Arrived).Seconds())
+		}
+		ch <- metrics.NewLazyConstMetric(queueWait, metrics.GaugeValue, wait, r.Name)
 	}
 }

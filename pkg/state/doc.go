@@ -20,5 +20,6 @@
 // take.go and judge.go (who holds what, gets what, and fits where), annotation.go (what is
 // written on a pod), prediction.go, dump.go; ranks.go (the ranks of a gang's pods),
 // snapshot.go (all of it as one value); queue.go (queues, and quotas of namespaces) and
-// queues.go (who pays for what), waiting.go (who is let in).
+// queues.go (who pays for what), waiting.go (who is let in), queuereport.go (what is said of
+// queues).
 package state

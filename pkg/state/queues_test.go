@@ -300,3 +300,45 @@ func TestAmountsOfQueues(t *testing.T) {
 		}
 	}
 }
+
+func TestQueueReport(t *testing.T) {
+	b := newBank(t)
+	b.SetNode(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n"}, Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{gpu: resource.MustParse("10")}}})
+	b.SetQueue(queue("parent", "", 4, 8))
+	b.SetQueue(queue("child", "parent", 1, 0))
+	b.SetQueue(queue("other", "", 2, 0))
+	b.tell(gpuPod("running", 3, inQueue("child"), onNode))
+	// 6 more of the child, which no limit lets pass, and 9 of the other.
+	for _, p := range []*corev1.Pod{gpuPod("much", 6, inQueue("child")), gpuPod("more", 9, inQueue("other"))} {
+		b.tell(p)
+		if b.Enter(p) {
+			t.Errorf("%s enters before it is let in", p.Name)
+		}
+	}
+	if let := b.LetIn(); len(let) != 1 || let[0].Name != "more" {
+		t.Errorf("let in are %v, want the one that no limit holds", let)
+	}
+	got := b.Report()
+	for i := range got {
+		if got[i].Head != nil {
+			got[i].Head.Arrived = epoch
+		}
+	}
+	want := []QueueReport{
+		{
+			Name: "child", Generation: 1, Pending: 1, Running: 1,
+			Resources: []QueueAmounts{{Resource: gpu, Used: 3, Guaranteed: 1, Share: 7, Asked: 6}},
+			Head: &QueueHead{Gang: "ns/much (pod)", Position: 1, Code: "QueueAtLimit", Arrived: epoch,
+				Text: `queue "parent" uses 3 of nvidia.com/gpu, and with 6 more it would pass its limit of 8`},
+		},
+		{
+			Name: "other", Generation: 1, Pending: 1,
+			Resources: []QueueAmounts{{Resource: gpu, Guaranteed: 2, Share: 3, Asked: 9}},
+			Head:      &QueueHead{Gang: "ns/more (pod)", Code: "LetIn", Text: "the gang is being placed", Arrived: epoch},
+		},
+		{Name: "parent", Generation: 1, Resources: []QueueAmounts{{Resource: gpu, Used: 3, Guaranteed: 4, Share: 7, Asked: 6}}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

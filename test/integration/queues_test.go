@@ -8,10 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
@@ -203,4 +206,63 @@ func TestQueueLimitHoldsOverRestart(t *testing.T) {
 		got, err := e.boundByQueue(ctx, ns)
 		return got["limited"] > 5, err
 	})
+}
+
+// The status of a queue says what it uses, who is next and why that waits; and what is
+// wrong with a queue that makes no sense.
+func TestQueueStatus(t *testing.T) {
+	e := stock(t)
+	ns := e.namespace(t)
+	e.queue(t, "limited", `{resources: [{name: nvidia.com/gpu, guaranteed: 2, limit: 4}]}`)
+	e.queue(t, "orphan", `{parent: nobody}`)
+	e.scheduler(t)
+	e.create(t, ns, gangOf("p", 4, 1, inQueue("limited"))...)
+	e.expectByQueue(t, ns, map[string]int{"limited": 4})
+	e.create(t, ns, gangOf("g", 2, 1, inQueue("limited"), ours("g", 2))...)
+	e.create(t, ns, pod("o", 1, inQueue("orphan")))
+	eventually(t, "the statuses are written", func(ctx context.Context) error {
+		limited, err := e.queueStatus(ctx, "limited")
+		if err != nil {
+			return err
+		}
+		orphan, err := e.queueStatus(ctx, "orphan")
+		if err != nil {
+			return err
+		}
+		used, share := resource.MustParse("4"), resource.MustParse("4")
+		head := &v1alpha1.QueueHead{Gang: ns + "/berth:g", Reason: "QueueAtLimit",
+			Message: `queue "limited" uses 4 of nvidia.com/gpu, and with 2 more it would pass its limit of 4`}
+		got := []any{limited.Resources, limited.PendingGangs, limited.RunningGangs, limited.Head, readiness(limited), readiness(orphan), orphan.Head.Reason}
+		want := []any{[]v1alpha1.QueueUsage{{Name: "nvidia.com/gpu", Used: used, Share: &share}}, int32(1), int32(4), head,
+			"True Admits", "False QueueParentNotFound", "QueueFaulty"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			return fmt.Errorf("(-want +got):\n%s", diff)
+		}
+		return nil
+	})
+}
+
+func (e *environment) queueStatus(ctx context.Context, name string) (v1alpha1.QueueStatus, error) {
+	u, err := e.dynamic.Resource(queues).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return v1alpha1.QueueStatus{}, err
+	}
+	q := v1alpha1.Queue{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &q); err != nil {
+		return v1alpha1.QueueStatus{}, err
+	}
+	if q.Status.Head == nil {
+		return v1alpha1.QueueStatus{}, fmt.Errorf("queue %q says of nobody that it is next", name)
+	}
+	return q.Status, nil
+}
+
+// readiness is status and reason of a queue's condition.
+func readiness(s v1alpha1.QueueStatus) string {
+	for _, c := range s.Conditions {
+		if c.Type == v1alpha1.ConditionReady {
+			return string(c.Status) + " " + c.Reason
+		}
+	}
+	return ""
 }

@@ -92,7 +92,8 @@ type QueueResource struct {
 	// +required
 	Name string `json:"name"`
 	// Guaranteed is what the queue gets whenever it asks for it, if need be from those that
-	// borrowed it. Missing is none.
+	// borrowed it. Missing is what the queues within it are guaranteed in sum, and none
+	// without any.
 	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('0')) >= 0",message="guaranteed must be a quantity, and not negative"
 	// +kubebuilder:validation:Schemaless
 	// +kubebuilder:validation:XIntOrString
@@ -209,8 +210,8 @@ type QueueHead struct {
 	// Gang is its namespace and name.
 	// +required
 	Gang string `json:"gang"`
-	// Position is its place among the next ones of all queues, from 1; missing if it is
-	// being tried.
+	// Position is the place of its queue among the siblings, in the order in which they are
+	// served, from 1; missing if none of the queue may be served.
 	// +optional
 	Position int32 `json:"position,omitempty"`
 	// Reason says in a word why it waits, Message in a sentence.
@@ -221,19 +222,7 @@ type QueueHead struct {
 	Message string `json:"message,omitempty"`
 }
 
-// The reasons of ConditionReady on a Queue; all but the first come with status False.
-const (
-	// ReasonAdmits: the queue admits gangs.
-	ReasonAdmits = "Admits"
-	// ReasonParentMissing: there is no queue of the parent's name.
-	ReasonParentMissing = "ParentMissing"
-	// ReasonParentCycle: the queue is above itself.
-	ReasonParentCycle = "ParentCycle"
-	// ReasonGuaranteeExceedsParent: what is guaranteed within the parent is more than the
-	// parent itself is guaranteed.
-	ReasonGuaranteeExceedsParent = "GuaranteeExceedsParent"
-	// ReasonInvalidQuota: a quota cannot be, as a limit below the guarantee.
-	ReasonInvalidQuota = "InvalidQuota"
-	// ReasonParentFaulty: a queue above has a fault.
-	ReasonParentFaulty = "ParentFaulty"
-)
+// ReasonAdmits is the reason of ConditionReady on a Queue that admits gangs. Those of one
+// that does not name its fault, or that of a queue around it: QueueParentNotFound,
+// QueueCycle, QueueLimitBelowGuaranteed, QueueOverGuaranteed, QueueAmountNegative.
+const ReasonAdmits = "Admits"

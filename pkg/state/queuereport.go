@@ -1,0 +1,108 @@
+package state
+
+import (
+	"time"
+
+	"github.com/berth-dev/berth/pkg/core/quota"
+)
+
+// QueueReport is what a queue uses and who waits in it, at one moment.
+type QueueReport struct {
+	Name string
+	// Generation is that of the object; 0 for the queue of a namespace.
+	Generation int64
+	// Fault is why it admits nothing, its own or that of a queue around it; nil if it does.
+	Fault *quota.Fault
+	// Resources are in the order of their names in the tree.
+	Resources []QueueAmounts
+	// Pending are the gangs and plain pods of the queue itself that wait, Running those that
+	// have a place.
+	Pending, Running int
+	// Head is the first that waits; nil if none does.
+	Head *QueueHead
+}
+
+// QueueAmounts are those of one resource, of the queue and all within it.
+type QueueAmounts struct {
+	Resource                string
+	Used, Guaranteed, Share quota.Amount
+	// Asked is what the gangs ask for that wait.
+	Asked quota.Amount
+}
+
+// QueueHead is the gang of a queue that is next.
+type QueueHead struct {
+	Gang string
+	// Position is the place of its queue among the siblings, from 1; 0 if none of the queue
+	// may be let in.
+	Position   int
+	Code, Text string
+	// Arrived is when it was made.
+	Arrived time.Time
+}
+
+// Report says what all queues use and who waits, by name; nothing where there is none. The
+// cost is that of the queues, and of all that runs and waits.
+func (q *Queues) Report() []QueueReport {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.settled() {
+		return nil
+	}
+	running := map[quota.QueueID]map[waiterID]bool{}
+	for _, p := range q.payers {
+		of := running[p.id]
+		if of == nil {
+			of = map[waiterID]bool{}
+			running[p.id] = of
+		}
+		of[waiterOf(p.pod)] = true
+	}
+	asked, demand := q.demands()
+	shares := q.tree.Shares(q.capacity(), demand)
+	var out []QueueReport
+	for _, spec := range q.specs() {
+		id, ok := q.tree.Queue(spec.Name)
+		if !ok {
+			continue
+		}
+		r := QueueReport{Name: spec.Name, Generation: q.objects[spec.Name].generation, Fault: q.tree.Fault(id), Running: len(running[id])}
+		for i, name := range q.tree.Resources() {
+			r.Resources = append(r.Resources, QueueAmounts{
+				Resource: name, Used: q.line.Used().Of(id)[i], Guaranteed: q.tree.Guaranteed(id)[i], Share: shares[id][i], Asked: asked[id][i],
+			})
+		}
+		if first, n, some := q.line.Waiting(id); some {
+			reason, _ := q.line.Reason(first.Name)
+			r.Pending = n
+			r.Head = &QueueHead{
+				Gang: first.Name, Position: q.line.Position(id), Code: string(reason.Code), Text: reason.Sentence(q.tree),
+				Arrived: time.Unix(0, int64(first.Arrived)),
+			}
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// demands returns what the gangs of each queue and those within it ask for that wait, and
+// what the own gangs of each use and ask for together, as Tree.Shares takes it.
+func (q *Queues) demands() (asked, demand []quota.Vector) {
+	n := q.tree.Len()
+	asked, demand = make([]quota.Vector, n), make([]quota.Vector, n)
+	for id := range asked {
+		asked[id] = make(quota.Vector, len(q.tree.Resources()))
+	}
+	for id := range quota.QueueID(n) {
+		own := q.tree.Own(id)
+		if parent := q.tree.Parent(id); parent != quota.NoQueue && q.tree.Own(parent) == id {
+			continue // counted as its parent's own
+		}
+		waits := q.line.Asked(id)
+		demand[id] = waits.Plus(q.line.Used().Of(own))
+		for up := id; up != quota.NoQueue; up = q.tree.Parent(up) {
+			asked[up] = asked[up].Plus(waits)
+		}
+	}
+	return asked, demand
+}
