@@ -47,13 +47,13 @@
 // The plugin FabricPlacement asks for a plan (plan.go): domains, best first, and in each a
 // node for every pod. A planned node is asked first; if it refuses, another of the same
 // domain, or segment, is looked for. Before a plan is used, one pod of each shape is tried
-// on the nodes that no such pod was tried on yet, and a node that refuses is planned around.
-// Once a plan is carried out, the other domains are not tried.
+// on the nodes that no such pod was tried on yet, and a node that refuses is planned around
+// (verify.go). Once a plan is carried out, the other domains are not tried.
 //
 // Files: path.go (set-up), cache.go (what feeds the index), schedule.go (the way of
 // a pod), queue.go (who is tried again), reason.go (who takes the framework's way),
 // shape.go (which pods are alike), answers.go (what nodes said), diagnosis.go (why there
 // is no place), devices.go (what feeds the inventory of devices), plan.go (gangs with a
-// topology), snapshot.go (what the next decision rests on), drift.go (does the index agree
-// with the listers), metrics.go.
+// topology), verify.go (do nodes take what is planned), snapshot.go (what the next decision
+// rests on), drift.go (does the index agree with the listers), metrics.go.
 package fastpath

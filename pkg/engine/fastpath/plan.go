@@ -19,13 +19,8 @@ import (
 	"github.com/berth-dev/berth/pkg/state"
 )
 
-const (
-	// mostPlacements is how many domains a gang is tried in, in one cycle.
-	mostPlacements = 3
-	// mostReplans is how often a gang is planned anew in one cycle, around nodes that
-	// refuse its pods for what the index does not know.
-	mostReplans = 8
-)
+// mostPlacements is how many domains a gang is tried in, in one cycle.
+const mostPlacements = 3
 
 // plans are those of the gang that is being tried.
 type plans struct {
@@ -96,13 +91,7 @@ func (p *Path) Place(group fwk.PodGroupInfo, parent *fwk.Placement) (placements 
 		return nil, p.noPlace(pods[0], fmt.Sprintf("gangs ask for too many different levels; %q or another is not looked at", asked.Required)), true
 	}
 	planner := plan.Planner{Index: p.index.Pack(), Fabric: p.index.Fabric(), Ranking: profile.ranking}
-	result := planner.Plan(request)
-	for range mostReplans {
-		if len(result.Candidates) == 0 || p.verify(&request, result.Candidates[0], pods, shapes) {
-			break
-		}
-		result = planner.Plan(request)
-	}
+	result := p.newVerifier(&request, pods, shapes).plan(planner)
 	if len(result.Candidates) == 0 {
 		return nil, p.noPlace(pods[0], result.Reason.Sentence(p.index.Fabric(), request.Least)), true
 	}
@@ -145,48 +134,6 @@ func (p *Path) planRequest(group fwk.PodGroupInfo, asked gang.Topology, profile 
 	}
 	r.Need(size)
 	return r, shapes, true
-}
-
-// verify asks the nodes of a candidate that no pod of the shape was verified on, with one
-// pod for each shape. If one refuses in a way that is kept, the candidate is no good: the
-// next plan goes round that node.
-func (p *Path) verify(request *plan.Request, candidate plan.Candidate, pods []*corev1.Pod, shapes []*shape) bool {
-	good := true
-	searches := map[*shape]*search{}
-	for i, assignment := range candidate.Assignments {
-		s := shapes[i]
-		if s == nil || assignment.Node == plan.NoNode || s.verified.Has(assignment.Node) {
-			continue
-		}
-		search, known := searches[s]
-		if !known {
-			search = p.verifier(pods[i], request.Pods[i].Request, s)
-			searches[s] = search
-		}
-		if search == nil {
-			continue
-		}
-		unkept := search.unkept
-		switch {
-		case search.ask(assignment.Node):
-			s.verified.Add(assignment.Node)
-		case search.failed == nil && search.unkept == unkept:
-			good = false
-		}
-	}
-	return good
-}
-
-// verifier returns a search that asks nodes for a pod; nil if the PreFilter plugins have
-// something to say.
-func (p *Path) verifier(pod *corev1.Pod, request pack.Amounts, s *shape) *search {
-	schedFramework := p.sched.Profiles[pod.Spec.SchedulerName]
-	cycle := framework.NewCycleState()
-	ctx := context.Background()
-	if only, status, _ := schedFramework.RunPreFilterPlugins(ctx, cycle, pod); !status.IsSuccess() || !only.AllNodes() {
-		return nil
-	}
-	return &search{path: p, ctx: ctx, framework: schedFramework, cycle: cycle, pod: pod, request: request, shape: s}
 }
 
 // placementOf makes a placement of a candidate, and notes its plan.

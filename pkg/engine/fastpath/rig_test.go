@@ -3,9 +3,11 @@ package fastpath
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -13,6 +15,7 @@ import (
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/fake"
 	corelisters "k8s.io/client-go/listers/core/v1"
+	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/klog/v2"
@@ -21,6 +24,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/apis/config/latest"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
+	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
 	"github.com/berth-dev/berth/pkg/plugins/nodepacking"
@@ -85,12 +89,24 @@ func newRig(t testing.TB, args string) *rig {
 
 func tryRig(t testing.TB, profiles ...schedulerconfig.KubeSchedulerProfile) (*rig, error) {
 	t.Helper()
+	return rigWith(t, nil, profiles...)
+}
+
+// rigWith makes a rig with further plugins.
+func rigWith(t testing.TB, plugins frameworkruntime.Registry, profiles ...schedulerconfig.KubeSchedulerProfile) (*rig, error) {
+	t.Helper()
 	client := fake.NewClientset()
+	// The conditions that the scheduler writes go nowhere.
+	client.PrependReactor("patch", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, &schedulingv1beta1.PodGroup{}, nil
+	})
 	path := New()
+	registry := path.Plugins()
+	maps.Copy(registry, plugins)
 	recorder := func(string) events.EventRecorderLogger { return events.NewFakeRecorder(1000) }
 	factory := informers.NewSharedInformerFactory(client, 0)
-	sched, err := scheduler.New(t.Context(), client, factory, nil, recorder,
-		scheduler.WithProfiles(profiles...), scheduler.WithFrameworkOutOfTreeRegistry(path.Plugins()))
+	sched, err := scheduler.New(quiet(t.Context()), client, factory, nil, recorder,
+		scheduler.WithProfiles(profiles...), scheduler.WithFrameworkOutOfTreeRegistry(registry))
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,127 @@
+package fastpath
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	fwk "k8s.io/kube-scheduler/framework"
+
+	"github.com/berth-dev/berth/pkg/state"
+)
+
+// trouble is a plugin that makes trouble where it is told to, and binds nothing: it tells of
+// each pod that was bound, or failed.
+type trouble struct {
+	// told has room for all pods of a gang.
+	told chan told
+	// binding is held by a test that wants nothing to be bound yet.
+	binding sync.Mutex
+
+	mu sync.Mutex
+	// chosen are the nodes of pods that got one since the last call of chosenSince.
+	chosen map[types.UID]string
+	// closed are nodes that Filter refuses to all pods.
+	closed map[string]bool
+	// unreserved are pods that Reserve refuses while their gang is tried, spoilt those that
+	// it refuses once the gang has a place. unbound are pods that cannot be bound.
+	unreserved, spoilt, unbound map[types.UID]bool
+}
+
+// told is what became of a pod: it has a node, with what is written on it, or it failed.
+type told struct {
+	pod   *corev1.Pod
+	node  string
+	place *state.Place
+}
+
+const troubleName = "Trouble"
+
+var (
+	_ fwk.FilterPlugin   = &trouble{}
+	_ fwk.ReservePlugin  = &trouble{}
+	_ fwk.PermitPlugin   = &trouble{}
+	_ fwk.BindPlugin     = &trouble{}
+	_ fwk.PostBindPlugin = &trouble{}
+)
+
+func newTrouble() *trouble {
+	t := &trouble{told: make(chan told, 1000), chosen: map[types.UID]string{}}
+	t.end()
+	return t
+}
+
+func (t *trouble) plugin(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
+	return t, nil
+}
+
+// end ends all trouble.
+func (t *trouble) end() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed, t.unreserved, t.spoilt, t.unbound = map[string]bool{}, map[types.UID]bool{}, map[types.UID]bool{}, map[types.UID]bool{}
+}
+
+func (*trouble) Name() string { return troubleName }
+
+func (t *trouble) Filter(_ context.Context, _ fwk.CycleState, _ *corev1.Pod, node fwk.NodeInfo) *fwk.Status {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed[node.Node().Name] {
+		return fwk.NewStatus(fwk.Unschedulable, "the node is closed")
+	}
+	return nil
+}
+
+func (t *trouble) Reserve(_ context.Context, cycle fwk.CycleState, pod *corev1.Pod, _ string) *fwk.Status {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if trying := cycle.IsPodGroupSchedulingCycle(); trying && t.unreserved[pod.UID] || !trying && t.spoilt[pod.UID] {
+		return fwk.NewStatus(fwk.Unschedulable, "it cannot be reserved")
+	}
+	return nil
+}
+
+func (*trouble) Unreserve(context.Context, fwk.CycleState, *corev1.Pod, string) {}
+
+// Permit comes once for each pod of a gang that was placed, when the cycle is through.
+func (t *trouble) Permit(_ context.Context, _ fwk.CycleState, pod *corev1.Pod, node string) (*fwk.Status, time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.chosen[pod.UID] = node
+	return nil, 0
+}
+
+// chosenSince returns the nodes of the pods that got one since it was called last.
+func (t *trouble) chosenSince() map[types.UID]string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := t.chosen
+	t.chosen = map[types.UID]string{}
+	return out
+}
+
+func (t *trouble) Bind(_ context.Context, _ fwk.CycleState, pod *corev1.Pod, _ string) *fwk.Status {
+	t.binding.Lock()
+	defer t.binding.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.unbound[pod.UID] {
+		return fwk.NewStatus(fwk.Error, "it cannot be bound")
+	}
+	return nil
+}
+
+// PostBind comes after the scheduler has taken the binding in.
+func (t *trouble) PostBind(_ context.Context, cycle fwk.CycleState, pod *corev1.Pod, node string) {
+	out := told{pod: pod, node: node}
+	if data, err := cycle.Read(state.PlaceKey); err == nil {
+		out.place = data.(*state.Place)
+	}
+	t.told <- out
+}
+
+func (t *trouble) failed(pod *corev1.Pod) { t.told <- told{pod: pod} }
