@@ -82,7 +82,7 @@ func (r *runner) progress() {
 	placed, took := len(r.world.history), time.Since(r.begun)
 	each := took / time.Duration(max(placed-r.before, 1))
 	row, _ := r.params.figures(r.contestant.name, r.gangs, r.world.history)
-	fmt.Fprintf(r.log, "%-14s  %6d/%d gangs  %5.1f %% in one rack  %.2f racks a gang  wait %.2f  %.0f %% in use  %6.1f ms each  (%s, about %s left)\n",
+	fmt.Fprintf(r.log, "%-14s  %6d/%d gangs  %5.1f %% in one rack  %.2f racks a gang  wait %.3f  %.0f %% in use  %6.1f ms each  (%s, about %s left)\n",
 		r.contestant.name, placed, r.arrivals, 100*row.InOneRack, row.RacksPerGang, row.Waited, 100*row.InUse, float64(each)/float64(time.Millisecond),
 		took.Round(time.Second), (each * time.Duration(r.arrivals-placed)).Round(time.Second))
 }

@@ -80,19 +80,19 @@ func newScheduler(c contestant, p params) (*scheduler, error) {
 }
 
 // members makes the objects of a gang.
-func (s *scheduler) members(g gang) *members {
+func (c contestant) members(p params, g gang) *members {
 	group := &schedulingv1beta1.PodGroup{
 		ObjectMeta: metav1.ObjectMeta{Namespace: rig.Namespace, Name: g.name(), UID: types.UID(g.name())},
 		Spec: schedulingv1beta1.PodGroupSpec{SchedulingPolicy: schedulingv1beta1.PodGroupSchedulingPolicy{
 			Gang: &schedulingv1beta1.GangSchedulingPolicy{MinCount: int32(g.size)},
 		}},
 	}
-	if key := s.contestant.required(s.params, g.size); key != "" {
+	if key := c.required(p, g.size); key != "" {
 		group.Spec.SchedulingConstraints = &schedulingv1beta1.PodGroupSchedulingConstraints{
 			Topology: []schedulingv1beta1.TopologyConstraint{{Key: key}},
 		}
 	}
-	if key := s.contestant.preferred(); key != "" {
+	if key := c.preferred(); key != "" {
 		group.Annotations = map[string]string{state.AnnotationPreferredTopology: key}
 	}
 	m := &members{group: group, pods: make([]*corev1.Pod, g.size)}
@@ -105,7 +105,7 @@ func (s *scheduler) members(g gang) *members {
 
 // place has the scheduler look for the places of a gang, in one cycle.
 func (s *scheduler) place(g gang) (placement, error) {
-	m := s.members(g)
+	m := s.contestant.members(s.params, g)
 	for _, p := range m.pods {
 		s.Sched.Cache.AddPodGroupMember(p)
 		s.Sched.SchedulingQueue.Add(s.Ctx, p)
@@ -165,7 +165,7 @@ func (s *scheduler) nodesOf(g gang, m *members) ([]int, error) {
 
 // put has the scheduler know of a gang that was placed before.
 func (s *scheduler) put(g gang, nodes []int) error {
-	m := s.members(g)
+	m := s.contestant.members(s.params, g)
 	for i, p := range m.pods {
 		p.Spec.NodeName = rig.NodeName(nodes[i])
 		if err := s.Sched.Cache.AssumePod(klog.Background(), p); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"k8s.io/klog/v2"
 
+	"github.com/berth-dev/berth/bench/rig"
 	"github.com/berth-dev/berth/pkg/engine"
 )
 
@@ -248,6 +249,11 @@ func TestRefusals(t *testing.T) {
 					continue
 				}
 				refused++
+				if s, ok := w.placer.(*scheduler); ok {
+					if _, err := s.Sched.Cache.PodGroupStates().Get(rig.Namespace, g.name()); err == nil {
+						t.Fatalf("gang %d was refused, and the scheduler has its pods still", number)
+					}
+				}
 				at := random.IntN(len(running))
 				gone := running[at]
 				running = slices.Delete(running, at, at+1)

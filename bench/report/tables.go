@@ -193,13 +193,8 @@ func fragmentationTable(rows []FragmentationRow) table {
 		{"racks a gang", figures, func(r FragmentationRow) string {
 			return number(r.RacksPerSmallGang, 2) + " / " + number(r.RacksPerGang, 2)
 		}},
-		{"wait", figures, func(r FragmentationRow) string { return number(r.Waited, 2) }},
+		{"wait", figures, func(r FragmentationRow) string { return number(r.Waited, 3) }},
 		{"nodes in use", figures, func(r FragmentationRow) string { return number(100*r.InUse, 1) + " %" }},
-		{"p50 / p99 ms a gang", figures, func(r FragmentationRow) string {
-			if r.MsPerGang == nil {
-				return none
-			}
-			return number(*r.MsPerGang, 1) + " / " + maybe(r.MsP99, 1)
-		}},
+		{"ms a gang", figures, func(r FragmentationRow) string { return maybe(r.MsPerGang, 1) }},
 	})
 }
