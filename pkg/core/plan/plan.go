@@ -158,8 +158,9 @@ type attempt struct {
 	// tree is a level of the tree by which the gang is laid out, or fabric.NoLevel.
 	tree fabric.Level
 
-	// slots are the places that are taken on the index, in the order of taking.
-	slots []slot
+	// slots are the places that are taken on the index, in the order of taking; ordered is
+	// room to sort them in.
+	slots, ordered []slot
 }
 
 // slot is a place for a pod of a class.
@@ -170,7 +171,8 @@ type slot struct {
 }
 
 func newAttempt(p Planner, request *Request) *attempt {
-	a := &attempt{Planner: p, request: request, byRank: make([]int, len(request.Pods)), classOf: make([]int, len(request.Pods))}
+	n := len(request.Pods)
+	a := &attempt{Planner: p, request: request, byRank: make([]int, n), classOf: make([]int, n), slots: make([]slot, 0, n)}
 	for i := range a.byRank {
 		a.byRank[i] = i
 	}

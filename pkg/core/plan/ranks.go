@@ -35,10 +35,10 @@ func (a *attempt) sortSlots(slots []slot) {
 // of places to its pods in the order of ranks.
 func (a *attempt) assignByRank() []Assignment {
 	out := a.nowhere()
-	slots := slices.Clone(a.slots)
-	a.sortSlots(slots)
+	a.ordered = append(a.ordered[:0], a.slots...)
+	a.sortSlots(a.ordered)
 	next := make([]int, len(a.classes))
-	for _, s := range slots {
+	for _, s := range a.ordered {
 		pod := a.classes[s.class].pods[next[s.class]]
 		next[s.class]++
 		out[pod] = Assignment{Node: s.node, Devices: s.undo.Devices, Segment: fabric.NoDomain}
