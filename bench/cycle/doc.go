@@ -47,7 +47,18 @@
 // nodes, which is faster and may pack worse; so it packs once as it is, and once told
 // to score every node. It breaks ties at random, so its numbers vary from run to run.
 //
+// # Plans
+//
+// Where a gang goes is decided by package plan, on the index alone: no scheduler takes part.
+// A gang of 512 pods, of a whole node each, prefers a rack, and requires nothing or a block.
+// It is planned many times on clusters of racks of 32 nodes and blocks of 32 racks, and
+// between two plans pods of one GPU go and come elsewhere. Where it has no place, the answer
+// is the reason why; then the largest gang is measured that has a place, of those halved
+// again and again. The times are those of single plans, with what the garbage collector
+// takes of them.
+//
 // Files: main.go (flags, rounds), cluster.go (how full a cluster is), loop.go (a
 // scheduler on a cluster), counter.go (nodes for floor and null), measure.go (pods and
-// gangs), pairs.go (what links cost), quality.go (packing), results.go (medians).
+// gangs), pairs.go (what links cost), quality.go (packing), plans.go (plans alone), results.go
+// (medians).
 package main

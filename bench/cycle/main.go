@@ -34,9 +34,10 @@ The schedulers are
 Each round measures every one of them on every cluster, one after another; medians of
 the rounds are reported, and the spread, which is (greatest - least) / median. On an
 empty cluster a gang is placed as well. Then berth and berth-topology are measured in
-turn, batch by batch, to tell what it costs to know how GPUs are linked. At last,
+turn, batch by batch, to tell what it costs to know how GPUs are linked. Then
 upstream-pack and berth pack random histories of pods that come and go, and the nodes are
-counted that are left free.
+counted that are left free. At last, gangs of 512 are planned on the smallest and on the
+largest cluster, without a scheduler.
 
 All of it takes about ten minutes. A cluster of 25,000 nodes needs half a gigabyte of
 memory. Leave the machine alone meanwhile.`
@@ -60,6 +61,7 @@ type options struct {
 	seeds      int
 	pairs      int
 	packed     int
+	plans      int
 	out        string
 	cpuProfile string
 }
@@ -84,6 +86,9 @@ func command() *cobra.Command {
   # What it costs to know how the GPUs of every node are linked:
   go run ./bench/cycle --nodes 2500 --runs 0 --seeds 0 --pairs 1000 --machine dgx1-v100
 
+  # What it costs to plan a gang, alone:
+  go run ./bench/cycle --runs 0 --seeds 0 --pairs 0 --plans 300 --out bench/out/plans.json
+
   # Where the time goes, without that of making clusters:
   go run ./bench/cycle --schedulers floor --nodes 2500 --runs 1 --cpuprofile cpu.out
   go tool pprof -top -cum -tagfocus scheduler=floor cpu.out`,
@@ -101,6 +106,7 @@ func command() *cobra.Command {
 	fs.IntVar(&o.pairs, "pairs", 300, "How many pairs of batches are measured to compare berth with berth-topology on each cluster; 0 for none.")
 	fs.IntVar(&o.seeds, "seeds", 20, "How many random histories of pods are packed to compare the nodes left free; 0 for none.")
 	fs.IntVar(&o.packed, "packed-nodes", 500, "Size of the cluster that they are packed onto.")
+	fs.IntVar(&o.plans, "plans", 300, "How many times each gang is planned on each cluster; 0 for none.")
 	fs.StringVar(&o.out, "out", "bench/out/cycle.json", "Where the results are written.")
 	fs.StringVar(&o.cpuProfile, "cpuprofile", "", "Where a CPU profile of everything is written.")
 	return cmd
@@ -123,8 +129,8 @@ func (o *options) validate() error {
 	if len(o.nodes) == 0 || slices.Min(o.nodes) < 1 {
 		return fmt.Errorf("--nodes=%v: each must be at least 1", o.nodes)
 	}
-	if o.runs < 0 || o.pairs < 0 {
-		return fmt.Errorf("--runs=%d, --pairs=%d: neither may be negative", o.runs, o.pairs)
+	if o.runs < 0 || o.pairs < 0 || o.plans < 0 {
+		return fmt.Errorf("--runs=%d, --pairs=%d, --plans=%d: none may be negative", o.runs, o.pairs, o.plans)
 	}
 	if o.pods < 1 || o.time <= 0 {
 		return fmt.Errorf("--pods=%d, --time=%s: each must be positive", o.pods, o.time)
@@ -176,10 +182,17 @@ func (o *options) run() error {
 		}
 		all.Quality = rows
 	}
+	if o.plans > 0 {
+		rows, err := plans(o.nodes, o.plans)
+		if err != nil {
+			return err
+		}
+		all.Plans = rows
+	}
 	if err := all.Write(o.out); err != nil {
 		return err
 	}
-	for _, table := range []string{report.CycleTable(all.Cycles), report.GangTable(all.Gangs), report.LinkTable(all.Links), report.QualityTable(all.Quality)} {
+	for _, table := range []string{report.CycleTable(all.Cycles), report.GangTable(all.Gangs), report.LinkTable(all.Links), report.QualityTable(all.Quality), report.PlanTable(all.Plans)} {
 		fmt.Println(table)
 	}
 	fmt.Println("written:", o.out)

@@ -20,7 +20,12 @@ const (
 		"cycle": [{"scheduler": "floor", "nodes": 2500, "fill": "empty", "ns_per_pod": 50000, "runs": 3}],
 		"gangs": [{"scheduler": "berth", "nodes": 2500, "pods": 1000, "ms_per_gang": 30, "runs": 3, "ms_per_cycle": 40}],
 		"quality": [{"scheduler": "berth", "nodes": 500, "seeds": 20, "free_nodes": 31.5, "at_least": 19, "placed": 4000}],
-		"links": [{"machine": "hgx-h100", "nodes": 2500, "fill": "half", "ns_without": 50000, "ns_with": 52000, "ratio": 1.04, "pairs": 10}]
+		"links": [{"machine": "hgx-h100", "nodes": 2500, "fill": "half", "ns_without": 50000, "ns_with": 52000, "ratio": 1.04, "pairs": 10}],
+		"plans": [{"nodes": 25000, "fill": 90, "gang": 512, "feasible": false, "ms_p50": 1.5, "ms_p99": 2.75, "ms_max": 3, "plans": 300}]
+	}`
+	plansJSON = `{
+		"environment": {"cpus": 12},
+		"plans": [{"nodes": 2500, "fill": 0, "gang": 512, "feasible": true, "ms_p50": 0.5, "ms_p99": 4.75, "ms_max": 5, "plans": 300}]
 	}`
 	topologyJSON = `{
 		"environment": {"cpus": 8},
@@ -40,6 +45,8 @@ const (
 <!-- tables: links -->
 <!-- /tables -->
 <!-- tables: quality -->
+<!-- /tables -->
+<!-- tables: plans -->
 <!-- /tables -->
 <!-- tables: topology -->
 <!-- /tables -->
@@ -87,6 +94,8 @@ func TestCombine(t *testing.T) {
 	gangs := []report.GangCycleRow{{Scheduler: "berth", Nodes: 2500, Pods: 1000, MsPerGang: 30, MsPerCycle: 40, Runs: 3}}
 	quality := []report.QualityRow{{Scheduler: "berth", Nodes: 500, Seeds: 20, FreeNodes: 31.5, AtLeast: 19, Placed: 4000}}
 	links := []report.LinkRow{{Machine: "hgx-h100", Nodes: 2500, Fill: "half", NsWithout: 50_000, NsWith: 52_000, Ratio: 1.04, Pairs: 10}}
+	plans := []report.PlanRow{{Nodes: 25_000, Fill: 90, Gang: 512, MsP50: 1.5, MsP99: 2.75, MsMax: 3, Plans: 300}}
+	alone := []report.PlanRow{{Nodes: 2500, Gang: 512, Feasible: true, MsP50: 0.5, MsP99: 4.75, MsMax: 5, Plans: 300}}
 	topology := []report.TopologyRow{{Contestant: "berth-exact", Load: 70, Nodes: 16, Seeds: 5, Jobs: 100, OfIdeal: 0.875}}
 	fragmentation := []report.FragmentationRow{{Contestant: "first-fit", Load: 85, Nodes: 2496, Racks: 78, Arrivals: 100, Gangs: 90, InOneRack: 0.625}}
 	tests := []struct {
@@ -97,8 +106,8 @@ func TestCombine(t *testing.T) {
 	}{
 		{
 			"all", map[string]string{"perf.json": perfJSON, "cycle.json": cycleJSON, "topology.json": topologyJSON, "fragmentation.json": fragmentationJSON},
-			report.Report{Environment: environment, Perf: perf, Cycles: cycles, Gangs: gangs, Links: links, Quality: quality, Topology: topology, Fragmentation: fragmentation},
-			[]string{"gpu-single", "Empty cluster", "19 of 20 seeds", "1.040", "0.875", "62.5 %"},
+			report.Report{Environment: environment, Perf: perf, Cycles: cycles, Gangs: gangs, Links: links, Quality: quality, Plans: plans, Topology: topology, Fragmentation: fragmentation},
+			[]string{"gpu-single", "Empty cluster", "19 of 20 seeds", "1.040", "2.75", "0.875", "62.5 %"},
 		},
 		{
 			"only perf", map[string]string{"perf.json": perfJSON},
@@ -106,7 +115,11 @@ func TestCombine(t *testing.T) {
 		},
 		{
 			"only cycle", map[string]string{"cycle.json": cycleJSON},
-			report.Report{Perf: []report.PerfRow{}, Cycles: cycles, Gangs: gangs, Links: links, Quality: quality}, []string{"Empty cluster"},
+			report.Report{Perf: []report.PerfRow{}, Cycles: cycles, Gangs: gangs, Links: links, Quality: quality, Plans: plans}, []string{"Empty cluster"},
+		},
+		{
+			"plans alone, after cycle", map[string]string{"cycle.json": cycleJSON, "plans.json": plansJSON},
+			report.Report{Environment: report.Environment{CPUs: 12}, Perf: []report.PerfRow{}, Cycles: cycles, Gangs: gangs, Links: links, Quality: quality, Plans: alone}, []string{"4.75"},
 		},
 		{
 			"only topology", map[string]string{"topology.json": topologyJSON},
@@ -191,7 +204,7 @@ func TestErrors(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"no results", []string{"--in", nothing, "--out", nothing}, "neither perf.json nor cycle.json nor topology.json nor fragmentation.json"},
+		{"no results", []string{"--in", nothing, "--out", nothing}, "neither perf.json nor cycle.json nor plans.json nor topology.json nor fragmentation.json"},
 		{"broken results", []string{"--in", results, "--out", nothing}, "cycle.json"},
 		{"report without README", []string{"--report", at("perf.json")}, "--readme whose tables"},
 		{"README without report", []string{"--readme", at("README.md")}, "--report that its tables"},

@@ -7,7 +7,8 @@
 // keep it as JSON, Page renders it, and FillTables puts its tables into a markdown text.
 // All but Read, Write and WritePage are pure.
 //
-// Files: perf.go (rows against an API server), cycles.go (rows without one), topology.go
+// Files: perf.go (rows against an API server), cycles.go (rows without one), plans.go (rows on
+// plans), topology.go
 // (rows on how GPUs are linked), fragmentation.go (rows on racks), median.go (median and
 // spread), report.go (the report as JSON), tables.go (which columns the tables have),
 // markdown.go (tables as markdown, and their places in a text), number.go (rounding),

@@ -24,6 +24,9 @@ func QualityTable(rows []QualityRow) string { return qualityTable(rows).markdown
 // LinkTable renders rows as PerfTable does.
 func LinkTable(rows []LinkRow) string { return linkTable(rows).markdown() }
 
+// PlanTable renders rows as PerfTable does.
+func PlanTable(rows []PlanRow) string { return planTable(rows).markdown() }
+
 // TopologyTable renders rows as PerfTable does.
 func TopologyTable(rows []TopologyRow) string { return topologyTable(rows).markdown() }
 
@@ -112,8 +115,8 @@ func Fill(text, name, table string) (string, error) {
 	return text[:start] + "\n" + table + closing + after, nil
 }
 
-// FillTables fills the places of the tables perf, cycle, gangs, links, quality, topology
-// and fragmentation, as Fill does. All of them must be there, and no others.
+// FillTables fills the places of the tables perf, cycle, gangs, links, quality, plans,
+// topology and fragmentation, as Fill does. All of them must be there, and no others.
 func (r Report) FillTables(text string) (string, error) {
 	tables := []struct{ name, text string }{
 		{"perf", PerfTable(r.Perf)},
@@ -121,6 +124,7 @@ func (r Report) FillTables(text string) (string, error) {
 		{"gangs", GangTable(r.Gangs)},
 		{"links", LinkTable(r.Links)},
 		{"quality", QualityTable(r.Quality)},
+		{"plans", PlanTable(r.Plans)},
 		{"topology", TopologyTable(r.Topology)},
 		{"fragmentation", FragmentationTable(r.Fragmentation)},
 	}

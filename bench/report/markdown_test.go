@@ -52,6 +52,12 @@ func TestTables(t *testing.T) {
 | hgx-h100 | half  | 2,500 | one pod       |       40.0 |     42.0 |             1.050 | 0.900 and 1.200 |   200 |
 | hgx-h100 | empty | 2,500 | gang of 1,000 |   30,000.0 | 32,100.0 |             1.070 | 1.000 and 1.125 |    10 |
 `},
+		{"plans", PlanTable(r.Plans), `
+| nodes | in use | pods of the gang | requires | answer            | p50 ms | p99 ms | longest ms | plans |
+| ----: | -----: | ---------------: | -------- | ----------------- | -----: | -----: | ---------: | ----: |
+| 2,500 |   50 % |              512 | -        | a place           |   1.25 |   2.50 |       3.00 |   300 |
+| 2,500 |   90 % |              512 | block    | why there is none |   0.25 |   0.50 |       0.75 |   300 |
+`},
 		{"topology", TopologyTable(r.Topology), `
 | load | contestant | of ideal bandwidth | least and greatest seed | jobs on PCIe | foreseen | GPUs in use | wait |
 | ---: | ---------- | -----------------: | ----------------------: | -----------: | -------: | ----------: | ---: |
@@ -64,7 +70,7 @@ func TestTables(t *testing.T) {
 | 85 % |   20,000 | berth      |      97.8 % |  1.04 / 1.31 | 0.015 |       85.1 % |       3.2 |
 | 85 % |   20,000 | first-fit  |      25.0 % |  3.50 / 5.12 | 0.015 |       85.1 % |         - |
 `},
-		{"no rows", PerfTable(nil) + CycleTable(nil) + GangTable(nil) + QualityTable(nil) + LinkTable(nil) + TopologyTable(nil) + FragmentationTable(nil), "\n"},
+		{"no rows", PerfTable(nil) + CycleTable(nil) + GangTable(nil) + QualityTable(nil) + LinkTable(nil) + PlanTable(nil) + TopologyTable(nil) + FragmentationTable(nil), "\n"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -112,9 +118,9 @@ func TestFillTables(t *testing.T) {
 	tests := []struct {
 		name, text, wrong string
 	}{
-		{"all", place("fragmentation", "topology", "quality", "links", "gangs", "cycle", "perf"), ""},
-		{"one missing", place("perf", "cycle", "links", "quality", "topology", "fragmentation"), `table "gangs"`},
-		{"one that there is not", place("perf", "cycle", "gangs", "links", "quality", "topology", "fragmentation", "speed"), `table "speed"`},
+		{"all", place("fragmentation", "topology", "plans", "quality", "links", "gangs", "cycle", "perf"), ""},
+		{"one missing", place("perf", "cycle", "links", "quality", "plans", "topology", "fragmentation"), `table "gangs"`},
+		{"one that there is not", place("perf", "cycle", "gangs", "links", "quality", "plans", "topology", "fragmentation", "speed"), `table "speed"`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -123,7 +129,7 @@ func TestFillTables(t *testing.T) {
 			if err != nil {
 				return
 			}
-			for _, want := range []string{"| gpu-single |", "| empty |", "| pods of the gang |", "20 of 20 seeds", "| gang of 1,000 |", "0.820 and 0.860", "1.04 / 1.31"} {
+			for _, want := range []string{"| gpu-single |", "| empty |", "| pods of the gang |", "20 of 20 seeds", "| gang of 1,000 |", "0.820 and 0.860", "1.04 / 1.31", "why there is none"} {
 				if !strings.Contains(got, want) {
 					t.Errorf("no %q in:\n%s", want, got)
 				}

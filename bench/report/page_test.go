@@ -58,13 +58,13 @@ func TestPageIsWellFormed(t *testing.T) {
 	counts := elements(t, page)
 	r := whole()
 	want := map[string]int{
-		"svg":      3,                                                                                                             // a topic and two fills
-		"polyline": 6,                                                                                                             // three schedulers, twice
-		"circle":   len(r.Cycles),                                                                                                 //
-		"path":     len(r.Perf),                                                                                                   // whiskers
-		"rect":     len(r.Perf) + 6,                                                                                               // bars, and the colours beside the names of lines
-		"table":    7,                                                                                                             //
-		"tr":       7 + 4 + len(r.Cycles) + len(r.Gangs) + len(r.Links) + len(r.Quality) + len(r.Topology) + len(r.Fragmentation), // with seven heads
+		"svg":      3,                                                                                                                            // a topic and two fills
+		"polyline": 6,                                                                                                                            // three schedulers, twice
+		"circle":   len(r.Cycles),                                                                                                                //
+		"path":     len(r.Perf),                                                                                                                  // whiskers
+		"rect":     len(r.Perf) + 6,                                                                                                              // bars, and the colours beside the names of lines
+		"table":    8,                                                                                                                            //
+		"tr":       8 + 4 + len(r.Cycles) + len(r.Gangs) + len(r.Links) + len(r.Quality) + len(r.Plans) + len(r.Topology) + len(r.Fragmentation), // with eight heads
 	}
 	got := map[string]int{}
 	for name := range want {

@@ -15,6 +15,7 @@ type Report struct {
 	Gangs         []GangCycleRow     `json:"gangs,omitempty"`
 	Links         []LinkRow          `json:"links,omitempty"`
 	Quality       []QualityRow       `json:"quality,omitempty"`
+	Plans         []PlanRow          `json:"plans,omitempty"`
 	Topology      []TopologyRow      `json:"topology,omitempty"`
 	Fragmentation []FragmentationRow `json:"fragmentation,omitempty"`
 }

@@ -48,6 +48,10 @@ func whole() Report {
 		{Machine: "hgx-h100", Nodes: 2500, Fill: "half", NsWithout: 40_000, NsWith: 42_000, Ratio: 1.05, Lower: 0.9, Upper: 1.2, Pairs: 200},
 		{Machine: "hgx-h100", Nodes: 2500, Fill: "empty", Gang: 1000, NsWithout: 3e7, NsWith: 3.21e7, Ratio: 1.07, Lower: 1, Upper: 1.125, Pairs: 10},
 	}
+	r.Plans = []PlanRow{
+		{Nodes: 2500, Fill: 50, Gang: 512, Feasible: true, MsP50: 1.25, MsP99: 2.5, MsMax: 3, Plans: 300},
+		{Nodes: 2500, Fill: 90, Gang: 512, Required: "block", MsP50: 0.25, MsP99: 0.5, MsMax: 0.75, Plans: 300},
+	}
 	r.Topology = []TopologyRow{
 		{Contestant: "upstream", Load: 70, Nodes: 16, Seeds: 5, Jobs: 1000, OfIdeal: 0.84, Least: 0.82, Greatest: 0.86, Ringless: 0.175, InUse: 0.69, Waited: 0.125},
 		{Contestant: "berth", Load: 70, Nodes: 16, Seeds: 5, Jobs: 1000, OfIdeal: 0.995, Least: 0.99, Greatest: 1, Ringless: 0.005, InUse: 0.7, Waited: 0.02, Foreseen: new(0.98)},
@@ -82,6 +86,7 @@ func TestNames(t *testing.T) {
 		Perf:          []PerfRow{{Topic: "t", Scheduler: "s", RatioToNull: new(0.5)}},
 		Quality:       []QualityRow{{Scheduler: "s", Nodes: 1, Seeds: 2, FreeNodes: 3, AtLeast: 4, Placed: 5}},
 		Links:         []LinkRow{{Machine: "m", Nodes: 1, Fill: "f", NsWithout: 2, NsWith: 3, Ratio: 4, Lower: 5, Upper: 6, Pairs: 7}},
+		Plans:         []PlanRow{{Nodes: 1, Fill: 2, Gang: 3, Required: "l", Feasible: true, MsP50: 4, MsP99: 5, MsMax: 6, Plans: 7}},
 		Topology:      []TopologyRow{{Contestant: "c", Load: 1, Nodes: 2, Seeds: 3, Jobs: 4, OfIdeal: 5, Least: 6, Greatest: 7, Ringless: 8, InUse: 9, Waited: 10}},
 		Fragmentation: []FragmentationRow{{Contestant: "c", Load: 1, Nodes: 2, Racks: 3, Arrivals: 4, Gangs: 5, InOneRack: 6, RacksPerSmallGang: 7, RacksPerGang: 8, Waited: 9, InUse: 10, MsPerGang: new(11.0), MsP99: new(12.0)}},
 	}
@@ -140,6 +145,19 @@ func TestNames(t *testing.T) {
       "free_nodes": 3,
       "at_least": 4,
       "placed": 5
+    }
+  ],
+  "plans": [
+    {
+      "nodes": 1,
+      "fill": 2,
+      "gang": 3,
+      "required": "l",
+      "feasible": true,
+      "ms_p50": 4,
+      "ms_p99": 5,
+      "ms_max": 6,
+      "plans": 7
     }
   ],
   "topology": [

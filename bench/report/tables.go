@@ -164,6 +164,31 @@ func linkTable(rows []LinkRow) table {
 	})
 }
 
+// planTable has a row for each cluster and gang.
+func planTable(rows []PlanRow) table {
+	return tabulate(rows, []column[PlanRow]{
+		{"nodes", figures, func(r PlanRow) string { return count(r.Nodes) }},
+		{"in use", figures, func(r PlanRow) string { return count(r.Fill) + " %" }},
+		{"pods of the gang", figures, func(r PlanRow) string { return count(r.Gang) }},
+		{"requires", words, func(r PlanRow) string {
+			if r.Required == "" {
+				return none
+			}
+			return r.Required
+		}},
+		{"answer", words, func(r PlanRow) string {
+			if r.Feasible {
+				return "a place"
+			}
+			return "why there is none"
+		}},
+		{"p50 ms", figures, func(r PlanRow) string { return number(r.MsP50, 2) }},
+		{"p99 ms", figures, func(r PlanRow) string { return number(r.MsP99, 2) }},
+		{"longest ms", figures, func(r PlanRow) string { return number(r.MsMax, 2) }},
+		{"plans", figures, func(r PlanRow) string { return count(r.Plans) }},
+	})
+}
+
 // topologyTable has a row for each load and contestant.
 func topologyTable(rows []TopologyRow) table {
 	return tabulate(rows, []column[TopologyRow]{
