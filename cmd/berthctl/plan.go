@@ -57,10 +57,11 @@ the annotation berth.dev/gang-size: "16" stands for 16, with ranks 0 to 15:
       resources:
         limits: {nvidia.com/gpu: 8}
 
-Pods that have a spec.nodeName run already, and keep the rest in their domain. Of
-what a pod says of nodes, tolerations count; other fields, such as nodeSelector, are
-not in a snapshot, and a remark names them. A gang that asks for no topology is
-planned over the whole cluster; the scheduler places its pods one by one.
+Pods that have a spec.nodeName run already, and keep the rest in their domain; those
+that have ended are left out. Of what a pod says of nodes, tolerations count; other
+fields, such as nodeSelector, are not in a snapshot, and a remark names them. A gang
+that asks for no topology is planned over the whole cluster; the scheduler places its
+pods one by one.
 
 Status: 0 if there is a plan, 1 if there is none (the output says why), 2 if a flag
 is wrong or something cannot be read. JSON is one line:
