@@ -52,3 +52,40 @@ func TestPlanGoesRoundNodesThatRefuse(t *testing.T) {
 		})
 	}
 }
+
+// Once all pods have followed a plan, the other domains are not tried; if one could not, they
+// are, and the gang goes to the next.
+func TestCarriedPlanEndsTheSearch(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		// closed are nodes that refuse for what no index knows.
+		closed []int
+		want   string
+		tries  int
+	}{
+		{"the first domain takes it", nil, "r1", 4},
+		{"the second does", []int{0, 1}, "r2", 2 + 4},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			y := newYard(t, 1)
+			for _, rack := range []string{"r1", "r2", "r3"} {
+				for range 4 {
+					y.racked(rack, 8)
+				}
+			}
+			for _, i := range test.closed {
+				y.closed[y.names[i]] = true
+			}
+			c := y.newCrew(gang.Topology{Required: testRack}, 4, 4, 8)
+			y.attempt(c)
+			for _, m := range c.members {
+				if m.node == "" || y.objects[m.node].Labels[testRack] != test.want {
+					t.Errorf("pod %q is on %q, want it in %s", m.pod.Name, m.node, test.want)
+				}
+			}
+			if y.reservations != test.tries {
+				t.Errorf("pods were reserved %d times, want %d", y.reservations, test.tries)
+			}
+		})
+	}
+}

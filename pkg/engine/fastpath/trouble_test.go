@@ -24,6 +24,8 @@ type trouble struct {
 	mu sync.Mutex
 	// chosen are the nodes of pods that got one since the last call of chosenSince.
 	chosen map[types.UID]string
+	// reservations counts the calls of Reserve while gangs are tried.
+	reservations int
 	// closed are nodes that Filter refuses to all pods.
 	closed map[string]bool
 	// unreserved are pods that Reserve refuses while their gang is tried, spoilt those that
@@ -79,7 +81,11 @@ func (t *trouble) Filter(_ context.Context, _ fwk.CycleState, _ *corev1.Pod, nod
 func (t *trouble) Reserve(_ context.Context, cycle fwk.CycleState, pod *corev1.Pod, _ string) *fwk.Status {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if trying := cycle.IsPodGroupSchedulingCycle(); trying && t.unreserved[pod.UID] || !trying && t.spoilt[pod.UID] {
+	trying := cycle.IsPodGroupSchedulingCycle()
+	if trying {
+		t.reservations++
+	}
+	if trying && t.unreserved[pod.UID] || !trying && t.spoilt[pod.UID] {
 		return fwk.NewStatus(fwk.Unschedulable, "it cannot be reserved")
 	}
 	return nil

@@ -8,8 +8,8 @@
 // and 10 less for each that comes after, so that there is no tie.
 //
 // Where no plan can be made, as on the snapshot of a preemption that is tried out, all
-// domains of the required level are returned, by path; those of members that run, if there
-// are any.
+// domains of the required level are returned, by path; that of members that run, if there
+// are any. Preferred levels and segments are not looked at then.
 //
 // A gang that asks for no topology is tried on all nodes.
 package fabricplacement
