@@ -76,23 +76,43 @@ var claims = []struct {
 	{"33x8 in a rack, which has 32", func() plan.Request { return asks(33, 8, rack, fabric.NoLevel) }},
 }
 
+// scattered is a cluster of nodes of 8 devices, in racks of 32 and blocks of 8 racks, with a
+// pod on each device: gangs of 16, anywhere.
+func scattered(nodes int) *world {
+	random := rand.New(rand.NewPCG(1, 2))
+	w := newWorld()
+	for i := range nodes {
+		w.add(pack.Amounts{Kind: 1, Devices: 8, CPU: 192_000, Memory: 2 << 40, Pods: 110},
+			map[string]string{"block": fmt.Sprintf("b%03d", i/256), "rack": fmt.Sprintf("r%04d", i/32)})
+	}
+	for devices := random.Perm(8 * nodes); len(devices) >= 16; devices = devices[16:] {
+		g := Gang{Name: fmt.Sprintf("g%04d", len(w.running)), Priority: int32(random.IntN(3)), Least: 16}
+		lost := int64(random.IntN(500_000))
+		for rank, device := range devices[:16] {
+			w.member(&g, rank, pack.NodeID(device/8), gpus(1), lost)
+		}
+		w.running = append(w.running, g)
+	}
+	return w
+}
+
 func BenchmarkVictims(b *testing.B) {
-	w := full(2500)
-	for _, claim := range claims {
-		b.Run(claim.name, func(b *testing.B) {
-			r := claim.request()
-			got, why := Victims(w.Planner, r, w.running, anyone{}, Bounds{})
-			if (why == nil) != (len(r.Pods) != 33) {
-				b.Fatal("there is nothing to measure: ", why)
-			}
-			for b.Loop() {
-				Victims(w.Planner, r, w.running, anyone{}, Bounds{})
-			}
-			b.ReportMetric(float64(got.Damage.Gangs), "gangs")
-			b.ReportMetric(float64(got.Damage.Lost), "lost")
-			if got.Exact {
-				b.ReportMetric(1, "exact")
-			}
-		})
+	for _, cluster := range []struct {
+		name  string
+		world *world
+	}{{"packed", full(2500)}, {"scattered", scattered(2500)}} {
+		for _, claim := range claims {
+			b.Run(cluster.name+"/"+claim.name, func(b *testing.B) {
+				w, r := cluster.world, claim.request()
+				got, why := Victims(w.Planner, r, w.running, anyone{}, Bounds{})
+				if (why == nil) != (len(r.Pods) != 33) {
+					b.Fatal("there is nothing to measure: ", why)
+				}
+				for b.Loop() {
+					Victims(w.Planner, r, w.running, anyone{}, Bounds{})
+				}
+				b.ReportMetric(float64(got.Damage.Gangs), "gangs")
+			})
+		}
 	}
 }

@@ -10,15 +10,18 @@ type builder struct {
 	search *search
 	level  fabric.Level
 	order  int
-	// at is the domain of each node, by its place in the domains of the level, and its site there.
+	// binding says that all tenants have holdings in each domain.
+	binding bool
+	// at is where each node is.
 	at []place
 }
 
+// place is a domain by its place in those of the level, -1 for none, and a site of it.
 type place struct{ domain, site int32 }
 
-// domainsOf returns the domains of a level with their holdings.
-func (s *search) domainsOf(order int, level fabric.Level, ids []pack.DomainID) []*domain {
-	b := builder{search: s, level: level, order: order, at: make([]place, 0)}
+// build returns domains of the level with their holdings.
+func (b *builder) build(ids ...pack.DomainID) []*domain {
+	s := b.search
 	out := make([]*domain, len(ids))
 	for i, id := range ids {
 		out[i] = b.empty(i, id)
@@ -28,6 +31,7 @@ func (s *search) domainsOf(order int, level fabric.Level, ids []pack.DomainID) [
 	}
 	for _, d := range out {
 		d.finish()
+		d.estimate(s.permit)
 	}
 	return out
 }
@@ -37,7 +41,7 @@ func (b *builder) empty(number int, id pack.DomainID) *domain {
 	s := b.search
 	d := &domain{
 		planner: s.planner, trial: s.trial, id: id, level: b.level, order: b.order,
-		wanted: s.wanted, by: s.by, need: s.need, segmentSize: s.segmentSize, segmentsWanted: s.segments,
+		binding: b.binding, wanted: s.wanted, by: s.by, need: s.need, segmentSize: s.segmentSize, segmentsWanted: s.segments,
 	}
 	regions := map[pack.DomainID]int32{}
 	for _, node := range nodesOf(s.planner.Fabric, id) {
@@ -64,11 +68,20 @@ func (b *builder) empty(number int, id pack.DomainID) *domain {
 	return d
 }
 
-// settle adds a tenant to the domains in which it has pods.
+// settle adds a tenant to the domains in which it has pods, or, if the permit is binding, to
+// all of them.
 func (b *builder) settle(t *tenant, domains []*domain) {
+	if b.binding {
+		for _, d := range domains {
+			d.holdings = append(d.holdings, holding{tenant: t})
+			for i := range t.members {
+				d.add(i, noSite)
+			}
+		}
+	}
 	for i := range t.members {
 		m := &t.members[i]
-		if int(m.Node) < 0 || int(m.Node) >= len(b.at) || b.at[m.Node].domain < 0 {
+		if m.Node < 0 || int(m.Node) >= len(b.at) || b.at[m.Node].domain < 0 {
 			continue
 		}
 		at := b.at[m.Node]
@@ -77,14 +90,35 @@ func (b *builder) settle(t *tenant, domains []*domain) {
 			d.holdings = append(d.holdings, holding{tenant: t})
 		}
 		h := &d.holdings[len(d.holdings)-1]
-		p := int32(len(d.parts))
-		h.parts, h.inside = append(h.parts, p), append(h.inside, int32(i))
-		d.parts = append(d.parts, part{holding: int32(len(d.holdings) - 1), member: int32(i), site: at.site, gain: d.by.gain(m)})
-		d.sites[at.site].add(p, m)
+		h.inside = append(h.inside, int32(i))
+		if b.binding {
+			d.move(h.parts[i], at.site)
+		} else {
+			d.add(i, at.site)
+		}
 	}
 }
 
-// nodesOf yields the numbers of nodes in a domain.
+// add adds a part of the last holding.
+func (d *domain) add(member int, site int32) {
+	h := &d.holdings[len(d.holdings)-1]
+	p := int32(len(d.parts))
+	h.parts = append(h.parts, p)
+	d.parts = append(d.parts, part{holding: int32(len(d.holdings) - 1), member: int32(member), site: noSite})
+	if site >= 0 {
+		d.move(p, site)
+	}
+}
+
+// move puts a part on a site.
+func (d *domain) move(p, site int32) {
+	one := &d.parts[p]
+	m := &d.holdings[one.holding].members[one.member]
+	one.site, one.gain = site, d.by.gain(m)
+	d.sites[site].add(p, m)
+}
+
+// nodesOf returns the nodes of a domain, by number.
 func nodesOf(f *fabric.Fabric, d pack.DomainID) []pack.NodeID {
 	set := &f.Domain(d).Nodes
 	out := make([]pack.NodeID, 0, set.Len())

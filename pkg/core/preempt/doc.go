@@ -6,8 +6,12 @@
 // # Victims
 //
 // Gangs go whole. Of an elastic gang, members beyond those that it needs may go alone: those
-// that lose least first, then those of the last ranks and names. A [Permit] stands for quota,
-// policy and protection; it is asked for each gang after all that would go before it.
+// that lose least first, then those of the last ranks and names.
+//
+// A [Permit] stands for quota, policy and protection. It is asked for each gang after all that
+// would go before it, and whether the gang that waits may come then: one that is above a limit
+// of its queue needs victims there, wherever they are. Its own queue may have to give first,
+// before others do: a gang that is refused is asked for again after others have gone.
 //
 // # Damage
 //
@@ -18,9 +22,8 @@
 //  3. how many gangs lose a pod;
 //  4. how many pods go.
 //
-// Of equal sets in a domain one is taken, always the same, whatever the order in which
-// gangs are given: those come first that have the lowest priority, then lost the least, then
-// have the fewest members, then the first name.
+// Of equal sets the same one is taken always, whatever the order in which gangs are given.
+// Of two gangs between which nothing else decides, the first by name goes.
 //
 // # Where
 //
@@ -30,9 +33,10 @@
 // first, then the one that is first by path. Domains that are full are domains like others.
 //
 // What victims leave outside of the domain is of no use to the gang, so each victim has a pod
-// in it; and a set of victims is chosen only if the planner finds places for the gang on the
-// index from which they are gone. Each victim is needed: if it were spared, and no other
-// went, the planner would find none.
+// in it, but for those that the permit asks for; and a set of victims is chosen only if the
+// planner finds places for the gang on the index from which they are gone. Each victim is
+// needed: if it were spared, and no other went, the planner would find none, or the permit
+// would refuse the gang or another victim.
 //
 // # Search
 //
@@ -47,12 +51,20 @@
 //     pods on several nodes costs each of them its share; and each node pays for its own slots.
 //  2. A first choice: on the node at which a slot costs least, what it takes goes, until the
 //     counts hold the gang. Then victims are spared, the most damaging first, as long as
-//     they do. If permits ran out, it is tried once more so that the fewest pods go.
+//     they do. If somebody was refused and there is no choice, it is tried once more so that
+//     the fewest pods go.
 //  3. For each victim in turn: if it stays, what else would have to go?
 //  4. Branch and bound over all sets, the domains with the fewest gangs first.
 //
-// 3 and 4 end when [Bounds] are reached; 2 is done in any case. Choice.Exact says that 4
-// came to its end in each domain that the bounds leave.
+// Half of the steps of [Bounds] are for 2 and 3, half for 4. Once they are spent, 2 is done only
+// until there is a choice, and in domains that may do with victims of a lower priority.
+// Choice.Exact says that 4 came to its end in each domain that may have done better.
+//
+// # Cost
+//
+// To see who is where takes time in proportion to the pods that run, once for each level; a
+// choice takes the domains that the bounds leave, times the pods that run there. No step
+// looks at the index, but for plans, of which most searches need a few.
 //
 // Files: victims.go (what is asked and answered), damage.go (what is least), tenants.go (who
 // may go), permits.go (answers of the permit), domain.go and builder.go (who is where), measure.go

@@ -23,8 +23,9 @@ type domain struct {
 	// The wanted pods have so many segments of that size, and no larger ones.
 	segmentSize, segmentsWanted int
 
-	// holdings are what the tenants have here, least damaging first; parts are their pods,
-	// on the sites.
+	// holdings are what the tenants have here, least damaging first; parts are their pods on
+	// the sites. For a binding permit, all tenants have holdings, with all their pods.
+	binding  bool
 	holdings []holding
 	parts    []part
 	sites    []site
@@ -52,19 +53,22 @@ type domain struct {
 // holding is a tenant in a domain.
 type holding struct {
 	*tenant
-	// parts are its parts on sites, in the order of members.
-	parts []int32
-	// inside are the members that are given back to the index when all go.
+	// parts are its parts, in the order of members, onSites those that are on sites.
+	parts   []int32
+	onSites int
+	// inside are the members on nodes of the domain, sites or not.
 	inside []int32
 	// gain is what they have of what the gang is measured by.
 	gain int64
 }
 
-// part is a pod of a tenant on a site.
+// part is a pod of a tenant, on a site or, with noSite, elsewhere.
 type part struct {
 	holding, member, site int32
 	gain                  int64
 }
+
+const noSite = -1
 
 // site is a node whose room may grow when pods go.
 type site struct {
@@ -98,7 +102,7 @@ func (d *domain) fit(s *site, free pack.Amounts, class int) int64 {
 	return min(d.planner.Index.Copies(free, w.Request), int64(w.Wanted))
 }
 
-// fits reports whether any pod fits on a site.
+// fitsAny reports whether a pod of any class fits on a site with so much free.
 func (d *domain) fitsAny(s *site, free pack.Amounts) bool {
 	for c := range d.wanted {
 		if d.fit(s, free, c) > 0 {
@@ -123,7 +127,7 @@ func (d *domain) finish() {
 		for g := range s.guests {
 			most = d.give(most, &s.guests[g])
 		}
-		kept[i] = -1
+		kept[i] = noSite
 		if (d.segmentSize > 0 && s.region < 0) || !d.fitsAny(s, most) {
 			continue
 		}
@@ -146,8 +150,8 @@ func (d *domain) finish() {
 	d.keep(kept)
 }
 
-// keep drops parts that are on no site, and holdings without parts. kept are the new numbers
-// of sites.
+// keep numbers parts anew, with the numbers that sites have kept. Those that are on no site
+// are dropped, and holdings without parts, if the permit is not binding.
 func (d *domain) keep(kept []int32) {
 	parts, holdings := d.parts, d.holdings
 	d.parts, d.holdings = d.parts[:0], d.holdings[:0]
@@ -159,13 +163,21 @@ func (d *domain) keep(kept []int32) {
 		h.parts = h.parts[:0]
 		for _, p := range old {
 			one := parts[p]
-			if one.site = kept[one.site]; one.site < 0 {
+			if one.site >= 0 {
+				one.site = kept[one.site]
+			}
+			switch {
+			case one.site >= 0:
+				h.onSites++
+				h.gain += one.gain
+				d.sites[one.site].add(int32(len(d.parts)), &h.members[one.member])
+			case d.binding:
+				one.gain = 0
+			default:
 				continue
 			}
 			one.holding = int32(len(d.holdings))
 			h.parts = append(h.parts, int32(len(d.parts)))
-			h.gain += one.gain
-			d.sites[one.site].add(int32(len(d.parts)), &h.members[one.member])
 			d.parts = append(d.parts, one)
 		}
 		if len(h.parts) > 0 {

@@ -25,6 +25,8 @@ type terms struct {
 	upTo, banned int
 	// few counts pods that go in place of their device-seconds: so quota lasts longest.
 	few bool
+	// limit is how many steps the draft may have taken to grow; 0 for any number.
+	limit int
 }
 
 const noneBanned = -1
@@ -43,6 +45,8 @@ type draft struct {
 	// others may, and not together.
 	refused []bool
 	blocked []bool
+	// fresh says that something was permitted since what was refused was forgotten last.
+	fresh bool
 	// stairs are what the next slots of each site cost; stale are those to be made anew.
 	stairs [][]stair
 	stale  []bool
@@ -71,16 +75,11 @@ func (d *draft) start(picks []pick, by terms) bool {
 		}
 	}
 	for h := range d.holdings {
-		if d.refused[h] || (h == by.banned) != (h == d.terms.banned) {
-			d.refused[h] = false
+		if (h == by.banned) != (h == d.terms.banned) {
 			d.spoil(h)
 		}
 	}
-	for s, blocked := range d.blocked {
-		if blocked {
-			d.blocked[s], d.stale[s] = false, true
-		}
-	}
+	d.forget()
 	d.terms = by
 	for _, h := range d.went {
 		if !slices.ContainsFunc(picks, func(p pick) bool { return p.holding == h }) {
@@ -93,6 +92,23 @@ func (d *draft) start(picks []pick, by terms) bool {
 		d.went = append(d.went, p.holding)
 	}
 	return d.ask()
+}
+
+// forget forgets what was refused.
+func (d *draft) forget() {
+	d.steps += len(d.refused)
+	for h, refused := range d.refused {
+		if refused {
+			d.refused[h] = false
+			d.spoil(h)
+		}
+	}
+	for s, blocked := range d.blocked {
+		if blocked {
+			d.blocked[s], d.stale[s] = false, true
+		}
+	}
+	d.fresh = false
 }
 
 // posture is what becomes of a holding, and which of its parts go.
@@ -121,7 +137,9 @@ func (d *draft) restore(p posture) {
 // spoil has the sites of a holding looked at anew.
 func (d *draft) spoil(h int) {
 	for _, p := range d.holdings[h].parts {
-		d.stale[d.parts[p].site] = true
+		if s := d.parts[p].site; s >= 0 {
+			d.stale[s] = true
+		}
 	}
 }
 
@@ -156,13 +174,20 @@ func (d *draft) outOf(h int) []int32 {
 
 // ask asks the permit for all that goes.
 func (d *draft) ask() bool {
+	d.steps += len(d.went)
 	d.permits.clear()
 	for _, h := range d.went {
-		if !d.permits.push(d.holdings[h].gang, d.goes(h)) {
+		if d.standing[h] != stays && !d.permits.push(d.holdings[h].gang, d.goes(h)) {
 			return false
 		}
 	}
 	return true
+}
+
+// enough reports whether all that goes is permitted, and the gang may come then. Only a
+// binding permit is asked: others let go what they did before, and the gang come.
+func (d *draft) enough() bool {
+	return !d.binding || d.ask() && d.permits.permit.Enough()
 }
 
 // goes returns the members of a holding that go.
@@ -194,10 +219,12 @@ func (d *draft) put(p int32) bool {
 	if before.standing == stays {
 		d.went = append(d.went, h)
 		if d.permits.push(d.holdings[h].gang, d.goes(h)) {
+			d.fresh = true
 			return true
 		}
 		d.went = d.went[:len(d.went)-1]
 	} else if d.ask() {
+		d.fresh = true
 		return true
 	}
 	d.restore(before)

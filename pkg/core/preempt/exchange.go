@@ -3,21 +3,21 @@ package preempt
 import "slices"
 
 // exchange looks for less damage: for each victim in turn, the most damaging first, it asks
-// what would have to go instead, until nothing is less or the steps are spent. The draft is
-// a choice that will do, and stays one.
-func (d *draft) exchange(steps *int) {
-	from, by := d.steps, d.terms
+// what would have to go instead, until nothing is less or so many steps were taken. The draft
+// is a choice that will do, and stays one.
+func (d *draft) exchange(limit int) {
+	by := d.terms
 	for improved := true; improved; {
 		improved = false
 		now := d.picks()
 		order := slices.Clone(now)
 		slices.SortFunc(order, func(a, b pick) int { return b.holding - a.holding })
 		for _, victim := range order {
-			if d.steps-from > *steps {
+			if d.steps > limit {
 				break
 			}
 			others := slices.DeleteFunc(slices.Clone(now), func(p pick) bool { return p.holding == victim.holding })
-			if !d.start(others, terms{upTo: by.upTo, banned: victim.holding}) || !d.grow() {
+			if !d.start(others, terms{upTo: by.upTo, banned: victim.holding, limit: limit}) || !d.grow() {
 				continue
 			}
 			d.prune(d.holds)
@@ -28,5 +28,4 @@ func (d *draft) exchange(steps *int) {
 		}
 		d.start(now, by)
 	}
-	*steps -= d.steps - from
 }

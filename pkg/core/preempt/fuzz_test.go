@@ -99,7 +99,7 @@ func FuzzVictims(f *testing.F) {
 		steps := 1 + in.number(4)*in.number(200)
 		w := in.world()
 		r := in.request()
-		permit := &rules{most: map[QueueID]int{QueueID(in.number(3)): in.number(8)}}
+		permit := &rules{most: map[QueueID]int{QueueID(in.number(3)): in.number(8)}, over: in.number(3), above: in.number(3)}
 		got, why := Victims(w.Planner, r, w.running, permit, Bounds{Steps: steps})
 		if permit.wrong != "" || len(permit.open) > 0 {
 			t.Fatalf("%s, %d answers were not undone", permit.wrong, len(permit.open))

@@ -21,15 +21,45 @@ type regionCost struct {
 }
 
 // grow lets go what costs least for each slot that is gained, until the domain may hold the
-// gang; false if it never may. Of a gang with pods on several sites, each bears its share.
+// gang and the permit lets it come; false if that is never so. Of a gang with pods on several
+// sites, each bears its share.
 func (d *draft) grow() bool {
 	for !d.holds() {
-		s := d.cheapest()
-		if s < 0 {
+		if d.terms.limit > 0 && d.steps > d.terms.limit {
 			return false
 		}
-		d.putAll(d.stairs[s][0].parts)
+		if s := d.cheapest(); s >= 0 {
+			d.putAll(d.stairs[s][0].parts)
+		} else if !d.binding || !d.more() {
+			return false
+		}
 	}
+	for d.binding && !d.permits.permit.Enough() {
+		if d.terms.limit > 0 && d.steps > d.terms.limit || !d.more() {
+			return false
+		}
+	}
+	return true
+}
+
+// more lets go the least damaging that may, so that others may then, or the gang; false if
+// nobody may.
+func (d *draft) more() bool {
+	for h := range d.holdings {
+		if d.standing[h] == goesWhole {
+			continue
+		}
+		for _, p := range d.holdings[h].parts {
+			if _, may := d.price(p); may && !d.out[p] && d.put(p) {
+				d.forget()
+				return true
+			}
+		}
+	}
+	if !d.fresh {
+		return false
+	}
+	d.forget()
 	return true
 }
 
@@ -193,7 +223,8 @@ func (d *draft) price(p int32) (int64, bool) {
 	if i >= d.terms.upTo || i == d.terms.banned || d.refused[i] {
 		return 0, false
 	}
-	cost, pods := h.lost/int64(len(h.parts)), int64(len(h.members))*fraction/int64(len(h.parts))
+	sites := int64(max(h.onSites, 1))
+	cost, pods := h.lost/sites, int64(len(h.members))*fraction/sites
 	may := h.tenant.whole
 	if d.mayAlone(p) {
 		cost, pods, may = h.members[one.member].Lost, fraction, true

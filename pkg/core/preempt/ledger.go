@@ -42,7 +42,7 @@ func (l *ledger) change(parts []int32, out bool) {
 	for _, p := range parts {
 		if s := l.parts[p].site; l.out[p] != out {
 			l.out[p] = out
-			if !l.touched[s] {
+			if s >= 0 && !l.touched[s] {
 				l.touched[s] = true
 				l.touch = append(l.touch, s)
 			}

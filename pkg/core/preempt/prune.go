@@ -2,9 +2,10 @@ package preempt
 
 import "slices"
 
-// prune spares victims, the most damaging first, as long as what is asked stays true: then
-// each that is left is needed. Of an elastic gang it spares members where it can.
-func (d *draft) prune(ask func() bool) {
+// prune spares victims, the most damaging first, as long as the domain holds the gang and the
+// permit lets it come: then each that is left is needed. Of an elastic gang it spares members where it can.
+func (d *draft) prune(holds func() bool) {
+	ask := func() bool { return holds() && d.enough() }
 	order := slices.Clone(d.went)
 	slices.SortFunc(order, func(a, b int) int { return b - a })
 	for _, h := range order {
@@ -26,11 +27,14 @@ func (d *draft) shrink(h int, ask func() bool) {
 	}
 	before := d.posture(h)
 	kept := slices.DeleteFunc(slices.Clone(before.out), func(p int32) bool { return !one.tenant.alone[d.parts[p].member] })
+	if len(kept) == 0 {
+		return
+	}
 	if d.set(h, goesInPart, kept); !ask() {
 		d.restore(before)
 		return
 	}
-	for i := len(kept) - 1; i >= 0; i-- {
+	for i := len(kept) - 1; i >= 0 && len(kept) > 1; i-- {
 		fewer := slices.Delete(slices.Clone(kept), i, i+1)
 		d.set(h, goesInPart, fewer)
 		if ask() {

@@ -16,6 +16,8 @@ const (
 	Protected Code = "Protected"
 	// NotEnough: if all went that may, there would be no room for the gang.
 	NotEnough Code = "NotEnough"
+	// AboveLimit: if all went that may, the gang would still be above a limit of its queue.
+	AboveLimit Code = "AboveLimit"
 	// NotFound: no set of victims was found, within the bounds of the search.
 	NotFound Code = "NotFound"
 	// NoDomain: there is no domain of the level.
@@ -61,13 +63,31 @@ func (s *search) why() *Reason {
 		r.Code = NoDomain
 	case len(s.tenants) == 0:
 		r.Code = Protected
+	case s.binding && !s.enough():
+		r.Code = AboveLimit
 	case !searched:
 		r.Code = NotFound
 	}
 	return r
 }
 
-// closest returns which domain of a level comes closest: by the counts, and then by a plan.
+// enough reports whether the gang may come if all go that may.
+func (s *search) enough() bool {
+	p := permits{permit: s.permit}
+	defer p.clear()
+	gone := make([]bool, len(s.tenants))
+	for more := true; more; {
+		more = false
+		for i := range s.tenants {
+			if t := &s.tenants[i]; !gone[i] && t.whole && p.push(t.gang, t.members) {
+				gone[i], more = true, true
+			}
+		}
+	}
+	return s.permit.Enough()
+}
+
+// closest returns which domain of a level comes closest, by the counts, and then by a plan.
 func (s *search) closest(one tried) LevelReason {
 	r := LevelReason{Level: one.level, Closest: fabric.NoDomain, Scattered: one.scattered}
 	for _, w := range s.wanted {
@@ -91,10 +111,13 @@ func (s *search) closest(one tried) LevelReason {
 // all lets go whoever may, least damaging first.
 func (d *draft) all() {
 	d.start(nil, terms{upTo: len(d.holdings), banned: noneBanned})
-	for i := range d.holdings {
-		for _, p := range d.holdings[i].parts {
-			if !d.out[p] && !d.put(p) {
-				break
+	for d.fresh = true; d.fresh; {
+		d.forget()
+		for i := range d.holdings {
+			for _, p := range d.holdings[i].parts {
+				if _, may := d.price(p); may && !d.out[p] && !d.put(p) {
+					break
+				}
 			}
 		}
 	}
@@ -103,8 +126,11 @@ func (d *draft) all() {
 
 // Sentence says why nobody's going helps, level by level.
 func (r *Reason) Sentence(f *fabric.Fabric) string {
-	if r.Code == Protected {
+	switch r.Code {
+	case Protected:
 		return "no gang that runs may be evicted for it"
+	case AboveLimit:
+		return "if all that may be evicted went, it would still be above a limit of its queue"
 	}
 	parts := make([]string, 0, len(r.Levels))
 	for _, l := range r.Levels {

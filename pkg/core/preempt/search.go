@@ -25,6 +25,9 @@ type search struct {
 	by                    measure
 	need                  int64
 	segmentSize, segments int
+	// binding says that the permit may ask for more victims than the gang needs to have room:
+	// the gang is above a limit, or some may go only after others.
+	binding bool
 
 	// levels are those that were tried, in their order; domains are those of all levels.
 	levels  []tried
@@ -55,14 +58,13 @@ func newSearch(p plan.Planner, request plan.Request, running []Gang, permit Perm
 	s.wanted = s.trial.Wanted()
 	s.by, s.need = measureOf(s.wanted)
 	s.segmentSize, s.segments = s.trial.LargestSegment()
+	s.binding = !permit.Enough() || slices.ContainsFunc(s.tenants, func(t tenant) bool { return t.later })
 	for order, level := range s.trial.Levels() {
 		ids, ok := s.trial.Domains(level)
-		one := tried{level: level, scattered: !ok, domains: s.domainsOf(order, level, ids)}
+		b := builder{search: s, level: level, order: order}
+		one := tried{level: level, scattered: !ok, domains: b.build(ids...)}
 		s.levels = append(s.levels, one)
 		s.domains = append(s.domains, one.domains...)
-	}
-	for _, d := range s.domains {
-		d.estimate(permit)
 	}
 	s.domains = slices.DeleteFunc(s.domains, func(d *domain) bool { return d.from < 0 })
 	return s
@@ -77,16 +79,42 @@ func (s *search) first() {
 	// Half of the steps are for the second part.
 	second := s.steps / 2
 	s.steps -= second
-	for _, d := range s.domains {
-		if s.best == nil || cmp.Or(d.least.Compare(s.best.damage), cmp.Compare(d.order, s.best.domain.order)) <= 0 {
-			s.solve(d)
+	for i, d := range s.domains {
+		if s.best == nil || s.worthwhile(d) {
+			s.solve(s.ready(i), s.steps/min(len(s.domains)-i, mostShares))
 		}
 	}
 	s.steps = max(s.steps, 0) + second
 }
 
-// solve makes a choice in a domain with victims of the lowest priority that will do.
-func (s *search) solve(d *domain) {
+// worthwhile reports whether a domain may do better than the best choice, or as well at a
+// tighter level; and if no steps are left, with victims of a lower priority.
+func (s *search) worthwhile(d *domain) bool {
+	if s.steps <= 0 && d.least.Priority >= s.best.damage.Priority {
+		return false
+	}
+	return cmp.Or(d.least.Compare(s.best.damage), cmp.Compare(d.order, s.best.domain.order)) <= 0
+}
+
+// ready returns a domain with all that may have to go: with a binding permit, that is more
+// than has pods there, and too much to look at in each domain.
+func (s *search) ready(i int) *domain {
+	if d := s.domains[i]; s.binding && !d.binding {
+		b := builder{search: s, level: d.level, order: d.order, binding: true}
+		s.domains[i] = b.build(d.id)[0]
+	}
+	return s.domains[i]
+}
+
+// mostShares is in how many parts the steps are divided that are left to better the first
+// choice of a domain: one is for it, the others are for those after it.
+const mostShares = 4
+
+// solve makes a choice in a domain with victims of the lowest priority that will do, and
+// takes about so many steps to better it.
+func (s *search) solve(d *domain, share int) {
+	before := d.draft.steps
+	defer func() { s.steps -= d.draft.steps - before }()
 	last := len(d.cutoffs) - 1
 	for s.best != nil && last > d.from && d.priority(last) > s.best.damage.Priority {
 		last--
@@ -112,9 +140,10 @@ func (s *search) solve(d *domain) {
 		return
 	}
 	if d.draft.start(picks, terms{upTo: d.cutoffs[lowest], banned: noneBanned}) {
-		d.draft.exchange(&s.steps)
-		picks = d.draft.picks()
-		s.accept(d, picks, d.damage(picks))
+		d.draft.exchange(d.draft.steps + share)
+		if picks = d.draft.picks(); d.draft.enough() {
+			s.accept(d, picks, d.damage(picks))
+		}
 	}
 	d.draft.permits.clear()
 }
@@ -183,7 +212,7 @@ func (s *search) better() {
 	slices.SortStableFunc(s.domains, func(a, b *domain) int { return cmp.Compare(len(a.holdings), len(b.holdings)) })
 	for i, d := range s.domains {
 		if !s.settled(d) {
-			spent := d.search(s, s.steps/(len(s.domains)-i))
+			spent := s.ready(i).search(s, s.steps/(len(s.domains)-i))
 			s.steps = max(s.steps-spent, 0)
 		}
 	}

@@ -14,20 +14,21 @@ type tenant struct {
 	lost int64
 	// spare is how many members may go alone; 0 for all or none.
 	spare int
-	// whole says that all may go, alone which of the members may.
+	// whole says that all may go, alone which of the members may. later says that some of
+	// that is permitted only after others have gone.
 	whole bool
 	alone []bool
+	later bool
 }
 
-// tenants returns the gangs of which the permit lets go anything, least damaging first.
+// tenants returns the gangs of which the permit lets go anything, at first or after others,
+// least damaging first.
 func tenants(running []Gang, permit Permit) []tenant {
-	out := make([]tenant, 0, len(running))
+	all := make([]tenant, len(running))
 	for i := range running {
-		if t := newTenant(&running[i], permit); t.whole || slices.Contains(t.alone, true) {
-			out = append(out, t)
-		}
+		all[i] = newTenant(&running[i])
 	}
-	slices.SortFunc(out, func(a, b tenant) int {
+	slices.SortFunc(all, func(a, b tenant) int {
 		return cmp.Or(
 			cmp.Compare(a.gang.Priority, b.gang.Priority),
 			cmp.Compare(a.lost, b.lost),
@@ -35,11 +36,26 @@ func tenants(running []Gang, permit Permit) []tenant {
 			cmp.Compare(a.gang.Name, b.gang.Name),
 		)
 	})
-	return out
+	// Ask for each for itself; then for each after all that may go so far; and so on.
+	p := permits{permit: permit}
+	gone := make([]bool, len(all))
+	for round, more := 0, true; more; round++ {
+		more = false
+		for i := range all {
+			if t := &all[i]; !gone[i] && t.try(&p) {
+				t.later, more = round > 0, true
+			}
+		}
+		for i := range all {
+			gone[i] = gone[i] || all[i].whole && p.push(all[i].gang, all[i].members)
+		}
+	}
+	p.clear()
+	return slices.DeleteFunc(all, func(t tenant) bool { return !t.whole && !slices.Contains(t.alone, true) })
 }
 
-func newTenant(gang *Gang, permit Permit) tenant {
-	t := tenant{gang: gang, members: slices.Clone(gang.Members), spare: min(max(len(gang.Members)-gang.Least, 0), len(gang.Members))}
+func newTenant(gang *Gang) tenant {
+	t := tenant{gang: gang, members: slices.Clone(gang.Members), spare: max(len(gang.Members)-max(gang.Least, 0), 0)}
 	for i := range t.members {
 		m := &t.members[i]
 		m.Lost = max(m.Lost, 0)
@@ -48,19 +64,25 @@ func newTenant(gang *Gang, permit Permit) tenant {
 	slices.SortFunc(t.members, func(a, b Member) int {
 		return cmp.Or(cmp.Compare(a.Lost, b.Lost), cmp.Compare(b.Rank, a.Rank), cmp.Compare(b.Name, a.Name))
 	})
-	may := func(members []Member) bool {
-		undo, ok := permit.Evict(gang, members)
-		if ok {
-			undo()
-		}
-		return ok
-	}
-	t.whole = len(t.members) > 0 && may(t.members)
 	if t.spare > 0 {
 		t.alone = make([]bool, len(t.members))
-		for i := range t.members {
-			t.alone[i] = may(t.members[i : i+1])
-		}
 	}
 	return t
+}
+
+// try asks what may go now of what might not before, and reports whether there is any.
+func (t *tenant) try(p *permits) (more bool) {
+	ask := func(may bool, members []Member) bool {
+		if may || len(members) == 0 || !p.push(t.gang, members) {
+			return may
+		}
+		p.pop()
+		more = true
+		return true
+	}
+	t.whole = ask(t.whole, t.members)
+	for i := range t.alone {
+		t.alone[i] = ask(t.alone[i], t.members[i:i+1])
+	}
+	return more
 }

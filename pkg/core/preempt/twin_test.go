@@ -89,7 +89,7 @@ func (w *world) sets() ([][]Eviction, bool) {
 // a cluster in which they are gone.
 func (w *world) naive(r plan.Request, permit *rules, sets [][]Eviction) (Damage, bool) {
 	for _, set := range sets {
-		if permit.permits(set) && w.plans(r, set, nil) {
+		if permit.permitsSomehow(set) && w.plans(r, set, nil) {
 			return damage(set), true
 		}
 	}
@@ -114,13 +114,16 @@ func (w *world) check(t *testing.T, r plan.Request, permit *rules, c Choice) {
 	}
 	domain := w.Fabric.Domain(c.Candidate.Domain)
 	w.checkPlaces(t, r, c, domain)
+	if again, ok := w.gone(c.Evict, nil).Trial(r).In(c.Candidate.Level, c.Candidate.Domain); !ok || !reflect.DeepEqual(again, c.Candidate) {
+		t.Fatalf("once the victims have gone, the plan is %+v, and not %+v", again, c.Candidate)
+	}
 	// Each victim is needed.
 	if !w.plans(r, c.Evict, domain) {
 		t.Fatalf("in its domain the gang has no plan after all")
 	}
 	for i, e := range c.Evict {
 		spared := slices.Delete(slices.Clone(c.Evict), i, i+1)
-		if w.plans(r, spared, domain) {
+		if permit.permitsSomehow(spared) && w.plans(r, spared, domain) {
 			t.Fatalf("%s need not go: %+v", e.Gang.Name, c.Evict)
 		}
 		for m := range e.Members {
@@ -129,7 +132,7 @@ func (w *world) check(t *testing.T, r plan.Request, permit *rules, c Choice) {
 			}
 			fewer := slices.Clone(c.Evict)
 			fewer[i].Members = slices.Delete(slices.Clone(e.Members), m, m+1)
-			if permit.permits(fewer) && len(fewer[i].Members) > 0 && w.plans(r, fewer, domain) {
+			if len(fewer[i].Members) > 0 && permit.permitsSomehow(fewer) && w.plans(r, fewer, domain) {
 				t.Fatalf("%s need not go: %+v", e.Members[m].Name, c.Evict)
 			}
 		}
@@ -198,13 +201,19 @@ func TestVictimsAgainstNaive(t *testing.T) {
 		if possible != (why == nil) && !(permit.before && why == nil) {
 			t.Fatalf("seed %d: choice %+v, reason %+v; by trying all sets %+v, %v", seed, got, why, want, possible)
 		}
+		// The search of all sets for itself, without a first choice.
+		if all, ok := searched(w, r, permit); ok != possible || ok && all.Damage != want {
+			t.Fatalf("seed %d: searching all sets finds damage %+v, %v, and %+v, %v would do", seed, all.Damage, ok, want, possible)
+		} else if ok {
+			w.check(t, r, permit, all)
+		}
 		if why != nil {
 			seen["none"]++
 			continue
 		}
 		w.check(t, r, permit, got)
 		if possible && (got.Damage.Priority > want.Priority || got.Damage.Priority == want.Priority && got.Damage.Lost*10 > want.Lost*11) {
-			t.Fatalf("seed %d: damage %+v, and %+v would do", seed, got.Damage, want)
+			t.Fatalf("seed %d: damage %+v, exact %v, and %+v would do; rules %+v\nrunning %+v\nrequest %+v", seed, got.Damage, got.Exact, want, permit, w.running, r)
 		}
 		if possible && got.Exact && got.Damage.Compare(want) > 0 {
 			t.Fatalf("seed %d: damage %+v is said to be the least, and %+v would do", seed, got.Damage, want)
@@ -219,6 +228,7 @@ func TestVictimsAgainstNaive(t *testing.T) {
 			"segments": got.Damage.Gangs > 0 && r.SegmentSize > 0,
 			"shapes":   got.Damage.Gangs > 0 && len(w.Trial(r).Wanted()) > 1,
 			"pinned":   got.Damage.Gangs > 0 && len(r.Running) > 0,
+			"binding":  got.Damage.Gangs > 0 && permit.over+permit.above > 0,
 		} {
 			if is {
 				seen[what]++
@@ -227,7 +237,7 @@ func TestVictimsAgainstNaive(t *testing.T) {
 	}
 	t.Logf("of %d instances: %v", instances, seen)
 	for what, least := range map[string]int{
-		"none": 1000, "victims": 1000, "elastic": 100, "limited": 300, "links": 50, "segments": 100, "shapes": 50, "pinned": 50,
+		"none": 1000, "victims": 1000, "elastic": 100, "limited": 300, "links": 50, "segments": 100, "shapes": 50, "pinned": 50, "binding": 100,
 	} {
 		if seen[what] < least {
 			t.Errorf("%d instances have %s: the test is too easy", seen[what], what)
@@ -238,7 +248,25 @@ func TestVictimsAgainstNaive(t *testing.T) {
 	}
 }
 
-// TestFirstChoiceIsGood compares choices that are not looked at twice with the best.
+// firstChoice is a choice before all sets of victims are searched.
+func firstChoice(w *world, r plan.Request, permit Permit, steps int) (Choice, bool) {
+	s := newSearch(w.Planner, r, w.running, permit, steps)
+	if s.first(); s.best == nil {
+		return Choice{}, false
+	}
+	return s.choice(), true
+}
+
+// searched is a choice of all sets of victims, without a first one.
+func searched(w *world, r plan.Request, permit Permit) (Choice, bool) {
+	s := newSearch(w.Planner, r, w.running, permit, 10*DefaultSteps)
+	if s.better(); s.best == nil {
+		return Choice{}, false
+	}
+	return s.choice(), true
+}
+
+// TestFirstChoiceIsGood compares first choices with the best.
 func TestFirstChoiceIsGood(t *testing.T) {
 	const instances = 2000
 	victims, none, worse := 0, 0, 0
@@ -252,15 +280,12 @@ func TestFirstChoiceIsGood(t *testing.T) {
 			continue
 		}
 		victims++
-		got, why := Victims(w.Planner, r, w.running, permit, Bounds{Steps: 1})
-		switch {
-		case why != nil:
-			if why.Code != NotFound {
-				t.Fatalf("seed %d: the reason is %s, and %+v would do", seed, why.Code, best.Damage)
-			}
+		got, ok := firstChoice(w, r, permit, DefaultSteps)
+		if !ok {
 			none++
 			continue
-		case got.Damage.Priority > best.Damage.Priority || got.Damage.Lost*10 > best.Damage.Lost*11:
+		}
+		if got.Damage.Priority > best.Damage.Priority || got.Damage.Lost*10 > best.Damage.Lost*11 {
 			worse++
 		}
 		w.check(t, r, permit, got)

@@ -35,21 +35,28 @@ type Gang struct {
 	Least int
 }
 
-// Permit says which members may go: it stands for quota, policy and protection.
+// Permit says which members may go, and whether the gang may come then: it stands for quota,
+// policy and protection.
+//
+// The answers depend on what has gone, and on nothing else. A gang that may go at first may be
+// refused after others, and is refused then after still more of them: its queue keeps what it
+// is guaranteed. One that is refused at first may be permitted after others, where the gang
+// that waits would have its own queue above what that is guaranteed. What is refused for some
+// members is refused for more.
 type Permit interface {
 	// Evict reports whether members of a gang may go, after all that was permitted before
 	// and not undone, and counts them as gone until undo is called. Undo is called for the
 	// last first. Of one gang it is asked once at a time, for all members that would go.
-	//
-	// The more goes, the less may: what is refused is taken to be refused for more members,
-	// and after more others, as well. The answer depends on nothing else.
 	Evict(gang *Gang, members []Member) (undo func(), ok bool)
+	// Enough reports whether the gang that waits is within its limits once all have gone that
+	// were permitted and not undone. If it is, it is as well when more have gone.
+	Enough() bool
 }
 
 // Bounds limit the search, where it is not done before.
 type Bounds struct {
-	// Steps is how often it may look at a node, to choose between sets of victims; 0 for
-	// DefaultSteps. A first choice is made whatever it costs.
+	// Steps is about how often it may look at a node, or ask the permit; 0 for DefaultSteps. A
+	// first choice is made whatever it costs.
 	Steps int
 }
 

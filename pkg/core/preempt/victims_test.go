@@ -116,6 +116,33 @@ func TestVictims(t *testing.T) {
 			want:   []string{"b", "c"}, domain: "",
 		},
 		{
+			name: "who is above a limit needs victims of its queue, wherever they are",
+			world: func() (*world, plan.Request) {
+				w := newWorld()
+				w.rack("b", "r1", 1)
+				far := w.rack("b", "r2", 3)
+				w.run("other", 0, 8, 1, far[0]).Queue = 1
+				w.run("dear", 0, 8, 50, far[1])
+				w.run("cheap", 0, 8, 40, far[2])
+				return w, asks(1, 8, rack, fabric.NoLevel)
+			},
+			permit: &rules{above: 1},
+			want:   []string{"cheap"}, domain: "b/r1",
+		},
+		{
+			name: "others may go once its own queue is within what it is guaranteed",
+			world: func() (*world, plan.Request) {
+				w := newWorld()
+				nodes := w.rack("b", "r1", 2)
+				w.run("own", 0, 8, 50, w.rack("b", "r2", 1)...)
+				w.run("a", 0, 8, 1, nodes[0]).Queue = 1
+				w.run("b", 0, 8, 1, nodes[1]).Queue = 1
+				return w, asks(2, 8, rack, fabric.NoLevel)
+			},
+			permit: &rules{over: 1},
+			want:   []string{"a", "b", "own"}, domain: "b/r1",
+		},
+		{
 			name: "priority comes before device-seconds",
 			world: func() (*world, plan.Request) {
 				w := newWorld()
@@ -251,6 +278,23 @@ func TestVictims(t *testing.T) {
 			want: []string{"g10", "g11"}, domain: "b",
 		},
 		{
+			// Of two racks, a segment goes to the one with less left, and what the gang leaves in
+			// one of them outside of the NVLink domain counts.
+			name: "what goes outside of the domain is gone for the plan as well",
+			world: func() (*world, plan.Request) {
+				w := newWorld()
+				var nodes []pack.NodeID
+				for _, at := range [][2]string{{"r1", "l1"}, {"r1", "l1"}, {"r2", "l1"}, {"r2", "l1"}, {"r1", "l2"}} {
+					nodes = append(nodes, w.add(pack.Amounts{Kind: 1, Devices: 8, CPU: 80, Pods: 20}, map[string]string{"block": "b", "rack": at[0], "link": at[1]}))
+				}
+				w.run("wide", 0, 8, 1, nodes...)
+				r := asks(2, 8, link, fabric.NoLevel)
+				r.SegmentSize, r.SegmentLevel = 2, rack
+				return w, r
+			},
+			want: []string{"wide"}, domain: "l1",
+		},
+		{
 			name: "two devices on two sides of a machine are not linked",
 			world: func() (*world, plan.Request) {
 				w := newWorld()
@@ -349,6 +393,17 @@ func TestReason(t *testing.T) {
 			text:   "no gang that runs may be evicted for it",
 		},
 		{
+			name: "above a limit",
+			world: func() (*world, plan.Request) {
+				w := newWorld()
+				w.run("own", 0, 8, 1, w.rack("b", "r1", 1)...)
+				return w, asks(1, 8, fabric.NoLevel, fabric.NoLevel)
+			},
+			permit: &rules{above: 2},
+			want:   AboveLimit,
+			text:   "if all that may be evicted went, it would still be above a limit of its queue",
+		},
+		{
 			name: "no such level",
 			world: func() (*world, plan.Request) {
 				w := newWorld()
@@ -416,6 +471,73 @@ func TestFirstChoiceStands(t *testing.T) {
 		if why == nil {
 			w.check(t, claim.request(), permit, got)
 		}
+	}
+}
+
+func TestFirstChoice(t *testing.T) {
+	tests := []struct {
+		name   string
+		world  func() (*world, plan.Request)
+		permit *rules
+		want   []string
+	}{
+		{
+			// Each node of two bears half of its gang, so both racks look better than they are.
+			name: "the best of all domains is kept",
+			world: func() (*world, plan.Request) {
+				w := newWorld()
+				w.run("ten", 0, 8, 5, w.rack("b", "r1", 2)...)
+				w.run("twelve", 0, 8, 6, w.rack("b", "r2", 2)...)
+				return w, asks(1, 8, rack, fabric.NoLevel)
+			},
+			want: []string{"ten"},
+		},
+		{
+			name: "of an elastic gang only as many go as are permitted",
+			world: func() (*world, plan.Request) {
+				w := newWorld()
+				nodes := w.rack("b", "r1", 4)
+				w.run("elastic", 0, 8, 1, nodes[:3]...).Least = 0
+				w.run("other", 1, 8, 100, nodes[3])
+				w.running[1].Queue = 1
+				return w, asks(3, 8, rack, fabric.NoLevel)
+			},
+			permit: &rules{most: map[QueueID]int{0: 2}},
+			want:   []string{"elastic elastic-2 elastic-1", "other"},
+		},
+		{
+			// Of queue 1 one may go, so the first rack needs the high one after all.
+			name: "a lower priority is looked for without steps",
+			world: func() (*world, plan.Request) {
+				w := newWorld()
+				nodes := w.rack("b", "r1", 3)
+				w.run("low1", 0, 8, 1, nodes[0]).Queue = 1
+				w.run("low2", 0, 8, 1, nodes[1]).Queue = 1
+				w.run("high", 5, 8, 1, nodes[2])
+				nodes = w.rack("b", "r2", 2)
+				w.run("low3", 0, 8, 100, nodes[0])
+				w.run("low4", 0, 8, 100, nodes[1])
+				return w, asks(2, 8, rack, fabric.NoLevel)
+			},
+			permit: &rules{most: map[QueueID]int{1: 1}},
+			want:   []string{"low3", "low4"},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w, r := test.world()
+			if test.permit == nil {
+				test.permit = &rules{}
+			}
+			got, ok := firstChoice(w, r, test.permit, 1)
+			if !ok {
+				t.Fatal("there is no first choice")
+			}
+			w.check(t, r, test.permit, got)
+			if victims := who(got); !slices.Equal(victims, test.want) {
+				t.Errorf("victims are %q, want %q", victims, test.want)
+			}
+		})
 	}
 }
 

@@ -136,6 +136,8 @@ type anyone struct{}
 
 func (anyone) Evict(*Gang, []Member) (func(), bool) { return func() {}, true }
 
+func (anyone) Enough() bool { return true }
+
 // rules are a permit: some gangs are protected, and of some queues only so many pods may go.
 type rules struct {
 	protected map[string]bool
@@ -143,7 +145,12 @@ type rules struct {
 	// gone before.
 	most   map[QueueID]int
 	before bool
-	gone   map[QueueID]int
+	// over are the pods of queue 0 that must have gone before any of other queues may, above
+	// those that must have gone before the gang may come.
+	over, above int
+	gone        map[QueueID]int
+	// out are the gangs that have gone.
+	out map[string]bool
 	// open are the answers that were not undone, in their order.
 	open []int
 	last int
@@ -152,17 +159,18 @@ type rules struct {
 }
 
 func (r *rules) Evict(g *Gang, members []Member) (func(), bool) {
-	if len(members) == 0 {
-		r.wrong = "it was asked for no members of " + g.Name
+	if len(members) == 0 || r.out[g.Name] {
+		r.wrong = fmt.Sprintf("it was asked for %d members of %s, of which some have gone: %v", len(members), g.Name, r.out[g.Name])
 	}
-	if most, limited := r.most[g.Queue]; r.protected[g.Name] ||
+	if most, limited := r.most[g.Queue]; r.protected[g.Name] || g.Queue != 0 && r.gone[0] < r.over ||
 		limited && (!r.before && r.gone[g.Queue]+len(members) > most || r.before && r.gone[g.Queue] >= most) {
 		return nil, false
 	}
 	if r.gone == nil {
-		r.gone = map[QueueID]int{}
+		r.gone, r.out = map[QueueID]int{}, map[string]bool{}
 	}
 	r.gone[g.Queue] += len(members)
+	r.out[g.Name] = true
 	r.last++
 	number := r.last
 	r.open = append(r.open, number)
@@ -173,25 +181,43 @@ func (r *rules) Evict(g *Gang, members []Member) (func(), bool) {
 		}
 		r.open = r.open[:len(r.open)-1]
 		r.gone[g.Queue] -= len(members)
+		r.out[g.Name] = false
 	}, true
 }
 
-// permits reports whether evictions are permitted in their order.
-func (r *rules) permits(evict []Eviction) bool {
+func (r *rules) Enough() bool { return r.gone[0] >= r.above }
+
+// permits reports whether evictions are permitted in their order, and the gang after them.
+func (r *rules) permits(evict []Eviction) bool { return len(r.refuses(evict, 1)) == 0 }
+
+// permitsSomehow reports the same of evictions of which those that are refused are tried
+// again after the others.
+func (r *rules) permitsSomehow(evict []Eviction) bool {
+	return len(r.refuses(evict, len(evict)+1)) == 0
+}
+
+// refuses returns what is refused in so many rounds, and nothing to evict if that is the gang.
+func (r *rules) refuses(evict []Eviction, rounds int) []Eviction {
 	var undo []func()
-	ok := true
-	for _, e := range evict {
-		back, may := r.Evict(e.Gang, e.Members)
-		if !may {
-			ok = false
-			break
+	rest := evict
+	for range rounds {
+		var again []Eviction
+		for _, e := range rest {
+			if back, may := r.Evict(e.Gang, e.Members); may {
+				undo = append(undo, back)
+			} else {
+				again = append(again, e)
+			}
 		}
-		undo = append(undo, back)
+		rest = again
+	}
+	if len(rest) == 0 && !r.Enough() {
+		rest = []Eviction{{}}
 	}
 	for _, back := range slices.Backward(undo) {
 		back()
 	}
-	return ok
+	return rest
 }
 
 func randomWorld(random *rand.Rand) *world {
@@ -297,6 +323,9 @@ func randomRules(random *rand.Rand, w *world) *rules {
 		for queue := range QueueID(2) {
 			r.most[queue] = random.IntN(5)
 		}
+	}
+	if !r.before && random.IntN(4) == 0 {
+		r.over, r.above = random.IntN(4), random.IntN(4)
 	}
 	return r
 }
