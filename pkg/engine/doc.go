@@ -17,7 +17,10 @@
 //
 // Where there are queues, a gang or plain pod also waits for its turn: the plugin
 // QueueAdmission holds it, state.Queues lets so many in at a time, neediest queue first, and
-// hears how each try ends (queues.go). What has a place is charged in Reserve.
+// hears how each try ends (queues.go). What has a place is charged in Reserve. Who is entitled
+// to a place that others have gets it by the plugin QueueReclaim: one wave of evictions at a
+// time for each gang, none of which begins unless the gang fits without the victims, and
+// the room is kept until it is taken or given up (reclaim.go).
 //
 // What the scheduler writes passes a budget. It gets a client and recorders of ours:
 //
@@ -39,8 +42,9 @@
 // profile, what a user's configuration may not do), engine.go (wiring, leadership),
 // informers.go and source.go (what the scheduler reads), kinds.go and bridge.go (where
 // gangs come from), queues.go (where queues come from, and whose turn it is),
-// queuestatus.go (what is said of them), gate.go (when a gang's pods may enter),
-// activator.go (when they are woken), client.go, conditions.go, recorder.go, reporter.go
-// and refusal.go (what it writes), gist.go (what is news), recovery.go, serve.go (health,
-// metrics, debugging), metrics.go. Where pods go is decided in package fastpath.
+// queuestatus.go (what is said of them), reclaim.go (who is evicted for whom), gate.go
+// (when a gang's pods may enter), activator.go (when they are woken), client.go,
+// conditions.go, recorder.go, reporter.go and refusal.go (what it writes), gist.go (what
+// is news), recovery.go, serve.go (health, metrics, debugging), metrics.go. Where pods go
+// is decided in package fastpath.
 package engine

@@ -30,6 +30,7 @@ import (
 	"github.com/berth-dev/berth/pkg/plugins/ganggate"
 	"github.com/berth-dev/berth/pkg/plugins/queueadmission"
 	"github.com/berth-dev/berth/pkg/plugins/queueorder"
+	"github.com/berth-dev/berth/pkg/plugins/queuereclaim"
 	"github.com/berth-dev/berth/pkg/state"
 )
 
@@ -52,6 +53,7 @@ type engine struct {
 	queues     *state.Queues
 	tries      *tries
 	statuses   *queueStatusWriter
+	reclaimer  *reclaimer
 	bindings   int
 
 	leadOnce sync.Once
@@ -121,6 +123,9 @@ func install(cc *schedulerserverconfig.Config, informerName *cache.InformerName,
 	e.reporter.gangs, e.reporter.conditions, e.reporter.recorder = e.gangs, e.conditions, recorder
 	e.recovery = &recovery{client: raw, gangs: e.gangs, recorder: recorder, clock: clock.RealClock{}, grace: options.GangGracePeriod}
 
+	e.reclaimer = newReclaimer(e.fast, e.queues, raw, recorder, clock.RealClock{})
+	e.tries.reclaimer = e.reclaimer
+
 	e.gate.gone = e.client.forgetNative
 	registerMetrics(e.gangs, e.queues)
 	e.fast.Inventory().OnPrediction(func(p state.Prediction) { devicePredictions.WithLabelValues(string(p)).Inc() })
@@ -147,6 +152,9 @@ func (e *engine) plugins() frameworkruntime.Registry {
 	}
 	registry[queueadmission.Name] = func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
 		return queueadmission.New(e.queues), nil
+	}
+	registry[queuereclaim.Name] = func(_ context.Context, _ runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
+		return queuereclaim.New(e.reclaimer, handle), nil
 	}
 	registry[queueorder.Name] = func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
 		return queueorder.New(numbers{e.queues}), nil
@@ -196,6 +204,7 @@ func (e *engine) lead(ctx context.Context, logger klog.Logger) {
 	go e.reporter.Run(ctx)
 	go e.recovery.Run(ctx)
 	go e.statuses.Run(ctx)
+	go e.reclaimer.Run(ctx)
 }
 
 // SetPod takes in a pod that the scheduler has taken in.
@@ -208,5 +217,6 @@ func (e *engine) SetPod(pod *corev1.Pod) {
 func (e *engine) DeletePod(pod *corev1.Pod) {
 	e.gangs.DeletePod(pod)
 	e.queues.DeletePod(pod)
+	e.reclaimer.gone(pod.UID)
 	e.budget.forget(pod.UID)
 }

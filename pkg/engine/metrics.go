@@ -54,6 +54,12 @@ var (
 	heldGangs = metrics.NewDesc("berth_held_gangs",
 		"Gangs that are held back from scheduling, by reason.", []string{"reason"}, nil, metrics.ALPHA, "")
 
+	reclaims = metrics.NewCounterVec(&metrics.CounterOpts{
+		Namespace:      "berth",
+		Name:           "evicted_gangs_total",
+		Help:           "Gangs of which pods were evicted for another that is entitled to their place: one of their own queue (within_queue), or of another (reclaimed).",
+		StabilityLevel: metrics.ALPHA,
+	}, []string{"why"})
 	queueAmounts = metrics.NewDesc("berth_queue_amount",
 		"What each queue has of a resource, with all queues within it, in whole units, thousandths of a core of CPU, or bytes: used, guaranteed, its fair share, and what those that wait ask for (pending).",
 		[]string{"queue", "resource", "amount"}, nil, metrics.ALPHA, "")
@@ -68,7 +74,7 @@ var (
 // registerMetrics makes the metrics part of /metrics.
 func registerMetrics(gangs *state.Gangs, queues *state.Queues) {
 	registerOnce.Do(func() {
-		legacyregistry.MustRegister(apiWrites, conditionsSaved, eventsSaved, gangsPlaced, gangsReleased, devicePredictions)
+		legacyregistry.MustRegister(apiWrites, conditionsSaved, eventsSaved, gangsPlaced, gangsReleased, devicePredictions, reclaims)
 		for _, p := range state.Predictions() {
 			devicePredictions.WithLabelValues(string(p))
 		}

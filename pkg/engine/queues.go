@@ -27,6 +27,7 @@ import (
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/plugins/queueadmission"
 	"github.com/berth-dev/berth/pkg/plugins/queueorder"
+	"github.com/berth-dev/berth/pkg/plugins/queuereclaim"
 	"github.com/berth-dev/berth/pkg/state"
 )
 
@@ -109,12 +110,16 @@ func watchNamespaces(factory informers.SharedInformerFactory, queues *state.Queu
 }
 
 // admitByQueue puts the plugins of queues into a profile, whatever a user's configuration
-// says: without them, limits do not hold. The order of the active queue is ours where it
+// says: without them, limits do not hold. QueueReclaim comes first, and so before
+// other plugins that preempt. The order of the active queue is ours where it
 // would be upstream's own.
 func admitByQueue(profile *schedulerconfig.KubeSchedulerProfile) {
 	plugins := profile.Plugins
 	for _, set := range []*schedulerconfig.PluginSet{&plugins.PreEnqueue, &plugins.PreFilter, &plugins.Reserve} {
 		enable(set, queueadmission.Name)
+	}
+	if all := &plugins.MultiPoint.Enabled; !slices.ContainsFunc(*all, func(p schedulerconfig.Plugin) bool { return p.Name == queuereclaim.Name }) {
+		*all = append([]schedulerconfig.Plugin{{Name: queuereclaim.Name}}, *all...)
 	}
 	sorts := func(p schedulerconfig.Plugin) bool { return p.Name != names.PrioritySort }
 	if !slices.ContainsFunc(plugins.QueueSort.Enabled, sorts) {
@@ -176,7 +181,8 @@ func gated(sched *scheduler.Scheduler, pod *corev1.Pod) bool {
 
 // tries tells queues how the tries end of those that they let in.
 type tries struct {
-	queues *state.Queues
+	queues    *state.Queues
+	reclaimer *reclaimer
 	// last is a pod of the entity that is being tried, nil if there is none.
 	last *corev1.Pod
 }
@@ -187,8 +193,10 @@ func (t *tries) observe(sched *scheduler.Scheduler) {
 	next := sched.NextEntity
 	sched.NextEntity = func(logger klog.Logger) (framework.QueuedEntityInfo, error) {
 		if t.last != nil {
+			t.reclaimer.tried(t.last)
 			t.queues.Ended(t.last)
 			t.last = nil
+			t.reclaimer.Lend("")
 		}
 		entity, err := next(logger)
 		if err == nil && entity != nil {
@@ -196,6 +204,9 @@ func (t *tries) observe(sched *scheduler.Scheduler) {
 				t.last = info.Pod
 				return false
 			})
+			if t.last != nil {
+				t.reclaimer.Lend(state.NameOf(t.last))
+			}
 		}
 		return entity, err
 	}

@@ -12,14 +12,14 @@
 //
 // [Queues] knows which queue pays for which pod, and what each uses.
 //
-// Files: member.go (pods to members), podgroup.go (groups to pod groups), gangs.go (what is
-// kept), settle.go (from a change to a verdict), nodes.go (which topology levels there
+// Files: member.go (pods to members), podgroup.go (groups to pod groups), gangs.go (what
+// is kept), settle.go (from a change to a verdict), nodes.go (which topology levels there
 // are), tiers.go (which of them a tier is), view.go (reading); index.go, amounts.go (what
 // nodes have and pods ask for), changes.go (what changed since); machine.go (a
 // NodeTopology), containers.go (the devices that each container asks for), inventory.go,
 // take.go and judge.go (who holds what, gets what, and fits where), annotation.go (what is
 // written on a pod), prediction.go, dump.go; ranks.go (the ranks of a gang's pods),
 // snapshot.go (all of it as one value); queue.go (queues, and quotas of namespaces) and
-// queues.go (who pays for what), waiting.go (who is let in), queuereport.go (what is said of
-// queues).
+// queues.go (who pays for what), waiting.go (who is let in), reclaim.go (who may be
+// evicted for whom), queuereport.go (what is said of queues).
 package state

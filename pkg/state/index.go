@@ -35,6 +35,8 @@ type Index struct {
 	// count of how often such taints changed.
 	disliking pack.Set
 	dislikes  int64
+	// kept is what is kept free on nodes for those who wait for it.
+	kept map[string]pack.Amounts
 	// priorities counts nodes by the lowest priority of their pods.
 	priorities map[int32]int
 
@@ -56,7 +58,7 @@ type node struct {
 func NewIndex(devices *Devices, inventory *Inventory) *Index {
 	return &Index{
 		devices: devices, inventory: inventory, pack: pack.NewIndex(), classes: make([]pack.ClassID, 1),
-		ids: map[string]pack.NodeID{}, priorities: map[int32]int{},
+		ids: map[string]pack.NodeID{}, priorities: map[int32]int{}, kept: map[string]pack.Amounts{},
 		trees: dialect.FabricTrees(), fabric: fabric.New(dialect.FabricTrees()...),
 	}
 }
@@ -149,9 +151,15 @@ func (ix *Index) Level(key string) (fabric.Level, bool) {
 	return ix.fabric.LevelOf(key), true
 }
 
-// Free returns what a node of a snapshot has free, with its devices as of now.
+// Free returns what a node of a snapshot has free, with its devices as of now, less what is
+// kept there.
 func (ix *Index) Free(info fwk.NodeInfo) pack.Amounts {
 	free := ix.devices.Free(info)
+	if room, some := ix.kept[info.Node().Name]; some {
+		held := free.Held
+		free = free.Minus(room)
+		free.Held = held
+	}
 	if free.Kind == pack.NoDevice {
 		return free
 	}
@@ -159,6 +167,19 @@ func (ix *Index) Free(info fwk.NodeInfo) pack.Amounts {
 		free.Class, free.Mask = ix.classOf(view.class), view.free
 	}
 	return free
+}
+
+// Keep keeps room free on a node, instead of what was kept there before; the zero Amounts
+// are none. Who waits for the room is looked for a place while it is not kept.
+func (ix *Index) Keep(node string, room pack.Amounts) {
+	if room == (pack.Amounts{}) {
+		delete(ix.kept, node)
+	} else {
+		ix.kept[node] = room
+	}
+	if id, known := ix.ids[node]; known {
+		ix.Set(ix.nodes[id].info)
+	}
 }
 
 // classOf returns the number of a class of the inventory in the index of the core.

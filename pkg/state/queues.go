@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -50,6 +51,9 @@ type Queues struct {
 	faults map[string]quota.Fault
 	line   *admission.Admission
 	payers map[types.UID]*payer
+	// shares are the fair shares as of an instant; nil if the tree is another since.
+	shares   []quota.Vector
+	sharesAt time.Time
 	// reserved are pods that are to get a node and whose node the API server did not tell
 	// yet. They are known even where nobody pays.
 	reserved map[types.UID]*corev1.Pod
@@ -453,6 +457,8 @@ func (q *Queues) settled() bool {
 			q.faults[f.Queue] = f
 		}
 	}
+	before := q.line
+	q.shares = nil
 	q.line = admission.New(q.tree, q.capacity(), q.config)
 	defer q.queueAnew()
 	if !was {
@@ -474,6 +480,7 @@ func (q *Queues) settled() bool {
 		p.queue = q.queueOf(p.pod)
 		q.bill(p)
 	}
+	q.line.Averages().Carry(before.Averages(), before.Used(), q.now())
 	return true
 }
 

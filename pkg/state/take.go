@@ -95,3 +95,15 @@ func (v *Inventory) TakenBy(uid types.UID) *Taken {
 	}
 	return nil
 }
+
+// Held returns the devices that would be free if a pod went: those that it holds and that
+// are not ill. They are numbered as on its node.
+func (v *Inventory) Held(uid types.UID) topology.Mask {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	n := v.at[uid]
+	if n == nil || n.machine == nil {
+		return 0
+	}
+	return n.pods[uid].set & n.machine.Healthy
+}

@@ -214,10 +214,7 @@ func (q *Queues) wait(pod *corev1.Pod) *waiter {
 	id := waiterOf(pod)
 	w := q.waiting[id]
 	if w == nil {
-		w = &waiter{id: id, pods: map[types.UID]*corev1.Pod{}, name: pod.Namespace + "/" + pod.Name + " (pod)"}
-		if id.group != "" {
-			w.name = id.namespace + "/" + id.group
-		}
+		w = &waiter{id: id, pods: map[types.UID]*corev1.Pod{}, name: NameOf(pod)}
 		if q.byName[w.name] != nil {
 			// Another pod of this name, which is not gone yet.
 			w.name += " " + string(pod.UID)
@@ -292,9 +289,7 @@ func (q *Queues) enqueueWith(w *waiter, overtaken int) {
 	}
 	w.refusal = Refusal{}
 	g := admission.Gang{Name: w.name, Queue: id, Asks: make(quota.Vector, len(q.tree.Resources())), Overtaken: overtaken}
-	if pods[0].Spec.Priority != nil {
-		g.Priority = *pods[0].Spec.Priority
-	}
+	g.Priority = priorityOf(pods[0])
 	g.Arrived = quota.Time(pods[0].CreationTimestamp.UnixNano())
 	for _, pod := range pods {
 		g.Arrived = min(g.Arrived, quota.Time(pod.CreationTimestamp.UnixNano()))
@@ -399,4 +394,30 @@ func (q *Queues) capacity() quota.Vector {
 		sum = sum.Plus(q.vector(amounts))
 	}
 	return sum
+}
+
+// Placed reports whether a pod has a place, as far as it is charged for it.
+func (q *Queues) Placed(uid types.UID) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.payers[uid] != nil
+}
+
+// Waits reports whether a gang or plain pod of that name waits.
+func (q *Queues) Waits(name string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.byName[name] != nil
+}
+
+// Again has a gang or plain pod tried again for which there was no room.
+func (q *Queues) Again(name string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.settled() {
+		return
+	}
+	if w := q.byName[name]; w != nil && w.refused {
+		q.again(w)
+	}
 }

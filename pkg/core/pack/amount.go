@@ -69,9 +69,9 @@ func (free Amounts) Plus(request Amounts) Amounts {
 	return free
 }
 
-// minus returns what is left of free after a request was taken, but for the mask. It is
+// Minus returns what is left of free after a request was taken, but for the mask. It is
 // bounded as Plus is: pods may ask for any number, and others may bind them anywhere.
-func (free Amounts) minus(request Amounts) Amounts {
+func (free Amounts) Minus(request Amounts) Amounts {
 	if request.Devices != 0 {
 		free.Devices = narrow(int64(free.Devices) - int64(request.Devices))
 	}

@@ -44,7 +44,7 @@ func TestAmountsOfAnySize(t *testing.T) {
 		want.CPU, want.Memory = amount64(free.CPU, request.CPU, -1), amount64(free.Memory, request.Memory, -1)
 		want.Devices = count32(free.Devices, request.Devices, -1)
 		want.Pods, want.Held = count32(free.Pods, request.Pods, -1), count32(free.Held, request.Pods, 1)
-		if got := free.minus(request); got != want {
+		if got := free.Minus(request); got != want {
 			t.Fatalf("%+v minus %+v = %+v, want %+v", free, request, got, want)
 		}
 		want = free

@@ -95,7 +95,7 @@ type Undo struct {
 // pod may be bound by somebody else. It must be a node of the index.
 func (ix *Index) Take(id NodeID, request Amounts) Undo {
 	undo := Undo{node: id, free: ix.nodes[id].Free}
-	left := undo.free.minus(request)
+	left := undo.free.Minus(request)
 	if class := ix.class(undo.free); class != nil && request.Devices > 0 && request.Kind == undo.free.Kind {
 		choice, _ := class.Choose(request.Link, int(request.Devices), undo.free.Mask)
 		undo.Devices = choice.Set

@@ -34,7 +34,7 @@ func (tw *twin) holds(free, request Amounts) bool {
 
 // left returns what a node has free once a request was taken.
 func (tw *twin) left(free, request Amounts) Amounts {
-	left := free.minus(request)
+	left := free.Minus(request)
 	if request.Devices > 0 && request.Kind == free.Kind && free.Class != NoClass {
 		choice, _ := tw.choose(free, request)
 		left.Mask &^= choice.Set

@@ -33,6 +33,10 @@ func (v *Verdicts) Open() *Set { return &v.open }
 // is for Among.In, with NoRoom for Among.NoRoom. It is read only as Open is.
 func (v *Verdicts) Roomy() *Set { return &v.roomy }
 
+// Lasting reports whether a node has refused in a way that only a change of its object can
+// undo, whatever pods leave it.
+func (v *Verdicts) Lasting(id NodeID) bool { return v.lasting.Has(id) }
+
 // NoRoom notes that a node has no room for pods of the shape. It has not refused yet.
 func (v *Verdicts) NoRoom(id NodeID) { v.roomy.Remove(id) }
 

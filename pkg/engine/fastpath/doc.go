@@ -50,10 +50,17 @@
 // on the nodes that no such pod was tried on yet, and a node that refuses is planned around
 // (verify.go). Once a plan is carried out, the other domains are not tried.
 //
-// Files: path.go (set-up), cache.go (what feeds the index), schedule.go (the way of
-// a pod), queue.go (who is tried again), reason.go (who takes the framework's way),
-// shape.go (which pods are alike), answers.go (what nodes said), diagnosis.go (why there
-// is no place), devices.go (what feeds the inventory of devices), plan.go (gangs with a
-// topology), verify.go (do nodes take what is planned), snapshot.go (what the next decision
-// rests on), drift.go (does the index agree with the listers), metrics.go.
+// # Room for those that wait
+//
+// Whose going makes room for a gang is worked out on the same index (rooms.go). The room is
+// kept until the gang has it: the index has so much less free, but while the gang itself is
+// tried.
+//
+// Files: path.go (set-up), cache.go (what feeds the index), schedule.go (the way of a
+// pod), queue.go (who is tried again), reason.go (who takes the framework's way), shape.go
+// (which pods are alike), answers.go (what nodes said), diagnosis.go (why there is no
+// place), devices.go (what feeds the inventory of devices), plan.go (gangs with a
+// topology), verify.go (do nodes take what is planned), rooms.go (who goes, and for whom
+// room is kept), snapshot.go (what the next decision rests on), drift.go (does the index
+// agree with the listers), metrics.go.
 package fastpath

@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/sets"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler"
 	internalcache "k8s.io/kubernetes/pkg/scheduler/backend/cache"
@@ -56,6 +57,10 @@ type Path struct {
 	placementNodes pack.Set
 	// plans are those of the gang of this cycle.
 	plans plans
+	// rooms are kept for those who wait for others to leave, and within is where such a one
+	// is tried out.
+	rooms  rooms
+	within sets.Set[string]
 }
 
 type schedulePodFunc = func(context.Context, framework.Framework, fwk.CycleState, *framework.QueuedPodInfo) (scheduler.ScheduleResult, error)

@@ -74,6 +74,9 @@ func (p *Path) Place(group fwk.PodGroupInfo, parent *fwk.Placement) (placements 
 	if asked == (gang.Topology{}) {
 		return []*fwk.Placement{parent}, nil, true
 	}
+	if placements, yes := p.restricted(parent); yes {
+		return placements, nil, true
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.plans = plans{byPlacement: map[*fwk.Placement]*gangPlan{}}

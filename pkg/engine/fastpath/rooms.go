@@ -1,0 +1,279 @@
+package fastpath
+
+import (
+	"slices"
+	"sync/atomic"
+
+	corev1 "k8s.io/api/core/v1"
+	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+
+	"github.com/berth-dev/berth/pkg/core/fabric"
+	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/core/pack"
+	"github.com/berth-dev/berth/pkg/core/plan"
+	"github.com/berth-dev/berth/pkg/core/preempt"
+	"github.com/berth-dev/berth/pkg/core/topology"
+	"github.com/berth-dev/berth/pkg/state"
+)
+
+// Room is what a gang or pod that waits needs on each node that it is to get.
+type Room map[string]pack.Amounts
+
+// rooms are kept for those who wait until others have left, by the name of who waits.
+type rooms struct {
+	of map[string]Room
+	// lent is the one of them who is being tried: its room is not kept meanwhile.
+	lent string
+	// kept is the sum on each node, for those who read it without a lock; it is replaced and
+	// never changed.
+	kept atomic.Pointer[map[string]pack.Amounts]
+}
+
+// Keep keeps room for somebody who waits; no room is none any more.
+func (p *Path) Keep(name string, room Room) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.rooms.of == nil {
+		p.rooms.of = map[string]Room{}
+	}
+	if len(room) == 0 {
+		delete(p.rooms.of, name)
+	} else {
+		p.rooms.of[name] = room
+	}
+	p.rekeep()
+}
+
+// Lend has the room of somebody who is tried now not kept, until it is called for "".
+func (p *Path) Lend(name string) {
+	if p.rooms.kept.Load() == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.rooms.lent != name {
+		p.rooms.lent = name
+		p.rekeep()
+	}
+}
+
+// rekeep has the index keep what is to be kept.
+func (p *Path) rekeep() {
+	if p.index == nil {
+		return
+	}
+	kept := map[string]pack.Amounts{}
+	for name, room := range p.rooms.of {
+		if name == p.rooms.lent {
+			continue
+		}
+		for node, amounts := range room {
+			kept[node] = add(kept[node], amounts)
+		}
+	}
+	before := p.rooms.kept.Load()
+	if before != nil {
+		for node := range *before {
+			if _, still := kept[node]; !still {
+				p.index.Keep(node, pack.Amounts{})
+			}
+		}
+	}
+	for node, amounts := range kept {
+		p.index.Keep(node, amounts)
+	}
+	p.rooms.kept.Store(&kept)
+	if len(p.rooms.of) == 0 {
+		p.rooms.kept.Store(nil)
+	}
+}
+
+// add adds what two ask for on one node.
+func add(a, b pack.Amounts) pack.Amounts {
+	if a == (pack.Amounts{}) {
+		return b
+	}
+	a.Devices, a.CPU, a.Memory, a.Pods = a.Devices+b.Devices, a.CPU+b.CPU, a.Memory+b.Memory, a.Pods+b.Pods
+	return a
+}
+
+// Keeps reports whether a pod would take room on a node that is kept for others.
+func (p *Path) Keeps(pod *corev1.Pod, info fwk.NodeInfo) bool {
+	kept := p.rooms.kept.Load()
+	if kept == nil {
+		return false
+	}
+	room, some := (*kept)[info.Node().Name]
+	return some && !p.index.Devices().Free(info).Minus(room).Fits(p.Request(pod))
+}
+
+// Victims returns whose going makes room for the pods of a group, or for a plain pod, if
+// group is nil, or why nobody's does.
+func (p *Path) Victims(pods []*corev1.Pod, group fwk.PodGroupInfo, tenants []state.Tenant, lost func(pod *corev1.Pod, devices int64) int64, permit preempt.Permit) (*Choice, string) {
+	if len(pods) == 0 {
+		return nil, ""
+	}
+	if group == nil {
+		group = &framework.PodGroupInfo{UnscheduledPods: pods, PodGroup: &schedulingv1beta1.PodGroup{}}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	profile := p.profiles[pods[0].Spec.SchedulerName]
+	if p.cache == nil || profile == nil || p.unread || !p.inStep() {
+		return nil, "the index is not up to date"
+	}
+	p.readTouched()
+	size, asked := len(pods), gang.Topology{}
+	if pg := group.GetPodGroup(); pg != nil {
+		asked = state.TopologyOf(pg)
+		if g := pg.Spec.SchedulingPolicy.Gang; g != nil {
+			size = int(g.MinCount)
+		}
+	}
+	request, shapes, ok := p.planRequest(group, asked, profile, size)
+	if !ok {
+		return nil, "it asks for a level that is not looked at"
+	}
+	p.openToVictims(&request, shapes)
+	planner := plan.Planner{Index: p.index.Pack(), Fabric: p.index.Fabric(), Ranking: profile.ranking}
+	running, byName := p.runningOf(tenants, lost)
+	found, reason := preempt.Victims(planner, request, running, permit, preempt.Bounds{})
+	if reason != nil {
+		return nil, reason.Sentence(p.index.Fabric())
+	}
+	choice := &Choice{Room: Room{}, Damage: found.Damage}
+	for _, e := range found.Evict {
+		out := Evicted{Tenant: byName[e.Gang.Name], Whole: e.Whole}
+		for _, m := range e.Members {
+			i := slices.IndexFunc(out.Tenant.Pods, func(pod *corev1.Pod) bool { return pod.Name == m.Name })
+			out.Pods = append(out.Pods, out.Tenant.Pods[i])
+		}
+		choice.Evicted = append(choice.Evicted, out)
+	}
+	for i, a := range found.Candidate.Assignments {
+		if a.Node != plan.NoNode {
+			node := p.index.Info(a.Node).Node().Name
+			choice.Room[node] = add(choice.Room[node], request.Pods[i].Request)
+		}
+	}
+	if found.Candidate.Level != fabric.NoLevel {
+		choice.domain = sets.New[string]()
+		nodes := &p.index.Fabric().Domain(found.Candidate.Domain).Nodes
+		for id, ok := nodes.Next(0); ok; id, ok = nodes.Next(id + 1) {
+			choice.domain.Insert(p.index.Info(id).Node().Name)
+		}
+	}
+	return choice, ""
+}
+
+// openToVictims opens to each pod of a request all nodes but those that no pod's going would
+// open: one that refuses for what is on it now may be the one.
+func (p *Path) openToVictims(request *plan.Request, shapes []*shape) {
+	sets := map[*shape]*pack.Set{}
+	for i, shape := range shapes {
+		if shape == nil {
+			continue
+		}
+		if sets[shape] == nil {
+			open := &pack.Set{}
+			for name := range p.index.Names() {
+				if id, _ := p.index.ID(name); !shape.Lasting(id) {
+					open.Add(id)
+				}
+			}
+			sets[shape] = open
+		}
+		request.Pods[i].Open = sets[shape]
+	}
+}
+
+// Choice is who goes, and what they make room for.
+type Choice struct {
+	Evicted []Evicted
+	Room    Room
+	Damage  preempt.Damage
+	// domain are the nodes of the domain that the gang gets; nil for all.
+	domain sets.Set[string]
+}
+
+// Evicted are the pods of a gang that go.
+type Evicted struct {
+	Tenant *state.Tenant
+	Pods   []*corev1.Pod
+	Whole  bool
+}
+
+// runningOf translates those that run, as far as the index knows their nodes: who has a
+// pod elsewhere is left alone.
+func (p *Path) runningOf(tenants []state.Tenant, lost func(pod *corev1.Pod, devices int64) int64) ([]preempt.Gang, map[string]*state.Tenant) {
+	var out []preempt.Gang
+	byName := map[string]*state.Tenant{}
+	for i := range tenants {
+		t := &tenants[i]
+		g := preempt.Gang{Name: t.Name, Queue: preempt.QueueID(t.Queue), Priority: t.Priority, Least: t.Least}
+		ranks, _ := state.Ranks(t.Pods, nil)
+		for j, pod := range t.Pods {
+			id, known := p.index.ID(pod.Spec.NodeName)
+			if !known {
+				break
+			}
+			info := framework.PodInfo{Pod: pod}
+			request := p.index.Devices().Request(info.CalculateResource().Resource)
+			held := topology.Mask(0)
+			if request.Devices > 0 {
+				held = p.inventory.Held(pod.UID)
+			}
+			g.Members = append(g.Members, preempt.Member{
+				Name: pod.Name, Rank: ranks[j], Node: id, Request: request, Held: held, Lost: lost(pod, int64(request.Devices)),
+			})
+		}
+		if len(g.Members) == len(t.Pods) {
+			out = append(out, g)
+			byName[t.Name] = t
+		}
+	}
+	return out, byName
+}
+
+// Within has the placements of a group be looked for in the domain of a choice alone, while
+// upstream tries out what would be without the victims; nil ends that.
+func (p *Path) Within(choice *Choice) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.within = nil
+	if choice != nil {
+		p.within = choice.domain
+	}
+}
+
+// restricted returns the domain in which a group is tried out, as a placement; false if it
+// is not restricted.
+func (p *Path) restricted(parent *fwk.Placement) ([]*fwk.Placement, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.within == nil {
+		return nil, false
+	}
+	placement := &fwk.Placement{Name: "after evictions"}
+	for _, node := range parent.Nodes {
+		if p.within.Has(node.Node().Name) {
+			placement.Nodes = append(placement.Nodes, node)
+		}
+	}
+	return []*fwk.Placement{placement}, true
+}
+
+// UIDs returns those of all pods that go.
+func (c *Choice) UIDs() sets.Set[types.UID] {
+	out := sets.New[types.UID]()
+	for _, e := range c.Evicted {
+		for _, pod := range e.Pods {
+			out.Insert(pod.UID)
+		}
+	}
+	return out
+}

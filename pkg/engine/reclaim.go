@@ -1,0 +1,414 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/klog/v2"
+	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/utils/clock"
+
+	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/plugins/queuereclaim"
+	"github.com/berth-dev/berth/pkg/state"
+)
+
+const (
+	// leastRest is how long nobody is looked for again, for a gang for which nobody was found.
+	// It doubles each time, up to mostRest. spareTime is how long a gang is left alone that a
+	// budget protected.
+	leastRest = 5 * time.Second
+	mostRest  = 5 * time.Minute
+	spareTime = 15 * time.Second
+	// searchShare has victims be looked for at most one part in so many of the time.
+	searchShare = 4
+	// wavePatience is how long victims may take to be gone beyond the longest of their grace
+	// periods, and placePatience how long room is kept after that for a gang that does not
+	// take it.
+	wavePatience  = time.Minute
+	placePatience = 30 * time.Second
+	// evictionsAtATime is how many evictions are under way at once.
+	evictionsAtATime = 16
+)
+
+// reclaimer has gangs evicted for those that are entitled to their place, and keeps the
+// place until it is taken: at most one wave of evictions for each gang that waits.
+type reclaimer struct {
+	*fastpath.Path
+	queues   *state.Queues
+	client   kubernetes.Interface
+	recorder events.EventRecorder
+	clock    clock.WithTicker
+	ctx      context.Context
+
+	// mu is taken before that of queues, and not after it.
+	mu    sync.Mutex
+	waves map[string]*wave
+	// resting are those for whom nobody was found, and spared, until when, those that a budget
+	// protected.
+	resting map[string]rest
+	spared  map[string]time.Time
+	// quiet is until when nobody at all is looked for.
+	quiet time.Time
+}
+
+// rest is how long nobody is looked for, and until when.
+type rest struct {
+	long  time.Duration
+	until time.Time
+	// woken says that the gang was let in again since.
+	woken bool
+}
+
+// wave is gangs that are evicted for one that waits.
+type wave struct {
+	// left are the victims that are not gone yet.
+	left sets.Set[types.UID]
+	// deadline is when the room is given up.
+	deadline time.Time
+}
+
+var _ queuereclaim.Reclaimer = &reclaimer{}
+
+func newReclaimer(path *fastpath.Path, queues *state.Queues, client kubernetes.Interface, recorder events.EventRecorder, c clock.WithTicker) *reclaimer {
+	return &reclaimer{
+		Path: path, queues: queues, client: client, recorder: recorder, clock: c, ctx: context.Background(),
+		waves: map[string]*wave{}, resting: map[string]rest{}, spared: map[string]time.Time{},
+	}
+}
+
+// Some reports whether there is any queue.
+func (r *reclaimer) Some() bool { return r.queues.Some() }
+
+// Reclaim makes room for the pods of a group, or for a plain pod.
+func (r *reclaimer) Reclaim(pods []*corev1.Pod, group fwk.PodGroupInfo, fits func(gone []*corev1.Pod) bool) string {
+	if len(pods) == 0 {
+		return ""
+	}
+	name, now := state.NameOf(pods[0]), r.clock.Now()
+	if text := r.busy(name, now); text != "" {
+		return text
+	}
+	if pods[0].Spec.PreemptionPolicy != nil && *pods[0].Spec.PreemptionPolicy == corev1.PreemptNever {
+		return "its pods say that nobody is to be evicted for them"
+	}
+	claim := r.queues.Reclaim(pods, r.left(now))
+	if claim == nil {
+		return "its queue is not entitled to what others have"
+	}
+	choice, why := r.choose(claim, pods, group, now)
+	r.searched(now)
+	if choice == nil {
+		r.rest(name)
+		klog.FromContext(r.ctx).V(2).Info("Nobody's going makes room for a gang that is entitled to it", "gang", name, "why", why)
+		return why
+	}
+	var gone []*corev1.Pod
+	for _, e := range choice.Evicted {
+		gone = append(gone, e.Pods...)
+	}
+	r.Within(choice)
+	ok := fits(gone)
+	r.Within(nil)
+	r.searched(now)
+	if !ok {
+		r.rest(name)
+		klog.FromContext(r.ctx).V(2).Info("Gangs whose going would make room for another were tried without, and it did not fit", "gang", name, "gangs", len(choice.Evicted), "pods", len(gone))
+		return "the gangs that would make room for it were tried without, and it did not fit"
+	}
+	r.begin(name, claim, choice, now)
+	return fmt.Sprintf("%d pods of %d gangs are evicted for it", len(gone), len(choice.Evicted))
+}
+
+// choose returns who goes, by the first mode by which enough may.
+func (r *reclaimer) choose(claim *state.Reclaim, pods []*corev1.Pod, group fwk.PodGroupInfo, now time.Time) (*fastpath.Choice, string) {
+	lost := func(pod *corev1.Pod, devices int64) int64 { return state.Lost(pod, devices, now) }
+	why := ""
+	for _, mode := range state.Modes() {
+		permit, err := claim.Permit(mode)
+		if err != nil {
+			return nil, err.Error()
+		}
+		choice, reason := r.Victims(pods, group, claim.Tenants, lost, permit)
+		if choice != nil && len(choice.Evicted) > 0 {
+			return choice, ""
+		}
+		if choice != nil {
+			return nil, "there is room for it, and yet it was refused"
+		}
+		if why == "" {
+			why = reason
+		}
+	}
+	return nil, why
+}
+
+// busy says why nobody is looked for, "" if somebody is.
+func (r *reclaimer) busy(name string, now time.Time) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if w := r.waves[name]; w != nil {
+		return fmt.Sprintf("it waits for %d pods to leave that are evicted for it", w.left.Len())
+	}
+	resting := r.resting[name]
+	switch {
+	case now.Before(resting.until):
+		return "nobody whose going would make room for it was found a while ago"
+	case now.Before(r.quiet):
+		r.resting[name] = rest{long: resting.long, until: r.quiet}
+		return "whose going would make room for it is looked for in a moment"
+	}
+	return ""
+}
+
+// searched takes in that somebody was looked for since an instant.
+func (r *reclaimer) searched(since time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.clock.Now()
+	r.quiet = now.Add((searchShare - 1) * now.Sub(since))
+}
+
+// rest has nobody looked for, for a while.
+func (r *reclaimer) rest(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sleep(name)
+}
+
+func (r *reclaimer) sleep(name string) {
+	long := min(max(leastRest, 2*r.resting[name].long), mostRest)
+	r.resting[name] = rest{long: long, until: r.clock.Now().Add(long)}
+}
+
+// left returns who is left alone now.
+func (r *reclaimer) left(now time.Time) sets.Set[string] {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := sets.New[string]()
+	for name, until := range r.spared {
+		if now.Before(until) {
+			out.Insert(name)
+		}
+	}
+	return out
+}
+
+// begin keeps the room, and has the victims evicted.
+func (r *reclaimer) begin(name string, claim *state.Reclaim, choice *fastpath.Choice, now time.Time) {
+	grace := int64(0)
+	for _, e := range choice.Evicted {
+		for _, pod := range e.Pods {
+			if s := pod.Spec.TerminationGracePeriodSeconds; s != nil {
+				grace = max(grace, *s)
+			}
+		}
+	}
+	w := &wave{left: choice.UIDs(), deadline: now.Add(wavePatience + time.Duration(grace)*time.Second)}
+	r.mu.Lock()
+	r.waves[name] = w
+	r.mu.Unlock()
+	r.Keep(name, choice.Room)
+	klog.FromContext(r.ctx).Info("Evicting gangs for one that is entitled to their place", "for", name, "queue", claim.Claimant(),
+		"gangs", len(choice.Evicted), "pods", w.left.Len(), "deviceSecondsLost", choice.Damage.Lost)
+	go r.evict(name, claim, choice)
+}
+
+// evict has all victims evicted, or, if a budget protects one of them, none.
+func (r *reclaimer) evict(name string, claim *state.Reclaim, choice *fastpath.Choice) {
+	var pods []*corev1.Pod
+	tenant := map[types.UID]string{}
+	for _, e := range choice.Evicted {
+		for _, pod := range e.Pods {
+			pods = append(pods, pod)
+			tenant[pod.UID] = e.Tenant.Name
+		}
+	}
+	refused := r.each(pods, true)
+	if len(refused) > 0 {
+		now := r.clock.Now()
+		r.mu.Lock()
+		for _, pod := range refused {
+			r.spared[tenant[pod.UID]] = now.Add(spareTime)
+		}
+		r.mu.Unlock()
+		r.end(name, "a disruption budget protects a pod that would have to go")
+		return
+	}
+	for _, e := range choice.Evicted {
+		r.tell(e, claim)
+	}
+	for len(pods) > 0 && r.ctx.Err() == nil {
+		if pods = r.each(pods, false); len(pods) == 0 {
+			return
+		}
+		if r.over(name) {
+			return
+		}
+		select {
+		case <-r.ctx.Done():
+		case <-r.clock.After(evictionRetry):
+		}
+	}
+}
+
+// each asks for the eviction of all pods, on trial or not, and returns those that were
+// refused.
+func (r *reclaimer) each(pods []*corev1.Pod, trial bool) []*corev1.Pod {
+	var mu sync.Mutex
+	var refused []*corev1.Pod
+	workqueue.ParallelizeUntil(r.ctx, evictionsAtATime, len(pods), func(i int) {
+		pod := pods[i]
+		uid := pod.UID
+		options := &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}}
+		if trial {
+			options.DryRun = []string{metav1.DryRunAll}
+		}
+		apiWrites.WithLabelValues("eviction").Inc()
+		err := r.client.PolicyV1().Evictions(pod.Namespace).Evict(r.ctx, &policyv1.Eviction{
+			ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}, DeleteOptions: options,
+		})
+		if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+			return // it goes, or is gone, or another has its name
+		}
+		klog.FromContext(r.ctx).V(2).Info("A pod was not evicted", "pod", klog.KObj(pod), "trial", trial, "err", err)
+		mu.Lock()
+		refused = append(refused, pod)
+		mu.Unlock()
+	})
+	return refused
+}
+
+// tell writes an event for a gang that goes.
+func (r *reclaimer) tell(e fastpath.Evicted, claim *state.Reclaim) {
+	reclaims.WithLabelValues(r.kind(e, claim)).Inc()
+	first := e.Pods[0]
+	ref := &corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: first.Namespace, Name: first.Name, UID: first.UID}
+	apiWrites.WithLabelValues("event").Inc()
+	r.recorder.Eventf(ref, nil, corev1.EventTypeWarning, "Reclaimed", "Evicting",
+		"%d pods of %s, of queue %q, are evicted for %s of queue %q", len(e.Pods), e.Tenant.Name, claim.Queue(e.Tenant), claim.Name, claim.Claimant())
+}
+
+// kind is why a gang goes, as a label of the metric.
+func (r *reclaimer) kind(e fastpath.Evicted, claim *state.Reclaim) string {
+	if claim.Queue(e.Tenant) == claim.Claimant() {
+		return "within_queue"
+	}
+	return "reclaimed"
+}
+
+// gone takes in that a pod is gone.
+func (r *reclaimer) gone(uid types.UID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, w := range r.waves {
+		if w.left.Has(uid) {
+			w.left.Delete(uid)
+			if w.left.Len() == 0 {
+				w.deadline = r.clock.Now().Add(placePatience)
+			}
+		}
+	}
+}
+
+// over reports whether a wave has ended.
+func (r *reclaimer) over(name string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.waves[name] == nil
+}
+
+// tried takes in that somebody who waits was tried: who has its place needs no room kept.
+func (r *reclaimer) tried(pod *corev1.Pod) {
+	name := state.NameOf(pod)
+	if !r.over(name) && r.queues.Placed(pod.UID) {
+		r.end(name, "")
+	}
+}
+
+// end gives up the room that is kept for somebody.
+func (r *reclaimer) end(name, why string) {
+	r.mu.Lock()
+	_, some := r.waves[name]
+	delete(r.waves, name)
+	switch {
+	case why == "":
+		delete(r.resting, name)
+	case some:
+		r.sleep(name)
+	}
+	r.mu.Unlock()
+	if !some {
+		return
+	}
+	r.Keep(name, nil)
+	if why != "" {
+		klog.FromContext(r.ctx).Info("Giving up the room that was kept for a gang", "gang", name, "why", why)
+	}
+}
+
+// Run gives up what is not taken in time, and has those tried again whose rest is over,
+// until the context is done.
+func (r *reclaimer) Run(ctx context.Context) {
+	r.ctx = ctx
+	ticker := r.clock.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C():
+			r.sweep(r.clock.Now())
+		}
+	}
+}
+
+func (r *reclaimer) sweep(now time.Time) {
+	late := map[string]string{}
+	r.mu.Lock()
+	for name, w := range r.waves {
+		switch {
+		case !r.queues.Waits(name):
+			late[name] = "it waits no more"
+		case now.After(w.deadline) && w.left.Len() > 0:
+			late[name] = fmt.Sprintf("%d pods did not leave in time", w.left.Len())
+		case now.After(w.deadline):
+			late[name] = "it did not take it in time"
+		}
+	}
+	for name, until := range r.spared {
+		if now.After(until) {
+			delete(r.spared, name)
+		}
+	}
+	var awake []string
+	for name, one := range r.resting {
+		switch {
+		case now.Before(one.until):
+		case !r.queues.Waits(name):
+			delete(r.resting, name)
+		case !one.woken:
+			one.woken = true
+			r.resting[name] = one
+			awake = append(awake, name)
+		}
+	}
+	r.mu.Unlock()
+	for _, name := range awake {
+		r.queues.Again(name)
+	}
+	for name, why := range late {
+		r.end(name, why)
+	}
+}

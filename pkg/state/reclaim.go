@@ -1,0 +1,238 @@
+package state
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
+
+	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/core/preempt"
+	"github.com/berth-dev/berth/pkg/core/quota"
+)
+
+// CheckpointedAt is the annotation in which a pod states when it last saved its work, as in
+// RFC 3339. What it did before is not lost if it is evicted.
+const CheckpointedAt = "berth.dev/checkpointed-at"
+
+// Tenant is a gang or a plain pod with places, which another may have evicted.
+type Tenant struct {
+	Name     string
+	Queue    quota.QueueID
+	Priority int32
+	// Pods are those with a place, by name. Least is how many of them it needs.
+	Pods  []*corev1.Pod
+	Least int
+	// Ran is for how long it has run.
+	Ran time.Duration
+}
+
+// Reclaim is who has places, and by which rules they may be evicted for one that waits, at
+// one moment.
+type Reclaim struct {
+	// Name is who waits, as in the line. Tenants are by name.
+	Name    string
+	Tenants []Tenant
+
+	tree   *quota.Tree
+	usage  *quota.Usage
+	claim  quota.Claim
+	shares []quota.Vector
+	uses   map[string]quota.Vector
+	byName map[string]*Tenant
+}
+
+// Reclaim returns who might be evicted for the pods of a gang, or for a plain pod; nil where
+// there are no queues, or if its own queue is not there. Gangs that are being bound, or of
+// which a pod is leaving, are not among the tenants, nor are those that are spared. The
+// cost is that of all that runs and waits.
+func (q *Queues) Reclaim(pods []*corev1.Pod, spared sets.Set[string]) *Reclaim {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.settled() || len(pods) == 0 {
+		return nil
+	}
+	w := q.waiting[waiterOf(pods[0])]
+	queue, known := q.id(q.queueOf(pods[0]))
+	if w == nil || !known {
+		return nil
+	}
+	claim := quota.Claim{Queue: queue, Asks: make(quota.Vector, len(q.tree.Resources()))}
+	claim.Priority = priorityOf(pods[0])
+	ordered := slices.Clone(pods)
+	slices.SortFunc(ordered, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
+	for _, pod := range ordered[:q.needed(w, len(ordered))] {
+		claim.Asks = claim.Asks.Plus(q.vector(q.requests(pod)))
+	}
+	if !q.mayClaim(claim) {
+		return nil
+	}
+	r := &Reclaim{
+		Name: w.name, tree: q.tree, usage: q.line.Used().Clone(), claim: claim, shares: q.recentShares(),
+		uses: map[string]quota.Vector{}, byName: map[string]*Tenant{},
+	}
+	r.Tenants = q.tenants(r, spared)
+	for i := range r.Tenants {
+		r.byName[r.Tenants[i].Name] = &r.Tenants[i]
+	}
+	return r
+}
+
+// mayClaim reports whether a claim may have anybody evicted: it is within what its queue is
+// guaranteed, or its fair share, or somebody of a lower priority runs in its queue.
+func (q *Queues) mayClaim(claim quota.Claim) bool {
+	leaf := q.tree.Own(claim.Queue)
+	rules, used := q.tree.Preemption(leaf), q.line.Used().Of(leaf)
+	if rules.Reclaim != quota.Never {
+		if q.line.Used().Within(leaf, claim.Asks) {
+			return true
+		}
+		share, within := q.recentShares()[leaf], true
+		for r := range q.tree.Counted(leaf, claim.Asks) {
+			within = within && claim.Asks[r] <= share[r].Minus(used[r])
+		}
+		if within {
+			return true
+		}
+	}
+	if rules.WithinQueue == quota.Never {
+		return false
+	}
+	for _, p := range q.payers {
+		if q.tree.Own(p.id) == leaf && priorityOf(p.pod) < claim.Priority {
+			return true
+		}
+	}
+	return false
+}
+
+// recentShares returns the fair shares of a second ago at most.
+func (q *Queues) recentShares() []quota.Vector {
+	if now := q.clock.Now(); q.shares == nil || now.Sub(q.sharesAt) > time.Second {
+		_, demand := q.demands()
+		q.shares, q.sharesAt = q.tree.Shares(q.capacity(), demand), now
+	}
+	return q.shares
+}
+
+// tenants returns all that have places and could be asked to go.
+func (q *Queues) tenants(r *Reclaim, spared sets.Set[string]) []Tenant {
+	now := q.clock.Now()
+	all := map[string]*Tenant{}
+	unsteady := map[string]bool{}
+	for _, p := range q.payers {
+		name := NameOf(p.pod)
+		t := all[name]
+		if t == nil {
+			t = &Tenant{Name: name, Queue: p.id, Ran: -1, Least: 1}
+			t.Priority = priorityOf(p.pod)
+			if id := waiterOf(p.pod); id.group != "" {
+				size, _ := q.gangs.Size(gang.KeyOf(id.namespace, id.group))
+				t.Least = max(1, int(size))
+			}
+			all[name] = t
+		}
+		if q.reserved[p.pod.UID] != nil || p.pod.Spec.NodeName == "" || p.pod.DeletionTimestamp != nil {
+			unsteady[name] = true
+			continue
+		}
+		t.Pods = append(t.Pods, p.pod)
+		r.uses[memberName(name, p.pod.Name)] = p.by
+		if ran := now.Sub(startOf(p.pod)); t.Ran < 0 || ran < t.Ran {
+			t.Ran = ran
+		}
+	}
+	var out []Tenant
+	for _, name := range sortedKeys(all) {
+		t := all[name]
+		if unsteady[name] || name == r.Name || len(t.Pods) == 0 || spared.Has(name) {
+			continue
+		}
+		slices.SortFunc(t.Pods, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
+		out = append(out, *t)
+	}
+	return out
+}
+
+func priorityOf(pod *corev1.Pod) int32 {
+	if pod.Spec.Priority != nil {
+		return *pod.Spec.Priority
+	}
+	return 0
+}
+
+// NameOf returns what a gang or plain pod is called, as in the line, by a pod of it.
+func NameOf(pod *corev1.Pod) string {
+	if id := waiterOf(pod); id.group != "" {
+		return id.namespace + "/" + id.group
+	}
+	return pod.Namespace + "/" + pod.Name + " (pod)"
+}
+
+func memberName(tenant, pod string) string { return tenant + "\x00" + pod }
+
+// startOf returns when a pod began to run, or was bound.
+func startOf(pod *corev1.Pod) time.Time {
+	if pod.Status.StartTime != nil {
+		return pod.Status.StartTime.Time
+	}
+	return time.Unix(boundAt(pod), 0)
+}
+
+// Lost returns the device-seconds of work that are lost if a pod with so many devices goes
+// now: since it began, or since its last checkpoint. One that is stated in the future, or
+// before the pod began, or that is no time, does not count.
+func Lost(pod *corev1.Pod, devices int64, now time.Time) int64 {
+	since := startOf(pod)
+	if at, err := time.Parse(time.RFC3339, pod.Annotations[CheckpointedAt]); err == nil && at.After(since) && !at.After(now) {
+		since = at
+	}
+	return devices * max(0, int64(now.Sub(since)/time.Second))
+}
+
+// Modes are the rules by which room is taken back, in the order in which they are tried.
+func Modes() []quota.Mode { return []quota.Mode{quota.ByGuarantee, quota.ByShare, quota.Straddling} }
+
+// Permit returns who may go by the rules of a mode.
+func (r *Reclaim) Permit(mode quota.Mode) (preempt.Permit, error) {
+	simulation, err := r.usage.Reclaim(r.claim, mode, r.shares)
+	if err != nil {
+		return nil, fmt.Errorf("charging %s on trial: %w", r.Name, err)
+	}
+	return &permit{reclaim: r, simulation: simulation}, nil
+}
+
+// permit has a simulation of quotas say who may go.
+type permit struct {
+	reclaim    *Reclaim
+	simulation *quota.Simulation
+}
+
+// Evict counts members of a gang as gone, if they may go.
+func (p *permit) Evict(g *preempt.Gang, members []preempt.Member) (undo func(), ok bool) {
+	t := p.reclaim.byName[g.Name]
+	uses := make(quota.Vector, len(p.reclaim.claim.Asks))
+	for _, m := range members {
+		uses = uses.Plus(p.reclaim.uses[memberName(g.Name, m.Name)])
+	}
+	taken, protection := p.simulation.Evict(quota.Victim{Queue: t.Queue, Uses: uses, Priority: t.Priority, Ran: t.Ran})
+	if protection != nil {
+		return nil, false
+	}
+	return func() { p.simulation.Revert(taken) }, true
+}
+
+// Enough reports whether the claim is within all limits after the evictions so far.
+func (p *permit) Enough() bool {
+	_, ok := p.simulation.Fits()
+	return ok
+}
+
+// Queue returns the name of a tenant's queue.
+func (r *Reclaim) Queue(t *Tenant) string { return r.tree.Name(t.Queue) }
+
+// Claimant returns the name of the queue of the one that waits.
+func (r *Reclaim) Claimant() string { return r.tree.Name(r.claim.Queue) }

@@ -1,0 +1,118 @@
+package state
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// enter asks for pods as the scheduling queue does, and says which of them may be tried.
+func (b *bank) enter(pods ...*corev1.Pod) (names []string) {
+	for _, p := range pods {
+		b.tell(p)
+	}
+	for _, p := range pods {
+		if b.Enter(p) {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
+// letInNames lets in whom it is the turn of.
+func (b *bank) letInNames() (names []string) {
+	for _, p := range b.LetIn() {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+func expectNames(t *testing.T, when string, got, want []string) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", when, diff)
+	}
+}
+
+// The window of a bank is 4: no more are let in before the end of a try is told.
+func TestWindow(t *testing.T) {
+	b := newBank(t)
+	b.SetNode(&corev1.Node{Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{gpu: resource.MustParse("100")}}})
+	b.SetQueue(queue("a", "", 0, 0))
+	b.SetQueue(queue("b", "", 0, 0))
+	var pods []*corev1.Pod
+	for _, name := range []string{"a1", "a2", "a3", "a4", "b1", "b2"} {
+		pods = append(pods, gpuPod(name, 1, inQueue(name[:1])))
+	}
+	expectNames(t, "nobody enters before it is let in", b.enter(pods...), nil)
+	expectNames(t, "queues take turns", b.letInNames(), []string{"a1", "b1", "a2", "b2"})
+	expectNames(t, "the window is full", b.letInNames(), nil)
+	expectNames(t, "who was let in enters", b.enter(pods...), []string{"a1", "a2", "b1", "b2"})
+
+	if _, ok := b.Reserve(pods[0]); !ok {
+		t.Error("a pod without limits is refused")
+	}
+	b.Ended(pods[0])
+	b.Ended(pods[4]) // b1 had no room
+	expectNames(t, "two went out of the window, and one of them waits for room", b.letInNames(), []string{"a3", "a4"})
+	b.Ended(pods[1])
+	b.Ended(pods[2])
+	expectNames(t, "nobody is left who was not refused", b.letInNames(), nil)
+	expectNames(t, "the scheduling queue has one tried again", b.enter(pods[4]), nil)
+	expectNames(t, "it is let in anew", b.letInNames(), []string{"b1"})
+
+	if code, _, waits := b.Why(pods[1]); code != "NoRoom" || !waits {
+		t.Errorf("a2 waits: %t, for %q; want NoRoom", waits, code)
+	}
+	if _, _, waits := b.Why(pods[4]); waits {
+		t.Error("b1 waits, and it is being tried")
+	}
+}
+
+// What holds a pod that was let in elsewhere does not hold others.
+func TestHeldElsewhere(t *testing.T) {
+	b := newBank(t)
+	b.SetQueue(queue("a", "", 0, 0))
+	pods := []*corev1.Pod{gpuPod("p1", 1, inQueue("a")), gpuPod("p2", 1, inQueue("a")), gpuPod("p3", 1, inQueue("a")), gpuPod("p4", 1, inQueue("a")), gpuPod("p5", 1, inQueue("a"))}
+	b.enter(pods...)
+	expectNames(t, "four are let in", b.letInNames(), []string{"p1", "p2", "p3", "p4"})
+	b.Held(pods[1])
+	expectNames(t, "another goes instead", b.letInNames(), []string{"p5"})
+	if b.Enter(pods[1]) {
+		t.Error("the one that was held enters out of turn")
+	}
+	b.forget(pods[0])
+	expectNames(t, "one is gone, and it is let in", b.letInNames(), []string{"p2"})
+}
+
+// Nobody is let in before it is known which queues there are.
+func TestNotOpen(t *testing.T) {
+	b := newBank(t)
+	b.opened = false
+	p := gpuPod("p", 1, inQueue("a"))
+	expectNames(t, "nothing is known", b.enter(p), nil)
+	expectNames(t, "nobody is let in", b.letInNames(), nil)
+	b.Open()
+	expectNames(t, "there are no queues: all that waited go", b.letInNames(), []string{"p"})
+	if !b.Enter(p) {
+		t.Error("there are no queues, and one waits")
+	}
+}
+
+// A pod that a limit holds is let in once the limit leaves room, without anybody asking.
+func TestLimitGivesTheTurn(t *testing.T) {
+	b := newBank(t)
+	b.SetQueue(queue("a", "", 0, 4))
+	running := gpuPod("running", 3, inQueue("a"), onNode)
+	b.tell(running)
+	large, small := gpuPod("large", 2, inQueue("a")), gpuPod("small", 1, inQueue("a"))
+	b.enter(large, small)
+	expectNames(t, "the one that fits", b.letInNames(), []string{"small"})
+	if code, text, _ := b.Why(large); code != "QueueAtLimit" || text == "" {
+		t.Errorf("the other waits for %q (%s), want QueueAtLimit", code, text)
+	}
+	b.forget(running)
+	expectNames(t, "the other, when there is room", b.letInNames(), []string{"large"})
+}
