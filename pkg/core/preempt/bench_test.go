@@ -96,6 +96,9 @@ func scattered(nodes int) *world {
 	return w
 }
 
+// On 2 cores that others used as well, a choice took, in milliseconds, from the first claim to
+// the last: where gangs are packed 8, 65, 38, 72, 80, 46 and 11; where they are scattered, with
+// 20,000 pods, 70, 160, 44, 337, 57, 418 and 65.
 func BenchmarkVictims(b *testing.B) {
 	for _, cluster := range []struct {
 		name  string

@@ -28,9 +28,9 @@ type exact struct {
 	cut            bool
 }
 
-// search looks for less damage than that of the best choice, and returns how many steps it
+// searchAll looks for less damage than that of the best choice, and returns how many steps it
 // took.
-func (d *domain) search(s *search, limit int) int {
+func (d *domain) searchAll(s *search, limit int) int {
 	d.draft.start(nil, terms{banned: noneBanned})
 	e := exact{domain: d, search: s, permits: permits{permit: s.permit}, now: d.draft.ledger}
 	e.limit = e.steps() + limit

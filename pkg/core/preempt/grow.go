@@ -24,43 +24,52 @@ type regionCost struct {
 // gang and the permit lets it come; false if that is never so. Of a gang with pods on several
 // sites, each bears its share.
 func (d *draft) grow() bool {
-	for !d.holds() {
-		if d.terms.limit > 0 && d.steps > d.terms.limit {
+	more := 1 // twice as many each time
+	for {
+		switch {
+		case d.terms.limit > 0 && d.steps > d.terms.limit:
+			return false
+		case d.holds():
+			if !d.binding || d.permits.permit.Enough() {
+				return true
+			}
+		default:
+			if s := d.cheapest(); s >= 0 {
+				d.putAll(d.stairs[s][0].parts)
+				continue
+			}
+		}
+		if !d.binding || !d.more(more) {
 			return false
 		}
-		if s := d.cheapest(); s >= 0 {
-			d.putAll(d.stairs[s][0].parts)
-		} else if !d.binding || !d.more() {
-			return false
-		}
+		more *= 2
 	}
-	for d.binding && !d.permits.permit.Enough() {
-		if d.terms.limit > 0 && d.steps > d.terms.limit || !d.more() {
-			return false
-		}
-	}
-	return true
 }
 
-// more lets go the least damaging that may, so that others may then, or the gang; false if
-// nobody may.
-func (d *draft) more() bool {
+// more lets go so many gangs that may, the least damaging first, so that others may then, or
+// the gang that waits; false if nobody may.
+func (d *draft) more(most int) bool {
+	n := 0
 	for h := range d.holdings {
 		if d.standing[h] == goesWhole {
 			continue
 		}
+		gone := d.gone[h]
 		for _, p := range d.holdings[h].parts {
-			if _, may := d.price(p); may && !d.out[p] && d.put(p) {
-				d.forget()
-				return true
+			if _, may := d.price(p); may && !d.out[p] && !d.put(p) {
+				break
 			}
 		}
+		if d.gone[h] > gone {
+			n++
+		}
+		if n == most {
+			break
+		}
 	}
-	if !d.fresh {
-		return false
-	}
+	again := d.fresh
 	d.forget()
-	return true
+	return again
 }
 
 // cheapest returns the site at which slots are gained for least; -1 if they are nowhere.

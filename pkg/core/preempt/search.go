@@ -76,6 +76,9 @@ func (s *search) first() {
 	slices.SortStableFunc(s.domains, func(a, b *domain) int {
 		return cmp.Or(cmp.Compare(a.order, b.order), a.least.Compare(b.least), strings.Compare(a.path(), b.path()))
 	})
+	if s.binding && !s.enough() {
+		return // not before all sets are searched, if there is any
+	}
 	// Half of the steps are for the second part.
 	second := s.steps / 2
 	s.steps -= second
@@ -212,7 +215,7 @@ func (s *search) better() {
 	slices.SortStableFunc(s.domains, func(a, b *domain) int { return cmp.Compare(len(a.holdings), len(b.holdings)) })
 	for i, d := range s.domains {
 		if !s.settled(d) {
-			spent := s.ready(i).search(s, s.steps/(len(s.domains)-i))
+			spent := s.ready(i).searchAll(s, s.steps/(len(s.domains)-i))
 			s.steps = max(s.steps-spent, 0)
 		}
 	}
@@ -285,8 +288,8 @@ func (d *domain) without(picks []pick, ask func()) {
 		}
 	}
 	ask()
-	for i := len(undo) - 1; i >= 0; i-- {
-		index.Revert(undo[i])
+	for _, one := range slices.Backward(undo) {
+		index.Revert(one)
 	}
 }
 

@@ -248,15 +248,6 @@ func TestVictimsAgainstNaive(t *testing.T) {
 	}
 }
 
-// firstChoice is a choice before all sets of victims are searched.
-func firstChoice(w *world, r plan.Request, permit Permit, steps int) (Choice, bool) {
-	s := newSearch(w.Planner, r, w.running, permit, steps)
-	if s.first(); s.best == nil {
-		return Choice{}, false
-	}
-	return s.choice(), true
-}
-
 // searched is a choice of all sets of victims, without a first one.
 func searched(w *world, r plan.Request, permit Permit) (Choice, bool) {
 	s := newSearch(w.Planner, r, w.running, permit, 10*DefaultSteps)
@@ -264,36 +255,6 @@ func searched(w *world, r plan.Request, permit Permit) (Choice, bool) {
 		return Choice{}, false
 	}
 	return s.choice(), true
-}
-
-// TestFirstChoiceIsGood compares first choices with the best.
-func TestFirstChoiceIsGood(t *testing.T) {
-	const instances = 2000
-	victims, none, worse := 0, 0, 0
-	for seed := range uint64(instances) {
-		random := rand.New(rand.NewPCG(seed, 7))
-		w := randomWorld(random)
-		r := randomRequest(random, w)
-		permit := randomRules(random, w)
-		best, why := Victims(w.Planner, r, w.running, permit, Bounds{})
-		if why != nil || best.Damage.Gangs == 0 {
-			continue
-		}
-		victims++
-		got, ok := firstChoice(w, r, permit, DefaultSteps)
-		if !ok {
-			none++
-			continue
-		}
-		if got.Damage.Priority > best.Damage.Priority || got.Damage.Lost*10 > best.Damage.Lost*11 {
-			worse++
-		}
-		w.check(t, r, permit, got)
-	}
-	t.Logf("of %d choices, %d are not found, and %d are worse", victims, none, worse)
-	if victims < instances/5 || none*100 > victims || worse*20 > victims {
-		t.Errorf("of %d choices, %d are not found, and %d are worse", victims, none, worse)
-	}
 }
 
 func everything(w *world) (all []Eviction) {
