@@ -42,6 +42,7 @@ var (
 	_ fwk.FilterPlugin             = &QueueReclaim{}
 	_ fwk.PostFilterPlugin         = &QueueReclaim{}
 	_ fwk.PodGroupPostFilterPlugin = &QueueReclaim{}
+	_ fwk.EnqueueExtensions        = &QueueReclaim{}
 )
 
 // New returns the plugin.
@@ -51,6 +52,12 @@ func New(reclaimer Reclaimer, handle fwk.Handle) *QueueReclaim {
 
 // Name returns the plugin's name.
 func (*QueueReclaim) Name() string { return Name }
+
+// EventsToRegister are those after which a pod may have a place that it had not: a pod that is
+// gone leaves room, that for which it was evicted or other.
+func (*QueueReclaim) EventsToRegister(context.Context) ([]fwk.ClusterEventWithHint, error) {
+	return []fwk.ClusterEventWithHint{{Event: fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.Delete}}}, nil
+}
 
 // Filter refuses a pod room that is kept for another.
 func (r *QueueReclaim) Filter(_ context.Context, _ fwk.CycleState, pod *corev1.Pod, node fwk.NodeInfo) *fwk.Status {
