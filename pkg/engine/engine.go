@@ -179,8 +179,9 @@ func (e *engine) attach(ctx context.Context, sched *scheduler.Scheduler) error {
 	SpareActivations(sched)
 	e.gate.activate = sched.SchedulingQueue.Activate
 	sched.FailureHandler = e.reporter.observeRefusals(sched.FailureHandler)
+	e.reclaimer.ctx = ctx
 	e.tries.observe(sched)
-	go letIn(ctx, e.queues, sched)
+	go letIn(ctx, e.queues, sched, e.conditions)
 	next := sched.NextEntity
 	sched.NextEntity = func(logger klog.Logger) (framework.QueuedEntityInfo, error) {
 		e.leadOnce.Do(func() { e.lead(ctx, logger) })

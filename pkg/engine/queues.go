@@ -151,8 +151,9 @@ func (n numbers) Number(entity fwk.QueuedEntityInfo) uint64 {
 	return 0
 }
 
-// letIn has the scheduling queue take those whose turn it is, until the context is done.
-func letIn(ctx context.Context, queues *state.Queues, sched *scheduler.Scheduler) {
+// letIn has the scheduling queue take those whose turn it is, and tells those whose turn
+// it never is, until the context is done.
+func letIn(ctx context.Context, queues *state.Queues, sched *scheduler.Scheduler, conditions *conditionWriter) {
 	logger := klog.FromContext(ctx)
 	for {
 		select {
@@ -164,6 +165,12 @@ func letIn(ctx context.Context, queues *state.Queues, sched *scheduler.Scheduler
 			sched.SchedulingQueue.Activate(logger, map[string]*corev1.Pod{"": pod})
 			if gated(sched, pod) {
 				queues.Held(pod)
+			}
+		}
+		for _, stuck := range queues.Stuck() {
+			condition := corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: stuck.Code, Message: stuck.Text}
+			for _, pod := range stuck.Pods {
+				conditions.Set(types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, condition)
 			}
 		}
 	}

@@ -50,7 +50,8 @@ type reclaimer struct {
 	client   kubernetes.Interface
 	recorder events.EventRecorder
 	clock    clock.WithTicker
-	ctx      context.Context
+	// ctx ends evictions. It is set before the first cycle.
+	ctx context.Context
 
 	// mu is taken before that of queues, and not after it.
 	mu    sync.Mutex
@@ -361,7 +362,6 @@ func (r *reclaimer) end(name, why string) {
 // Run gives up what is not taken in time, and has those tried again whose rest is over,
 // until the context is done.
 func (r *reclaimer) Run(ctx context.Context) {
-	r.ctx = ctx
 	ticker := r.clock.NewTicker(time.Second)
 	defer ticker.Stop()
 	for {

@@ -67,6 +67,8 @@ type Queues struct {
 	byName  map[string]*waiter
 	byPod   map[types.UID]*waiter
 	letIn   uint64
+	// stuck are those whose turn it never is as things are, that were not told yet.
+	stuck []*waiter
 	// released are a pod each of those that waited when the last queue went.
 	released []*corev1.Pod
 	// opened is set by Open. some is set while there may be any queue object, for those that

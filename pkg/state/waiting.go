@@ -41,6 +41,8 @@ type waiter struct {
 	number uint64
 	// refusal is why it is not in the line, if its queue is not there.
 	refusal Refusal
+	// told is what its pods were told last of why its turn never comes.
+	told string
 }
 
 // Enter reports whether a pod may be tried now. The scheduling queue asks, under its lock,
@@ -285,6 +287,7 @@ func (q *Queues) enqueueWith(w *waiter, overtaken int) {
 	id, known := q.id(name)
 	if !known {
 		w.refusal = notFound(name)
+		q.stuck = append(q.stuck, w)
 		return
 	}
 	w.refusal = Refusal{}
@@ -299,6 +302,50 @@ func (q *Queues) enqueueWith(w *waiter, overtaken int) {
 	}
 	// The name is its own, and the amounts are of this tree and not negative.
 	w.queued = q.line.Push(g) == nil
+	if reason, _ := q.line.Reason(w.name); reason.Code == admission.Faulty || reason.Code == admission.NeverFits {
+		q.stuck = append(q.stuck, w)
+	}
+}
+
+// Stuck is a gang or plain pod whose turn it never is, until somebody changes what is wrong.
+type Stuck struct {
+	// Pods are those that wait, by name.
+	Pods       []*corev1.Pod
+	Code, Text string
+}
+
+// Stuck returns those that are since the last call, each once for each reason.
+func (q *Queues) Stuck() []Stuck {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	all := q.stuck
+	q.stuck = nil
+	if !q.settled() {
+		return nil
+	}
+	var out []Stuck
+	for _, w := range all {
+		if q.waiting[w.id] != w {
+			continue
+		}
+		code, text, known := string(w.refusal.Code), w.refusal.Text, true
+		if code == "" {
+			var reason admission.Reason
+			reason, known = q.line.Reason(w.name)
+			code, text = string(reason.Code), reason.Sentence(q.tree)
+		}
+		if !known || text == w.told {
+			continue
+		}
+		w.told = text
+		s := Stuck{Code: code, Text: text}
+		for _, pod := range w.pods {
+			s.Pods = append(s.Pods, pod)
+		}
+		slices.SortFunc(s.Pods, func(a, b *corev1.Pod) int { return cmp.Compare(a.Name, b.Name) })
+		out = append(out, s)
+	}
+	return out
 }
 
 // needed returns how many of the pods that wait have to find a place together.

@@ -116,3 +116,31 @@ func TestLimitGivesTheTurn(t *testing.T) {
 	b.forget(running)
 	expectNames(t, "the other, when there is room", b.letInNames(), []string{"large"})
 }
+
+// Those whose turn never comes are told so, once; and no others.
+func TestStuck(t *testing.T) {
+	b := newBank(t)
+	b.SetQueue(queue("a", "", 0, 4))
+	b.SetQueue(queue("orphan", "gone", 0, 0))
+	b.enter(gpuPod("large", 5, inQueue("a")), gpuPod("fits", 1, inQueue("a")), gpuPod("lost", 1, inQueue("nowhere")), gpuPod("bad", 1, inQueue("orphan")))
+	said := func() map[string]string {
+		out := map[string]string{}
+		for _, s := range b.Stuck() {
+			for _, p := range s.Pods {
+				out[p.Name] = s.Code
+			}
+		}
+		return out
+	}
+	if diff := cmp.Diff(map[string]string{"large": "QueueLimitTooLow", "lost": "QueueNotFound", "bad": "QueueFaulty"}, said()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if again := said(); len(again) > 0 {
+		t.Errorf("told twice: %v", again)
+	}
+	b.SetQueue(queue("nowhere", "", 0, 0))
+	expectNames(t, "its queue is made", b.letInNames(), []string{"fits", "lost"})
+	if again := said(); len(again) > 0 {
+		t.Errorf("told again: %v", again)
+	}
+}

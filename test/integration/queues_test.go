@@ -180,6 +180,18 @@ func TestQueueThatIsNotThere(t *testing.T) {
 	e.queue(t, "there", `{}`)
 	e.create(t, ns, pod("waits", 1, inQueue("later")), pod("goes", 1, inQueue("there")), pod("unnamed", 1))
 	e.expectByQueue(t, ns, map[string]int{"later": 1, "there": 1, "": 1})
+	eventually(t, "the pod is told that its queue is not there", func(ctx context.Context) error {
+		p, err := e.client.CoreV1().Pods(ns).Get(ctx, "waits", metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		for _, c := range p.Status.Conditions {
+			if c.Type == corev1.PodScheduled && c.Reason == "QueueNotFound" {
+				return nil
+			}
+		}
+		return fmt.Errorf("its conditions are %v", p.Status.Conditions)
+	})
 	e.queue(t, "later", `{}`)
 	e.expectByQueue(t, ns, map[string]int{"later": 2, "there": 1, "": 1})
 	// When the last queue goes, nobody waits for one.

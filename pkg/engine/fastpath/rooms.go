@@ -55,6 +55,9 @@ func (p *Path) Lend(name string) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if len(p.rooms.of[name]) == 0 {
+		name = "" // nothing is kept for it
+	}
 	if p.rooms.lent != name {
 		p.rooms.lent = name
 		p.rekeep()

@@ -1,0 +1,194 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/client-go/tools/events"
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/berth-dev/berth/pkg/api/v1alpha1"
+	"github.com/berth-dev/berth/pkg/core/admission"
+	"github.com/berth-dev/berth/pkg/core/pack"
+	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/state"
+)
+
+// court is a reclaimer with a claim against two pods of one GPU each, of two tenants.
+type court struct {
+	*reclaimer
+	clock    *clocktesting.FakeClock
+	claimant *corev1.Pod
+	victims  []*corev1.Pod
+	claim    *state.Reclaim
+	choice   *fastpath.Choice
+	recorder *events.FakeRecorder
+
+	mu sync.Mutex
+	// asked are the evictions, in order; protected is the pod that a budget protects.
+	asked     []string
+	protected string
+}
+
+func newCourt(t *testing.T) *court {
+	c := &court{clock: clocktesting.NewFakeClock(time.Unix(1_000_000, 0)), recorder: events.NewFakeRecorder(10)}
+	gangs := state.NewGangs(func(string) bool { return true }, nil, c.clock)
+	queues := state.NewQueues(gangs, requestsOf, func() []*corev1.Pod { return nil }, admission.Config{Window: 4, Overtaking: 4, Backlog: 4}, c.clock)
+	queues.Open()
+	two := resource.MustParse("2")
+	queues.SetQueue(&v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: "owner", Generation: 1},
+		Spec: v1alpha1.QueueSpec{Resources: []v1alpha1.QueueResource{{Name: "nvidia.com/gpu", Guaranteed: &two}}}})
+	queues.SetQueue(&v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: "borrower", Generation: 1}})
+	pod := func(name, queue, node string, gpus string) *corev1.Pod {
+		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, UID: types.UID(name), Labels: map[string]string{"berth.dev/queue": queue}}}
+		p.Spec.NodeName, p.Spec.SchedulerName = node, "berth"
+		p.Spec.Containers = []corev1.Container{{Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{"nvidia.com/gpu": resource.MustParse(gpus)}}}}
+		queues.SetPod(p)
+		return p
+	}
+	c.victims = []*corev1.Pod{pod("v1", "borrower", "n", "1"), pod("v2", "borrower", "n", "1")}
+	c.claimant = pod("claimant", "owner", "", "2")
+	queues.Enter(c.claimant)
+	if let := queues.LetIn(); len(let) != 1 {
+		t.Fatalf("%d are let in, want the claimant", len(let))
+	}
+	client := fake.NewClientset()
+	client.PrependReactor("create", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		e, ok := action.(clienttesting.CreateAction).GetObject().(*policyv1.Eviction)
+		if !ok {
+			return false, nil, nil
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.asked = append(c.asked, fmt.Sprint(e.Name, " ", len(e.DeleteOptions.DryRun) > 0))
+		if e.Name == c.protected {
+			return true, nil, apierrors.NewTooManyRequests("the budget", 0)
+		}
+		return true, nil, nil
+	})
+	c.reclaimer = newReclaimer(fastpath.New(), queues, client, c.recorder, c.clock)
+	if c.claim = queues.Reclaim([]*corev1.Pod{c.claimant}, nil); c.claim == nil {
+		t.Fatal("the queue is not entitled to its guarantee")
+	}
+	c.choice = &fastpath.Choice{Room: fastpath.Room{"n": pack.Amounts{Kind: 1, Devices: 2}}}
+	for i := range c.claim.Tenants {
+		c.choice.Evicted = append(c.choice.Evicted, fastpath.Evicted{Tenant: &c.claim.Tenants[i], Pods: c.claim.Tenants[i].Pods, Whole: true})
+	}
+	return c
+}
+
+// expectAsked waits until these evictions were asked for, those on trial first.
+func (c *court) expectAsked(t *testing.T, want ...string) {
+	t.Helper()
+	var got []string
+	err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, 10*time.Second, true, func(context.Context) (bool, error) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		got = slices.Clone(c.asked)
+		return len(got) >= len(want), nil
+	})
+	if half := len(want) / 2; err == nil && len(got) == len(want) {
+		slices.Sort(got[:half])
+		slices.Sort(got[half:])
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("evictions (-want +got):\n%s", diff)
+	}
+}
+
+func TestWave(t *testing.T) {
+	c := newCourt(t)
+	name := state.NameOf(c.claimant)
+	c.begin(name, c.claim, c.choice, c.clock.Now())
+	c.expectAsked(t, "v1 true", "v2 true", "v1 false", "v2 false")
+	if text := c.busy(name, c.clock.Now()); text != "it waits for 2 pods to leave that are evicted for it" {
+		t.Errorf("a second wave could begin: %q", text)
+	}
+	for _, v := range c.victims {
+		c.gone(v.UID)
+	}
+	c.sweep(c.clock.Now().Add(placePatience / 2))
+	if c.over(name) {
+		t.Error("the room is given up before it could be taken")
+	}
+	c.clock.Step(placePatience + time.Second)
+	c.sweep(c.clock.Now())
+	if !c.over(name) {
+		t.Error("room is kept for ever that nobody takes")
+	}
+	if text := c.busy(name, c.clock.Now()); text == "" {
+		t.Error("others are evicted at once for who did not take its room")
+	}
+}
+
+// Whoever has its place needs no room kept.
+func TestWaveEndsWithThePlace(t *testing.T) {
+	c := newCourt(t)
+	name := state.NameOf(c.claimant)
+	c.begin(name, c.claim, c.choice, c.clock.Now())
+	c.tried(c.claimant)
+	if c.over(name) {
+		t.Error("it ended without a place")
+	}
+	if refusal, ok := c.queues.Reserve(c.claimant); !ok {
+		t.Fatal(refusal.Text)
+	}
+	c.tried(c.claimant)
+	if !c.over(name) {
+		t.Error("room is kept for who has its place")
+	}
+}
+
+// A budget that protects one pod keeps all of them, and the gang of that pod is left alone
+// for a while.
+func TestBudgetKeepsAll(t *testing.T) {
+	c := newCourt(t)
+	c.protected = "v2"
+	name := state.NameOf(c.claimant)
+	c.begin(name, c.claim, c.choice, c.clock.Now())
+	err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, 10*time.Second, true, func(context.Context) (bool, error) { return c.over(name), nil })
+	if err != nil {
+		t.Fatal("the wave goes on against a budget")
+	}
+	c.expectAsked(t, "v1 true", "v2 true")
+	if left := c.left(c.clock.Now()); !left.Has("ns/v2 (pod)") || left.Len() != 1 {
+		t.Errorf("left alone are %v, want the gang that is protected", left.UnsortedList())
+	}
+	if left := c.left(c.clock.Now().Add(spareTime + time.Second)); left.Len() > 0 {
+		t.Error("it is left alone for ever")
+	}
+}
+
+// Who was not helped is tried again, later and later.
+func TestRestsGrow(t *testing.T) {
+	c := newCourt(t)
+	name := state.NameOf(c.claimant)
+	for _, want := range []time.Duration{leastRest, 2 * leastRest, 4 * leastRest} {
+		c.rest(name)
+		if got := c.resting[name].long; got != want {
+			t.Errorf("it rests for %s, want %s", got, want)
+		}
+		c.clock.Step(want)
+	}
+	for range 20 {
+		c.rest(name)
+	}
+	if got := c.resting[name].long; got != mostRest {
+		t.Errorf("it rests for %s, want %s at most", got, mostRest)
+	}
+}

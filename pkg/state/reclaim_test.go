@@ -1,0 +1,128 @@
+package state
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
+
+	"github.com/berth-dev/berth/pkg/core/preempt"
+	"github.com/berth-dev/berth/pkg/core/quota"
+)
+
+func priority(p int32) func(*corev1.Pod) {
+	return func(pod *corev1.Pod) { pod.Spec.Priority = &p }
+}
+
+// names are those of the tenants of a reclaim; "nobody" if there is no reclaim.
+func names(r *Reclaim) []string {
+	if r == nil {
+		return []string{"nobody"}
+	}
+	var out []string
+	for _, t := range r.Tenants {
+		out = append(out, t.Name)
+	}
+	return out
+}
+
+// A gang may ask for what its queue is guaranteed, or what is its share, or for what those
+// of lower priority have in its queue; else nobody is looked at.
+func TestWhoMayReclaim(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		claimant *corev1.Pod
+		want     []string
+	}{
+		{"within the guarantee", gpuPod("p", 2, inQueue("owner")), []string{"ns/low (pod)", "ns/other (pod)"}},
+		{"above guarantee and share", gpuPod("p", 9, inQueue("owner")), []string{"nobody"}},
+		{"a higher priority in its own queue", gpuPod("p", 9, inQueue("borrower"), priority(5)), []string{"ns/low (pod)", "ns/other (pod)"}},
+		{"no higher priority", gpuPod("p", 9, inQueue("borrower"), priority(0)), []string{"nobody"}},
+		{"a queue that is not there", gpuPod("p", 1, inQueue("nowhere")), []string{"nobody"}},
+	} {
+		b := newBank(t)
+		b.SetNode(&corev1.Node{Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{gpu: resource.MustParse("8")}}})
+		owner, none := queue("owner", "", 2, 0), int64(0)
+		owner.Spec.Resources[0].Weight = &none
+		b.SetQueue(owner)
+		borrower, one := queue("borrower", "", 0, 0), int64(1)
+		borrower.Spec.Resources[0].Weight = &one
+		b.SetQueue(borrower)
+		b.tell(gpuPod("low", 4, inQueue("borrower"), onNode))
+		b.tell(gpuPod("other", 4, inQueue("borrower"), onNode))
+		b.tell(gpuPod("going", 0, inQueue("borrower"), onNode, leaving))
+		b.enter(c.claimant)
+		expectNames(t, c.name, names(b.Reclaim([]*corev1.Pod{c.claimant}, nil)), c.want)
+	}
+}
+
+func TestTenants(t *testing.T) {
+	b := newBank(t)
+	b.SetQueue(queue("owner", "", 8, 0))
+	b.SetQueue(queue("borrower", "", 0, 0))
+	inGang := func(p *corev1.Pod) {
+		name := "berth:g"
+		p.Labels["berth.dev/gang"], p.Annotations["berth.dev/gang-size"] = "g", "2"
+		p.Spec.SchedulingGroup = &corev1.PodSchedulingGroup{PodGroupName: &name}
+	}
+	started := func(p *corev1.Pod) { p.Status.StartTime = &metav1.Time{Time: epoch.Add(-time.Hour)} }
+	for _, p := range []*corev1.Pod{
+		gpuPod("g-1", 1, inQueue("borrower"), onNode, inGang, started), gpuPod("g-0", 1, inQueue("borrower"), onNode, inGang), gpuPod("g-2", 1, inQueue("borrower"), onNode, inGang, started),
+		gpuPod("spared", 1, inQueue("borrower"), onNode), gpuPod("plain", 1, inQueue("borrower"), onNode, priority(7)),
+	} {
+		b.table.SetPod(p)
+		b.tell(p)
+	}
+	b.table.settleAll()
+	binding := gpuPod("binding", 1, inQueue("borrower"))
+	b.enter(binding)
+	b.Reserve(binding)
+	claimant := gpuPod("p", 4, inQueue("owner"))
+	b.enter(claimant)
+	r := b.Reclaim([]*corev1.Pod{claimant}, sets.New("ns/spared (pod)"))
+	expectNames(t, "one that is being bound is no tenant, nor one that is spared", names(r), []string{"ns/berth:g", "ns/plain (pod)"})
+	g := &r.Tenants[0]
+	var pods []string
+	for _, p := range g.Pods {
+		pods = append(pods, p.Name)
+	}
+	expectNames(t, "the pods of the gang, by name", pods, []string{"g-0", "g-1", "g-2"})
+	if g.Least != 2 || g.Ran != 0 || r.Tenants[1].Priority != 7 || r.Queue(g) != "borrower" || r.Claimant() != "owner" {
+		t.Errorf("the gang needs %d and ran %s, the pod has priority %d; queues are %q and %q", g.Least, g.Ran, r.Tenants[1].Priority, r.Queue(g), r.Claimant())
+	}
+	permit, err := r.Permit(quota.ByGuarantee)
+	if err != nil {
+		t.Fatal(err)
+	}
+	undo, ok := permit.Evict(&preempt.Gang{Name: g.Name}, []preempt.Member{{Name: "g-0"}, {Name: "g-1"}})
+	if !ok || !permit.Enough() {
+		t.Errorf("a borrower is protected: %t", ok)
+	}
+	undo()
+}
+
+func TestLost(t *testing.T) {
+	now := epoch
+	for _, c := range []struct {
+		name       string
+		checkpoint string
+		want       int64
+	}{
+		{"none", "", 4 * 3600},
+		{"half an hour ago", epoch.Add(-30 * time.Minute).Format(time.RFC3339), 4 * 1800},
+		{"before it began", epoch.Add(-2 * time.Hour).Format(time.RFC3339), 4 * 3600},
+		{"in the future", epoch.Add(time.Hour).Format(time.RFC3339), 4 * 3600},
+		{"no time", "yesterday", 4 * 3600},
+	} {
+		pod := gpuPod("p", 4)
+		pod.Status.StartTime = &metav1.Time{Time: epoch.Add(-time.Hour)}
+		pod.Annotations[CheckpointedAt] = c.checkpoint
+		if diff := cmp.Diff(c.want, Lost(pod, 4, now)); diff != "" {
+			t.Errorf("checkpoint %s (-want +got):\n%s", c.name, diff)
+		}
+	}
+}
