@@ -6,9 +6,6 @@ import (
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
-	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/berth-dev/berth/bench/rig"
 )
@@ -43,20 +40,4 @@ func prefill(nodes int, part float64, bound func(p *corev1.Pod, node int)) {
 			}
 		}
 	}
-}
-
-// gang is a pod group of pods of 8 GPUs.
-func gang(name string, size int) (*schedulingv1beta1.PodGroup, []*corev1.Pod) {
-	group := &schedulingv1beta1.PodGroup{
-		ObjectMeta: metav1.ObjectMeta{Namespace: rig.Namespace, Name: name, UID: types.UID(name)},
-		Spec: schedulingv1beta1.PodGroupSpec{SchedulingPolicy: schedulingv1beta1.PodGroupSchedulingPolicy{
-			Gang: &schedulingv1beta1.GangSchedulingPolicy{MinCount: int32(size)},
-		}},
-	}
-	pods := make([]*corev1.Pod, size)
-	for i := range pods {
-		pods[i] = rig.Pod(name+"-"+strconv.Itoa(i), rig.GPUsPerNode)
-		pods[i].Spec.SchedulingGroup = &corev1.PodSchedulingGroup{PodGroupName: &group.Name}
-	}
-	return group, pods
 }

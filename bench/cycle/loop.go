@@ -5,7 +5,6 @@ import (
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
-	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
@@ -91,30 +90,21 @@ func (l *loop) queue(n int) {
 	}
 }
 
-// queueGang puts a gang into the scheduling queue. The group comes last, and takes
-// all its pods with it.
-func (l *loop) queueGang(group *schedulingv1beta1.PodGroup, pods []*corev1.Pod) error {
+// queueGang puts a gang into the scheduling queue.
+func (l *loop) queueGang(g rig.Gang) error {
 	// The scheduler writes the group's condition at the end of its cycle.
-	if _, err := l.Client.SchedulingV1beta1().PodGroups(group.Namespace).Create(l.Ctx, group, metav1.CreateOptions{}); err != nil {
-		return fmt.Errorf("creating pod group %q: %w", group.Name, err)
+	if _, err := l.Client.SchedulingV1beta1().PodGroups(g.Group.Namespace).Create(l.Ctx, g.Group, metav1.CreateOptions{}); err != nil {
+		return fmt.Errorf("creating pod group %q: %w", g.Group.Name, err)
 	}
-	for _, p := range pods {
-		l.Sched.Cache.AddPodGroupMember(p)
-	}
-	for _, p := range pods {
-		l.Sched.SchedulingQueue.Add(l.Ctx, p)
-	}
-	l.Sched.Cache.AddPodGroup(group)
-	l.Sched.SchedulingQueue.AddPodGroup(klog.Background(), group)
+	l.QueueGang(g)
 	return l.Refresh()
 }
 
 // removeGang takes back queueGang, after the pods are gone.
-func (l *loop) removeGang(group *schedulingv1beta1.PodGroup) error {
-	l.Sched.SchedulingQueue.DeletePodGroup(klog.Background(), group)
-	l.Sched.Cache.RemovePodGroup(klog.Background(), group)
-	if err := l.Client.SchedulingV1beta1().PodGroups(group.Namespace).Delete(l.Ctx, group.Name, metav1.DeleteOptions{}); err != nil {
-		return fmt.Errorf("removing pod group %q: %w", group.Name, err)
+func (l *loop) removeGang(g rig.Gang) error {
+	l.RemoveGroup(g)
+	if err := l.Client.SchedulingV1beta1().PodGroups(g.Group.Namespace).Delete(l.Ctx, g.Group.Name, metav1.DeleteOptions{}); err != nil {
+		return fmt.Errorf("removing pod group %q: %w", g.Group.Name, err)
 	}
 	return l.Refresh()
 }

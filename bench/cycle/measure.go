@@ -8,9 +8,6 @@ import (
 	"syscall"
 	"time"
 
-	"k8s.io/component-base/metrics/testutil"
-	"k8s.io/kubernetes/pkg/scheduler/metrics"
-
 	"github.com/berth-dev/berth/bench/rig"
 )
 
@@ -131,16 +128,16 @@ type gangSample struct {
 
 // measureGang schedules one gang of pods of 8 GPUs, and removes it.
 func measureGang(l *loop, size int) (gangSample, error) {
-	group, pods := gang("gang", size)
-	if err := l.queueGang(group, pods); err != nil {
+	gang := rig.NewGang("gang", size)
+	if err := l.queueGang(gang); err != nil {
 		return gangSample{}, err
 	}
-	before, err := algorithmTime()
+	before, err := rig.SearchTime()
 	if err != nil {
 		return gangSample{}, err
 	}
 	s := l.schedule(1, 0)
-	after, err := algorithmTime()
+	after, err := rig.SearchTime()
 	if err != nil {
 		return gangSample{}, err
 	}
@@ -151,15 +148,5 @@ func measureGang(l *loop, size int) (gangSample, error) {
 	if err := l.takeAway(bound); err != nil {
 		return gangSample{}, err
 	}
-	return gangSample{algorithm: after - before, cycle: s.took, processor: s.processor}, l.removeGang(group)
-}
-
-// algorithmTime returns the time that was spent on looking for places for gangs, as
-// the scheduler's own metric has it.
-func algorithmTime() (time.Duration, error) {
-	seconds, err := testutil.GetHistogramMetricValue(metrics.PodGroupSchedulingAlgorithmLatency.ObserverMetric)
-	if err != nil {
-		return 0, fmt.Errorf("reading the metric of gangs: %w", err)
-	}
-	return time.Duration(seconds * float64(time.Second)), nil
+	return gangSample{algorithm: after - before, cycle: s.took, processor: s.processor}, l.removeGang(gang)
 }

@@ -31,11 +31,11 @@ func TestWhatGangsAskFor(t *testing.T) {
 				t.Fatal(err)
 			}
 			m := c.members(tiny, gang{number: 1, size: test.size})
-			if got := state.TopologyOf(m.group); got.Required != test.required || got.Preferred != test.preferred {
+			if got := state.TopologyOf(m.Group); got.Required != test.required || got.Preferred != test.preferred {
 				t.Errorf("it requires %q and prefers %q, want %q and %q", got.Required, got.Preferred, test.required, test.preferred)
 			}
-			if least := int(m.group.Spec.SchedulingPolicy.Gang.MinCount); len(m.pods) != test.size || least != test.size {
-				t.Errorf("it has %d pods, of which %d are needed", len(m.pods), least)
+			if least := int(m.Group.Spec.SchedulingPolicy.Gang.MinCount); len(m.Pods) != test.size || least != test.size {
+				t.Errorf("it has %d pods, of which %d are needed", len(m.Pods), least)
 			}
 		})
 	}

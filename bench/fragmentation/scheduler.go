@@ -2,20 +2,15 @@ package main
 
 import (
 	"fmt"
-	"strconv"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
-	"k8s.io/component-base/metrics/testutil"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
-	"k8s.io/kubernetes/pkg/scheduler/metrics"
 
 	"github.com/berth-dev/berth/bench/rig"
 	"github.com/berth-dev/berth/bench/schedulers"
@@ -41,8 +36,7 @@ type scheduler struct {
 
 // members are the objects of a gang.
 type members struct {
-	group *schedulingv1beta1.PodGroup
-	pods  []*corev1.Pod
+	rig.Gang
 	bound []rig.Binding
 }
 
@@ -81,24 +75,14 @@ func newScheduler(c contestant, p params) (*scheduler, error) {
 
 // members makes the objects of a gang.
 func (c contestant) members(p params, g gang) *members {
-	group := &schedulingv1beta1.PodGroup{
-		ObjectMeta: metav1.ObjectMeta{Namespace: rig.Namespace, Name: g.name(), UID: types.UID(g.name())},
-		Spec: schedulingv1beta1.PodGroupSpec{SchedulingPolicy: schedulingv1beta1.PodGroupSchedulingPolicy{
-			Gang: &schedulingv1beta1.GangSchedulingPolicy{MinCount: int32(g.size)},
-		}},
-	}
+	m := &members{Gang: rig.NewGang(g.name(), g.size)}
 	if key := c.required(p, g.size); key != "" {
-		group.Spec.SchedulingConstraints = &schedulingv1beta1.PodGroupSchedulingConstraints{
+		m.Group.Spec.SchedulingConstraints = &schedulingv1beta1.PodGroupSchedulingConstraints{
 			Topology: []schedulingv1beta1.TopologyConstraint{{Key: key}},
 		}
 	}
 	if key := c.preferred(); key != "" {
-		group.Annotations = map[string]string{state.AnnotationPreferredTopology: key}
-	}
-	m := &members{group: group, pods: make([]*corev1.Pod, g.size)}
-	for i := range m.pods {
-		m.pods[i] = rig.Pod(g.name()+"-"+strconv.Itoa(i), rig.GPUsPerNode)
-		m.pods[i].Spec.SchedulingGroup = &corev1.PodSchedulingGroup{PodGroupName: &group.Name}
+		m.Group.Annotations = map[string]string{state.AnnotationPreferredTopology: key}
 	}
 	return m
 }
@@ -106,33 +90,27 @@ func (c contestant) members(p params, g gang) *members {
 // place has the scheduler look for the places of a gang, in one cycle.
 func (s *scheduler) place(g gang) (placement, error) {
 	m := s.contestant.members(s.params, g)
-	for _, p := range m.pods {
-		s.Sched.Cache.AddPodGroupMember(p)
-		s.Sched.SchedulingQueue.Add(s.Ctx, p)
-	}
-	// The group comes last, and takes all its pods with it.
-	s.Sched.Cache.AddPodGroup(m.group)
-	s.Sched.SchedulingQueue.AddPodGroup(klog.Background(), m.group)
-	before, err := searchTime()
+	s.QueueGang(m.Gang)
+	before, err := rig.SearchTime()
 	if err != nil {
 		return placement{}, err
 	}
 	s.refused = 0
 	s.Sched.ScheduleOne(s.Ctx)
-	after, err := searchTime()
+	after, err := rig.SearchTime()
 	switch {
 	case err != nil:
 		return placement{}, err
 	case s.failed != nil:
 		return placement{}, s.failed
-	case s.refused == len(m.pods):
-		for _, p := range m.pods {
+	case s.refused == len(m.Pods):
+		for _, p := range m.Pods {
 			s.Sched.Cache.RemovePodGroupMember(p)
 		}
 		s.forget(m)
 		return placement{}, nil
 	case s.refused > 0:
-		return placement{}, fmt.Errorf("%d of the %d pods of %s were refused", s.refused, len(m.pods), g.name())
+		return placement{}, fmt.Errorf("%d of the %d pods of %s were refused", s.refused, len(m.Pods), g.name())
 	}
 	m.bound = s.Bound(g.size)
 	nodes, err := s.nodesOf(g, m)
@@ -153,7 +131,7 @@ func (s *scheduler) nodesOf(g gang, m *members) ([]int, error) {
 		on[b.Pod.UID] = b.Node
 	}
 	nodes := make([]int, g.size)
-	for i, p := range m.pods {
+	for i, p := range m.Pods {
 		n, ok := s.numbers[on[p.UID]]
 		if !ok {
 			return nil, fmt.Errorf("pod %q was bound to node %q, which there is not", p.Name, on[p.UID])
@@ -166,15 +144,14 @@ func (s *scheduler) nodesOf(g gang, m *members) ([]int, error) {
 // put has the scheduler know of a gang that was placed before.
 func (s *scheduler) put(g gang, nodes []int) error {
 	m := s.contestant.members(s.params, g)
-	for i, p := range m.pods {
+	for i, p := range m.Pods {
 		p.Spec.NodeName = rig.NodeName(nodes[i])
 		if err := s.Sched.Cache.AssumePod(klog.Background(), p); err != nil {
 			return fmt.Errorf("putting pod %q on node %q: %w", p.Name, p.Spec.NodeName, err)
 		}
 		m.bound = append(m.bound, rig.Binding{Pod: p, Node: p.Spec.NodeName})
 	}
-	s.Sched.Cache.AddPodGroup(m.group)
-	s.Sched.SchedulingQueue.AddPodGroup(klog.Background(), m.group)
+	s.AddGroup(m.Gang)
 	s.running[g.number] = m
 	return nil
 }
@@ -194,22 +171,11 @@ func (s *scheduler) end(g gang) error {
 
 // forget takes a group away that has no pods on nodes.
 func (s *scheduler) forget(m *members) {
-	for _, p := range m.pods {
+	for _, p := range m.Pods {
 		s.Sched.SchedulingQueue.Delete(klog.Background(), p)
 	}
-	s.Sched.SchedulingQueue.DeletePodGroup(klog.Background(), m.group)
-	s.Sched.Cache.RemovePodGroup(klog.Background(), m.group)
+	s.RemoveGroup(m.Gang)
 	s.client.ClearActions() // it keeps all that it was ever asked for
 }
 
 func (s *scheduler) stop() { s.Stop() }
-
-// searchTime returns the time that was spent on looking for places for gangs, as the
-// scheduler's own metric has it.
-func searchTime() (time.Duration, error) {
-	seconds, err := testutil.GetHistogramMetricValue(metrics.PodGroupSchedulingAlgorithmLatency.ObserverMetric)
-	if err != nil {
-		return 0, fmt.Errorf("reading the metric of gangs: %w", err)
-	}
-	return time.Duration(seconds * float64(time.Second)), nil
-}

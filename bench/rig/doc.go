@@ -7,5 +7,5 @@
 // NodeTopology that is made of a link matrix; see Model.
 //
 // Files: rig.go (the scheduler), binder.go (the Bind plugin), objects.go (nodes and
-// pods), model.go (link matrices, and NodeTopologies of them).
+// pods), gang.go (gangs), model.go (link matrices, and NodeTopologies of them).
 package rig
