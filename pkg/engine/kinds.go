@@ -68,6 +68,13 @@ type kindSource struct {
 	drop     func()
 }
 
+// informerOf makes the informer of a kind of which this program has no client.
+func informerOf(client dynamic.Interface, of schema.GroupVersionResource) func() cache.SharedIndexInformer {
+	return func() cache.SharedIndexInformer {
+		return dynamicinformer.NewFilteredDynamicInformer(client, of, metav1.NamespaceAll, 0, cache.Indexers{}, nil).Informer()
+	}
+}
+
 type runningWatch struct {
 	cancel   context.CancelFunc
 	informer cache.SharedIndexInformer
@@ -99,9 +106,7 @@ func newKindWatcher(client kubernetes.Interface, dynamicClient dynamic.Interface
 
 func (w *kindWatcher) foreignSource(kind dialect.Kind) kindSource {
 	return kindSource{
-		informer: func() cache.SharedIndexInformer {
-			return dynamicinformer.NewFilteredDynamicInformer(w.dynamic, kind.Resource, metav1.NamespaceAll, 0, cache.Indexers{}, nil).Informer()
-		},
+		informer: informerOf(w.dynamic, kind.Resource),
 		set: func(obj any) {
 			if u, ok := obj.(*unstructured.Unstructured); ok {
 				w.gangs.SetObject(&kind, u)

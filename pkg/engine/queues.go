@@ -6,13 +6,12 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/dynamic/dynamicinformer"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
 	resourcehelper "k8s.io/component-helpers/resource"
@@ -41,28 +40,18 @@ func requestsOf(pod *corev1.Pod) corev1.ResourceList {
 
 // podsOf lists the pods of an informer.
 func podsOf(factory informers.SharedInformerFactory) func() []*corev1.Pod {
-	informer := factory.Core().V1().Pods().Informer()
+	pods := factory.Core().V1().Pods().Lister()
 	return func() []*corev1.Pod {
-		var out []*corev1.Pod
-		for _, obj := range informer.GetStore().List() {
-			if pod, ok := obj.(*corev1.Pod); ok {
-				out = append(out, pod)
-			}
-		}
-		return out
+		all, _ := pods.List(labels.Everything()) // a lister of an informer does not fail
+		return all
 	}
 }
 
 // queueSources take in the objects that say what queues there are.
 func queueSources(client dynamic.Interface, queues *state.Queues) map[schema.GroupVersionResource]kindSource {
-	informer := func(of schema.GroupVersionResource) func() cache.SharedIndexInformer {
-		return func() cache.SharedIndexInformer {
-			return dynamicinformer.NewFilteredDynamicInformer(client, of, metav1.NamespaceAll, 0, cache.Indexers{}, nil).Informer()
-		}
-	}
 	return map[schema.GroupVersionResource]kindSource{
 		queueObjects: {
-			informer: informer(queueObjects),
+			informer: informerOf(client, queueObjects),
 			set: func(obj any) {
 				u, ok := obj.(*unstructured.Unstructured)
 				if !ok {
@@ -80,7 +69,7 @@ func queueSources(client dynamic.Interface, queues *state.Queues) map[schema.Gro
 			drop:   queues.DropQueues,
 		},
 		dialect.ElasticQuotas: {
-			informer: informer(dialect.ElasticQuotas),
+			informer: informerOf(client, dialect.ElasticQuotas),
 			set: func(obj any) {
 				if u, ok := obj.(*unstructured.Unstructured); ok {
 					queues.SetElasticQuota(u)
@@ -211,7 +200,7 @@ func (t *tries) observe(sched *scheduler.Scheduler) {
 				t.last = info.Pod
 				return false
 			})
-			if t.last != nil {
+			if t.last != nil && t.reclaimer.some() {
 				t.reclaimer.Lend(state.NameOf(t.last))
 			}
 		}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -269,17 +268,13 @@ func (r *reclaimer) evict(name string, claim *state.Reclaim, choice *fastpath.Ch
 func (r *reclaimer) each(pods []*corev1.Pod, trial bool) []*corev1.Pod {
 	var mu sync.Mutex
 	var refused []*corev1.Pod
+	var dryRun []string
+	if trial {
+		dryRun = []string{metav1.DryRunAll}
+	}
 	workqueue.ParallelizeUntil(r.ctx, evictionsAtATime, len(pods), func(i int) {
 		pod := pods[i]
-		uid := pod.UID
-		options := &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}}
-		if trial {
-			options.DryRun = []string{metav1.DryRunAll}
-		}
-		apiWrites.WithLabelValues("eviction").Inc()
-		err := r.client.PolicyV1().Evictions(pod.Namespace).Evict(r.ctx, &policyv1.Eviction{
-			ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}, DeleteOptions: options,
-		})
+		err := evictPod(r.ctx, r.client, types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, pod.UID, dryRun...)
 		if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 			return // it goes, or is gone, or another has its name
 		}
@@ -332,10 +327,20 @@ func (r *reclaimer) over(name string) bool {
 
 // tried takes in that somebody who waits was tried: who has its place needs no room kept.
 func (r *reclaimer) tried(pod *corev1.Pod) {
+	if !r.some() {
+		return
+	}
 	name := state.NameOf(pod)
 	if !r.over(name) && r.queues.Placed(pod.UID) {
 		r.end(name, "")
 	}
+}
+
+// some reports whether room is kept for anybody.
+func (r *reclaimer) some() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.waves) > 0
 }
 
 // end gives up the room that is kept for somebody.

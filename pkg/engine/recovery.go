@@ -8,6 +8,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/klog/v2"
@@ -98,15 +99,20 @@ func (r *recovery) evict(ctx context.Context, g state.Interrupted) {
 		if p.Leaving {
 			continue
 		}
-		uid := p.UID
-		apiWrites.WithLabelValues("eviction").Inc()
-		err := r.client.PolicyV1().Evictions(g.Key.Namespace).Evict(ctx, &policyv1.Eviction{
-			ObjectMeta:    metav1.ObjectMeta{Namespace: g.Key.Namespace, Name: p.Name},
-			DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}},
-		})
+		err := evictPod(ctx, r.client, types.NamespacedName{Namespace: g.Key.Namespace, Name: p.Name}, p.UID)
 		if err != nil && !apierrors.IsNotFound(err) && ctx.Err() == nil {
 			klog.FromContext(ctx).Info("Evicting a pod of a gang that is bound by half failed; trying again",
 				"pod", klog.KRef(g.Key.Namespace, p.Name), "after", evictionRetry, "err", err)
 		}
 	}
+}
+
+// evictPod asks for the eviction of a pod, of that UID and no other of its name; with
+// metav1.DryRunAll as dryRun, only whether it would be granted.
+func evictPod(ctx context.Context, client kubernetes.Interface, name types.NamespacedName, uid types.UID, dryRun ...string) error {
+	apiWrites.WithLabelValues("eviction").Inc()
+	return client.PolicyV1().Evictions(name.Namespace).Evict(ctx, &policyv1.Eviction{
+		ObjectMeta:    metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name},
+		DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}, DryRun: dryRun},
+	})
 }

@@ -4,14 +4,11 @@ import (
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/dynamic/dynamicinformer"
 	corelisters "k8s.io/client-go/listers/core/v1"
-	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
@@ -38,11 +35,9 @@ func newTopologySource(client dynamic.Interface, fast *fastpath.Path, nodes core
 
 func (s *topologySource) source() kindSource {
 	return kindSource{
-		informer: func() cache.SharedIndexInformer {
-			return dynamicinformer.NewFilteredDynamicInformer(s.dynamic, nodeTopologies, metav1.NamespaceAll, 0, cache.Indexers{}, nil).Informer()
-		},
-		set:    s.set,
-		remove: func(name types.NamespacedName) { s.remove(name.Name) },
+		informer: informerOf(s.dynamic, nodeTopologies),
+		set:      s.set,
+		remove:   func(name types.NamespacedName) { s.remove(name.Name) },
 		drop: func() {
 			for _, object := range s.list() {
 				s.remove(object.Name)

@@ -3,6 +3,7 @@ package state
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -43,12 +44,13 @@ type Queues struct {
 	namespaces map[string]string
 	// nodes are what each node has, capacity the sum in the order of the tree.
 	nodes map[string]corev1.ResourceList
-	// resized says that the nodes changed since the line was told what they have.
+	// resized says that the nodes changed since the line was told what they have. total is
+	// what all of them have, in the order of the tree; nil if it is not worked out.
 	resized bool
+	total   quota.Vector
 	// stale is set while tree and admission are not those of the objects.
 	stale  bool
 	tree   *quota.Tree
-	faults map[string]quota.Fault
 	line   *admission.Admission
 	payers map[types.UID]*payer
 	// shares are the fair shares as of an instant; nil if the tree is another since.
@@ -267,7 +269,7 @@ func (q *Queues) GangChanged(key gang.Key) {
 	q.gangQueues[key] = queue
 	q.moved(key)
 	for _, p := range q.payers {
-		if group := p.pod.Spec.SchedulingGroup; group != nil && group.PodGroupName != nil && gang.KeyOf(p.pod.Namespace, *group.PodGroupName) == key {
+		if waiterOf(p.pod) == waiterOfGang(key) {
 			q.charge(p.pod)
 		}
 	}
@@ -401,8 +403,8 @@ func (q *Queues) id(name string) (quota.QueueID, bool) {
 // queueOf returns the name of the queue that pays for a pod.
 func (q *Queues) queueOf(pod *corev1.Pod) string {
 	name := ""
-	if group := pod.Spec.SchedulingGroup; group != nil && group.PodGroupName != nil {
-		key := gang.KeyOf(pod.Namespace, *group.PodGroupName)
+	if id := waiterOf(pod); id.group != "" {
+		key := id.key()
 		if queue, known := q.gangs.Queue(key); known {
 			name = queue
 			q.gangQueues[key] = queue
@@ -445,22 +447,16 @@ func (q *Queues) settled() bool {
 	was := q.tree != nil
 	specs := q.specs()
 	if len(specs) == 0 {
-		q.tree, q.line, q.faults = nil, nil, nil
+		q.tree, q.line = nil, nil
 		clear(q.payers)
 		clear(q.gangQueues)
 		q.open()
 		return false
 	}
-	var faults []quota.Fault
-	q.tree, faults = quota.NewTree(specs, nil)
-	q.faults = make(map[string]quota.Fault, len(faults))
-	for _, f := range faults {
-		if _, has := q.faults[f.Queue]; !has {
-			q.faults[f.Queue] = f
-		}
-	}
+	// The tree knows the fault of each queue.
+	q.tree, _ = quota.NewTree(specs, nil)
 	before := q.line
-	q.shares = nil
+	q.shares, q.total = nil, nil
 	q.line = admission.New(q.tree, q.capacity(), q.config)
 	defer q.queueAnew()
 	if !was {
@@ -489,31 +485,17 @@ func (q *Queues) settled() bool {
 // specs returns what is said of all queues: oldest first, and those of namespaces, whose
 // names a queue object may take, last.
 func (q *Queues) specs() []quota.Spec {
-	objects := make([]queueObject, 0, len(q.objects))
-	for _, o := range q.objects {
-		objects = append(objects, o)
-	}
-	slices.SortFunc(objects, func(a, b queueObject) int {
-		return cmp.Or(cmp.Compare(a.created, b.created), cmp.Compare(a.spec.Name, b.spec.Name))
-	})
 	var specs []quota.Spec
-	for _, o := range objects {
+	for _, o := range slices.SortedFunc(maps.Values(q.objects), func(a, b queueObject) int {
+		return cmp.Or(cmp.Compare(a.created, b.created), cmp.Compare(a.spec.Name, b.spec.Name))
+	}) {
 		specs = append(specs, o.spec)
 	}
-	for _, namespace := range sortedKeys(q.elastic) {
+	for _, namespace := range slices.Sorted(maps.Keys(q.elastic)) {
 		if _, taken := q.objects[namespace]; !taken {
 			of := q.elastic[namespace]
-			specs = append(specs, of[sortedKeys(of)[0]])
+			specs = append(specs, of[slices.Min(slices.Collect(maps.Keys(of)))])
 		}
 	}
 	return specs
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
 }

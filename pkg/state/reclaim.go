@@ -2,14 +2,13 @@ package state
 
 import (
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
 
-	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/preempt"
 	"github.com/berth-dev/berth/pkg/core/quota"
 )
@@ -60,13 +59,7 @@ func (q *Queues) Reclaim(pods []*corev1.Pod, spared sets.Set[string]) *Reclaim {
 	if w == nil || !known {
 		return nil
 	}
-	claim := quota.Claim{Queue: queue, Asks: make(quota.Vector, len(q.tree.Resources()))}
-	claim.Priority = priorityOf(pods[0])
-	ordered := slices.Clone(pods)
-	slices.SortFunc(ordered, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
-	for _, pod := range ordered[:q.needed(w, len(ordered))] {
-		claim.Asks = claim.Asks.Plus(q.vector(q.requests(pod)))
-	}
+	claim := quota.Claim{Queue: queue, Priority: priorityOf(pods[0]), Asks: q.asks(w, slices.SortedFunc(slices.Values(pods), comparePods))}
 	if !q.mayClaim(claim) {
 		return nil
 	}
@@ -85,18 +78,9 @@ func (q *Queues) Reclaim(pods []*corev1.Pod, spared sets.Set[string]) *Reclaim {
 // guaranteed, or its fair share, or somebody of a lower priority runs in its queue.
 func (q *Queues) mayClaim(claim quota.Claim) bool {
 	leaf := q.tree.Own(claim.Queue)
-	rules, used := q.tree.Preemption(leaf), q.line.Used().Of(leaf)
-	if rules.Reclaim != quota.Never {
-		if q.line.Used().Within(leaf, claim.Asks) {
-			return true
-		}
-		share, within := q.recentShares()[leaf], true
-		for r := range q.tree.Counted(leaf, claim.Asks) {
-			within = within && claim.Asks[r] <= share[r].Minus(used[r])
-		}
-		if within {
-			return true
-		}
+	rules, used := q.tree.Preemption(leaf), q.line.Used()
+	if rules.Reclaim != quota.Never && (used.Within(leaf, claim.Asks) || used.WithinAmount(leaf, claim.Asks, q.recentShares()[leaf])) {
+		return true
 	}
 	if rules.WithinQueue == quota.Never {
 		return false
@@ -130,7 +114,7 @@ func (q *Queues) tenants(r *Reclaim, spared sets.Set[string]) []Tenant {
 			t = &Tenant{Name: name, Queue: p.id, Ran: -1, Least: 1}
 			t.Priority = priorityOf(p.pod)
 			if id := waiterOf(p.pod); id.group != "" {
-				size, _ := q.gangs.Size(gang.KeyOf(id.namespace, id.group))
+				size, _ := q.gangs.Size(id.key())
 				t.Least = max(1, int(size))
 			}
 			all[name] = t
@@ -146,12 +130,12 @@ func (q *Queues) tenants(r *Reclaim, spared sets.Set[string]) []Tenant {
 		}
 	}
 	var out []Tenant
-	for _, name := range sortedKeys(all) {
+	for _, name := range slices.Sorted(maps.Keys(all)) {
 		t := all[name]
 		if unsteady[name] || name == r.Name || len(t.Pods) == 0 || spared.Has(name) {
 			continue
 		}
-		slices.SortFunc(t.Pods, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
+		slices.SortFunc(t.Pods, comparePods)
 		out = append(out, *t)
 	}
 	return out

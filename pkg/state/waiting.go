@@ -2,9 +2,11 @@ package state
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/berth-dev/berth/pkg/core/admission"
@@ -16,6 +18,13 @@ import (
 type waiterID struct {
 	namespace, group string
 	uid              types.UID
+}
+
+// key is that of the gang; a plain pod has none.
+func (id waiterID) key() gang.Key { return gang.KeyOf(id.namespace, id.group) }
+
+func waiterOfGang(key gang.Key) waiterID {
+	return waiterID{namespace: key.Namespace, group: key.GroupName()}
 }
 
 func waiterOf(pod *corev1.Pod) waiterID {
@@ -100,6 +109,15 @@ func (q *Queues) LetIn() []*corev1.Pod {
 		out = append(out, w.any())
 	}
 	return out
+}
+
+// byName returns the pods in the order of their names.
+func (w *waiter) byName() []*corev1.Pod {
+	return slices.SortedFunc(maps.Values(w.pods), comparePods)
+}
+
+func comparePods(a, b *corev1.Pod) int {
+	return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.UID, b.UID))
 }
 
 // any returns the first pod by name.
@@ -189,26 +207,13 @@ func (q *Queues) Number(namespace, group string, uid types.UID) uint64 {
 // Some reports whether there is any queue object.
 func (q *Queues) Some() bool { return q.some.Load() }
 
-// Why says why the gang of a pod, or a plain pod, waits; false if nothing is known of it,
-// or if it is being tried.
-func (q *Queues) Why(pod *corev1.Pod) (code, text string, waits bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if !q.settled() {
-		return "", "", false
-	}
-	w := q.waiting[waiterOf(pod)]
-	if w == nil || w.letIn {
-		return "", "", false
-	}
+// why says why a gang or plain pod waits; false if nothing is known of it.
+func (q *Queues) why(w *waiter) (code, text string, known bool) {
 	if w.refusal.Code != "" {
 		return string(w.refusal.Code), w.refusal.Text, true
 	}
 	reason, known := q.line.Reason(w.name)
-	if !known {
-		return "", "", false
-	}
-	return string(reason.Code), reason.Sentence(q.tree), true
+	return string(reason.Code), reason.Sentence(q.tree), known
 }
 
 // wait takes in a pod that waits.
@@ -278,11 +283,7 @@ func (q *Queues) again(w *waiter) {
 func (q *Queues) enqueue(w *waiter) { q.enqueueWith(w, 0) }
 
 func (q *Queues) enqueueWith(w *waiter, overtaken int) {
-	pods := make([]*corev1.Pod, 0, len(w.pods))
-	for _, pod := range w.pods {
-		pods = append(pods, pod)
-	}
-	slices.SortFunc(pods, func(a, b *corev1.Pod) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.UID, b.UID)) })
+	pods := w.byName()
 	name := q.queueOf(pods[0])
 	id, known := q.id(name)
 	if !known {
@@ -291,14 +292,10 @@ func (q *Queues) enqueueWith(w *waiter, overtaken int) {
 		return
 	}
 	w.refusal = Refusal{}
-	g := admission.Gang{Name: w.name, Queue: id, Asks: make(quota.Vector, len(q.tree.Resources())), Overtaken: overtaken}
-	g.Priority = priorityOf(pods[0])
+	g := admission.Gang{Name: w.name, Queue: id, Priority: priorityOf(pods[0]), Asks: q.asks(w, pods), Overtaken: overtaken}
 	g.Arrived = quota.Time(pods[0].CreationTimestamp.UnixNano())
 	for _, pod := range pods {
 		g.Arrived = min(g.Arrived, quota.Time(pod.CreationTimestamp.UnixNano()))
-	}
-	for _, pod := range pods[:q.needed(w, len(pods))] {
-		g.Asks = g.Asks.Plus(q.vector(q.requests(pod)))
 	}
 	// The name is its own, and the amounts are of this tree and not negative.
 	w.queued = q.line.Push(g) == nil
@@ -328,45 +325,41 @@ func (q *Queues) Stuck() []Stuck {
 		if q.waiting[w.id] != w {
 			continue
 		}
-		code, text, known := string(w.refusal.Code), w.refusal.Text, true
-		if code == "" {
-			var reason admission.Reason
-			reason, known = q.line.Reason(w.name)
-			code, text = string(reason.Code), reason.Sentence(q.tree)
-		}
+		code, text, known := q.why(w)
 		if !known || text == w.told {
 			continue
 		}
 		w.told = text
-		s := Stuck{Code: code, Text: text}
-		for _, pod := range w.pods {
-			s.Pods = append(s.Pods, pod)
-		}
-		slices.SortFunc(s.Pods, func(a, b *corev1.Pod) int { return cmp.Compare(a.Name, b.Name) })
-		out = append(out, s)
+		out = append(out, Stuck{Pods: w.byName(), Code: code, Text: text})
 	}
 	return out
 }
 
-// needed returns how many of the pods that wait have to find a place together.
-func (q *Queues) needed(w *waiter, pods int) int {
-	if w.id.group == "" {
-		return pods
+// asks returns what a gang asks for with as many of the pods, in their order, as have to
+// find a place together.
+func (q *Queues) asks(w *waiter, pods []*corev1.Pod) quota.Vector {
+	needed := len(pods)
+	if w.id.group != "" {
+		size, bound := q.gangs.Size(w.id.key())
+		needed = min(needed, max(1, int(size-bound)))
 	}
-	size, bound := q.gangs.Size(gang.KeyOf(w.id.namespace, w.id.group))
-	return min(pods, max(1, int(size-bound)))
+	sum := make(quota.Vector, len(q.tree.Resources()))
+	for _, pod := range pods[:needed] {
+		sum = sum.Plus(q.vector(q.requests(pod)))
+	}
+	return sum
 }
 
 // moved takes in that a gang names another queue.
 func (q *Queues) moved(key gang.Key) {
-	if w := q.waiting[waiterID{namespace: key.Namespace, group: key.GroupName()}]; w != nil && w.ready {
+	if w := q.waiting[waiterOfGang(key)]; w != nil && w.ready {
 		q.again(w)
 	}
 }
 
 // queueAnew puts all that would be tried into a line that is new.
 func (q *Queues) queueAnew() {
-	for _, name := range sortedKeys(q.byName) {
+	for _, name := range slices.Sorted(maps.Keys(q.byName)) {
 		w := q.byName[name]
 		w.queued, w.refused, w.letIn = false, false, false
 		if w.ready {
@@ -380,7 +373,7 @@ func (q *Queues) queueAnew() {
 func (q *Queues) open() {
 	q.some.Store(false)
 	q.released = q.released[:0]
-	for _, name := range sortedKeys(q.byName) {
+	for _, name := range slices.Sorted(maps.Keys(q.byName)) {
 		if w := q.byName[name]; w.ready && !w.letIn {
 			q.released = append(q.released, w.any())
 		}
@@ -410,7 +403,7 @@ func (q *Queues) DeleteNode(name string) { q.setNode(name, nil) }
 func (q *Queues) setNode(name string, amounts corev1.ResourceList) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if sameAmounts(q.nodes[name], amounts) {
+	if equality.Semantic.DeepEqual(q.nodes[name], amounts) {
 		return
 	}
 	if amounts == nil {
@@ -418,29 +411,19 @@ func (q *Queues) setNode(name string, amounts corev1.ResourceList) {
 	} else {
 		q.nodes[name] = amounts
 	}
-	q.resized = true
+	q.resized, q.total = true, nil
 	q.tell()
 }
 
-func sameAmounts(a, b corev1.ResourceList) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for name, amount := range a {
-		if other, ok := b[name]; !ok || amount.Cmp(other) != 0 {
-			return false
+// capacity returns what all nodes have, in the order of the tree. It is read only.
+func (q *Queues) capacity() quota.Vector {
+	if q.total == nil {
+		q.total = make(quota.Vector, len(q.tree.Resources()))
+		for _, amounts := range q.nodes {
+			q.total = q.total.Plus(q.vector(amounts))
 		}
 	}
-	return true
-}
-
-// capacity returns what all nodes have, in the order of the tree.
-func (q *Queues) capacity() quota.Vector {
-	sum := make(quota.Vector, len(q.tree.Resources()))
-	for _, amounts := range q.nodes {
-		sum = sum.Plus(q.vector(amounts))
-	}
-	return sum
+	return q.total
 }
 
 // Placed reports whether a pod has a place, as far as it is charged for it.

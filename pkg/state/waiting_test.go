@@ -21,6 +21,17 @@ func (b *bank) enter(pods ...*corev1.Pod) (names []string) {
 	return names
 }
 
+// Why says why the one of a pod waits; false if it is being tried.
+func (b *bank) Why(pod *corev1.Pod) (code, text string, waits bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w := b.waiting[waiterOf(pod)]
+	if w == nil || w.letIn {
+		return "", "", false
+	}
+	return b.why(w)
+}
+
 // letInNames lets in whom it is the turn of.
 func (b *bank) letInNames() (names []string) {
 	for _, p := range b.LetIn() {

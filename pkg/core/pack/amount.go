@@ -82,6 +82,21 @@ func (free Amounts) Minus(request Amounts) Amounts {
 	return free
 }
 
+// And returns what two requests ask for together on one node, of the first's kind of device
+// if it asks for any. It is bounded as Plus is.
+func (a Amounts) And(b Amounts) Amounts {
+	if a == (Amounts{}) {
+		return b
+	}
+	if a.Devices == 0 {
+		a.Kind = b.Kind
+	}
+	a.Devices = narrow(int64(a.Devices) + int64(b.Devices))
+	a.CPU, a.Memory = sum(a.CPU, b.CPU), sum(a.Memory, b.Memory)
+	a.Pods = narrow(int64(a.Pods) + int64(b.Pods))
+	return a
+}
+
 // narrow returns the value of 32 bits that is nearest.
 func narrow(count int64) int32 {
 	return int32(min(max(count, math.MinInt32), math.MaxInt32))

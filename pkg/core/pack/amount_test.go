@@ -80,3 +80,19 @@ func TestNoRoomPastTheBounds(t *testing.T) {
 		t.Errorf("after the pods are gone it has %+v, want %+v", free, before)
 	}
 }
+
+func TestRequestsTogether(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		a, b, want Amounts
+	}{
+		{"nothing and one", Amounts{}, Amounts{Kind: 2, Devices: 1, CPU: 3, Memory: 4, Pods: 1, Link: 1}, Amounts{Kind: 2, Devices: 1, CPU: 3, Memory: 4, Pods: 1, Link: 1}},
+		{"two", Amounts{Kind: 1, Devices: 1, CPU: 3, Memory: 4, Pods: 1}, Amounts{Kind: 1, Devices: 2, CPU: 5, Memory: 6, Pods: 1}, Amounts{Kind: 1, Devices: 3, CPU: 8, Memory: 10, Pods: 2}},
+		{"the second alone has devices", Amounts{CPU: 1, Pods: 1}, Amounts{Kind: 2, Devices: 2, Pods: 1}, Amounts{Kind: 2, Devices: 2, CPU: 1, Pods: 2}},
+		{"more than can be counted", Amounts{Kind: 1, Devices: math.MaxInt32, CPU: math.MaxInt64, Pods: 1}, Amounts{Kind: 1, Devices: 1, CPU: 1, Pods: 1}, Amounts{Kind: 1, Devices: math.MaxInt32, CPU: math.MaxInt64, Pods: 2}},
+	} {
+		if got := c.a.And(c.b); got != c.want {
+			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
+		}
+	}
+}

@@ -153,9 +153,14 @@ func (u *Usage) Headroom(q QueueID, room Vector) {
 // Within reports whether a queue stays within what it is guaranteed if it gets what is
 // asked on top of what it uses, in the resources that count for that: see Tree.Counted.
 func (u *Usage) Within(q QueueID, asked Vector) bool {
-	used, guaranteed := u.Of(q), u.tree.Guaranteed(q)
+	return u.WithinAmount(q, asked, u.tree.Guaranteed(q))
+}
+
+// WithinAmount is Within for another entitlement of the queue, such as its fair share.
+func (u *Usage) WithinAmount(q QueueID, asked, entitled Vector) bool {
+	used := u.Of(q)
 	for r := range u.tree.Counted(q, asked) {
-		if asked[r] > guaranteed[r].Minus(used[r]) {
+		if asked[r] > entitled[r].Minus(used[r]) {
 			return false
 		}
 	}

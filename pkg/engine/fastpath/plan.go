@@ -85,11 +85,7 @@ func (p *Path) Place(group fwk.PodGroupInfo, parent *fwk.Placement) (placements 
 		return nil, nil, false
 	}
 	p.readTouched()
-	size := len(pods)
-	if g := pg.Spec.SchedulingPolicy.Gang; g != nil {
-		size = int(g.MinCount)
-	}
-	request, shapes, ok := p.planRequest(group, asked, profile, size)
+	request, shapes, ok := p.planRequest(group, asked, profile)
 	if !ok {
 		return nil, p.noPlace(pods[0], fmt.Sprintf("gangs ask for too many different levels; %q or another is not looked at", asked.Required)), true
 	}
@@ -105,9 +101,8 @@ func (p *Path) Place(group fwk.PodGroupInfo, parent *fwk.Placement) (placements 
 	return placements, nil, true
 }
 
-// planRequest translates a group that is complete with so many pods; false if a level of it
-// cannot be looked at.
-func (p *Path) planRequest(group fwk.PodGroupInfo, asked gang.Topology, profile *profile, size int) (plan.Request, []*shape, bool) {
+// planRequest translates a group; false if a level that it asks for cannot be looked at.
+func (p *Path) planRequest(group fwk.PodGroupInfo, asked gang.Topology, profile *profile) (plan.Request, []*shape, bool) {
 	r, missing := plan.NewRequest(asked, p.index.Level)
 	if missing != "" {
 		return r, nil, false
@@ -134,6 +129,10 @@ func (p *Path) planRequest(group fwk.PodGroupInfo, asked gang.Topology, profile 
 			one.Open = shapes[i].Open()
 		}
 		r.Pods = append(r.Pods, one)
+	}
+	size := len(pods)
+	if pg := group.GetPodGroup(); pg != nil && pg.Spec.SchedulingPolicy.Gang != nil {
+		size = int(pg.Spec.SchedulingPolicy.Gang.MinCount)
 	}
 	r.Need(size)
 	return r, shapes, true

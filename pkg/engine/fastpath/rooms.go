@@ -75,7 +75,7 @@ func (p *Path) rekeep() {
 			continue
 		}
 		for node, amounts := range room {
-			kept[node] = add(kept[node], amounts)
+			kept[node] = kept[node].And(amounts)
 		}
 	}
 	before := p.rooms.kept.Load()
@@ -93,15 +93,6 @@ func (p *Path) rekeep() {
 	if len(p.rooms.of) == 0 {
 		p.rooms.kept.Store(nil)
 	}
-}
-
-// add adds what two ask for on one node.
-func add(a, b pack.Amounts) pack.Amounts {
-	if a == (pack.Amounts{}) {
-		return b
-	}
-	a.Devices, a.CPU, a.Memory, a.Pods = a.Devices+b.Devices, a.CPU+b.CPU, a.Memory+b.Memory, a.Pods+b.Pods
-	return a
 }
 
 // Keeps reports whether a pod would take room on a node that is kept for others.
@@ -130,14 +121,11 @@ func (p *Path) Victims(pods []*corev1.Pod, group fwk.PodGroupInfo, tenants []sta
 		return nil, "the index is not up to date"
 	}
 	p.readTouched()
-	size, asked := len(pods), gang.Topology{}
+	asked := gang.Topology{}
 	if pg := group.GetPodGroup(); pg != nil {
 		asked = state.TopologyOf(pg)
-		if g := pg.Spec.SchedulingPolicy.Gang; g != nil {
-			size = int(g.MinCount)
-		}
 	}
-	request, shapes, ok := p.planRequest(group, asked, profile, size)
+	request, shapes, ok := p.planRequest(group, asked, profile)
 	if !ok {
 		return nil, "it asks for a level that is not looked at"
 	}
@@ -160,7 +148,7 @@ func (p *Path) Victims(pods []*corev1.Pod, group fwk.PodGroupInfo, tenants []sta
 	for i, a := range found.Candidate.Assignments {
 		if a.Node != plan.NoNode {
 			node := p.index.Info(a.Node).Node().Name
-			choice.Room[node] = add(choice.Room[node], request.Pods[i].Request)
+			choice.Room[node] = choice.Room[node].And(request.Pods[i].Request)
 		}
 	}
 	if found.Candidate.Level != fabric.NoLevel {
