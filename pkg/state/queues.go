@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
@@ -73,11 +74,18 @@ type Queues struct {
 	stuck []*waiter
 	// released are a pod each of those that waited when the last queue went.
 	released []*corev1.Pod
+	// freed says that there may be room that was not there when the last round began of tries
+	// of those that had none; see Retry. round is when it began, zero if it has ended, and
+	// rest until when there is no other.
+	freed bool
+	round time.Time
+	rest  time.Time
 	// opened is set by Open. some is set while there may be any queue object, for those that
 	// ask often.
 	opened bool
 	some   atomic.Bool
 	news   chan struct{}
+	chose  func(took time.Duration)
 }
 
 // queueObject is a Queue. Of two that cannot both have what they are guaranteed, the older
@@ -243,6 +251,7 @@ func (q *Queues) DeletePod(pod *corev1.Pod) {
 	delete(q.reserved, pod.UID)
 	q.leave(pod.UID)
 	if q.settled() {
+		q.freed = q.freed || q.payers[pod.UID] != nil
 		q.release(pod.UID)
 	}
 }
@@ -357,13 +366,20 @@ func notFound(name string) Refusal {
 	return Refusal{Code: QueueNotFound, Queue: name, Text: fmt.Sprintf("there is no queue %q: make it, or name another with label berth.dev/queue", name)}
 }
 
-// charge charges a pod, anew if it was charged already.
+// charge charges a pod, anew if it was charged for something else, or to another queue. Most
+// that is told of a pod changes neither, and then nobody gains by it.
 func (q *Queues) charge(pod *corev1.Pod) {
-	q.release(pod.UID)
 	p := &payer{pod: pod, queue: q.queueOf(pod), asks: q.requests(pod)}
+	if was := q.payers[pod.UID]; was != nil && was.queue == p.queue && maps.EqualFunc(was.asks, p.asks, sameAmount) {
+		was.pod = pod
+		return
+	}
+	q.release(pod.UID)
 	q.payers[pod.UID] = p
 	q.bill(p)
 }
+
+func sameAmount(a, b resource.Quantity) bool { return a.Cmp(b) == 0 }
 
 // bill charges a payer by the tree that is in effect. What cannot be charged to a queue of
 // its name is charged to none, above all of them: it is used all the same.

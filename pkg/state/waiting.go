@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -99,17 +100,59 @@ func (q *Queues) LetIn() []*corev1.Pod {
 	out := q.released
 	q.released = nil
 	for active {
-		next, ok := q.line.Next(q.now())
+		next, ok := q.choose()
 		if !ok {
+			q.endRound()
 			return out
 		}
 		w := q.byName[next.Name]
 		q.letIn++
-		w.letIn, w.number = true, q.letIn
+		w.letIn, w.number, w.refused = true, q.letIn, false
 		out = append(out, w.any())
 	}
 	return out
 }
+
+// retryShare has those that had no room be tried again at most one part in so many of the
+// time.
+const retryShare = 4
+
+// Retry has all those tried again for which there was no room, if room may have come free
+// since: somebody has left, or a node has come or has more. It is to be called every second
+// or so. The scheduling queue by itself would wait for a minute or more.
+func (q *Queues) Retry() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := q.clock.Now()
+	if !q.freed || !q.round.IsZero() || now.Before(q.rest) || !q.settled() {
+		return
+	}
+	q.freed, q.round = false, now
+	q.line.Retry()
+	q.tell()
+}
+
+// endRound ends a round of tries if all of them have ended.
+func (q *Queues) endRound() {
+	if now := q.clock.Now(); !q.round.IsZero() && q.line.Inside() == 0 {
+		q.rest = now.Add((retryShare - 1) * now.Sub(q.round))
+		q.round = time.Time{}
+	}
+}
+
+// choose returns who is let in next, and tells how long that took.
+func (q *Queues) choose() (next admission.Gang, ok bool) {
+	start := q.clock.Now()
+	next, ok = q.line.Next(quota.Time(start.UnixNano()))
+	if q.chose != nil {
+		q.chose(q.clock.Since(start))
+	}
+	return next, ok
+}
+
+// OnChoice has f hear how long each choice takes of who is let in, or of nobody. It is to be
+// called before Open, and f must not call back.
+func (q *Queues) OnChoice(f func(took time.Duration)) { q.chose = f }
 
 // byName returns the pods in the order of their names.
 func (w *waiter) byName() []*corev1.Pod {
@@ -411,7 +454,7 @@ func (q *Queues) setNode(name string, amounts corev1.ResourceList) {
 	} else {
 		q.nodes[name] = amounts
 	}
-	q.resized, q.total = true, nil
+	q.resized, q.freed, q.total = true, true, nil
 	q.tell()
 }
 

@@ -1,0 +1,50 @@
+package state
+
+import (
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// A placed pod of which nothing changed that matters is not charged anew: most updates are of
+// its status.
+func TestUpdateThatChangesNothingChargesNothing(t *testing.T) {
+	b := newBank(t)
+	b.SetQueue(queue("a", "", 0, 0))
+	b.SetQueue(queue("b", "", 0, 0))
+	pod := gpuPod("p", 2, inQueue("a"), onNode)
+	b.tell(pod)
+	if got := b.used("a"); got != 2 {
+		t.Fatalf("it uses %d, want 2", got)
+	}
+	select {
+	case <-b.News():
+	default:
+	}
+	before := b.payers[pod.UID]
+
+	running := pod.DeepCopy()
+	running.Status.Phase = corev1.PodRunning
+	b.tell(running)
+	if after := b.payers[pod.UID]; after != before || after.pod != running {
+		t.Error("a pod that began to run was charged anew, or is not known as it is")
+	}
+	select {
+	case <-b.News():
+		t.Error("it is said that somebody may be let in")
+	default:
+	}
+
+	grown := running.DeepCopy()
+	grown.Spec.Containers[0].Resources.Requests = gpuPod("p", 3).Spec.Containers[0].Resources.Requests
+	b.tell(grown)
+	if got := b.used("a"); got != 3 {
+		t.Errorf("it asks for 3, and its queue uses %d", got)
+	}
+	moved := grown.DeepCopy()
+	moved.Labels["berth.dev/queue"] = "b"
+	b.tell(moved)
+	if a, to := b.used("a"), b.used("b"); a != 0 || to != 3 {
+		t.Errorf("it names another queue: the first uses %d and the second %d", a, to)
+	}
+}
