@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -140,27 +141,39 @@ func (n numbers) Number(entity fwk.QueuedEntityInfo) uint64 {
 	return 0
 }
 
+// retryPeriod is how often it is looked whether room has come free for those that had none.
+const retryPeriod = time.Second
+
 // letIn has the scheduling queue take those whose turn it is, and tells those whose turn
 // it never is, until the context is done.
 func letIn(ctx context.Context, queues *state.Queues, sched *scheduler.Scheduler, conditions *conditionWriter) {
 	logger := klog.FromContext(ctx)
+	ticker := time.NewTicker(retryPeriod)
+	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-ticker.C:
+			queues.Retry()
 		case <-queues.News():
+			letInNext(logger, queues, sched, conditions)
 		}
-		for _, pod := range queues.LetIn() {
-			sched.SchedulingQueue.Activate(logger, map[string]*corev1.Pod{"": pod})
-			if gated(sched, pod) {
-				queues.Held(pod)
-			}
+	}
+}
+
+// letInNext is letIn after one piece of news.
+func letInNext(logger klog.Logger, queues *state.Queues, sched *scheduler.Scheduler, conditions *conditionWriter) {
+	for _, pod := range queues.LetIn() {
+		sched.SchedulingQueue.Activate(logger, map[string]*corev1.Pod{"": pod})
+		if gated(sched, pod) {
+			queues.Held(pod)
 		}
-		for _, stuck := range queues.Stuck() {
-			condition := corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: stuck.Code, Message: stuck.Text}
-			for _, pod := range stuck.Pods {
-				conditions.Set(types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, condition)
-			}
+	}
+	for _, stuck := range queues.Stuck() {
+		condition := corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: stuck.Code, Message: stuck.Text}
+		for _, pod := range stuck.Pods {
+			conditions.Set(types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, condition)
 		}
 	}
 }

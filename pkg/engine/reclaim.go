@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -127,7 +128,7 @@ func (r *reclaimer) Reclaim(pods []*corev1.Pod, group fwk.PodGroupInfo, fits fun
 		klog.FromContext(r.ctx).V(2).Info("Gangs whose going would make room for another were tried without, and it did not fit", "gang", name, "gangs", len(choice.Evicted), "pods", len(gone))
 		return "the gangs that would make room for it were tried without, and it did not fit"
 	}
-	r.begin(name, claim, choice, now)
+	r.begin(pods[0], claim, choice, now)
 	return fmt.Sprintf("%d pods of %d gangs are evicted for it", len(gone), len(choice.Evicted))
 }
 
@@ -206,7 +207,8 @@ func (r *reclaimer) left(now time.Time) sets.Set[string] {
 }
 
 // begin keeps the room, and has the victims evicted.
-func (r *reclaimer) begin(name string, claim *state.Reclaim, choice *fastpath.Choice, now time.Time) {
+func (r *reclaimer) begin(claimant *corev1.Pod, claim *state.Reclaim, choice *fastpath.Choice, now time.Time) {
+	name := state.NameOf(claimant)
 	grace := int64(0)
 	for _, e := range choice.Evicted {
 		for _, pod := range e.Pods {
@@ -222,11 +224,11 @@ func (r *reclaimer) begin(name string, claim *state.Reclaim, choice *fastpath.Ch
 	r.Keep(name, choice.Room)
 	klog.FromContext(r.ctx).Info("Evicting gangs for one that is entitled to their place", "for", name, "queue", claim.Claimant(),
 		"gangs", len(choice.Evicted), "pods", w.left.Len(), "deviceSecondsLost", choice.Damage.Lost)
-	go r.evict(name, claim, choice)
+	go r.evict(name, claimant, claim, choice)
 }
 
 // evict has all victims evicted, or, if a budget protects one of them, none.
-func (r *reclaimer) evict(name string, claim *state.Reclaim, choice *fastpath.Choice) {
+func (r *reclaimer) evict(name string, claimant *corev1.Pod, claim *state.Reclaim, choice *fastpath.Choice) {
 	var pods []*corev1.Pod
 	tenant := map[types.UID]string{}
 	for _, e := range choice.Evicted {
@@ -247,13 +249,19 @@ func (r *reclaimer) evict(name string, claim *state.Reclaim, choice *fastpath.Ch
 		return
 	}
 	for _, e := range choice.Evicted {
-		r.tell(e, claim)
+		if e.Whole {
+			r.queues.Leaves(e.Pods[0])
+		}
+		r.tell(e, claimant, claim)
 	}
-	for len(pods) > 0 && r.ctx.Err() == nil {
+	for r.ctx.Err() == nil {
 		if pods = r.each(pods, false); len(pods) == 0 {
 			return
 		}
 		if r.over(name) {
+			for _, e := range choice.Evicted {
+				r.queues.Stays(e.Pods[0])
+			}
 			return
 		}
 		select {
@@ -286,14 +294,17 @@ func (r *reclaimer) each(pods []*corev1.Pod, trial bool) []*corev1.Pod {
 	return refused
 }
 
-// tell writes an event for a gang that goes.
-func (r *reclaimer) tell(e fastpath.Evicted, claim *state.Reclaim) {
+// tell writes an event for a gang that goes, about its first pod and one of those for which
+// it goes.
+func (r *reclaimer) tell(e fastpath.Evicted, claimant *corev1.Pod, claim *state.Reclaim) {
 	reclaims.WithLabelValues(r.kind(e, claim)).Inc()
-	first := e.Pods[0]
-	ref := &corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: first.Namespace, Name: first.Name, UID: first.UID}
 	apiWrites.WithLabelValues("event").Inc()
-	r.recorder.Eventf(ref, nil, corev1.EventTypeWarning, "Reclaimed", "Evicting",
+	r.recorder.Eventf(refTo(e.Pods[0]), refTo(claimant), corev1.EventTypeWarning, "Reclaimed", "Evicting",
 		"%d pods of %s, of queue %q, are evicted for %s of queue %q", len(e.Pods), e.Tenant.Name, claim.Queue(e.Tenant), claim.Name, claim.Claimant())
+}
+
+func refTo(pod *corev1.Pod) *corev1.ObjectReference {
+	return &corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID}
 }
 
 // kind is why a gang goes, as a label of the metric.
@@ -304,17 +315,24 @@ func (r *reclaimer) kind(e fastpath.Evicted, claim *state.Reclaim) string {
 	return "reclaimed"
 }
 
-// gone takes in that a pod is gone.
+// gone takes in that a pod is gone. Whoever waited for it alone is tried now, however
+// long the scheduling queue would have it wait after its last try.
 func (r *reclaimer) gone(uid types.UID) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, w := range r.waves {
+	var ready []string
+	for name, w := range r.waves {
 		if w.left.Has(uid) {
 			w.left.Delete(uid)
 			if w.left.Len() == 0 {
 				w.deadline = r.clock.Now().Add(placePatience)
+				ready = append(ready, name)
 			}
 		}
+	}
+	r.mu.Unlock()
+	slices.Sort(ready)
+	for _, name := range ready {
+		r.queues.Again(name)
 	}
 }
 
@@ -364,8 +382,8 @@ func (r *reclaimer) end(name, why string) {
 	}
 }
 
-// Run gives up what is not taken in time, and has those tried again whose rest is over,
-// until the context is done.
+// Run gives up what is not taken in time, and has those tried again whose room is there or
+// whose rest is over, until the context is done.
 func (r *reclaimer) Run(ctx context.Context) {
 	ticker := r.clock.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -381,6 +399,7 @@ func (r *reclaimer) Run(ctx context.Context) {
 
 func (r *reclaimer) sweep(now time.Time) {
 	late := map[string]string{}
+	var awake []string
 	r.mu.Lock()
 	for name, w := range r.waves {
 		switch {
@@ -390,6 +409,8 @@ func (r *reclaimer) sweep(now time.Time) {
 			late[name] = fmt.Sprintf("%d pods did not leave in time", w.left.Len())
 		case now.After(w.deadline):
 			late[name] = "it did not take it in time"
+		case w.left.Len() == 0:
+			awake = append(awake, name) // the scheduler may not have known yet that they left
 		}
 	}
 	for name, until := range r.spared {
@@ -397,7 +418,6 @@ func (r *reclaimer) sweep(now time.Time) {
 			delete(r.spared, name)
 		}
 	}
-	var awake []string
 	for name, one := range r.resting {
 		switch {
 		case now.Before(one.until):
@@ -410,6 +430,7 @@ func (r *reclaimer) sweep(now time.Time) {
 		}
 	}
 	r.mu.Unlock()
+	slices.Sort(awake)
 	for _, name := range awake {
 		r.queues.Again(name)
 	}

@@ -114,7 +114,7 @@ func (c *court) expectAsked(t *testing.T, want ...string) {
 func TestWave(t *testing.T) {
 	c := newCourt(t)
 	name := state.NameOf(c.claimant)
-	c.begin(name, c.claim, c.choice, c.clock.Now())
+	c.begin(c.claimant, c.claim, c.choice, c.clock.Now())
 	c.expectAsked(t, "v1 true", "v2 true", "v1 false", "v2 false")
 	if text := c.busy(name, c.clock.Now()); text != "it waits for 2 pods to leave that are evicted for it" {
 		t.Errorf("a second wave could begin: %q", text)
@@ -136,11 +136,34 @@ func TestWave(t *testing.T) {
 	}
 }
 
+// Whoever waits for others to leave is tried as soon as they have, and, as it may be too soon
+// for the scheduler to know, again.
+func TestRoomIsTakenAtOnce(t *testing.T) {
+	c := newCourt(t)
+	c.begin(c.claimant, c.claim, c.choice, c.clock.Now())
+	c.queues.Ended(c.claimant)
+	expect := func(want int, when string) {
+		t.Helper()
+		if let := c.queues.LetIn(); len(let) != want {
+			t.Errorf("%d are let in %s, want %d", len(let), when, want)
+		}
+	}
+	c.gone(c.victims[0].UID)
+	c.sweep(c.clock.Now())
+	expect(0, "while one has not left")
+	c.gone(c.victims[1].UID)
+	expect(1, "when all have left")
+	c.queues.Ended(c.claimant)
+	expect(0, "at once, for whom there was no room")
+	c.sweep(c.clock.Now())
+	expect(1, "after a while")
+}
+
 // Whoever has its place needs no room kept.
 func TestWaveEndsWithThePlace(t *testing.T) {
 	c := newCourt(t)
 	name := state.NameOf(c.claimant)
-	c.begin(name, c.claim, c.choice, c.clock.Now())
+	c.begin(c.claimant, c.claim, c.choice, c.clock.Now())
 	c.tried(c.claimant)
 	if c.over(name) {
 		t.Error("it ended without a place")
@@ -160,7 +183,7 @@ func TestBudgetKeepsAll(t *testing.T) {
 	c := newCourt(t)
 	c.protected = "v2"
 	name := state.NameOf(c.claimant)
-	c.begin(name, c.claim, c.choice, c.clock.Now())
+	c.begin(c.claimant, c.claim, c.choice, c.clock.Now())
 	err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, 10*time.Second, true, func(context.Context) (bool, error) { return c.over(name), nil })
 	if err != nil {
 		t.Fatal("the wave goes on against a budget")

@@ -106,7 +106,7 @@ type entry struct {
 	// whole is set once as many members as the gang's size were seen bound, until
 	// none is.
 	whole bool
-	// releasing is set from Release until no member is bound any more.
+	// releasing is set from Release until no member is bound any more, or Retain.
 	releasing bool
 	// bound counts members with a node; progress is when it last grew.
 	bound    int32
@@ -253,13 +253,24 @@ func (g *Gangs) Drop(resource schema.GroupVersionResource) {
 	}
 }
 
-// Release withdraws a gang that was bound by half until none of its members is
-// bound, so that it is not completed while its places are taken back.
+// Release withdraws a gang that is to go until none of its members is bound, so that
+// it is not completed while its places are taken back: whoever evicts them calls it.
 func (g *Gangs) Release(key gang.Key) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if e := g.gangs[key]; e != nil && e.bound > 0 && e.staying > 0 {
 		e.releasing = true
+		g.dirty.Add(key)
+	}
+}
+
+// Retain takes Release back: the gang stays after all, and those of its members that
+// are gone may come back.
+func (g *Gangs) Retain(key gang.Key) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if e := g.gangs[key]; e != nil && e.releasing {
+		e.releasing = false
 		g.dirty.Add(key)
 	}
 }

@@ -237,3 +237,40 @@ func TestClearance(t *testing.T) {
 	g.settleAll()
 	check("its fault holds the gang", map[types.UID]bool{"a": false, "b": false})
 }
+
+// Pods that come in place of those of a gang that is evicted do not complete what is left of
+// it: they wait until all have left, unless it stays after all.
+func TestReplacementsOfAnEvictedGangWait(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		after func(g *table)
+		want  gang.Code // "" to admit
+	}{
+		{"others have not left yet", func(*table) {}, gang.Releasing},
+		{"all have left", func(g *table) { g.DeletePod(makePod("b", inGang("g"))) }, gang.Incomplete},
+		{"all have left and are replaced", func(g *table) {
+			g.DeletePod(makePod("b", inGang("g")))
+			g.SetPod(makePod("b", uid("b2"), inGang("g"), sized(2), created(time.Hour)))
+		}, ""},
+		{"it stays", func(g *table) { g.Retain(berthKey("g")) }, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := newTable(t)
+			for _, name := range []string{"a", "b"} {
+				g.SetPod(makePod(name, inGang("g"), sized(2), on("n", 1)))
+			}
+			g.settleAll()
+			g.Release(berthKey("g"))
+			g.settleAll()
+			g.DeletePod(makePod("a", inGang("g")))
+			g.SetPod(makePod("a", uid("a2"), inGang("g"), sized(2), created(time.Hour)))
+			g.settleAll()
+			c.after(g)
+			g.settleAll()
+			got, _ := g.Get(berthKey("g"))
+			if got.Verdict.Code != c.want {
+				t.Errorf("the verdict is %s %s, want %q", got.Verdict.Action, got.Verdict.Code, c.want)
+			}
+		})
+	}
+}

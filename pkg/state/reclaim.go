@@ -177,6 +177,21 @@ func Lost(pod *corev1.Pod, devices int64, now time.Time) int64 {
 	return devices * max(0, int64(now.Sub(since)/time.Second))
 }
 
+// Leaves says that the gang of a pod with a place is to go whole: none of its pods is tried,
+// nor those that come in place of them, until all have left. Stays takes that back.
+func (q *Queues) Leaves(pod *corev1.Pod) {
+	if id := waiterOf(pod); id.group != "" {
+		q.gangs.Release(id.key())
+	}
+}
+
+// Stays says that the gang of a pod does not go after all.
+func (q *Queues) Stays(pod *corev1.Pod) {
+	if id := waiterOf(pod); id.group != "" {
+		q.gangs.Retain(id.key())
+	}
+}
+
 // Modes are the rules by which room is taken back, in the order in which they are tried.
 func Modes() []quota.Mode { return []quota.Mode{quota.ByGuarantee, quota.ByShare, quota.Straddling} }
 

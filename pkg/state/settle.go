@@ -101,7 +101,7 @@ func (g *Gangs) judge(key gang.Key) (publish *gang.Group, withdraw bool) {
 	switch {
 	case e.releasing:
 		e.verdict = gang.Verdict{Action: gang.Hold, Code: gang.Releasing,
-			Text: fmt.Sprintf("gang %s was bound by half and could not be completed; its %d bound pods are being evicted", key, bound)}
+			Text: fmt.Sprintf("gang %s gives its places back; its %d bound pods are being evicted", key, bound)}
 	case fault != nil:
 		e.verdict = gang.Verdict{Action: gang.Hold, Code: fault.Code, Text: fault.Text}
 	default:

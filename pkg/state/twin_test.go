@@ -170,6 +170,11 @@ func TestGangsAgainstTwin(t *testing.T) {
 			} else {
 				g.Release(key)
 			}
+			if random.IntN(4) == 0 {
+				key := keys[random.IntN(len(keys))]
+				delete(w.releasing, key)
+				g.Retain(key)
+			}
 		case 13:
 			if random.IntN(100) == 0 {
 				for _, pod := range w.pods {

@@ -2,6 +2,7 @@ package state
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -154,4 +155,51 @@ func TestStuck(t *testing.T) {
 	if again := said(); len(again) > 0 {
 		t.Errorf("told again: %v", again)
 	}
+}
+
+// Whoever had no room is tried again once somebody has left, or a node has come: soon, but
+// in rounds that leave most of the time to others.
+func TestRoomThatCameFree(t *testing.T) {
+	b := newBank(t)
+	node := func(name, gpus string) {
+		node := &corev1.Node{Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{gpu: resource.MustParse(gpus)}}}
+		node.Name = name
+		b.SetNode(node)
+	}
+	pass := func(d time.Duration) { b.table.clock.SetTime(b.table.clock.Now().Add(d)) }
+	node("n", "100")
+	b.SetQueue(queue("a", "", 0, 0))
+	runs, leaves := gpuPod("runs", 1, inQueue("a"), onNode), gpuPod("leaves", 1, inQueue("a"), onNode)
+	b.tell(runs)
+	b.tell(leaves)
+	b.Retry()
+	expectNames(t, "nobody waits", b.letInNames(), nil)
+	waits := gpuPod("waits", 1, inQueue("a"))
+	b.enter(waits)
+	expectNames(t, "its turn", b.letInNames(), []string{"waits"})
+	refuse := func() {
+		b.Ended(waits)
+		expectNames(t, "it waits for room", b.letInNames(), nil)
+	}
+	refuse()
+	b.Retry()
+	expectNames(t, "nothing came free", b.letInNames(), nil)
+	b.DeletePod(leaves)
+	b.Retry()
+	expectNames(t, "a pod left", b.letInNames(), []string{"waits"})
+
+	pass(2 * time.Second)
+	refuse() // the round took 2 s
+	node("more", "8")
+	pass(5 * time.Second)
+	b.Retry()
+	expectNames(t, "a node came, and the last round is not long ago", b.letInNames(), nil)
+	pass(time.Second)
+	b.Retry()
+	expectNames(t, "later", b.letInNames(), []string{"waits"})
+	refuse()
+	b.Unreserve(waits)
+	pass(time.Minute)
+	b.Retry()
+	expectNames(t, "what was reserved on trial alone is no news", b.letInNames(), nil)
 }

@@ -31,6 +31,9 @@ func (a *Admission) Next(now quota.Time) (Gang, bool) {
 	return e.gang, true
 }
 
+// Inside returns how many gangs are let in whose try has not ended.
+func (a *Admission) Inside() int { return a.inside }
+
 // Placed says that a gang that was let in has its place: it waits no more, and counts as
 // far as it is charged, which is the caller's to do. It reports whether it was let in.
 func (a *Admission) Placed(name string) bool {

@@ -28,7 +28,7 @@ const (
 	PreemptionDisagrees Code = "GangPreemptionDisagrees"
 	// TopologiesDisagree: two pods ask for two topologies, and no object decides.
 	TopologiesDisagree Code = "GangTopologiesDisagree"
-	// Releasing: the gang was bound by half and gives its places back.
+	// Releasing: the gang gives its places back: it was bound by half, or is evicted for another.
 	Releasing Code = "GangReleasing"
 	// Unschedulable: no node has the topology level that the gang requires. This is
 	// the one reason that more nodes can cure, so it is called what autoscalers look
