@@ -34,7 +34,10 @@ func newDemoCommand() *cobra.Command {
 starts it as a process of its own with the rights of its manifests, and submits
 gangs of 2 to 512 pods, in eight dialects, which require or prefer racks and
 blocks, mixed with single pods: together 80 % of the cluster's GPUs, all of which
-fits. When all of it is bound, it asks the API who sits where, and reports.
+fits. Two queues pay for them, of which one borrows. When all of it is bound, a third
+queue comes, and gangs that borrow are evicted for what it is guaranteed; when its
+pods have ended, those come back. After each of the three stages demo asks the API
+who sits where, and at the end it reports.
 
 It prints a table, and as its last line one JSON object:
 
@@ -45,7 +48,8 @@ It prints a table, and as its last line one JSON object:
   double_booked_gpus       GPUs requested beyond what their node has, or held twice
                            by the annotation berth.dev/devices
   oversubscribed_nodes     nodes with more requested of a resource than they have
-  pods_per_second          pods bound / (last bind - request of the first creation)
+  pods_per_second          pods bound / (last bind - request of the first creation);
+                           this and the times below are of the first stage
   p50_ms, p99_ms           latency of a bound pod, from when it could be bound
                            (creation of the last pod of its gang, or its own, was
                            answered) until the bind was seen by a watch; at least 0
@@ -54,13 +58,18 @@ It prints a table, and as its last line one JSON object:
   failed                   pods that should be bound and are not
   gangs_in_one_rack        gangs that require or prefer a rack and are in one, whole
   topology_violations      gangs in several domains of the level that they require
+  queue_violations         queues above their limit, and gangs and single pods that wait
+                           although their queue has less than it is guaranteed
+  reclaims                 gangs and single pods for which others were evicted
+  evicted_gangs            gangs and single pods that were evicted
+  partial_evictions        of those, gangs of which not all pods were
 
 The page of --html shows every GPU and who sits on it. It is one file and needs no
 network.
 
 demo ends with status 1 if a gang is partial or outside of the domain that it
-requires, a GPU double-booked, a node oversubscribed, or a pod unbound that should
-be bound. The JSON is printed all the same, and the scheduler's log is then kept
+requires, a GPU double-booked, a node oversubscribed, a queue has not what it is
+entitled to, a gang was evicted in part, or a pod is unbound that should be bound. The JSON is printed all the same, and the scheduler's log is then kept
 beside the page.`,
 		Example: `  # 2,500 nodes, 20,000 GPUs: about a minute, once everything is built
   berth-local demo

@@ -9,48 +9,50 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// dialects say on a pod what gang it belongs to, how many pods that takes, and which level
-// of the fabric the gang asks for.
+// dialects say on a pod what gang it belongs to, how many pods that takes, which level of
+// the fabric the gang asks for, and which queue pays for it.
 var dialects = [...]struct {
 	name string
 	say  func(pod *v1.Pod, gang, size string)
+	// queue is the label that names the queue, or, for Volcano, the annotation.
+	queue string
 	// ask is askBerth where a dialect has no words for levels on a pod.
 	ask func(pod *v1.Pod, required, preferred Level)
 	// one says that a gang can either require a level or prefer one in it.
 	one bool
 }{
-	{name: "berth", say: func(pod *v1.Pod, gang, size string) {
+	{name: "berth", queue: berthQueue, say: func(pod *v1.Pod, gang, size string) {
 		pod.Labels["berth.dev/gang"] = gang
 		pod.Annotations["berth.dev/gang-size"] = size
 	}, ask: askBerth},
-	{name: "scheduler-plugins", say: func(pod *v1.Pod, gang, size string) {
+	{name: "scheduler-plugins", queue: berthQueue, say: func(pod *v1.Pod, gang, size string) {
 		pod.Labels["scheduling.x-k8s.io/pod-group"] = gang
 		pod.Annotations["berth.dev/gang-size"] = size
 	}, ask: askBerth},
-	{name: "kueue", say: func(pod *v1.Pod, gang, size string) {
+	{name: "kueue", queue: "kueue.x-k8s.io/queue-name", say: func(pod *v1.Pod, gang, size string) {
 		pod.Labels["kueue.x-k8s.io/pod-group-name"] = gang
 		pod.Annotations["kueue.x-k8s.io/pod-group-total-count"] = size
 	}, ask: askKueue, one: true},
-	{name: "kai", say: func(pod *v1.Pod, gang, size string) {
+	{name: "kai", queue: "kai.scheduler/queue", say: func(pod *v1.Pod, gang, size string) {
 		pod.Annotations["pod-group-name"] = gang
 		pod.Annotations["kai.scheduler/batch-min-member"] = size
 	}, ask: askKAI},
-	{name: "volcano", say: func(pod *v1.Pod, gang, size string) {
+	{name: "volcano", queue: "scheduling.volcano.sh/queue-name", say: func(pod *v1.Pod, gang, size string) {
 		pod.Annotations["scheduling.k8s.io/group-name"] = gang
 		pod.Annotations["scheduling.volcano.sh/group-min-member"] = size
 	}, ask: askVolcano, one: true},
-	{name: "yunikorn", say: func(pod *v1.Pod, gang, size string) {
+	{name: "yunikorn", queue: "yunikorn.apache.org/queue", say: func(pod *v1.Pod, gang, size string) {
 		pod.Labels["applicationId"] = gang
 		pod.Annotations["yunikorn.apache.org/task-group-name"] = "workers"
 		pod.Annotations["yunikorn.apache.org/task-groups"] = fmt.Sprintf(`[{"name":"workers","minMember":%s}]`, size)
 	}, ask: askBerth},
-	{name: "koordinator", say: func(pod *v1.Pod, gang, size string) {
+	{name: "koordinator", queue: "quota.scheduling.koordinator.sh/name", say: func(pod *v1.Pod, gang, size string) {
 		pod.Annotations["gang.scheduling.koordinator.sh/name"] = gang
 		pod.Annotations["gang.scheduling.koordinator.sh/min-available"] = size
 	}, ask: askBerth},
 	// A Job that has the size on its template. No controller runs here that
 	// would make its pods, so they are made as it would make them.
-	{name: "job", say: func(pod *v1.Pod, gang, size string) {
+	{name: "job", queue: berthQueue, say: func(pod *v1.Pod, gang, size string) {
 		controller := true
 		pod.OwnerReferences = []metav1.OwnerReference{{
 			APIVersion: "batch/v1", Kind: "Job", Name: gang, UID: types.UID("job-" + gang), Controller: &controller,
@@ -103,8 +105,18 @@ func saysBoth(dialect string) bool {
 	panic("no dialect " + dialect)
 }
 
-// declare says on a pod that it belongs to a gang, and what the gang asks for.
+// berthQueue is the label that names a queue in our own words.
+const berthQueue = "berth.dev/queue"
+
+// declare says on a pod which queue pays for it, that it belongs to a gang, and what the
+// gang asks for.
 func declare(pod *v1.Pod, s Submission) {
+	if !s.Gang() {
+		if s.Queue != "" {
+			pod.Labels[berthQueue] = s.Queue
+		}
+		return
+	}
 	for _, d := range dialects {
 		if d.name != s.Dialect {
 			continue
@@ -112,6 +124,13 @@ func declare(pod *v1.Pod, s Submission) {
 		d.say(pod, s.Name, strconv.Itoa(s.Size))
 		if s.Required != "" || s.Preferred != "" {
 			d.ask(pod, s.Required, s.Preferred)
+		}
+		switch {
+		case s.Queue == "":
+		case d.name == "volcano":
+			pod.Annotations[d.queue] = s.Queue
+		default:
+			pod.Labels[d.queue] = s.Queue
 		}
 		return
 	}

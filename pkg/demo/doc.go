@@ -2,8 +2,8 @@
 // this machine, checks the outcome against the API, and reports it: as a table,
 // as one line of JSON, and as a page that shows every GPU and who sits on it.
 //
-// Start brings up the cluster and the scheduler, Place submits the workload and
-// waits until it is bound, Result holds what came of it.
+// Start brings up the cluster and the scheduler, Place submits the workload in three stages
+// and waits until it is bound, Result holds what came of it.
 //
 // # The workload
 //
@@ -18,7 +18,24 @@
 // can say both; one that fits into a block requires it if it can be sure of it, else prefers
 // it; larger ones ask for nothing.
 //
-// All of it can be bound at one time. A pod of 8 GPUs takes a node to itself; the
+// # The queues
+//
+// Three queues pay: research for pods of 8 GPUs, serving for those that share nodes, and
+// production, which comes late. They are guaranteed 10, 20 and 40 % of the GPUs, and limited
+// to 90, 30 and 60 %; each dialect names them in its own words. The stages:
+//
+//  1. What does not come late is submitted and bound. Research borrows most of what it has.
+//  2. Gangs of production are submitted, of pods of 8 GPUs on 5 % of the nodes more than can
+//     be empty. They are within what it is guaranteed, so others have to go, until all of
+//     them are bound. Some require one rack, the others prefer one. What is evicted is
+//     created anew at once, as the controller of a job would, and waits.
+//  3. Production's pods end. What was evicted is bound again.
+//
+// Everything is verified after each stage, once nothing was bound or evicted for 2 seconds.
+//
+// # What fits
+//
+// All that does not come late can be bound at one time. A pod of 8 GPUs takes a node to itself; the
 // others, of 4, 2 or 1 GPUs, share nodes. Their gangs may be confined to a rack or block,
 // so let a scheduler open a new node for them only when no node in use in the same rack has
 // room. Then it leaves in each rack at most one of the shared nodes with fewer than 5 GPUs
@@ -32,19 +49,32 @@
 //
 //	sum of min(k-1, nodes of the domain) over the domains of the level < empty nodes
 //
-// Then one of them has k, wherever the others are. So a pod that stays unbound is a
-// failure, and not bad luck.
+// Then one of them has k, wherever the others are.
+//
+// Of what comes late, at most so many nodes have to be taken back as are asked for and not
+// sure to be empty. Whole gangs of research go one by one, so that may be missed by one
+// gang's size, and no more: research borrows at least so much,
+//
+//	nodes of production - nodes that are empty at least + the largest gang of research
+//
+// so that it keeps what it is guaranteed. This does not say that a rack can be emptied for
+// those that require one. They are of at most half a rack, and come first, and racks in
+// which nothing else lies than what research borrows are many.
+//
+// So a pod that stays unbound is a failure, and not bad luck.
 //
 // # The figures
 //
 // The clock starts with the request that creates the first pod. Before that, one
 // pod without GPUs is scheduled and deleted, so that starting the scheduler is not
-// measured. A bind is when a watch of this process receives the pod with its node.
+// measured. A bind is when a watch of this process receives the pod with its node. Times are
+// of the first stage.
 //
 //	nodes                    nodes of the cluster, 8 GPUs each
 //	gangs                    gangs submitted
 //	pods                     pods submitted, single ones among them
-//	bound                    of those, pods that have a node and have not failed
+//	bound                    of those, pods that have a node and have not failed, at the
+//	                         end
 //	partial_gangs            gangs with at least one pod bound, and fewer than their size
 //	double_booked_gpus       GPUs requested beyond what their node has, summed over
 //	                         nodes. Where pods carry the annotation berth.dev/devices,
@@ -63,8 +93,8 @@
 //	                         from its start until the last bind was seen; 0 if it has
 //	                         ended by itself
 //	api_writes_by_scheduler  requests of the scheduler's service account from the start
-//	                         of the clock until it writes no more, of any verb but get,
-//	                         list and watch; from the API server's audit log
+//	                         of the clock until it writes no more after the last stage, of
+//	                         any verb but get, list and watch; from the audit log
 //	failed                   pods that should be bound and are not; of this workload,
 //	                         all of them should be
 //	gangs_in_one_rack        gangs that require a rack or prefer one, and of which all pods
@@ -72,11 +102,21 @@
 //	topology_violations      gangs of which bound pods are not in one domain of the level
 //	                         that the gang requires: in several, or on a node without its
 //	                         label; 0 is as it should be
+//	queue_violations         of each check, queues that hold more than their limit, and
+//	                         gangs and single pods that wait although their queue has
+//	                         less than it is guaranteed: they would be within it, or
+//	                         were evicted; 0 is as it should be
+//	reclaims                 gangs and single pods for which others were evicted, by the
+//	                         events that say so
+//	evicted_gangs            gangs and single pods that were evicted, by a watch that saw
+//	                         pods go with the mark of the Eviction API
+//	partial_evictions        of those, gangs of which not all pods went, or not all as
+//	                         often; 0 is as it should be
 //
 // bound, partial_gangs, double_booked_gpus, oversubscribed_nodes, failed,
-// gangs_in_one_rack and topology_violations are read from the API alone, from a list
-// of pods and nodes made after the last bind, by code that shares nothing with the
-// scheduler (Verify).
+// gangs_in_one_rack, topology_violations and queue_violations are read from the API alone,
+// from lists of pods and nodes made after each stage, by code that shares nothing with the
+// scheduler (Verify). What was wrong after one stage counts, even if it was mended.
 //
 // # Files
 //
@@ -84,12 +124,14 @@
 //	sizes.go      how big its gangs are
 //	topology.go   which levels of the network they ask for
 //	dialects.go   how each dialect says what gang a pod is in, and what that asks for
-//	session.go    Start, Place, Stop: the order in which things happen
+//	queues.go     who pays for it, and what comes late
+//	session.go    Start and Stop, and what a session is made of
+//	stages.go     Place: the stages, and the checks after each
 //	prepare.go    building the scheduler, applying manifests, waiting until it works
 //	submit.go     creating the pods
-//	observer.go   watching them being bound
+//	observer.go   watching them being bound and evicted
 //	progress.go   the line that says how far it is
-//	verify.go     what the API says of the outcome
+//	verify.go     what the API says of the outcome, and verifyqueues.go of the queues
 //	figures.go    the figures, and their arithmetic
 //	table.go      the report for people
 //	map.go        who sits where

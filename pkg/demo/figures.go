@@ -27,6 +27,10 @@ type Figures struct {
 	Failed               int     `json:"failed"`
 	GangsInOneRack       int     `json:"gangs_in_one_rack"`
 	TopologyViolations   int     `json:"topology_violations"`
+	QueueViolations      int     `json:"queue_violations"`
+	Reclaims             int     `json:"reclaims"`
+	EvictedGangs         int     `json:"evicted_gangs"`
+	PartialEvictions     int     `json:"partial_evictions"`
 }
 
 // JSON is the figures on one line, without its end.
@@ -45,14 +49,28 @@ type Result struct {
 	Verdict  Verdict
 	// Map is who sits where.
 	Map Map
-	// Elapsed is from the start of the clock until the last bind.
-	Elapsed time.Duration
+	// Stages are the checks, in the order in which they were made.
+	Stages []Stage
+	// Evicted is what was evicted, and Claimants for whom, by name.
+	Evicted   Evictions
+	Claimants []string
+	// Elapsed is from the start of the clock until the last bind of what does not come late,
+	// and Reclaimed how long it took to place what does.
+	Elapsed, Reclaimed time.Duration
 	// Writes counts the scheduler's requests that write, by verb and resource.
 	Writes map[string]int
 	// Stopped says what ended the wait before all was bound; nil if nothing did.
 	Stopped error
 	// Waiting holds, of some pods that are not bound, what the API says of why.
 	Waiting []string
+}
+
+// A Stage is a check of the outcome: when it was made, how many GPUs the pods of each queue
+// held, in the order of the workload's queues, and how many pods were bound.
+type Stage struct {
+	When  string `json:"when"`
+	Used  []int  `json:"used"`
+	Bound int    `json:"bound"`
 }
 
 // Err is nil if the outcome is as it should be, and says what is not.
@@ -70,6 +88,11 @@ func (r Result) Err() error {
 	note(r.Figures.DoubleBookedGPUs, "GPU is double-booked", "GPUs are double-booked")
 	note(int64(r.Figures.OversubscribedNodes), "node is oversubscribed", "nodes are oversubscribed")
 	note(int64(r.Figures.TopologyViolations), "gang is not in one domain of the level that it requires", "gangs are not in one domain of the level that they require")
+	note(int64(r.Figures.PartialEvictions), "gang was evicted in part", "gangs were evicted in part")
+	wrong = append(wrong, r.Verdict.QueueViolations...)
+	if r.Stopped == nil && r.Figures.Reclaims == 0 {
+		wrong = append(wrong, "nothing was evicted for what came late, for which something has to be")
+	}
 	note(int64(r.Figures.Failed), "pod that should be bound is not", "pods that should be bound are not")
 	wrong = append(wrong, r.Verdict.Problems...)
 	if r.Stopped != nil {

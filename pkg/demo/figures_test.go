@@ -76,13 +76,14 @@ func TestRate(t *testing.T) {
 // Scripts read this line: its keys and their order stay.
 func TestFiguresJSON(t *testing.T) {
 	got, err := Figures{Nodes: 1, Gangs: 2, Pods: 3, Bound: 4, PartialGangs: 5, DoubleBookedGPUs: 6, OversubscribedNodes: 7,
-		PodsPerSecond: 8.5, P50: 9, P99: 10, SchedulerCPUSeconds: 11.25, APIWritesByScheduler: 12, Failed: 13, GangsInOneRack: 14, TopologyViolations: 15}.JSON()
+		PodsPerSecond: 8.5, P50: 9, P99: 10, SchedulerCPUSeconds: 11.25, APIWritesByScheduler: 12, Failed: 13, GangsInOneRack: 14, TopologyViolations: 15,
+		QueueViolations: 16, Reclaims: 17, EvictedGangs: 18, PartialEvictions: 19}.JSON()
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := `{"nodes":1,"gangs":2,"pods":3,"bound":4,"partial_gangs":5,"double_booked_gpus":6,"oversubscribed_nodes":7,` +
 		`"pods_per_second":8.5,"p50_ms":9,"p99_ms":10,"scheduler_cpu_seconds":11.25,"api_writes_by_scheduler":12,"failed":13,` +
-		`"gangs_in_one_rack":14,"topology_violations":15}`
+		`"gangs_in_one_rack":14,"topology_violations":15,"queue_violations":16,"reclaims":17,"evicted_gangs":18,"partial_evictions":19}`
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -94,7 +95,10 @@ func TestResultErr(t *testing.T) {
 		result Result
 		want   string // "" for no error
 	}{
-		{"well", Result{Figures: Figures{Pods: 3, Bound: 3}}, ""},
+		{"well", Result{Figures: Figures{Pods: 3, Bound: 3, Reclaims: 1}}, ""},
+		{"nothing reclaimed", Result{Figures: Figures{Pods: 3, Bound: 3}}, "nothing was evicted for what came late"},
+		{"evicted in part", Result{Figures: Figures{Reclaims: 1, PartialEvictions: 1}}, "1 gang was evicted in part"},
+		{"a queue without its due", Result{Figures: Figures{Reclaims: 1}, Verdict: Verdict{QueueViolations: []string{"queue a has 1 GPUs, and its limit is 0"}}}, "queue a has 1 GPUs, and its limit is 0"},
 		{"partial", Result{Figures: Figures{PartialGangs: 1}}, "1 gang is bound by half"},
 		{"double-booked", Result{Figures: Figures{DoubleBookedGPUs: 2}}, "2 GPUs are double-booked"},
 		{"oversubscribed", Result{Figures: Figures{OversubscribedNodes: 2}}, "2 nodes are oversubscribed"},
@@ -112,43 +116,23 @@ func TestResultErr(t *testing.T) {
 }
 
 // What Verify finds is counted, each in its figure.
-func TestMeasure(t *testing.T) {
-	gang := Submission{Name: "g", Dialect: "berth", Size: 2, GPUs: 4, Required: rackLevel}
-	other := Submission{Name: "h", Dialect: "kai", Size: 2, GPUs: 4, Preferred: rackLevel}
-	half := Submission{Name: "i", Dialect: "job", Size: 2, GPUs: 1}
-	w := Workload{Nodes: 2, Submissions: []Submission{gang, other, half}, Order: []PodRef{{0, 0}, {0, 1}, {1, 0}, {1, 1}, {2, 0}, {2, 1}}}
+func TestFill(t *testing.T) {
+	gang := Submission{Name: "g", Dialect: "berth", Size: 2, GPUs: 4, Required: rackLevel, Queue: "q"}
+	other := Submission{Name: "h", Dialect: "kai", Size: 2, GPUs: 4, Preferred: rackLevel, Queue: "q"}
+	half := Submission{Name: "i", Dialect: "job", Size: 2, GPUs: 1, Queue: "q"}
+	w := Workload{Nodes: 2, Queues: []Queue{{Name: "q", Limit: 16}}, Submissions: []Submission{gang, other, half},
+		Order: []PodRef{{0, 0}, {0, 1}, {1, 0}, {1, 1}}, Late: []PodRef{{2, 0}, {2, 1}}}
 	pods := []v1.Pod{seat(gang, 0, "a"), seat(gang, 1, "b"), seat(other, 0, "b"), seat(other, 1, "b"), seat(half, 0, "a")}
-	r := Result{Workload: w, Writes: map[string]int{"create pods/binding": 5, "create events": 2}}
-	r.Verdict = Verify(w, namespace, pods, []v1.Node{testNode("a"), testNode("b")})
+	r := Result{Workload: w, Writes: map[string]int{"create pods/binding": 5, "create events": 2}, Claimants: []string{"g", "h"}}
+	r.Evicted = Evictions{Times: []int{2, 1, 0}, Pods: []int{2, 1, 0}}
+	r.Verdict = Verify(w, Moment{}, pods, []v1.Node{testNode("a"), testNode("b")})
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	(&Session{workload: w}).measure(&r, make([]time.Time, 6), []time.Time{at, at, at, at, at, {}}, 1500*time.Millisecond)
-	want := Figures{Nodes: 2, Gangs: 3, Pods: 6, Bound: 5, PartialGangs: 1, DoubleBookedGPUs: 4, OversubscribedNodes: 1,
-		SchedulerCPUSeconds: 1.5, APIWritesByScheduler: 7, Failed: 1, GangsInOneRack: 1, TopologyViolations: 1}
+	r.time(at, make([]time.Time, 4), []time.Time{at, at, at, at}, at.Add(2*time.Second), 1500*time.Millisecond)
+	r.fill()
+	want := Figures{Nodes: 2, Gangs: 3, Pods: 6, Bound: 5, PartialGangs: 1, DoubleBookedGPUs: 4, OversubscribedNodes: 1, PodsPerSecond: 2,
+		SchedulerCPUSeconds: 1.5, APIWritesByScheduler: 7, Failed: 1, GangsInOneRack: 1, TopologyViolations: 1,
+		QueueViolations: 1, Reclaims: 2, EvictedGangs: 2, PartialEvictions: 1}
 	if diff := cmp.Diff(want, r.Figures); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
-func TestObserver(t *testing.T) {
-	gang := Submission{Name: "g", Dialect: "berth", Size: 2, GPUs: 8}
-	single := Submission{Name: "s", Size: 1, GPUs: 1}
-	o := newObserver(Workload{Submissions: []Submission{gang, single}, Order: []PodRef{{0, 1}, {1, 0}, {0, 0}}})
-	begin := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for i, name := range []string{"g-0", "warm-up", "s", "s", "g-1"} {
-		select {
-		case <-o.all:
-			t.Fatalf("all are bound before %s was", name)
-		default:
-		}
-		o.see(name, begin.Add(time.Duration(i)*time.Second))
-	}
-	<-o.all
-	if pods, gangs := o.progress(); pods != 3 || gangs != 1 {
-		t.Errorf("%d pods and %d gangs are bound, want 3 and 1", pods, gangs)
-	}
-	bound, last := o.seen()
-	want := []time.Time{begin.Add(4 * time.Second), begin.Add(2 * time.Second), begin}
-	if diff := cmp.Diff(want, bound); diff != "" || last != want[0] {
-		t.Errorf("last %s (-want +got):\n%s", last, diff)
 	}
 }

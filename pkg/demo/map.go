@@ -38,16 +38,17 @@ type Node struct {
 type Seated [3]int
 
 // mapOf draws the map of a workload. Pods that are not of the workload take no
-// place on it.
+// place on it, nor do those that have ended.
 func mapOf(w Workload, pods []v1.Pod, nodes []v1.Node) Map {
-	refs := make(map[string]PodRef, len(w.Order))
-	for _, ref := range w.Order {
+	refs := map[string]PodRef{}
+	for _, ref := range w.Pods() {
 		refs[w.Submissions[ref.Submission].PodName(ref.Index)] = ref
 	}
 	seated := map[string][]Seated{}
 	for i := range pods {
 		ref, ours := refs[pods[i].Name]
-		if node := pods[i].Spec.NodeName; ours && node != "" && pods[i].Namespace == namespace {
+		ended := pods[i].Status.Phase == v1.PodSucceeded || pods[i].Status.Phase == v1.PodFailed
+		if node := pods[i].Spec.NodeName; ours && node != "" && !ended && pods[i].Namespace == namespace {
 			seated[node] = append(seated[node], Seated{ref.Submission, ref.Index, w.Submissions[ref.Submission].GPUs})
 		}
 	}

@@ -25,6 +25,8 @@ type pageData struct {
 	Seats   []seats  `json:"seats"`
 	Blocks  []Block  `json:"blocks"`
 	Order   []string `json:"dialects"`
+	Queues  []Queue  `json:"queues,omitempty"`
+	Stages  []Stage  `json:"stages,omitempty"`
 }
 
 // seats is a submission on the page.
@@ -38,11 +40,15 @@ type seats struct {
 	Hue     int    `json:"h"` // degrees
 	Asks    string `json:"t,omitempty"`
 	Rack    bool   `json:"k,omitempty"` // it asks for one
+	Queue   string `json:"q,omitempty"`
+	Evicted bool   `json:"e,omitempty"`
+	Late    bool   `json:"l,omitempty"`
 }
 
 // Page renders the outcome as one HTML file that needs nothing else.
 func (r Result) Page() ([]byte, error) {
-	data := pageData{Figures: r.Figures, Seconds: r.Elapsed.Seconds(), OK: r.Err() == nil, Blocks: r.Map.Blocks}
+	data := pageData{Figures: r.Figures, Seconds: r.Elapsed.Seconds(), OK: r.Err() == nil, Blocks: r.Map.Blocks,
+		Queues: r.Workload.Queues, Stages: r.Stages}
 	if err := r.Err(); err != nil {
 		data.Wrong = err.Error()
 	}
@@ -59,7 +65,8 @@ func (r Result) Page() ([]byte, error) {
 		data.Seats = append(data.Seats, seats{
 			Name: s.Name, Dialect: place[s.Dialect], Size: s.Size, GPUs: s.GPUs,
 			Placed: r.Verdict.Placed[i], Racks: racks[i], Hue: hue(i),
-			Asks: s.asks(), Rack: s.AsksForRack(),
+			Asks: s.asks(), Rack: s.AsksForRack(), Queue: s.Queue, Late: s.Late,
+			Evicted: r.Evicted.Pods != nil && r.Evicted.Pods[i] > 0,
 		})
 	}
 	var out bytes.Buffer

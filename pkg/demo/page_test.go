@@ -47,11 +47,22 @@ func placed(t *testing.T, nodes int) Result {
 			}
 		}
 	}
-	r := Result{Workload: w, Map: mapOf(w, pods, all), Elapsed: 2 * time.Second, Writes: map[string]int{"create pods/binding": len(pods), "create events": 3}}
-	r.Verdict = Verify(w, namespace, pods, all)
+	r := Result{Workload: w, Map: mapOf(w, pods, all), Elapsed: 2 * time.Second, Claimants: []string{"release-000"}, Writes: map[string]int{"create pods/binding": len(pods), "create events": 3}}
+	r.Verdict = Verify(w, Moment{Due: early(w)}, pods, all)
 	r.Figures = Figures{Nodes: nodes, Gangs: w.Gangs(), Pods: len(w.Order), Bound: r.Verdict.Bound, APIWritesByScheduler: len(pods) + 3,
-		GangsInOneRack: len(r.Verdict.OneRack), TopologyViolations: len(r.Verdict.OutOfDomain)}
+		GangsInOneRack: len(r.Verdict.OneRack), TopologyViolations: len(r.Verdict.OutOfDomain), Reclaims: 1}
+	r.Evicted = Evictions{Times: make([]int, len(w.Submissions)), Pods: make([]int, len(w.Submissions))}
+	r.Stages = []Stage{{When: "at the end", Used: r.Verdict.Used, Bound: r.Verdict.Bound}}
 	return r
+}
+
+// early are the submissions that do not come late.
+func early(w Workload) []bool {
+	due := make([]bool, len(w.Submissions))
+	for i, s := range w.Submissions {
+		due[i] = !s.Late
+	}
+	return due
 }
 
 func TestPage(t *testing.T) {
@@ -60,7 +71,7 @@ func TestPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"Every gang has its berth", `"pretrain-000"`, `"node-02500"`, `"rack-0079"`, `"block-010"`, `"yunikorn"`, `"prefers a rack"`, `"topology_violations":0`} {
+	for _, want := range []string{"Every gang has its berth", `"pretrain-000"`, `"node-02500"`, `"rack-0079"`, `"block-010"`, `"yunikorn"`, `"prefers a rack"`, `"topology_violations":0`, `"queue_violations":0`, `"name":"production"`, `"when":"at the end"`} {
 		if !bytes.Contains(page, []byte(want)) {
 			t.Errorf("the page lacks %s", want)
 		}
@@ -114,7 +125,7 @@ func TestTable(t *testing.T) {
 	if err := r.WriteTable(&out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"scheduler-plugins", "single pods", "create pods/binding", "on 64 nodes in 2s", "10 of 14 gangs that asked for a rack are in one, 0 of 0 that require"} {
+	for _, want := range []string{"scheduler-plugins", "single pods", "create pods/binding", "on 64 nodes, the first 69 in 2s", "guaranteed", "10 of 16 gangs that asked for a rack are in one, 0 of 0 that require"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the table lacks %q:\n%s", want, out.String())
 		}

@@ -36,6 +36,9 @@ func (s *Session) prepare(ctx context.Context) error {
 	if err := s.makeNamespace(ctx); err != nil {
 		return err
 	}
+	if err := s.makeQueues(ctx); err != nil {
+		return err
+	}
 	kubeconfig, err := s.cluster.ServiceAccountKubeconfig(ctx, accountNamespace, accountName)
 	if err != nil {
 		return err

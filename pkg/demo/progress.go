@@ -12,8 +12,10 @@ const (
 	logInterval      = 5 * time.Second
 )
 
-// follow tells the progress until every pod is bound or ctx ends.
-func (s *Session) follow(ctx context.Context, created *submitter, bound *observer) {
+// follow tells the progress until what is wanted is bound, or ctx ends, and reports which of
+// the two it was. before is how many pods were created before those of the submitter, which
+// may be nil.
+func (s *Session) follow(ctx context.Context, before int, created *submitter, bound *observer, wanted <-chan struct{}) bool {
 	interval := logInterval
 	if s.options.Terminal {
 		interval = terminalInterval
@@ -22,16 +24,20 @@ func (s *Session) follow(ctx context.Context, created *submitter, bound *observe
 	defer ticker.Stop()
 	start := time.Now()
 	for {
-		over := false
+		over, all := false, false
 		select {
-		case <-bound.all:
-			over = true
+		case <-wanted:
+			over, all = true, true
 		case <-ctx.Done():
 			over = true
 		case <-ticker.C:
 		}
-		pods, gangs := bound.progress()
-		line := progressLine(s.workload, int(created.count.Load()), pods, gangs, time.Since(start))
+		there, total := before, before
+		if created != nil {
+			there += int(created.count.Load())
+			total += len(created.created)
+		}
+		line := s.progressLine(there, total, bound, time.Since(start))
 		switch {
 		case !s.options.Terminal:
 			s.say("%s", line)
@@ -41,13 +47,16 @@ func (s *Session) follow(ctx context.Context, created *submitter, bound *observe
 			fmt.Fprintf(s.options.Log, "\r%s\x1b[K", line)
 		}
 		if over {
-			return
+			return all
 		}
 	}
 }
 
-func progressLine(w Workload, created, bound, gangs int, elapsed time.Duration) string {
-	total := len(w.Order)
-	return fmt.Sprintf("%4.0f s  created %d/%d  bound %d/%d  gangs complete %d/%d",
-		elapsed.Seconds(), created, total, bound, total, gangs, w.Gangs())
+func (s *Session) progressLine(created, total int, o *observer, elapsed time.Duration) string {
+	bound, whole := o.progress()
+	line := fmt.Sprintf("%4.0f s  created %d/%d  bound %d  gangs complete %d", elapsed.Seconds(), created, total, bound, whole)
+	if evicted := o.evictions(); evicted.Gangs() > 0 {
+		line += fmt.Sprintf("  evicted %d", evicted.Gangs())
+	}
+	return line
 }

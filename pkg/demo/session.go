@@ -9,7 +9,6 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/berth-dev/berth/pkg/localcluster"
 )
@@ -86,54 +85,6 @@ func (s *Session) say(format string, args ...any) {
 // errTimeout ends the placing when Options.Timeout has passed.
 var errTimeout = errors.New("the timeout has passed")
 
-// Place submits the workload, waits until all of it is bound or the timeout has
-// passed, and verifies what became of it. The error says that this could not be
-// done; Result.Err says whether the outcome is as it should be.
-func (s *Session) Place(ctx context.Context) (Result, error) {
-	placing, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	observer, err := observe(placing, s.cluster.Client(), s.workload)
-	if err != nil {
-		return Result{}, err
-	}
-	timer := time.AfterFunc(s.options.Timeout, func() {
-		cancel(fmt.Errorf("%w: %s", errTimeout, s.options.Timeout))
-	})
-	defer timer.Stop()
-	go s.guard(placing, cancel)
-
-	start := time.Now()
-	submitter := submit(placing, s.cluster.Client(), s.workload, cancel)
-	s.follow(placing, submitter, observer)
-	cpu, cpuErr := s.scheduler.CPUTime() // before anything else takes time
-	r := Result{Workload: s.workload}
-	select {
-	case <-observer.all:
-	default:
-		r.Stopped = context.Cause(placing)
-	}
-	cancel(nil)
-	created := submitter.wait()
-	if err := ctx.Err(); err != nil {
-		return Result{}, fmt.Errorf("placing the workload: %w", err)
-	}
-	if cpuErr != nil && r.Stopped == nil {
-		return Result{}, cpuErr
-	}
-	bound, last := observer.seen()
-	if !last.IsZero() {
-		r.Elapsed = last.Sub(start)
-	}
-	if err := s.verify(ctx, &r); err != nil {
-		return Result{}, errors.Join(r.Stopped, err)
-	}
-	if err := s.countWrites(ctx, &r); err != nil {
-		return Result{}, errors.Join(r.Stopped, err)
-	}
-	s.measure(&r, created, bound, cpu)
-	return r, nil
-}
-
 // guard ends the placing when the scheduler or the control plane ends.
 func (s *Session) guard(placing context.Context, cancel context.CancelCauseFunc) {
 	go func() {
@@ -146,24 +97,6 @@ func (s *Session) guard(placing context.Context, cancel context.CancelCauseFunc)
 		cancel(s.scheduler.Failure())
 	case <-placing.Done():
 	}
-}
-
-// verify asks the API for the outcome.
-func (s *Session) verify(ctx context.Context, r *Result) error {
-	s.say("verifying against the API")
-	core := s.cluster.Client().CoreV1()
-	pods, err := core.Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return fmt.Errorf("verifying the outcome: %w", err)
-	}
-	nodes, err := core.Nodes().List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return fmt.Errorf("verifying the outcome: %w", err)
-	}
-	r.Verdict = Verify(s.workload, namespace, pods.Items, nodes.Items)
-	r.Map = mapOf(s.workload, pods.Items, nodes.Items)
-	r.Waiting = reasons(pods.Items)
-	return nil
 }
 
 // reasons are what some of the unbound pods are told of why they wait: one pod for
@@ -219,36 +152,4 @@ func (s *Session) countWrites(ctx context.Context, r *Result) error {
 		}
 	}
 	return nil
-}
-
-// measure fills in the figures.
-func (s *Session) measure(r *Result, created, bound []time.Time, cpu time.Duration) {
-	delays := latencies(s.workload, created, bound)
-	seen := 0
-	for _, at := range bound {
-		if !at.IsZero() {
-			seen++
-		}
-	}
-	writes := 0
-	for _, n := range r.Writes {
-		writes += n
-	}
-	r.Figures = Figures{
-		Nodes:                s.workload.Nodes,
-		Gangs:                s.workload.Gangs(),
-		Pods:                 len(s.workload.Order),
-		Bound:                r.Verdict.Bound,
-		PartialGangs:         len(r.Verdict.PartialGangs),
-		DoubleBookedGPUs:     r.Verdict.DoubleBookedGPUs,
-		OversubscribedNodes:  len(r.Verdict.OversubscribedNodes),
-		PodsPerSecond:        rate(seen, r.Elapsed),
-		P50:                  percentile(delays, 50).Milliseconds(),
-		P99:                  percentile(delays, 99).Milliseconds(),
-		SchedulerCPUSeconds:  float64(cpu.Milliseconds()) / 1000,
-		APIWritesByScheduler: writes,
-		Failed:               len(r.Verdict.Unbound),
-		GangsInOneRack:       len(r.Verdict.OneRack),
-		TopologyViolations:   len(r.Verdict.OutOfDomain),
-	}
 }

@@ -24,25 +24,25 @@ const (
 type submitter struct {
 	count atomic.Int64
 	done  sync.WaitGroup
-	// created is when each creation was answered, by place in Workload.Order.
+	// created is when each creation was answered, by place in the order of creation.
 	// A writer writes its own; all are there once done.
 	created []time.Time
 }
 
-// submit starts to create the workload's pods in their order, and returns at once.
+// submit starts to create pods of a workload in an order, and returns at once.
 // It calls fail, which is to end ctx, with a creation that is refused.
-func submit(ctx context.Context, client kubernetes.Interface, w Workload, fail context.CancelCauseFunc) *submitter {
-	s := &submitter{created: make([]time.Time, len(w.Order))}
+func submit(ctx context.Context, client kubernetes.Interface, w Workload, order []PodRef, fail context.CancelCauseFunc) *submitter {
+	s := &submitter{created: make([]time.Time, len(order))}
 	pods := client.CoreV1().Pods(namespace)
 	var next atomic.Int64
 	for range writers {
 		s.done.Go(func() {
 			for {
 				i := int(next.Add(1)) - 1
-				if i >= len(w.Order) || ctx.Err() != nil {
+				if i >= len(order) || ctx.Err() != nil {
 					return
 				}
-				pod := w.Submissions[w.Order[i].Submission].Pod(w.Order[i].Index)
+				pod := w.Submissions[order[i].Submission].Pod(order[i].Index)
 				if err := create(ctx, pods, pod); err != nil {
 					fail(fmt.Errorf("creating pod %q: %w", pod.Name, err))
 					return
@@ -62,6 +62,31 @@ func create(ctx context.Context, pods corev1.PodInterface, pod *v1.Pod) error {
 	defer cancel()
 	_, err := pods.Create(ctx, pod, metav1.CreateOptions{})
 	return err
+}
+
+// createAnew creates pods anew that were evicted, as the controllers of their jobs would,
+// until ctx ends.
+func createAnew(ctx context.Context, client kubernetes.Interface, o *observer, fail context.CancelCauseFunc) {
+	pods := client.CoreV1().Pods(namespace)
+	context.AfterFunc(ctx, o.gone.ShutDown)
+	var all sync.WaitGroup
+	for range writers {
+		all.Go(func() {
+			for {
+				place, over := o.gone.Get()
+				if over {
+					return
+				}
+				ref := o.refs[place]
+				pod := o.workload.Submissions[ref.Submission].Pod(ref.Index)
+				if err := create(ctx, pods, pod); err != nil {
+					fail(fmt.Errorf("creating pod %q anew: %w", pod.Name, err))
+				}
+				o.gone.Done(place)
+			}
+		})
+	}
+	all.Wait()
 }
 
 // wait returns when the creation of each pod was answered; zero for those that

@@ -66,13 +66,20 @@ func (r Result) WriteTable(out io.Writer) error {
 		return fmt.Errorf("writing the table: %w", err)
 	}
 	f := r.Figures
-	fmt.Fprintf(&text, "\n%d of %d pods placed on %d nodes in %s: %.1f a second; from when a pod could be bound until it was, median %d ms, p99 %d ms\n",
-		f.Bound, f.Pods, f.Nodes, r.Elapsed.Round(100*time.Millisecond), f.PodsPerSecond, f.P50, f.P99)
+	r.writeQueues(&text)
+	fmt.Fprintf(&text, "\n%d of %d pods placed on %d nodes, the first %d in %s: %.1f a second; from when a pod could be bound until it was, median %d ms, p99 %d ms\n",
+		f.Bound, f.Pods, f.Nodes, len(r.Workload.Order), r.Elapsed.Round(100*time.Millisecond), f.PodsPerSecond, f.P50, f.P99)
+	if f.EvictedGangs > 0 {
+		fmt.Fprintf(&text, "%d gangs and pods were evicted for %d of queue %s, all of which had their places after %s\n",
+			f.EvictedGangs, f.Reclaims, productionQueue, r.Reclaimed.Round(100*time.Millisecond))
+	}
 	fmt.Fprintf(&text, "%d partial gangs, %d double-booked GPUs, %d oversubscribed nodes, %d pods that should be bound and are not\n",
 		f.PartialGangs, f.DoubleBookedGPUs, f.OversubscribedNodes, f.Failed)
 	fmt.Fprintf(&text, "%d of %d gangs that asked for a rack are in one, %d of %d that require a rack or block are in several\n",
 		f.GangsInOneRack, r.Workload.count(Submission.AsksForRack), f.TopologyViolations, r.Workload.count(func(s Submission) bool { return s.Required != "" }))
-	fmt.Fprintf(&text, "the scheduler used %.1f s of processor time and wrote to the API %d times:\n", f.SchedulerCPUSeconds, f.APIWritesByScheduler)
+	fmt.Fprintf(&text, "%d gangs were evicted in part, %d queues had not what they are entitled to\n", f.PartialEvictions, f.QueueViolations)
+	fmt.Fprintf(&text, "the scheduler used %.1f s of processor time for the first %d pods, and wrote to the API %d times in all:\n",
+		f.SchedulerCPUSeconds, len(r.Workload.Order), f.APIWritesByScheduler)
 	kinds := slices.SortedFunc(maps.Keys(r.Writes), func(a, b string) int {
 		if r.Writes[a] != r.Writes[b] {
 			return r.Writes[b] - r.Writes[a]
@@ -89,4 +96,28 @@ func (r Result) WriteTable(out io.Writer) error {
 		return fmt.Errorf("writing the table: %w", err)
 	}
 	return nil
+}
+
+// writeQueues writes what each queue is entitled to, and what it had at each stage.
+func (r Result) writeQueues(out io.Writer) {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(table, "\nqueue\tguaranteed\tlimit")
+	for _, stage := range r.Stages {
+		fmt.Fprint(table, "\t"+stage.When)
+	}
+	fmt.Fprintln(table, "\tevicted\t")
+	for i, q := range r.Workload.Queues {
+		fmt.Fprintf(table, "%s\t%d\t%d", q.Name, q.Guaranteed, q.Limit)
+		for _, stage := range r.Stages {
+			fmt.Fprintf(table, "\t%d", stage.Used[i])
+		}
+		evicted := 0
+		for j, s := range r.Workload.Submissions {
+			if s.Queue == q.Name && r.Evicted.Pods[j] > 0 {
+				evicted++
+			}
+		}
+		fmt.Fprintf(table, "\t%d\t\n", evicted)
+	}
+	table.Flush() // to memory
 }

@@ -27,15 +27,20 @@ type Verdict struct {
 	// OneRack are the gangs that asked for a rack and are in one whole, and OutOfDomain
 	// those that are not in one domain of the level that they require.
 	OneRack, OutOfDomain []string
+	// Used are the GPUs that pods of each queue hold, in the order of the workload's queues.
+	// QueueViolations are sentences about queues that have not what they are entitled to.
+	Used            []int
+	QueueViolations []string
 	// Problems are sentences about what could not be checked.
 	Problems []string
 }
 
-// Verify checks a workload's outcome against all pods and nodes of the cluster.
-// The workload's pods are those of its names in the namespace.
-func Verify(w Workload, namespace string, pods []v1.Pod, nodes []v1.Node) Verdict {
+// Verify checks what became of a workload against all pods and nodes of the cluster.
+// The workload's pods are those of its names in the demo's namespace.
+func Verify(w Workload, m Moment, pods []v1.Pod, nodes []v1.Node) Verdict {
 	v := Verdict{Placed: make([]int, len(w.Submissions))}
 	at := make(map[string]string, len(pods)) // pod of ours -> its node
+	holds := map[string]bool{}               // pods of ours that hold their GPUs
 	used := map[string]*usage{}
 	for i := range pods {
 		pod := &pods[i]
@@ -47,6 +52,9 @@ func Verify(w Workload, namespace string, pods []v1.Pod, nodes []v1.Node) Verdic
 		}
 		if pod.Status.Phase == v1.PodSucceeded || pod.Status.Phase == v1.PodFailed {
 			continue // holds nothing any more
+		}
+		if pod.Namespace == namespace {
+			holds[pod.Name] = true
 		}
 		u := used[pod.Spec.NodeName]
 		if u == nil {
@@ -62,7 +70,7 @@ func Verify(w Workload, namespace string, pods []v1.Pod, nodes []v1.Node) Verdic
 		for j := range s.Size {
 			if name := s.PodName(j); at[name] != "" {
 				v.Placed[i]++
-			} else {
+			} else if m.due(i) {
 				v.Unbound = append(v.Unbound, name)
 			}
 		}
@@ -85,6 +93,7 @@ func Verify(w Workload, namespace string, pods []v1.Pod, nodes []v1.Node) Verdic
 		v.DoubleBookedGPUs += u.doubleBooked(allocatable[name])
 	}
 	v.judgeTopology(w, at, nodes)
+	v.judgeQueues(w, m, holds)
 	slices.Sort(v.PartialGangs)
 	slices.Sort(v.Unbound)
 	slices.Sort(v.Problems)

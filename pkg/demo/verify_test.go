@@ -114,7 +114,8 @@ func TestVerify(t *testing.T) {
 			Verdict{Placed: []int{2, 1}, Bound: 3, OversubscribedNodes: []string{"a"}, DoubleBookedGPUs: 1}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got := Verify(w, namespace, test.pods, []v1.Node{testNode("a"), testNode("b")})
+			got := Verify(w, Moment{}, test.pods, []v1.Node{testNode("a"), testNode("b")})
+			test.want.Used = []int{} // there are no queues
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -171,7 +172,7 @@ func TestVerifyTopology(t *testing.T) {
 			for i, node := range test.on {
 				pods = append(pods, seat(s, i, node))
 			}
-			got := Verify(Workload{Submissions: []Submission{s}}, namespace, pods, nodes)
+			got := Verify(Workload{Submissions: []Submission{s}}, Moment{}, pods, nodes)
 			if diff := cmp.Diff(test.oneRack, got.OneRack); diff != "" {
 				t.Errorf("in one rack (-want +got):\n%s", diff)
 			}
@@ -195,7 +196,7 @@ func TestVerifyReportsWhatItCannotRead(t *testing.T) {
 	single := Submission{Name: "s", Size: 1, GPUs: 4}
 	w := Workload{Submissions: []Submission{single}, Order: []PodRef{{0, 0}}}
 	withAnnotation := func(pod *v1.Pod) { pod.Annotations = map[string]string{DevicesAnnotation: "u1,u2"} }
-	got := Verify(w, namespace, []v1.Pod{seat(single, 0, "a", withAnnotation)}, []v1.Node{testNode("a")})
+	got := Verify(w, Moment{}, []v1.Pod{seat(single, 0, "a", withAnnotation)}, []v1.Node{testNode("a")})
 	if len(got.Problems) != 1 || !strings.Contains(got.Problems[0], `annotation berth.dev/devices of pod "demo/s"`) {
 		t.Errorf("got problems %q", got.Problems)
 	}
@@ -212,7 +213,7 @@ func TestInitContainersRunBeforeTheOthers(t *testing.T) {
 			pod.Spec.InitContainers = []v1.Container{{Resources: v1.ResourceRequirements{
 				Requests: v1.ResourceList{localcluster.GPUResource: resource.MustParse(gpus)}}}}
 		})
-		if got := Verify(w, namespace, []v1.Pod{pod}, []v1.Node{testNode("a")}).DoubleBookedGPUs; got != want {
+		if got := Verify(w, Moment{}, []v1.Pod{pod}, []v1.Node{testNode("a")}).DoubleBookedGPUs; got != want {
 			t.Errorf("with %s GPUs in an init container: %d double-booked, want %d", gpus, got, want)
 		}
 	}

@@ -37,6 +37,9 @@ type Submission struct {
 	// Required is the level of which all pods must be in one domain, and Preferred that of
 	// which they should be.
 	Required, Preferred Level
+	// Queue pays for it. Late says that it comes when everything else is placed.
+	Queue string
+	Late  bool
 }
 
 // Gang reports whether the pods are a gang.
@@ -72,9 +75,7 @@ func (s Submission) Pod(index int) *v1.Pod {
 			}},
 		},
 	}
-	if s.Gang() {
-		declare(pod, s)
-	}
+	declare(pod, s)
 	return pod
 }
 
@@ -84,12 +85,17 @@ type PodRef struct {
 	Index      int // of the pod in it
 }
 
-// A Workload is what is submitted to a cluster, all of which fits.
+// A Workload is what is submitted to a cluster. All fits but for what comes late, for which
+// something else has to go.
 type Workload struct {
 	Nodes       int
-	Submissions []Submission // gangs first, the largest of each kind before smaller ones
-	Order       []PodRef     // every pod once, in the order in which they are created
+	Queues      []Queue
+	Submissions []Submission // gangs first, the largest of each kind before smaller ones; then what comes late
+	Order, Late []PodRef     // every pod once, in the order in which they are created
 }
+
+// Pods are all pods of the workload.
+func (w Workload) Pods() []PodRef { return append(slices.Clip(w.Order), w.Late...) }
 
 // Gangs counts the gangs.
 func (w Workload) Gangs() int { return w.count(Submission.Gang) }
@@ -112,7 +118,7 @@ func Generate(nodes int, seed uint64) (Workload, error) {
 		return Workload{}, fmt.Errorf("making a workload for %d nodes: it takes %d at least", nodes, MinNodes)
 	}
 	r := rand.New(rand.NewPCG(seed, uint64(nodes)))
-	w := Workload{Nodes: nodes}
+	w := Workload{Nodes: nodes, Queues: queuesFor(nodes)}
 	// Of all GPUs 80 %, of which pods that take a node to themselves have 70.
 	whole := nodes * 7 / 10
 	shared := nodes*nodeGPUs*8/10 - whole*nodeGPUs
@@ -126,6 +132,8 @@ func Generate(nodes int, seed uint64) (Workload, error) {
 	w.Submissions = append(w.Submissions, singles...)
 	w.Order = w.shuffled(r)
 	w.askTopology(r)
+	w.pay()
+	w.addLate(r)
 	return w, nil
 }
 
@@ -216,12 +224,15 @@ func (w *Workload) shuffled(r *rand.Rand) []PodRef {
 	return order
 }
 
-// taken is what the workload takes in all: pods of 8 GPUs, and GPUs of the others.
+// taken is what the workload takes before anything comes late: pods of 8 GPUs, and GPUs of
+// the others.
 func (w Workload) taken() (whole, shared int) {
 	for _, s := range w.Submissions {
-		if s.GPUs == nodeGPUs {
+		switch {
+		case s.Late:
+		case s.GPUs == nodeGPUs:
 			whole += s.Size
-		} else {
+		default:
 			shared += s.Size * s.GPUs
 		}
 	}
@@ -235,7 +246,7 @@ func nodesFor(nodes, whole, shared int) int {
 }
 
 // Margin is how many nodes are left over when everything is packed as badly as the package
-// doc allows. All fits if it is not negative.
+// doc allows. All fits that does not come late if it is not negative.
 func (w Workload) Margin() int {
 	whole, shared := w.taken()
 	return w.Nodes - nodesFor(w.Nodes, whole, shared)
