@@ -40,6 +40,7 @@
 //
 // Files: command.go and options.go (flags, set-up, run), profile.go (gates, built-in
 // profile, what a user's configuration may not do), engine.go (wiring, leadership),
+// embed.go (the engine without its command),
 // informers.go and source.go (what the scheduler reads), kinds.go and bridge.go (where
 // gangs come from), queues.go (where queues come from, and whose turn it is),
 // queuestatus.go (what is said of them), reclaim.go (who is evicted for whom), gate.go

@@ -12,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
 	restclient "k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
@@ -20,6 +22,7 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 	schedulerserverconfig "k8s.io/kubernetes/cmd/kube-scheduler/app/config"
 	"k8s.io/kubernetes/pkg/scheduler"
+	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 	"k8s.io/kubernetes/pkg/scheduler/profile"
@@ -45,6 +48,7 @@ type engine struct {
 	reporter   *reporter
 	conditions *conditionWriter
 	recovery   *recovery
+	informers  informers.SharedInformerFactory
 	client     *budgetClient
 	budget     *EventBudget
 	gate       *gate
@@ -60,16 +64,17 @@ type engine struct {
 	leading  atomic.Bool
 }
 
+// Clients are the ways to the API server.
+type Clients struct {
+	Kubernetes kubernetes.Interface
+	// Dynamic reads the custom kinds, and Metadata says which there are.
+	Dynamic  dynamic.Interface
+	Metadata metadata.Interface
+}
+
 // install puts the engine into a scheduler's configuration: the informers, the
 // client and the recorders that scheduler.New will be given come from it.
 func install(cc *schedulerserverconfig.Config, informerName *cache.InformerName, options *Options) (*engine, profile.RecorderFactory, error) {
-	names := map[string]bool{}
-	for i := range cc.ComponentConfig.Profiles {
-		names[cc.ComponentConfig.Profiles[i].SchedulerName] = true
-	}
-	ours := func(name string) bool { return names[name] }
-
-	raw := cc.Client
 	config := restclient.AddUserAgent(cc.KubeConfig, "gangs")
 	dynamicClient, err := dynamic.NewForConfig(config)
 	if err != nil {
@@ -79,19 +84,42 @@ func install(cc *schedulerserverconfig.Config, informerName *cache.InformerName,
 	if err != nil {
 		return nil, nil, fmt.Errorf("making the client for definitions: %w", err)
 	}
-
-	source := newPodGroupSource()
-	e := &engine{reporter: newReporter(clock.RealClock{}, dynamicClient), gate: newGate(), fast: fastpath.New(), bindings: options.Bindings}
-	b := newBridge(source, e.gate, e.reporter)
-	e.gangs = state.NewGangs(ours, b, clock.RealClock{})
-	e.gate.gangs = e.gangs
-	factory, err := newInformerFactory(raw, informerName, ours, e, source, e.gate)
+	profiles := cc.ComponentConfig.Profiles
+	recorder := cc.EventBroadcaster.NewRecorder(profiles[0].SchedulerName)
+	e, err := build(Clients{cc.Client, dynamicClient, metadataClient}, profiles, recorder, informerName, options)
 	if err != nil {
 		return nil, nil, err
 	}
+	cc.Client = e.client
+	cc.InformerFactory = e.informers
+	recorders := func(name string) events.EventRecorderLogger {
+		return e.budget.Recorder(cc.EventBroadcaster.NewRecorder(name))
+	}
+	return e, recorders, nil
+}
+
+// build makes the engine of a scheduler, and puts its plugins into the profiles. The events
+// that are its own go to recorder.
+func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, recorder events.EventRecorder, informerName *cache.InformerName, options *Options) (*engine, error) {
+	names := map[string]bool{}
+	for i := range profiles {
+		names[profiles[i].SchedulerName] = true
+	}
+	ours := func(name string) bool { return names[name] }
+
+	source := newPodGroupSource()
+	e := &engine{reporter: newReporter(clock.RealClock{}, clients.Dynamic), gate: newGate(), fast: fastpath.New(), bindings: options.Bindings}
+	b := newBridge(source, e.gate, e.reporter)
+	e.gangs = state.NewGangs(ours, b, clock.RealClock{})
+	e.gate.gangs = e.gangs
+	factory, err := newInformerFactory(clients.Kubernetes, informerName, ours, e, source, e.gate)
+	if err != nil {
+		return nil, err
+	}
+	e.informers = factory
 	e.queues = state.NewQueues(e.gangs, requestsOf, podsOf(factory), options.admission(), clock.RealClock{})
 	e.tries = &tries{queues: e.queues}
-	e.statuses = newQueueStatusWriter(e.queues, dynamicClient)
+	e.statuses = newQueueStatusWriter(e.queues, clients.Dynamic)
 	b.queues = e.queues
 	setNode := func(node *corev1.Node) {
 		e.gangs.SetNode(node)
@@ -107,40 +135,33 @@ func install(cc *schedulerserverconfig.Config, informerName *cache.InformerName,
 			}
 		},
 	}); err != nil {
-		return nil, nil, fmt.Errorf("watching nodes for topology levels, and what they have: %w", err)
+		return nil, fmt.Errorf("watching nodes for topology levels, and what they have: %w", err)
 	}
 	if err := watchNamespaces(factory, e.queues); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	e.kinds = newKindWatcher(raw, dynamicClient, metadataClient, e.gangs, b)
-	e.topologies = newTopologySource(dynamicClient, e.fast, factory.Core().V1().Nodes().Lister())
+	e.kinds = newKindWatcher(clients.Kubernetes, clients.Dynamic, clients.Metadata, e.gangs, b)
+	e.topologies = newTopologySource(clients.Dynamic, e.fast, factory.Core().V1().Nodes().Lister())
 	e.kinds.sources[nodeTopologies] = e.topologies.source()
-	maps.Copy(e.kinds.sources, queueSources(dynamicClient, e.queues))
-	e.conditions = newConditionWriter(raw, factory.Core().V1().Pods().Lister(), clock.RealClock{})
-	e.client = newBudgetClient(raw, e.conditions, e.reporter, factory.Scheduling().V1beta1().PodGroups().Lister())
+	maps.Copy(e.kinds.sources, queueSources(clients.Dynamic, e.queues))
+	e.conditions = newConditionWriter(clients.Kubernetes, factory.Core().V1().Pods().Lister(), clock.RealClock{})
+	e.client = newBudgetClient(clients.Kubernetes, e.conditions, e.reporter, factory.Scheduling().V1beta1().PodGroups().Lister())
 	e.budget = NewEventBudget(e.reporter, factory.Core().V1().Pods().Lister(), options.ScheduledEventsPerSecond)
-	recorder := cc.EventBroadcaster.NewRecorder(cc.ComponentConfig.Profiles[0].SchedulerName)
 	e.reporter.gangs, e.reporter.conditions, e.reporter.recorder = e.gangs, e.conditions, recorder
-	e.recovery = &recovery{client: raw, gangs: e.gangs, recorder: recorder, clock: clock.RealClock{}, grace: options.GangGracePeriod}
+	e.recovery = &recovery{client: clients.Kubernetes, gangs: e.gangs, recorder: recorder, clock: clock.RealClock{}, grace: options.GangGracePeriod}
 
-	e.reclaimer = newReclaimer(e.fast, e.queues, raw, recorder, clock.RealClock{})
+	e.reclaimer = newReclaimer(e.fast, e.queues, clients.Kubernetes, recorder, clock.RealClock{})
 	e.tries.reclaimer = e.reclaimer
 
 	e.gate.gone = e.client.forgetNative
 	registerMetrics(e.gangs, e.queues)
 	e.fast.Inventory().OnPrediction(func(p state.Prediction) { devicePredictions.WithLabelValues(string(p)).Inc() })
 
-	for i := range cc.ComponentConfig.Profiles {
-		profile := &cc.ComponentConfig.Profiles[i]
-		enable(&profile.Plugins.PreEnqueue, ganggate.Name)
-		admitByQueue(profile)
+	for i := range profiles {
+		enable(&profiles[i].Plugins.PreEnqueue, ganggate.Name)
+		admitByQueue(&profiles[i])
 	}
-	cc.Client = e.client
-	cc.InformerFactory = factory
-	recorders := func(name string) events.EventRecorderLogger {
-		return e.budget.Recorder(cc.EventBroadcaster.NewRecorder(name))
-	}
-	return e, recorders, nil
+	return e, nil
 }
 
 // plugins are those of Berth. GangGate is in every profile, whatever a user's
