@@ -172,7 +172,7 @@ func (e *engine) plugins() frameworkruntime.Registry {
 		return ganggate.New(e.gate), nil
 	}
 	registry[queueadmission.Name] = func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
-		return queueadmission.New(e.queues), nil
+		return queueadmission.New(admissions{e.queues, e.fast}), nil
 	}
 	registry[queuereclaim.Name] = func(_ context.Context, _ runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
 		return queuereclaim.New(e.reclaimer, handle), nil
@@ -241,4 +241,17 @@ func (e *engine) DeletePod(pod *corev1.Pod) {
 	e.queues.DeletePod(pod)
 	e.reclaimer.gone(pod.UID)
 	e.budget.forget(pod.UID)
+}
+
+// admissions has the fast path hear whom queues hold.
+type admissions struct {
+	*state.Queues
+	fast *fastpath.Path
+}
+
+// Enter reports whether a pod may be tried now.
+func (a admissions) Enter(pod *corev1.Pod) bool {
+	passed := a.Queues.Enter(pod)
+	a.fast.Asked(pod, passed)
+	return passed
 }

@@ -40,6 +40,9 @@ const (
 // pod-group cycle. The gates of the API server are its own; the bridge feeds the
 // engine whatever they are.
 //
+// A third has the scheduling queue ask whom an event may help. Without it, each event costs a
+// look at all pods that queues hold.
+//
 // Another gate goes off: with it, upstream writes status.nominatedNodeName of each
 // pod that waits at Permit, which is each of a gang but the last, a moment before
 // it writes the bind. Nominations by preemption do not depend on it.
@@ -47,6 +50,7 @@ func Gates() map[string]bool {
 	return map[string]bool{
 		string(features.GenericWorkload):                 true,
 		string(features.TopologyAwareWorkloadScheduling): true,
+		string(features.SchedulerPreQueueingHints):       true,
 		string(features.NominatedNodeNameForExpectation): false,
 	}
 }

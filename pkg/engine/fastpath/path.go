@@ -32,6 +32,7 @@ type Path struct {
 	sched    *scheduler.Scheduler
 	original schedulePodFunc
 	snapshot *internalcache.Snapshot
+	groups   *groupCache
 	cache    *watchedCache
 	queue    *sparingQueue
 	// profiles are those with the plugin NodePacking, by name.
@@ -134,7 +135,7 @@ func (p *Path) newNodePacking(_ context.Context, obj runtime.Object, handle fwk.
 			name, nodepacking.Name, args.Devices, p.devices)
 	}
 	p.policies[name] = args.PackPolicy()
-	return nodepacking.New(p.policies[name], p, p), nil
+	return nodepacking.New(p.policies[name], p, p, p), nil
 }
 
 // Attach puts the fast path into a scheduler that was made with its plugins. It must
@@ -159,9 +160,13 @@ func (p *Path) Attach(sched *scheduler.Scheduler) error {
 		// Every pod takes the framework's own way.
 		return nil
 	}
-	p.cache = newWatchedCache(sched.Cache, p)
+	p.groups = newGroupCache(sched.Cache)
+	p.cache = newWatchedCache(p.groups, p)
 	sched.Cache = p.cache
 	p.queue = newSparingQueue(sched.SchedulingQueue, p)
+	for _, schedFramework := range sched.Profiles {
+		p.queue.otherGates = p.queue.otherGates || gatesUnknown(schedFramework)
+	}
 	sched.SchedulingQueue = p.queue
 	p.original = sched.SchedulePod
 	sched.SchedulePod = p.schedulePod

@@ -31,6 +31,8 @@ type sparingQueue struct {
 	internalqueue.SchedulingQueue
 	path *Path
 
+	// otherGates is set if there are plugins that hold pods in a way that is not known here.
+	otherGates bool
 	// spreads is set once a pod without constraints was refused by topology spread:
 	// there are constraints by default, and every pod may wait for others.
 	spreads atomic.Bool
@@ -42,6 +44,8 @@ type sparingQueue struct {
 	// they ask for, as of their last try; requests counts them by that.
 	refused  map[types.UID]pack.Amounts
 	requests map[pack.Amounts]int
+	// helped says whom events may help.
+	helped helped
 	// missed are events since the last snapshot that help none of the pods that were
 	// refused by then. They may help the one that is being tried.
 	missed []missed
@@ -57,7 +61,10 @@ type missed struct {
 const keptMissed = 1024
 
 func newSparingQueue(inner internalqueue.SchedulingQueue, path *Path) *sparingQueue {
-	return &sparingQueue{SchedulingQueue: inner, path: path, waiting: map[types.UID]bool{}, refused: map[types.UID]pack.Amounts{}, requests: map[pack.Amounts]int{}}
+	return &sparingQueue{
+		SchedulingQueue: inner, path: path, waiting: map[types.UID]bool{}, refused: map[types.UID]pack.Amounts{}, requests: map[pack.Amounts]int{},
+		helped: newHelped(),
+	}
 }
 
 // Add adds a pod to the queue.
@@ -79,8 +86,29 @@ func (q *sparingQueue) Delete(logger klog.Logger, pod *corev1.Pod) {
 	q.mu.Lock()
 	delete(q.waiting, pod.UID)
 	q.forget(pod.UID)
+	q.helped.gone(pod)
 	q.mu.Unlock()
 	q.SchedulingQueue.Delete(logger, pod)
+}
+
+// AddUnschedulablePodIfNotPresent takes back a pod that was refused.
+func (q *sparingQueue) AddUnschedulablePodIfNotPresent(logger klog.Logger, info *framework.QueuedPodInfo, cycle int64) error {
+	q.mu.Lock()
+	q.helped.refused(info.Pod)
+	q.mu.Unlock()
+	return q.SchedulingQueue.AddUnschedulablePodIfNotPresent(logger, info, cycle)
+}
+
+// Activate has pods tried that may be, whatever they wait for.
+func (q *sparingQueue) Activate(logger klog.Logger, pods map[string]*corev1.Pod) {
+	q.path.groups.activate(pods, func() { q.SchedulingQueue.Activate(logger, pods) }, q.holds)
+}
+
+// holds reports whether its queue holds a gang.
+func (q *sparingQueue) holds(group types.NamespacedName) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.helped.holds(group)
 }
 
 // note takes in what a pod says of itself.
@@ -91,6 +119,7 @@ func (q *sparingQueue) note(pod *corev1.Pod) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.waiting[pod.UID] = true
+	q.helped.came(pod)
 }
 
 // forget forgets that a pod was refused.

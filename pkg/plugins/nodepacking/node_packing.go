@@ -12,7 +12,8 @@
 // less than any preference that another plugin expresses.
 //
 // In a pod-group cycle the plugin also reports which nodes pods are reserved on: the
-// cycle changes the snapshot without changing its generations.
+// cycle changes the snapshot without changing its generations. And it has the scheduling
+// queue hear whom an event may help, where most of those that wait are held by their queue.
 //
 // Files: args.go (the configuration), node_packing.go (the plugin).
 package nodepacking
@@ -23,6 +24,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 
 	"github.com/berth-dev/berth/pkg/core/pack"
@@ -45,28 +47,50 @@ type Feed interface {
 	Touched(node string)
 }
 
+// Waiting knows the pods that wait.
+type Waiting interface {
+	// MayHelp says which of them an event may help.
+	MayHelp(logger klog.Logger, oldObj, newObj any) (fwk.PreQueueingHintResult, error)
+}
+
 // NodePacking scores nodes by a packing policy.
 type NodePacking struct {
 	policy  pack.Policy
 	cluster Cluster
 	feed    Feed
+	waiting Waiting
 }
 
 var (
-	_ fwk.PreScorePlugin  = &NodePacking{}
-	_ fwk.ScorePlugin     = &NodePacking{}
-	_ fwk.ScoreExtensions = &NodePacking{}
-	_ fwk.ReservePlugin   = &NodePacking{}
-	_ fwk.SignPlugin      = &NodePacking{}
+	_ fwk.PreScorePlugin    = &NodePacking{}
+	_ fwk.ScorePlugin       = &NodePacking{}
+	_ fwk.ScoreExtensions   = &NodePacking{}
+	_ fwk.ReservePlugin     = &NodePacking{}
+	_ fwk.SignPlugin        = &NodePacking{}
+	_ fwk.EnqueueExtensions = &NodePacking{}
 )
 
 // New returns the plugin.
-func New(policy pack.Policy, cluster Cluster, feed Feed) *NodePacking {
-	return &NodePacking{policy: policy, cluster: cluster, feed: feed}
+func New(policy pack.Policy, cluster Cluster, feed Feed, waiting Waiting) *NodePacking {
+	return &NodePacking{policy: policy, cluster: cluster, feed: feed, waiting: waiting}
 }
 
 // Name returns the plugin's name.
 func (*NodePacking) Name() string { return Name }
+
+// EventsToRegister are those that come often. The plugin rejects no pod, so none of them has a
+// pod tried again on its account: they are here for those that it says they may help.
+func (n *NodePacking) EventsToRegister(context.Context) ([]fwk.ClusterEventWithHint, error) {
+	var out []fwk.ClusterEventWithHint
+	for _, resource := range []fwk.EventResource{fwk.Pod, fwk.Node, fwk.PodGroup} {
+		out = append(out, fwk.ClusterEventWithHint{
+			Event: fwk.ClusterEvent{Resource: resource, ActionType: fwk.All}, QueueingHintFn: skip, PreQueueingHintFn: n.waiting.MayHelp,
+		})
+	}
+	return out, nil
+}
+
+func skip(klog.Logger, *corev1.Pod, any, any) (fwk.QueueingHint, error) { return fwk.QueueSkip, nil }
 
 // SignPod adds nothing to a pod's signature: what a pod requests is in it already.
 func (*NodePacking) SignPod(context.Context, *corev1.Pod) ([]fwk.SignFragment, *fwk.Status) {
