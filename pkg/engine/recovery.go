@@ -41,10 +41,7 @@ type recovery struct {
 // Run looks after interrupted gangs until the context is done. It is run by the
 // leader alone, and grants every gang the whole grace period anew.
 func (r *recovery) Run(ctx context.Context) {
-	logger := klog.FromContext(ctx)
-	start := r.clock.Now()
-	seen := map[gang.Key]int{}
-	retry := map[gang.Key]time.Time{}
+	w := r.begin()
 	ticker := r.clock.NewTicker(recoveryPeriod)
 	defer ticker.Stop()
 	for {
@@ -52,37 +49,56 @@ func (r *recovery) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C():
+			w.look(ctx)
 		}
-		now := r.clock.Now()
-		interrupted := map[gang.Key]int{}
-		for _, g := range r.gangs.Interrupted() {
-			interrupted[g.Key] = len(g.Bound)
-			if _, known := seen[g.Key]; !known && now.Sub(g.Since) > recoveryPeriod {
-				logger.Info("A gang is bound by half; finishing it", "gang", g.Key, "bound", len(g.Bound), "size", g.Size, "grace", r.grace)
-			}
-			patience := g.Since
-			if start.After(patience) {
-				patience = start
-			}
-			if !g.Releasing && now.Sub(patience) < r.grace || now.Before(retry[g.Key]) {
-				continue
-			}
-			if !g.Releasing {
-				r.announce(logger, g)
-				r.gangs.Release(g.Key)
-				gangsReleased.Inc()
-			}
-			retry[g.Key] = now.Add(evictionRetry)
-			r.evict(ctx, g)
-		}
-		for key := range seen {
-			if _, still := interrupted[key]; !still {
-				logger.V(2).Info("A gang is no longer bound by half", "gang", key)
-				delete(retry, key)
-			}
-		}
-		seen = interrupted
 	}
+}
+
+// rounds are the rounds of one leader.
+type rounds struct {
+	*recovery
+	start time.Time
+	// seen are the gangs of the last round that are bound by half, with how many pods, and
+	// retry those that are left alone, until when.
+	seen  map[gang.Key]int
+	retry map[gang.Key]time.Time
+}
+
+func (r *recovery) begin() *rounds {
+	return &rounds{recovery: r, start: r.clock.Now(), seen: map[gang.Key]int{}, retry: map[gang.Key]time.Time{}}
+}
+
+// look looks once at all gangs that are bound by half.
+func (r *rounds) look(ctx context.Context) {
+	logger, now := klog.FromContext(ctx), r.clock.Now()
+	interrupted := map[gang.Key]int{}
+	for _, g := range r.gangs.Interrupted() {
+		interrupted[g.Key] = len(g.Bound)
+		if _, known := r.seen[g.Key]; !known && now.Sub(g.Since) > recoveryPeriod {
+			logger.Info("A gang is bound by half; finishing it", "gang", g.Key, "bound", len(g.Bound), "size", g.Size, "grace", r.grace)
+		}
+		patience := g.Since
+		if r.start.After(patience) {
+			patience = r.start
+		}
+		if !g.Releasing && now.Sub(patience) < r.grace || now.Before(r.retry[g.Key]) {
+			continue
+		}
+		if !g.Releasing {
+			r.announce(logger, g)
+			r.gangs.Release(g.Key)
+			gangsReleased.Inc()
+		}
+		r.retry[g.Key] = now.Add(evictionRetry)
+		r.evict(ctx, g)
+	}
+	for key := range r.seen {
+		if _, still := interrupted[key]; !still {
+			logger.V(2).Info("A gang is no longer bound by half", "gang", key)
+			delete(r.retry, key)
+		}
+	}
+	r.seen = interrupted
 }
 
 func (r *recovery) announce(logger klog.Logger, g state.Interrupted) {
