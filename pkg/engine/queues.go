@@ -20,6 +20,7 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
+	internalqueue "k8s.io/kubernetes/pkg/scheduler/backend/queue"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
 
@@ -144,16 +145,24 @@ func (n numbers) Number(entity fwk.QueuedEntityInfo) uint64 {
 // retryPeriod is how often it is looked whether room has come free for those that had none.
 const retryPeriod = time.Second
 
+// retryAnyway is after how long they are tried again though nothing is known to have happened
+// that gives them room, as when a taint is gone.
+const retryAnyway = 30 * time.Second
+
 // letIn has the scheduling queue take those whose turn it is, and tells those whose turn
 // it never is, until the context is done.
 func letIn(ctx context.Context, queues *state.Queues, sched *scheduler.Scheduler, conditions *conditionWriter) {
 	logger := klog.FromContext(ctx)
 	ticker := time.NewTicker(retryPeriod)
 	defer ticker.Stop()
+	anyway := time.NewTicker(retryAnyway)
+	defer anyway.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-anyway.C:
+			queues.Freed()
 		case <-ticker.C:
 			queues.Retry()
 		case <-queues.News():
@@ -196,17 +205,12 @@ type tries struct {
 	last *corev1.Pod
 }
 
-// observe has queues hear of each try of a scheduler when the next one begins, and of the
-// failure of a pod before the scheduling queue takes it back.
+// observe has queues hear of each try of a scheduler when it ends: before the scheduling queue
+// takes a gang back, and of the others when the next one begins.
 func (t *tries) observe(sched *scheduler.Scheduler) {
 	next := sched.NextEntity
 	sched.NextEntity = func(logger klog.Logger) (framework.QueuedEntityInfo, error) {
-		if t.last != nil {
-			t.reclaimer.tried(t.last)
-			t.queues.Ended(t.last)
-			t.last = nil
-			t.reclaimer.Lend("")
-		}
+		t.end()
 		entity, err := next(logger)
 		if err == nil && entity != nil {
 			entity.ForEachPodInfo(func(info *framework.QueuedPodInfo) bool {
@@ -219,4 +223,36 @@ func (t *tries) observe(sched *scheduler.Scheduler) {
 		}
 		return entity, err
 	}
+	sched.SchedulingQueue = triedQueue{sched.SchedulingQueue, t}
+}
+
+// end takes in how the try ended that is under way.
+func (t *tries) end() {
+	if t.last == nil {
+		return
+	}
+	t.reclaimer.tried(t.last)
+	t.queues.Ended(t.last)
+	t.last = nil
+	t.reclaimer.Lend("")
+}
+
+// triedQueue is the scheduling queue. It takes a gang back whatever came of the try, and
+// would have one that was refused tried again at once if nothing else is to be done. Where
+// there are queues, such a gang waits until something has happened that may give it room.
+type triedQueue struct {
+	internalqueue.SchedulingQueue
+	tries *tries
+}
+
+// AddAttemptedPodGroupIfNeeded takes a gang back that was tried.
+func (q triedQueue) AddAttemptedPodGroupIfNeeded(logger klog.Logger, group *framework.QueuedPodGroupInfo, cycle int64, status *fwk.Status) error {
+	last := q.tries.last
+	if last == nil {
+		return q.SchedulingQueue.AddAttemptedPodGroupIfNeeded(logger, group, cycle, status)
+	}
+	q.tries.end()
+	return q.tries.queues.TakeBack(last, func() error {
+		return q.SchedulingQueue.AddAttemptedPodGroupIfNeeded(logger, group, cycle, status)
+	})
 }

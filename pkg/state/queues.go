@@ -60,7 +60,7 @@ type Queues struct {
 	// reserved are pods that are to get a node and whose node the API server did not tell
 	// yet. They are known even where nobody pays.
 	reserved map[types.UID]*corev1.Pod
-	// gangQueues are the queues of gangs with payers, as far as they are known.
+	// gangQueues are the queues that gangs with payers name, "" for none.
 	gangQueues map[gang.Key]string
 
 	// Who waits: see waiting.go.
@@ -72,6 +72,8 @@ type Queues struct {
 	letIn   uint64
 	// stuck are those whose turn it never is as things are, that were not told yet.
 	stuck []*waiter
+	// back is the gang that the scheduling queue is taking back after it was tried.
+	back waiterID
 	// released are a pod each of those that waited when the last queue went.
 	released []*corev1.Pod
 	// freed says that there may be room that was not there when the last round began of tries
@@ -267,20 +269,27 @@ func (q *Queues) GangChanged(key gang.Key) {
 	if !known {
 		return
 	}
+	// Without a verdict it names none, as while its pods disagree: each pays as it says itself.
 	queue, some := q.gangs.Queue(key)
-	if !some {
+	if some && queue == said {
+		return
+	}
+	pays := false
+	for _, p := range q.payers {
+		if waiterOf(p.pod) == waiterOfGang(key) {
+			pays = true
+			if queue != said {
+				q.charge(p.pod)
+			}
+		}
+	}
+	if !some && !pays {
 		delete(q.gangQueues, key)
 		return
 	}
-	if queue == said {
-		return
-	}
 	q.gangQueues[key] = queue
-	q.moved(key)
-	for _, p := range q.payers {
-		if waiterOf(p.pod) == waiterOfGang(key) {
-			q.charge(p.pod)
-		}
+	if queue != said {
+		q.moved(key)
 	}
 }
 
@@ -421,10 +430,8 @@ func (q *Queues) queueOf(pod *corev1.Pod) string {
 	name := ""
 	if id := waiterOf(pod); id.group != "" {
 		key := id.key()
-		if queue, known := q.gangs.Queue(key); known {
-			name = queue
-			q.gangQueues[key] = queue
-		}
+		name, _ = q.gangs.Queue(key)
+		q.gangQueues[key] = name
 	}
 	switch {
 	case name != "":

@@ -76,7 +76,7 @@ func (q *Queues) Enter(pod *corev1.Pod) bool {
 		return false
 	case !w.queued:
 		q.enqueue(w)
-	case w.refused:
+	case w.refused && w.id != q.back:
 		q.again(w)
 	default:
 		return false
@@ -130,6 +130,13 @@ func (q *Queues) Retry() {
 	q.freed, q.round = false, now
 	q.line.Retry()
 	q.tell()
+}
+
+// Freed says that there may be room for other reasons.
+func (q *Queues) Freed() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.freed = true
 }
 
 // endRound ends a round of tries if all of them have ended.
