@@ -104,7 +104,7 @@ func (r *reclaimer) Reclaim(pods []*corev1.Pod, group fwk.PodGroupInfo, fits fun
 	if pods[0].Spec.PreemptionPolicy != nil && *pods[0].Spec.PreemptionPolicy == corev1.PreemptNever {
 		return "its pods say that nobody is to be evicted for them"
 	}
-	claim := r.queues.Reclaim(pods, r.left(now))
+	claim := r.queues.Reclaim(pods, r.others(now))
 	if claim == nil {
 		return "its queue is not entitled to what others have"
 	}
@@ -202,6 +202,18 @@ func (r *reclaimer) left(now time.Time) sets.Set[string] {
 		if now.Before(until) {
 			out.Insert(name)
 		}
+	}
+	return out
+}
+
+// others is what is under way for others.
+func (r *reclaimer) others(now time.Time) state.Others {
+	out := state.Others{Spared: r.left(now), Claims: sets.New[string](), Leaving: sets.New[types.UID]()}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name, w := range r.waves {
+		out.Claims.Insert(name)
+		out.Leaving = out.Leaving.Union(w.left)
 	}
 	return out
 }
@@ -378,6 +390,7 @@ func (r *reclaimer) end(name, why string) {
 	}
 	r.Keep(name, nil)
 	if why != "" {
+		r.queues.Freed()
 		klog.FromContext(r.ctx).Info("Giving up the room that was kept for a gang", "gang", name, "why", why)
 	}
 }

@@ -82,7 +82,7 @@ func newCourt(t *testing.T) *court {
 		return true, nil, nil
 	})
 	c.reclaimer = newReclaimer(fastpath.New(), queues, client, c.recorder, c.clock)
-	if c.claim = queues.Reclaim([]*corev1.Pod{c.claimant}, nil); c.claim == nil {
+	if c.claim = queues.Reclaim([]*corev1.Pod{c.claimant}, state.Others{}); c.claim == nil {
 		t.Fatal("the queue is not entitled to its guarantee")
 	}
 	c.choice = &fastpath.Choice{Room: fastpath.Room{"n": pack.Amounts{Kind: 1, Devices: 2}}}

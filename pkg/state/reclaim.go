@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/berth-dev/berth/pkg/core/preempt"
@@ -44,11 +45,22 @@ type Reclaim struct {
 	byName map[string]*Tenant
 }
 
+// Others is what is under way when somebody claims room.
+type Others struct {
+	// Spared are gangs that are left alone.
+	Spared sets.Set[string]
+	// Claims are those for whom others leave, and Leaving the pods that do.
+	Claims  sets.Set[string]
+	Leaving sets.Set[types.UID]
+}
+
 // Reclaim returns who might be evicted for the pods of a gang, or for a plain pod; nil where
 // there are no queues, or if its own queue is not there. Gangs that are being bound, or of
-// which a pod is leaving, are not among the tenants, nor are those that are spared. The
-// cost is that of all that runs and waits.
-func (q *Queues) Reclaim(pods []*corev1.Pod, spared sets.Set[string]) *Reclaim {
+// which a pod is leaving, are not among the tenants, nor are those that are spared. Pods that
+// leave count as gone, so that a queue is not asked twice for what it has beyond its
+// guarantee, and those for whom they leave as there, so that a queue does not get its
+// guarantee twice. The cost is that of all that runs and waits.
+func (q *Queues) Reclaim(pods []*corev1.Pod, others Others) *Reclaim {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.settled() || len(pods) == 0 {
@@ -60,25 +72,62 @@ func (q *Queues) Reclaim(pods []*corev1.Pod, spared sets.Set[string]) *Reclaim {
 		return nil
 	}
 	claim := quota.Claim{Queue: queue, Priority: priorityOf(pods[0]), Asks: q.asks(w, slices.SortedFunc(slices.Values(pods), comparePods))}
-	if !q.mayClaim(claim) {
+	usage := q.foreseen(w, claim, others)
+	if !q.mayClaim(claim, usage) {
 		return nil
 	}
 	r := &Reclaim{
-		Name: w.name, tree: q.tree, usage: q.line.Used().Clone(), claim: claim, shares: q.recentShares(),
+		Name: w.name, tree: q.tree, usage: usage, claim: claim, shares: q.recentShares(),
 		uses: map[string]quota.Vector{}, byName: map[string]*Tenant{},
 	}
-	r.Tenants = q.tenants(r, spared)
+	r.Tenants = q.tenants(r, others)
 	for i := range r.Tenants {
 		r.byName[r.Tenants[i].Name] = &r.Tenants[i]
 	}
 	return r
 }
 
+// foreseen returns what queues use once all have left that are leaving, and, on the path of
+// a claim, those have come for whom they do. Elsewhere they do not count: what a queue is
+// still to get, nobody may have of it now.
+func (q *Queues) foreseen(claimant *waiter, claim quota.Claim, others Others) *quota.Usage {
+	usage := q.line.Used().Clone()
+	for _, p := range q.payers {
+		if leaves(p.pod, others) {
+			_, _ = usage.Release(p.id, p.by) // it is charged
+		}
+	}
+	path := sets.New[quota.QueueID]()
+	for id := q.tree.Own(claim.Queue); id != quota.NoQueue; id = q.tree.Parent(id) {
+		path.Insert(id)
+	}
+	for name := range others.Claims {
+		w := q.byName[name]
+		if w == nil || w == claimant {
+			continue
+		}
+		pods := w.byName()
+		id, known := q.id(q.queueOf(pods[0]))
+		for id = q.tree.Own(id); !path.Has(id); {
+			id = q.tree.Parent(id)
+		}
+		if known && id != quota.RootID {
+			_, _ = usage.Charge(id, q.asks(w, pods)) // more than can be counted is more than is guaranteed
+		}
+	}
+	return usage
+}
+
+// leaves reports whether a pod with a place is leaving, or is asked to.
+func leaves(pod *corev1.Pod, others Others) bool {
+	return pod.DeletionTimestamp != nil || others.Leaving.Has(pod.UID)
+}
+
 // mayClaim reports whether a claim may have anybody evicted: it is within what its queue is
 // guaranteed, or its fair share, or somebody of a lower priority runs in its queue.
-func (q *Queues) mayClaim(claim quota.Claim) bool {
+func (q *Queues) mayClaim(claim quota.Claim, used *quota.Usage) bool {
 	leaf := q.tree.Own(claim.Queue)
-	rules, used := q.tree.Preemption(leaf), q.line.Used()
+	rules := q.tree.Preemption(leaf)
 	if rules.Reclaim != quota.Never && (used.Within(leaf, claim.Asks) || used.WithinAmount(leaf, claim.Asks, q.recentShares()[leaf])) {
 		return true
 	}
@@ -103,7 +152,7 @@ func (q *Queues) recentShares() []quota.Vector {
 }
 
 // tenants returns all that have places and could be asked to go.
-func (q *Queues) tenants(r *Reclaim, spared sets.Set[string]) []Tenant {
+func (q *Queues) tenants(r *Reclaim, others Others) []Tenant {
 	now := q.clock.Now()
 	all := map[string]*Tenant{}
 	unsteady := map[string]bool{}
@@ -119,7 +168,7 @@ func (q *Queues) tenants(r *Reclaim, spared sets.Set[string]) []Tenant {
 			}
 			all[name] = t
 		}
-		if q.reserved[p.pod.UID] != nil || p.pod.Spec.NodeName == "" || p.pod.DeletionTimestamp != nil {
+		if q.reserved[p.pod.UID] != nil || p.pod.Spec.NodeName == "" || leaves(p.pod, others) {
 			unsteady[name] = true
 			continue
 		}
@@ -132,7 +181,7 @@ func (q *Queues) tenants(r *Reclaim, spared sets.Set[string]) []Tenant {
 	var out []Tenant
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		t := all[name]
-		if unsteady[name] || name == r.Name || len(t.Pods) == 0 || spared.Has(name) {
+		if unsteady[name] || name == r.Name || len(t.Pods) == 0 || others.Spared.Has(name) {
 			continue
 		}
 		slices.SortFunc(t.Pods, comparePods)

@@ -56,7 +56,7 @@ func TestWhoMayReclaim(t *testing.T) {
 		b.tell(gpuPod("other", 4, inQueue("borrower"), onNode))
 		b.tell(gpuPod("going", 0, inQueue("borrower"), onNode, leaving))
 		b.enter(c.claimant)
-		expectNames(t, c.name, names(b.Reclaim([]*corev1.Pod{c.claimant}, nil)), c.want)
+		expectNames(t, c.name, names(b.Reclaim([]*corev1.Pod{c.claimant}, Others{})), c.want)
 	}
 }
 
@@ -83,7 +83,7 @@ func TestTenants(t *testing.T) {
 	b.Reserve(binding)
 	claimant := gpuPod("p", 4, inQueue("owner"))
 	b.enter(claimant)
-	r := b.Reclaim([]*corev1.Pod{claimant}, sets.New("ns/spared (pod)"))
+	r := b.Reclaim([]*corev1.Pod{claimant}, Others{Spared: sets.New("ns/spared (pod)")})
 	expectNames(t, "one that is being bound is no tenant, nor one that is spared", names(r), []string{"ns/berth:g", "ns/plain (pod)"})
 	g := &r.Tenants[0]
 	var pods []string
