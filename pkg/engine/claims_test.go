@@ -1,0 +1,226 @@
+package engine
+
+import (
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/berth-dev/berth/pkg/api/v1alpha1"
+)
+
+// run has a crew's pods run on the nodes that are given, one each, without a scheduler.
+func (h *harbour) run(c crew, nodes ...string) *crew {
+	h.t.Helper()
+	out := h.launch(c)
+	for i, uid := range out.uids {
+		h.edit(uid, func(pod *corev1.Pod) {
+			pod.Spec.NodeName = nodes[i%len(nodes)]
+			pod.Status.Phase, pod.Status.StartTime = corev1.PodRunning, &metav1.Time{Time: h.clock.Now()}
+		})
+	}
+	return out
+}
+
+// expectBerthed fails the test if not so many pods of a crew have a place and stay.
+func (h *harbour) expectBerthed(c *crew, want int, when string) {
+	h.t.Helper()
+	if got := len(h.berthed(c)); got != want {
+		h.t.Errorf("%s: %d pods of %q have a place, want %d", when, got, c.name, want)
+	}
+}
+
+func (h *harbour) expectEvicted(want int, when string) {
+	h.t.Helper()
+	if got := len(h.evicted); got != want {
+		h.t.Fatalf("%s: %d pods were evicted, want %d: %v", when, got, want, h.evicted)
+	}
+}
+
+// Victims that are cheap and scattered over racks make no room for a gang that needs one:
+// nobody goes for nothing. Where one rack can be had, it is that which is emptied, however
+// cheap the others are.
+func TestScatteredVictimsAreNotEvictedForAGangInOneRack(t *testing.T) {
+	h := newHarbour(t, rackNodes(12, 4), rule{name: "owner", guaranteed: 32}, rule{name: "steady", guaranteed: 64}, rule{name: "borrower", weight: 1})
+	edges := h.run(crew{name: "edges", queue: "steady", size: 4, gpus: 8}, "n0000", "n0001", "n0004", "n0005")
+	third := h.run(crew{name: "third", queue: "steady", size: 4, gpus: 8}, "n0008", "n0009", "n0010", "n0011")
+	scattered := []*crew{
+		h.run(crew{name: "left", queue: "borrower", size: 2, gpus: 8}, "n0002", "n0003"),
+		h.run(crew{name: "right", queue: "borrower", size: 2, gpus: 8}, "n0006", "n0007"),
+	}
+	h.settle()
+	owner := h.launch(crew{name: "owner", queue: "owner", size: 4, gpus: 8, rack: true})
+	h.settle()
+	h.pass(120, 5*time.Second)
+	h.expectEvicted(0, "there are four nodes to be had, in two racks")
+	h.expectBerthed(owner, 0, "no rack can be emptied")
+	if h.counts["reservations"] != 0 {
+		t.Errorf("%d pods were tried where nobody's going helps", h.counts["reservations"])
+	}
+
+	// The third rack becomes one of borrowers, who have run for longer than the others.
+	for _, uid := range third.uids {
+		h.edit(uid, func(pod *corev1.Pod) { pod.Labels["berth.dev/queue"] = "borrower" })
+	}
+	h.pass(150, 5*time.Second)
+	h.expectEvicted(4, "one rack can be had")
+	h.expectBerthed(owner, 4, "a rack was emptied")
+	for _, c := range append(scattered, edges) {
+		h.expectBerthed(c, c.size, "a rack was emptied")
+	}
+}
+
+// Eight pods of one GPU could go, two on each of four nodes. That is eight GPUs, and no room
+// for a pod of eight: none goes.
+func TestOneGPUPodsOnFourNodesAreNotEvictedForAPodOfEight(t *testing.T) {
+	h := newHarbour(t, rackNodes(4, 2), rule{name: "owner", guaranteed: 8}, rule{name: "steady", guaranteed: 24}, rule{name: "borrower", weight: 1})
+	nodes := []string{"n0000", "n0001", "n0002", "n0003"}
+	steady := h.run(crew{name: "steady", queue: "steady", pods: 4, gpus: 6}, nodes...)
+	small := h.run(crew{name: "small", queue: "borrower", pods: 8, gpus: 1}, nodes...)
+	h.settle()
+	owner := h.launch(crew{name: "owner", queue: "owner", gpus: 8})
+	h.settle()
+	h.pass(120, 5*time.Second)
+	h.expectEvicted(0, "eight GPUs can be had, on four nodes")
+	h.expectBerthed(small, 8, "nobody's going helps")
+
+	// On one node all eight are of the borrower's by and by: then those go, and no others.
+	h.end(steady.uids[2])
+	filling := h.run(crew{name: "filling", queue: "borrower", pods: 6, gpus: 1}, "n0002")
+	h.pass(150, 5*time.Second)
+	h.expectEvicted(8, "one node can be had")
+	h.expectBerthed(owner, 1, "a node was emptied")
+	h.expectBerthed(filling, 0, "a node was emptied")
+	h.expectBerthed(small, 6, "a node was emptied")
+}
+
+// A rack without a free GPU is one like others when victims are looked for: here the only
+// one that will do, beside racks that have room and nobody who may go.
+func TestRackThatIsFullIsLookedAtForVictims(t *testing.T) {
+	h := newHarbour(t, rackNodes(9, 3), rule{name: "owner", guaranteed: 24}, rule{name: "steady", guaranteed: 32}, rule{name: "borrower", weight: 1})
+	h.run(crew{name: "steady", queue: "steady", size: 4, gpus: 8}, "n0000", "n0001", "n0006", "n0007")
+	full := h.run(crew{name: "full", queue: "borrower", size: 3, gpus: 8}, "n0003", "n0004", "n0005")
+	h.settle()
+	owner := h.launch(crew{name: "owner", queue: "owner", size: 3, gpus: 8, rack: true})
+	h.settle()
+	h.pass(10, time.Second)
+	h.expectEvicted(3, "a rack is full of borrowers")
+	h.expectBerthed(full, 0, "its rack is needed")
+	h.expectBerthed(owner, 3, "a rack was emptied")
+	if waves := h.counts["waves"]; waves != 1 {
+		t.Errorf("there were %d waves", waves)
+	}
+}
+
+// A victim that does not leave: the room is kept for as long as it may take, and then given
+// up as a whole, so that others have what the other victims left. Once it is gone, the gang
+// has its place, and nobody else went for it meanwhile.
+func TestVictimThatDoesNotLeaveGivesTheRoomUp(t *testing.T) {
+	h := newHarbour(t, rackNodes(3, 3), rule{name: "owner", guaranteed: 16}, rule{name: "borrower", weight: 1}, rule{name: "steady", guaranteed: 8})
+	victim := h.run(crew{name: "victim", queue: "borrower", size: 2, gpus: 8, grace: 10}, "n0000", "n0001")
+	h.run(crew{name: "steady", queue: "steady", size: 1, gpus: 8}, "n0002")
+	h.stuck["victim-1"] = true
+	h.settle()
+	owner := h.launch(crew{name: "owner", queue: "owner", size: 2, gpus: 8})
+	h.settle()
+	h.expectEvicted(2, "the owner is entitled to it")
+	guest := h.launch(crew{name: "guest", queue: "borrower", size: 1, gpus: 8})
+	h.pass(12, 5*time.Second)
+	h.expectBerthed(guest, 0, "the room of who left is kept")
+	if kept := h.kept(); kept != 1 {
+		t.Errorf("room is kept for %d", kept)
+	}
+	h.pass(6, 5*time.Second)
+	if kept := h.kept(); kept != 0 {
+		t.Errorf("room is kept for %d after it was given up", kept)
+	}
+	h.expectBerthed(guest, 1, "the room was given up")
+	h.expectBerthed(victim, 0, "one has left, one is leaving")
+	h.expectBerthed(owner, 0, "a victim does not leave")
+	h.expectEvicted(2, "the room was given up")
+	h.end(guest.uids...)
+	h.stuck["victim-1"] = false
+	h.pass(70, 5*time.Second)
+	h.expectBerthed(owner, 2, "the victim has left")
+	h.expectEvicted(2, "the victim has left")
+	if diff := h.books(); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// kept returns for how many room is kept.
+func (h *harbour) kept() int {
+	h.reclaimer.mu.Lock()
+	defer h.reclaimer.mu.Unlock()
+	return len(h.reclaimer.waves)
+}
+
+// A budget protects a pod of the gang that would do the least damage: nobody is evicted for
+// that choice, not in part either, and then others are chosen.
+func TestBudgetRefusesAndOthersAreChosen(t *testing.T) {
+	h := newHarbour(t, rackNodes(4, 2), rule{name: "owner", guaranteed: 16}, rule{name: "borrower", weight: 1})
+	dear := h.run(crew{name: "dear", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
+	h.pass(100, 5*time.Second)
+	cheap := h.run(crew{name: "cheap", queue: "borrower", size: 2, gpus: 8}, "n0002", "n0003")
+	h.protected["cheap"] = true
+	h.pass(1, time.Second)
+	owner := h.launch(crew{name: "owner", queue: "owner", size: 2, gpus: 8})
+	h.settle()
+	h.await("the wave is given up", func() bool { return h.kept() == 0 })
+	if len(h.tried) != 2 {
+		t.Errorf("the evictions of %v were tried, want those of the gang that costs least", h.tried)
+	}
+	h.expectEvicted(0, "a budget protects the cheapest")
+	if kept := h.kept(); kept != 0 {
+		t.Errorf("room is kept for %d", kept)
+	}
+	h.pass(10, time.Second)
+	h.expectEvicted(2, "others are chosen")
+	h.expectBerthed(dear, 0, "others are chosen")
+	h.expectBerthed(cheap, 2, "a budget protects it")
+	h.expectBerthed(owner, 2, "others are chosen")
+}
+
+// Who has been chosen to go is not there to be counted on: while the victims of one claim
+// leave, another takes nothing that their queue is guaranteed.
+func TestVictimsThatLeaveDoNotCountForASecondClaim(t *testing.T) {
+	late := v1alpha1.QueuePreemption{MinRuntime: &metav1.Duration{Duration: time.Hour}}
+	h := newHarbour(t, rackNodes(6, 2), rule{name: "one", guaranteed: 16}, rule{name: "two", guaranteed: 16},
+		rule{name: "steady", guaranteed: 16, weight: 1}, rule{name: "late", weight: 1, preemption: late})
+	first := h.run(crew{name: "first", queue: "steady", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
+	second := h.run(crew{name: "second", queue: "steady", size: 2, gpus: 8, grace: 30}, "n0002", "n0003")
+	h.run(crew{name: "late", queue: "late", size: 2, gpus: 8}, "n0004", "n0005")
+	h.settle()
+	one := h.launch(crew{name: "one", queue: "one", size: 2, gpus: 8})
+	h.settle()
+	h.pass(1, time.Second)
+	h.expectEvicted(2, "steady is above its guarantee")
+	h.launch(crew{name: "two", queue: "two", size: 2, gpus: 8})
+	h.settle()
+	h.pass(80, time.Second)
+	h.expectBerthed(one, 2, "it was entitled to it")
+	h.expectEvicted(2, "steady has its guarantee and no more")
+	if left := len(h.berthed(first)) + len(h.berthed(second)); left != 2 {
+		t.Errorf("steady has %d nodes left, and is guaranteed two", left)
+	}
+}
+
+// A queue is entitled to its guarantee once: a second gang, which would be within it if the
+// first were not there, does not have others evicted while the first waits for its room.
+func TestGangsThatWaitForTheirRoomCountForASecondClaim(t *testing.T) {
+	h := newHarbour(t, rackNodes(4, 2), rule{name: "owner", guaranteed: 16}, rule{name: "borrower", weight: 1})
+	h.run(crew{name: "first", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
+	h.run(crew{name: "second", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0002", "n0003")
+	h.settle()
+	one := h.launch(crew{name: "one", queue: "owner", size: 2, gpus: 8})
+	two := h.launch(crew{name: "two", queue: "owner", size: 2, gpus: 8})
+	h.settle()
+	h.pass(5, time.Second)
+	h.expectEvicted(2, "the guarantee is of two nodes")
+	h.pass(60, time.Second)
+	h.expectEvicted(2, "the guarantee is of two nodes")
+	if n := len(h.berthed(one)) + len(h.berthed(two)); n != 2 {
+		t.Errorf("the owner has %d nodes, and is guaranteed two", n)
+	}
+}

@@ -1,0 +1,391 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/component-base/featuregate"
+	featuregatetesting "k8s.io/component-base/featuregate/testing"
+	"k8s.io/klog/v2"
+	"k8s.io/kubernetes/pkg/scheduler"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+
+	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/state"
+)
+
+// harbour is a shore with one scheduler that leads: upstream's own, with all of Berth around
+// it, whose informers tell it what the test says, when the test says so. Its cycles run one
+// by one, and nothing is under way when a method returns but what lookout holds.
+type harbour struct {
+	*shore
+	*leader
+	counts map[string]int
+	// notes are the evictions that were announced and not read yet.
+	notes []note
+	// onEvictions is told of the evictions of each cycle, onCycle of its end, and controllers make pods anew that are
+	// gone.
+	onEvictions func([]note)
+	onCycle     func()
+	controllers func()
+	// unchecked says that books are not compared: it takes long where there are many pods.
+	unchecked bool
+}
+
+// leader is the scheduler.
+type leader struct {
+	*engine
+	*lookout
+	sched  *scheduler.Scheduler
+	rounds *rounds
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	podTap, nodeTap, groupTap *tap
+	// told are the pods as the scheduler was told of them last.
+	told map[types.UID]*corev1.Pod
+	// sink hears of the milestone, which comes after all that was to be judged before it.
+	sink   marked
+	judged int64
+	// groups are those of gangs, seen up to a version.
+	groups *podGroupSource
+	seen   int64
+	// Each cycle waits for its turn; idle says that the last has ended.
+	turn, idle, stopped chan struct{}
+}
+
+func newHarbour(t testing.TB, nodes []*corev1.Node, queues ...rule) *harbour {
+	t.Helper()
+	overrides := featuregatetesting.FeatureOverrides{}
+	for name, on := range Gates() {
+		overrides[featuregate.Feature(name)] = on
+	}
+	featuregatetesting.SetFeatureGatesDuringTest(t, utilfeature.DefaultFeatureGate, overrides)
+	h := &harbour{shore: newShore(t), counts: map[string]int{}}
+	h.nodes = nodes
+	for _, q := range queues {
+		h.shore.queues[q.name] = q.object(1)
+	}
+	h.lead()
+	t.Cleanup(func() { h.depose() })
+	return h
+}
+
+// lead starts a scheduler, which knows what the shore has and nothing else.
+func (h *harbour) lead() {
+	h.t.Helper()
+	ctx, cancel := context.WithCancel(klog.NewContext(context.Background(), klog.Logger{}))
+	l := &leader{
+		engine: &engine{gate: newGate(), fast: fastpath.New(), bindings: 1000}, lookout: newLookout(h), ctx: ctx, cancel: cancel,
+		podTap: newTap(&corev1.Pod{}), nodeTap: newTap(&corev1.Node{}), groupTap: newTap(&schedulingv1beta1.PodGroup{}),
+		told: map[types.UID]*corev1.Pod{}, groups: newPodGroupSource(), turn: make(chan struct{}), idle: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	h.leader = l
+	client, recorder := h.client(), &notary{FakeRecorder: &events.FakeRecorder{}, harbour: h}
+	factory := h.build(client, recorder)
+	profile, err := BuiltinProfile()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	enable(&profile.Plugins.PreEnqueue, "GangGate")
+	admitByQueue(profile)
+	l.watch(profile)
+	registry := l.plugins()
+	registry[lookoutName] = l.plugin
+	l.sched, err = scheduler.New(ctx, l.client, factory, nil,
+		func(string) events.EventRecorderLogger { return l.budget.Recorder(&events.FakeRecorder{}) },
+		scheduler.WithProfiles(*profile), scheduler.WithFrameworkOutOfTreeRegistry(registry),
+		scheduler.WithClock(h.clock))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if err := l.fast.Attach(l.sched); err != nil {
+		h.t.Fatal(err)
+	}
+	l.run(ctx)
+	l.rounds = (&recovery{client: client, gangs: l.gangs, recorder: recorder, clock: h.clock, grace: DefaultOptions().GangGracePeriod}).begin()
+	for _, node := range h.nodes {
+		l.nodeTap.set(node)
+	}
+	for _, q := range h.shore.queues {
+		l.engine.queues.SetQueue(q)
+	}
+	h.take()
+	for _, pod := range h.byName() {
+		h.tellOne(change{nil, pod})
+	}
+	l.engine.queues.Open()
+	h.settle()
+}
+
+// build makes what is around the scheduler.
+func (h *harbour) build(client kubernetes.Interface, recorder events.EventRecorder) informers.SharedInformerFactory {
+	l, e := h.leader, h.leader.engine
+	e.reporter = newReporter(h.clock, nil)
+	b := newBridge(l.groups, e.gate, e.reporter)
+	l.sink = marked{bridge: b, reached: make(chan struct{}, 1)}
+	ours := func(name string) bool { return name == SchedulerName }
+	e.gangs = state.NewGangs(ours, l.sink, h.clock)
+	e.gate.gangs = e.gangs
+	factory := informers.NewSharedInformerFactory(client, 0)
+	put := func(object runtime.Object, informer cache.SharedIndexInformer) {
+		factory.InformerFor(object, func(kubernetes.Interface, time.Duration) cache.SharedIndexInformer { return informer })
+	}
+	put(&corev1.Pod{}, &regroupingInformer{SharedIndexInformer: l.podTap, feed: e})
+	put(&corev1.Node{}, l.nodeTap)
+	put(&schedulingv1beta1.PodGroup{}, gatedInformer{l.groupTap, e.gate})
+	e.queues = state.NewQueues(e.gangs, requestsOf, podsOf(factory), DefaultOptions().admission(), h.clock)
+	b.queues = e.queues
+	_, _ = l.nodeTap.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(obj any) { e.gangs.SetNode(obj.(*corev1.Node)); e.queues.SetNode(obj.(*corev1.Node)) },
+		UpdateFunc: func(_, obj any) { e.gangs.SetNode(obj.(*corev1.Node)); e.queues.SetNode(obj.(*corev1.Node)) },
+	})
+	pods := factory.Core().V1().Pods().Lister()
+	e.conditions = newConditionWriter(client, pods, h.clock)
+	e.client = newBudgetClient(client, e.conditions, e.reporter, factory.Scheduling().V1beta1().PodGroups().Lister())
+	e.budget = NewEventBudget(e.reporter, pods, 0)
+	e.reporter.gangs, e.reporter.conditions, e.reporter.recorder = e.gangs, e.conditions, recorder
+	e.reclaimer = newReclaimer(e.fast, e.queues, client, recorder, h.clock)
+	e.tries = &tries{queues: e.queues, reclaimer: e.reclaimer}
+	e.gate.gone = e.client.forgetNative
+	return factory
+}
+
+// run runs the loop of the scheduler, and the verdicts on gangs.
+func (l *leader) run(ctx context.Context) {
+	SpareActivations(l.sched)
+	l.gate.activate = l.sched.SchedulingQueue.Activate
+	l.sched.FailureHandler = l.failing(l.reporter.observeRefusals(l.sched.FailureHandler))
+	l.reclaimer.ctx = ctx
+	next := l.sched.NextEntity
+	l.sched.NextEntity = func(logger klog.Logger) (framework.QueuedEntityInfo, error) {
+		select {
+		case l.idle <- struct{}{}:
+		case <-ctx.Done():
+			return nil, nil
+		}
+		select {
+		case <-l.turn:
+		case <-ctx.Done():
+			return nil, nil
+		}
+		return next(logger)
+	}
+	l.tries.observe(l.sched)
+	go l.gangs.Run(ctx)
+	go func() {
+		defer close(l.stopped)
+		for ctx.Err() == nil {
+			l.sched.ScheduleOne(ctx)
+		}
+	}()
+	<-l.idle
+}
+
+// depose ends the scheduler, whatever it was about to do.
+func (h *harbour) depose() {
+	l := h.leader
+	l.cancel()
+	<-l.stopped
+	l.open()
+	h.await("bindings end", func() bool {
+		l.giveUp()
+		return l.landed()
+	})
+	l.sched.SchedulingQueue.Close()
+	l.reporter.queue.ShutDown()
+	l.conditions.queue.ShutDown()
+}
+
+// await waits until something that goes on by itself has come about.
+func (h *harbour) await(what string, done func() bool) {
+	h.t.Helper()
+	for deadline := time.Now().Add(time.Minute); !done(); {
+		if time.Now().After(deadline) {
+			h.t.Fatalf("waiting until %s took too long: %s", what, h.lookout.describe())
+		}
+		time.Sleep(20 * time.Microsecond)
+	}
+}
+
+// tell tells the scheduler what has become of pods, and reports whether anything has.
+func (h *harbour) tell() bool {
+	h.t.Helper()
+	news := h.take()
+	for _, c := range news {
+		h.tellOne(c)
+	}
+	return len(news) > 0
+}
+
+func (h *harbour) tellOne(c change) {
+	h.t.Helper()
+	transform := groupTransform(func(name string) bool { return name == SchedulerName })
+	if c.pod == nil {
+		h.podTap.remove(h.leader.told[c.old.UID])
+		delete(h.leader.told, c.old.UID)
+		h.dropped(c.old.UID)
+	} else {
+		obj, err := transform(c.pod.DeepCopy())
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		pod := obj.(*corev1.Pod)
+		h.leader.told[pod.UID] = pod
+		h.podTap.set(pod)
+	}
+	h.judge()
+}
+
+// judge waits for the verdicts on gangs, and tells the scheduler of groups.
+func (h *harbour) judge() {
+	h.t.Helper()
+	l := h.leader
+	l.judged++
+	mark := testPod("milestone")
+	mark.Labels = map[string]string{"berth.dev/gang": milestone.Name}
+	mark.CreationTimestamp = metav1.Unix(l.judged, 0)
+	l.gangs.SetPod(mark)
+	<-l.sink.reached
+	changes, _, ok := l.groups.after(l.seen)
+	if !ok {
+		h.t.Fatal("the history of groups is too short")
+	}
+	for _, c := range slices.Clone(changes) {
+		l.seen++
+		if c.Type == watch.Deleted {
+			l.groupTap.remove(c.Object)
+		} else {
+			l.groupTap.set(c.Object.DeepCopyObject())
+		}
+	}
+}
+
+// admit lets those in whose turn it is.
+func (h *harbour) admit() {
+	select {
+	case <-h.engine.queues.News():
+		letInNext(klog.Background(), h.engine.queues, h.sched, h.conditions)
+	default:
+	}
+}
+
+// active returns how many pods are to be tried.
+func (h *harbour) active() int {
+	return len(h.sched.SchedulingQueue.PodsInActiveQ()) + len(h.sched.SchedulingQueue.PodsInBackoffQ())
+}
+
+// cycle runs one cycle, and waits for what follows of it, but for bindings that are held.
+func (h *harbour) cycle() {
+	h.t.Helper()
+	l := h.leader
+	h.turn <- struct{}{}
+	select {
+	case <-l.idle:
+	case <-time.After(time.Minute):
+		h.t.Fatal("a cycle does not end")
+	}
+	h.counts["cycles"]++
+	if !l.holds {
+		h.land()
+	}
+	h.await("evictions are asked for", h.evicting)
+	if notes := h.announced(); len(notes) > 0 {
+		h.counts["waves"]++
+		h.counts["evicted gangs"] += len(notes)
+		if h.onEvictions != nil {
+			h.onEvictions(notes)
+		}
+	}
+	if h.onCycle != nil {
+		h.onCycle()
+	}
+}
+
+// land lets go what is held, and waits until it is bound or has failed.
+func (h *harbour) land() {
+	h.t.Helper()
+	h.leader.open()
+	h.await("pods are bound", h.landed)
+	h.leader.shut()
+}
+
+// evicting reports whether all that were chosen have been asked to go.
+func (h *harbour) evicting() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := h.reclaimer
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, w := range r.waves {
+		for uid := range w.left {
+			if pod := h.pods[uid]; pod != nil && pod.DeletionTimestamp == nil {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// settle has the scheduler do all that it can do now, and compares the books after each
+// cycle.
+func (h *harbour) settle() {
+	h.t.Helper()
+	for i := 0; ; i++ {
+		if i == 500 {
+			h.t.Fatalf("the scheduler does not come to rest: %d pods are to be tried", h.active())
+		}
+		h.tell()
+		h.admit()
+		h.judge()
+		if diff := h.books(); diff != "" {
+			h.t.Fatalf("what queues use (-pods +queues):\n%s", diff)
+		}
+		if h.t.Failed() {
+			h.t.FailNow()
+		}
+		if h.active() > 0 {
+			h.cycle()
+			continue
+		}
+		h.mu.Lock()
+		quiet := len(h.news)+len(h.early) == 0
+		h.mu.Unlock()
+		if quiet {
+			return
+		}
+	}
+}
+
+// pass lets time pass, step by step.
+func (h *harbour) pass(steps int, step time.Duration) {
+	h.t.Helper()
+	for range steps {
+		h.clock.Step(step)
+		h.kubelets()
+		if h.controllers != nil {
+			h.controllers()
+		}
+		h.tell()
+		h.reclaimer.sweep(h.clock.Now())
+		h.rounds.look(h.ctx)
+		if h.clock.Now().Unix()%int64(retryAnyway/time.Second) == 0 {
+			h.engine.queues.Freed()
+		}
+		h.engine.queues.Retry()
+		h.settle()
+	}
+}

@@ -1,0 +1,183 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/component-base/metrics/testutil"
+	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler"
+	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/metrics"
+)
+
+// lookout is a plugin that sees who is reserved, compares the books each time, and holds all
+// bindings until it is open.
+type lookout struct {
+	harbour *harbour
+	// shutter is held while nothing may be bound. holds says that it stays so between
+	// cycles.
+	shutter sync.Mutex
+	isOpen  bool
+	holds   bool
+
+	mu sync.Mutex
+	// reserved are pods that are reserved and that the scheduler was not told the node of;
+	// flying are those of them that are being bound.
+	reserved map[types.UID]*corev1.Pod
+	flying   map[types.UID]bool
+}
+
+const lookoutName = "Lookout"
+
+var (
+	_ fwk.ReservePlugin  = &lookout{}
+	_ fwk.PermitPlugin   = &lookout{}
+	_ fwk.PreBindPlugin  = &lookout{}
+	_ fwk.PostBindPlugin = &lookout{}
+)
+
+func newLookout(h *harbour) *lookout {
+	l := &lookout{harbour: h, reserved: map[types.UID]*corev1.Pod{}, flying: map[types.UID]bool{}}
+	l.shutter.Lock()
+	return l
+}
+
+// watch puts it into a profile, after all others.
+func (l *lookout) watch(profile *schedulerconfig.KubeSchedulerProfile) {
+	plugins := profile.Plugins
+	for _, set := range []*schedulerconfig.PluginSet{&plugins.Reserve, &plugins.Permit, &plugins.PreBind, &plugins.PostBind} {
+		enable(set, lookoutName)
+	}
+}
+
+func (l *lookout) plugin(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
+	return l, nil
+}
+
+func (*lookout) Name() string { return lookoutName }
+
+// Reserve comes after the queues have charged a pod, while its gang is tried and when it is
+// committed.
+func (l *lookout) Reserve(_ context.Context, cycle fwk.CycleState, pod *corev1.Pod, _ string) *fwk.Status {
+	l.mu.Lock()
+	if l.reserved[pod.UID] != nil {
+		l.harbour.t.Errorf("pod %q is reserved twice", pod.Name)
+	}
+	l.reserved[pod.UID] = pod
+	l.mu.Unlock()
+	l.harbour.counts["reservations"]++
+	if diff := l.harbour.books(); diff != "" {
+		l.harbour.t.Errorf("what queues use when %q is reserved (-pods +queues):\n%s", pod.Name, diff)
+	}
+	l.harbour.withinLimits(pod)
+	return nil
+}
+
+// Unreserve comes before the queues take the charge back.
+func (l *lookout) Unreserve(_ context.Context, cycle fwk.CycleState, pod *corev1.Pod, _ string) {
+	l.dropped(pod.UID)
+}
+
+func (l *lookout) dropped(uid types.UID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.reserved, uid)
+}
+
+// Permit comes when the pods of a gang are committed.
+func (l *lookout) Permit(_ context.Context, _ fwk.CycleState, pod *corev1.Pod, _ string) (*fwk.Status, time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.flying[pod.UID] = true
+	return nil, 0
+}
+
+func (l *lookout) PreBindPreFlight(context.Context, fwk.CycleState, *corev1.Pod, string) (*fwk.PreBindPreFlightResult, *fwk.Status) {
+	return nil, nil
+}
+
+func (l *lookout) PreBind(context.Context, fwk.CycleState, *corev1.Pod, string) *fwk.Status {
+	l.shutter.Lock()
+	defer l.shutter.Unlock()
+	return nil
+}
+
+func (l *lookout) PostBind(_ context.Context, _ fwk.CycleState, pod *corev1.Pod, _ string) {
+	l.ended(pod)
+}
+
+func (l *lookout) ended(pod *corev1.Pod) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.flying, pod.UID)
+}
+
+// failing notes that the binding of a pod has failed.
+func (l *lookout) failing(next scheduler.FailureHandlerFn) scheduler.FailureHandlerFn {
+	return func(ctx context.Context, f framework.Framework, info *framework.QueuedPodInfo, status *fwk.Status, nominating *fwk.NominatingInfo, start time.Time) {
+		pod := info.Pod
+		next(ctx, f, info, status, nominating, start)
+		l.ended(pod)
+	}
+}
+
+func (l *lookout) open() {
+	if !l.isOpen {
+		l.isOpen = true
+		l.shutter.Unlock()
+	}
+}
+
+func (l *lookout) shut() {
+	if l.isOpen {
+		l.shutter.Lock()
+		l.isOpen = false
+	}
+}
+
+// landed reports whether nothing is being bound. Pods of a gang that wait for others of it at
+// Permit do so for as long as it takes.
+func (l *lookout) landed() bool {
+	waiting := 0
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for uid := range l.flying {
+		if l.harbour.sched.Profiles[SchedulerName].GetWaitingPod(uid) == nil {
+			return false
+		}
+		waiting++
+	}
+	running, err := testutil.GetGaugeMetricValue(metrics.Goroutines.WithLabelValues(metrics.Binding))
+	return err == nil && int(running) == waiting
+}
+
+// giveUp has pods fail that wait at Permit.
+func (l *lookout) giveUp() {
+	l.mu.Lock()
+	uids := slices.Collect(maps.Keys(l.flying))
+	l.mu.Unlock()
+	for _, uid := range uids {
+		l.harbour.sched.Profiles[SchedulerName].RejectWaitingPod(uid)
+	}
+}
+
+// describe says what is being bound.
+func (l *lookout) describe() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := ""
+	for uid := range l.flying {
+		out += fmt.Sprintf("%s waits %t, ", uid, l.harbour.sched.Profiles[SchedulerName].GetWaitingPod(uid) != nil)
+	}
+	running, err := testutil.GetGaugeMetricValue(metrics.Goroutines.WithLabelValues(metrics.Binding))
+	return fmt.Sprintf("%s%v are being bound %v", out, running, err)
+}

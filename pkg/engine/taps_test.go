@@ -1,0 +1,106 @@
+package engine
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/events"
+
+	"github.com/berth-dev/berth/pkg/core/gang"
+)
+
+// marked is the bridge of a scheduler, and says when the milestone is reached.
+type marked struct {
+	*bridge
+	reached chan struct{}
+}
+
+func (m marked) Changed(key gang.Key) {
+	if key == milestone {
+		m.reached <- struct{}{}
+		return
+	}
+	m.bridge.Changed(key)
+}
+
+// tap is an informer that hands on what the test says.
+type tap struct {
+	cache.SharedIndexInformer
+	handlers []cache.ResourceEventHandler
+}
+
+type registration struct {
+	cache.ResourceEventHandlerRegistration
+}
+
+func (registration) HasSynced() bool { return true }
+
+func newTap(object runtime.Object) *tap {
+	return &tap{SharedIndexInformer: cache.NewSharedIndexInformer(&cache.ListWatch{}, object, 0, cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})}
+}
+
+func (i *tap) AddEventHandler(handler cache.ResourceEventHandler) (cache.ResourceEventHandlerRegistration, error) {
+	i.handlers = append(i.handlers, handler)
+	return registration{}, nil
+}
+
+func (i *tap) set(obj any) {
+	old, exists, _ := i.GetStore().Get(obj)
+	_ = i.GetStore().Update(obj) // the store fails for objects without a name only, as does the next
+	for _, handler := range i.handlers {
+		if exists {
+			handler.OnUpdate(old, obj)
+		} else {
+			handler.OnAdd(obj, false)
+		}
+	}
+}
+
+func (i *tap) remove(obj any) {
+	_ = i.GetStore().Delete(obj)
+	for _, handler := range i.handlers {
+		handler.OnDelete(obj)
+	}
+}
+
+// note is an eviction as it is announced: pods of a gang, for another.
+type note struct {
+	pods                  int
+	gang, queue           string
+	claimant, claimsQueue string
+}
+
+// notary notes evictions that are announced.
+type notary struct {
+	*events.FakeRecorder
+	harbour *harbour
+}
+
+var announcement = regexp.MustCompile(`^(\d+) pods of (.+), of queue "(.*)", are evicted for (.+) of queue "(.*)"$`)
+
+func (n *notary) Eventf(_, _ runtime.Object, _, reason, _, text string, args ...any) {
+	if reason != "Reclaimed" {
+		return
+	}
+	said := announcement.FindStringSubmatch(fmt.Sprintf(text, args...))
+	if said == nil {
+		panic(fmt.Sprintf("an eviction is announced in other words: "+text, args...))
+	}
+	pods, _ := strconv.Atoi(said[1])
+	out := note{pods: pods, gang: said[2], queue: said[3], claimant: said[4], claimsQueue: said[5]}
+	n.harbour.mu.Lock()
+	defer n.harbour.mu.Unlock()
+	n.harbour.notes = append(n.harbour.notes, out)
+}
+
+// announced returns the evictions that were announced since the last call.
+func (h *harbour) announced() []note {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	out := h.notes
+	h.notes = nil
+	return out
+}
