@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/berth-dev/berth/bench/rig"
 	"github.com/berth-dev/berth/bench/schedulers"
+	"github.com/berth-dev/berth/pkg/engine"
 )
 
 // loop is a scheduler on a cluster that is filled to a part, through which pods go.
@@ -24,6 +26,11 @@ type loop struct {
 	// failed is the first refusal or error: there must be none. The scheduling loop
 	// sets it, which is the caller.
 	failed error
+	// engine is what is told of pods, and cancel ends it; nil for a scheduler without. Its
+	// pods are of the queues of forest.
+	engine *engine.Embedded
+	cancel context.CancelFunc
+	forest *forest
 }
 
 // setup says what a loop is made of.
@@ -49,16 +56,29 @@ func newLoop(s setup, change ...func(*schedulerconfig.KubeSchedulerProfile)) (*l
 		return nil, err
 	}
 	l := &loop{Rig: r, counter: counter, nodes: s.nodes}
-	l.OnFailure(func(pod *corev1.Pod, status *fwk.Status) {
-		if l.failed == nil {
-			l.failed = fmt.Errorf("pod %q was not placed: %w", pod.Name, status.AsError())
-		}
-	})
+	l.refuseNone()
 	if err := l.populate(s); err != nil {
 		l.Stop()
 		return nil, fmt.Errorf("making the cluster of %q: %w", s.scheduler, err)
 	}
 	return l, nil
+}
+
+// refuseNone has a refusal be a failure.
+func (l *loop) refuseNone() {
+	l.OnFailure(func(pod *corev1.Pod, status *fwk.Status) {
+		if l.failed == nil {
+			l.failed = fmt.Errorf("pod %q was not placed: %w", pod.Name, status.AsError())
+		}
+	})
+}
+
+// Stop ends the scheduler, and the engine around it.
+func (l *loop) Stop() {
+	if l.cancel != nil {
+		l.cancel()
+	}
+	l.Rig.Stop()
 }
 
 // populate fills the cache.
@@ -86,7 +106,12 @@ func (l *loop) populate(s setup) error {
 func (l *loop) queue(n int) {
 	for range n {
 		l.made++
-		l.Sched.SchedulingQueue.Add(l.Ctx, rig.Pod("pod-"+strconv.Itoa(l.made), 1))
+		p := rig.Pod("pod-"+strconv.Itoa(l.made), 1)
+		if l.engine != nil {
+			l.tell(p)
+			continue
+		}
+		l.Sched.SchedulingQueue.Add(l.Ctx, p)
 	}
 }
 
@@ -114,6 +139,9 @@ func (l *loop) takeAway(bound []rig.Binding) error {
 	for _, b := range bound {
 		if err := l.Remove(b); err != nil {
 			return err
+		}
+		if l.engine != nil {
+			l.forget(b.Pod)
 		}
 	}
 	l.counter.removed()

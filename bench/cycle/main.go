@@ -36,8 +36,9 @@ the rounds are reported, and the spread, which is (greatest - least) / median. O
 empty cluster a gang is placed as well. Then berth and berth-topology are measured in
 turn, batch by batch, to tell what it costs to know how GPUs are linked. Then
 upstream-pack and berth pack random histories of pods that come and go, and the nodes are
-counted that are left free. At last, gangs of 512 are planned on the smallest and on the
-largest cluster, without a scheduler.
+counted that are left free. Then gangs of 512 are planned on the smallest and on the
+largest cluster, without a scheduler. At last, gangs of many queues are let in and placed
+by the whole of Berth on the smallest cluster, which an API server in memory tells of them.
 
 All of it takes about ten minutes. A cluster of 25,000 nodes needs half a gigabyte of
 memory. Leave the machine alone meanwhile.`
@@ -62,6 +63,10 @@ type options struct {
 	pairs      int
 	packed     int
 	plans      int
+	queues     int
+	pending    int
+	queueTime  time.Duration
+	queuePairs int
 	out        string
 	cpuProfile string
 }
@@ -89,6 +94,9 @@ func command() *cobra.Command {
   # What it costs to plan a gang, alone:
   go run ./bench/cycle --runs 0 --seeds 0 --pairs 0 --plans 300 --out bench/out/plans.json
 
+  # What queues cost, alone:
+  go run ./bench/cycle --nodes 2500 --runs 0 --seeds 0 --pairs 0 --plans 0 --queues 1000 --out bench/out/queues.json
+
   # Where the time goes, without that of making clusters:
   go run ./bench/cycle --schedulers floor --nodes 2500 --runs 1 --cpuprofile cpu.out
   go tool pprof -top -cum -tagfocus scheduler=floor cpu.out`,
@@ -107,6 +115,10 @@ func command() *cobra.Command {
 	fs.IntVar(&o.seeds, "seeds", 20, "How many random histories of pods are packed to compare the nodes left free; 0 for none.")
 	fs.IntVar(&o.packed, "packed-nodes", 500, "Size of the cluster that they are packed onto.")
 	fs.IntVar(&o.plans, "plans", 300, "How many times each gang is planned on each cluster; 0 for none.")
+	fs.IntVar(&o.queues, "queues", 1000, "How many queues gangs wait in to be let in; 0 for none.")
+	fs.IntVar(&o.pending, "pending", 10_000, "How many gangs wait in them at every time.")
+	fs.DurationVar(&o.queueTime, "queue-time", 20*time.Second, "How long gangs are let in and placed; 0 for none.")
+	fs.IntVar(&o.queuePairs, "queue-pairs", 300, "How many pairs of batches of pods are measured to compare a cycle with those queues with one without any; 0 for none.")
 	fs.StringVar(&o.out, "out", "bench/out/cycle.json", "Where the results are written.")
 	fs.StringVar(&o.cpuProfile, "cpuprofile", "", "Where a CPU profile of everything is written.")
 	return cmd
@@ -131,6 +143,9 @@ func (o *options) validate() error {
 	}
 	if o.runs < 0 || o.pairs < 0 || o.plans < 0 {
 		return fmt.Errorf("--runs=%d, --pairs=%d, --plans=%d: none may be negative", o.runs, o.pairs, o.plans)
+	}
+	if o.queues < 0 || o.queues == 1 || o.pending < 1 || o.queueTime < 0 || o.queuePairs < 0 {
+		return fmt.Errorf("--queues=%d must be 0, for none, or at least 2, --pending=%d at least 1, and neither --queue-time=%s nor --queue-pairs=%d negative", o.queues, o.pending, o.queueTime, o.queuePairs)
 	}
 	if o.pods < 1 || o.time <= 0 {
 		return fmt.Errorf("--pods=%d, --time=%s: each must be positive", o.pods, o.time)
@@ -189,10 +204,24 @@ func (o *options) run() error {
 		}
 		all.Plans = rows
 	}
+	if o.queues > 0 && o.queuePairs > 0 {
+		rows, err := o.queueCosts()
+		if err != nil {
+			return err
+		}
+		all.QueuePairs = rows
+	}
+	if o.queues > 0 && o.queueTime > 0 {
+		rows, err := o.admissions()
+		if err != nil {
+			return err
+		}
+		all.Queues = rows
+	}
 	if err := all.Write(o.out); err != nil {
 		return err
 	}
-	for _, table := range []string{report.CycleTable(all.Cycles), report.GangTable(all.Gangs), report.LinkTable(all.Links), report.QualityTable(all.Quality), report.PlanTable(all.Plans)} {
+	for _, table := range []string{report.CycleTable(all.Cycles), report.GangTable(all.Gangs), report.LinkTable(all.Links), report.QualityTable(all.Quality), report.PlanTable(all.Plans), report.QueuePairTable(all.QueuePairs), report.QueueTable(all.Queues)} {
 		fmt.Println(table)
 	}
 	fmt.Println("written:", o.out)

@@ -21,6 +21,7 @@ It reads, from the directory --in,
   cycle.json          what bench/cycle writes: scheduling cycles without one, and plans
                       of gangs
   plans.json          the same, of plans alone: they come before those of cycle.json
+  queues.json         the same, of queues alone
   topology.json       what bench/topology writes: what it is worth to know how GPUs are
                       linked
   fragmentation.json  what bench/fragmentation writes: over how many racks gangs are spread
@@ -29,8 +30,8 @@ Any may be missing: a report of a part is a report.
 
 With --readme it fills the tables of a README from a report instead, and writes nothing
 else. They stand between the lines <!-- tables: NAME --> and <!-- /tables -->, for the
-names perf, cycle, gangs, links, quality, plans, topology and fragmentation. With --check
-as well it writes nothing at all, and fails if the tables are not those of the report.`
+names perf, cycle, gangs, links, quality, plans, queues, queue-pairs, topology and
+fragmentation. With --check as well it writes nothing at all, and fails if the tables are not those of the report.`
 
 // options are the flags.
 type options struct {
@@ -72,7 +73,7 @@ func command() *cobra.Command {
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&o.in, "in", "bench/out", "Directory with the results, perf.json, cycle.json, plans.json, topology.json and fragmentation.json.")
+	fs.StringVar(&o.in, "in", "bench/out", "Directory with the results, perf.json, cycle.json, plans.json, queues.json, topology.json and fragmentation.json.")
 	fs.StringVar(&o.out, "out", "bench/out", "Directory where report.json and report.html are written.")
 	fs.StringVar(&o.report, "report", "", "Report that the tables of --readme are from.")
 	fs.StringVar(&o.readme, "readme", "", "README whose tables are filled.")

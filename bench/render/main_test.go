@@ -48,6 +48,10 @@ const (
 <!-- /tables -->
 <!-- tables: plans -->
 <!-- /tables -->
+<!-- tables: queues -->
+<!-- /tables -->
+<!-- tables: queue-pairs -->
+<!-- /tables -->
 <!-- tables: topology -->
 <!-- /tables -->
 <!-- tables: fragmentation -->
@@ -120,6 +124,13 @@ func TestCombine(t *testing.T) {
 		{
 			"plans alone, after cycle", map[string]string{"cycle.json": cycleJSON, "plans.json": plansJSON},
 			report.Report{Environment: report.Environment{CPUs: 12}, Perf: []report.PerfRow{}, Cycles: cycles, Gangs: gangs, Links: links, Quality: quality, Plans: alone}, []string{"4.75"},
+		},
+		{
+			"queues alone, after cycle", map[string]string{"cycle.json": cycleJSON, "queues.json": `{"queues": [{"queues": 1000, "nodes": 2500, "pending": 7, "gangs_per_second": 1234.4}]}`},
+			report.Report{
+				Perf: []report.PerfRow{}, Cycles: cycles, Gangs: gangs, Links: links, Quality: quality, Plans: plans,
+				Queues: []report.QueueRow{{Queues: 1000, Nodes: 2500, Pending: 7, PerSecond: 1234.4}},
+			}, []string{"1,234"},
 		},
 		{
 			"only topology", map[string]string{"topology.json": topologyJSON},
@@ -204,7 +215,7 @@ func TestErrors(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"no results", []string{"--in", nothing, "--out", nothing}, "neither perf.json nor cycle.json nor plans.json nor topology.json nor fragmentation.json"},
+		{"no results", []string{"--in", nothing, "--out", nothing}, "neither perf.json nor cycle.json nor plans.json nor queues.json nor topology.json nor fragmentation.json"},
 		{"broken results", []string{"--in", results, "--out", nothing}, "cycle.json"},
 		{"report without README", []string{"--report", at("perf.json")}, "--readme whose tables"},
 		{"README without report", []string{"--readme", at("README.md")}, "--report that its tables"},

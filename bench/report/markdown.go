@@ -27,6 +27,12 @@ func LinkTable(rows []LinkRow) string { return linkTable(rows).markdown() }
 // PlanTable renders rows as PerfTable does.
 func PlanTable(rows []PlanRow) string { return planTable(rows).markdown() }
 
+// QueueTable renders rows as PerfTable does.
+func QueueTable(rows []QueueRow) string { return queueTable(rows).markdown() }
+
+// QueuePairTable renders rows as PerfTable does.
+func QueuePairTable(rows []QueuePairRow) string { return queuePairTable(rows).markdown() }
+
 // TopologyTable renders rows as PerfTable does.
 func TopologyTable(rows []TopologyRow) string { return topologyTable(rows).markdown() }
 
@@ -116,7 +122,7 @@ func Fill(text, name, table string) (string, error) {
 }
 
 // FillTables fills the places of the tables perf, cycle, gangs, links, quality, plans,
-// topology and fragmentation, as Fill does. All of them must be there, and no others.
+// queues, queue-pairs, topology and fragmentation, as Fill does. All of them must be there, and no others.
 func (r Report) FillTables(text string) (string, error) {
 	tables := []struct{ name, text string }{
 		{"perf", PerfTable(r.Perf)},
@@ -125,6 +131,8 @@ func (r Report) FillTables(text string) (string, error) {
 		{"links", LinkTable(r.Links)},
 		{"quality", QualityTable(r.Quality)},
 		{"plans", PlanTable(r.Plans)},
+		{"queues", QueueTable(r.Queues)},
+		{"queue-pairs", QueuePairTable(r.QueuePairs)},
 		{"topology", TopologyTable(r.Topology)},
 		{"fragmentation", FragmentationTable(r.Fragmentation)},
 	}

@@ -16,6 +16,8 @@ type Report struct {
 	Links         []LinkRow          `json:"links,omitempty"`
 	Quality       []QualityRow       `json:"quality,omitempty"`
 	Plans         []PlanRow          `json:"plans,omitempty"`
+	Queues        []QueueRow         `json:"queues,omitempty"`
+	QueuePairs    []QueuePairRow     `json:"queue_pairs,omitempty"`
 	Topology      []TopologyRow      `json:"topology,omitempty"`
 	Fragmentation []FragmentationRow `json:"fragmentation,omitempty"`
 }

@@ -189,6 +189,45 @@ func planTable(rows []PlanRow) table {
 	})
 }
 
+// queueTable has a row for each number of queues.
+func queueTable(rows []QueueRow) table {
+	return tabulate(rows, []column[QueueRow]{
+		{"queues", figures, func(r QueueRow) string {
+			if r.Queues == 0 {
+				return none
+			}
+			return count(r.Queues)
+		}},
+		{"nodes", figures, func(r QueueRow) string { return count(r.Nodes) }},
+		{"gangs that wait", figures, func(r QueueRow) string { return count(r.Pending) }},
+		{"first placed, s", figures, func(r QueueRow) string { return number(r.FirstSeconds, 1) }},
+		{"all known, s", figures, func(r QueueRow) string { return number(r.CompleteSeconds, 1) }},
+		{"gangs/s", figures, func(r QueueRow) string { return number(r.PerSecond, 0) }},
+		{"in the worst second", figures, func(r QueueRow) string { return number(r.LeastPerSecond, 0) }},
+		{"processor µs a gang", figures, func(r QueueRow) string { return number(r.ProcessorUs, 0) }},
+		{"choice p50 / p99 / longest µs", figures, func(r QueueRow) string {
+			if r.Choices == 0 {
+				return none
+			}
+			return number(r.UsP50, 1) + " / " + number(r.UsP99, 1) + " / " + number(r.UsMax, 0)
+		}},
+	})
+}
+
+// queuePairTable has a row for each cluster.
+func queuePairTable(rows []QueuePairRow) table {
+	return tabulate(rows, []column[QueuePairRow]{
+		{"queues", figures, func(r QueuePairRow) string { return count(r.Queues) }},
+		{"fill", words, func(r QueuePairRow) string { return r.Fill }},
+		{"nodes", figures, func(r QueuePairRow) string { return count(r.Nodes) }},
+		{"µs without", figures, func(r QueuePairRow) string { return number(r.NsWithout/1000, 1) }},
+		{"µs with", figures, func(r QueuePairRow) string { return number(r.NsWith/1000, 1) }},
+		{"with over without", figures, func(r QueuePairRow) string { return number(r.Ratio, 3) }},
+		{"quartiles", figures, func(r QueuePairRow) string { return number(r.Lower, 3) + " and " + number(r.Upper, 3) }},
+		{"pairs", figures, func(r QueuePairRow) string { return count(r.Pairs) }},
+	})
+}
+
 // topologyTable has a row for each load and contestant.
 func topologyTable(rows []TopologyRow) table {
 	return tabulate(rows, []column[TopologyRow]{

@@ -6,6 +6,9 @@
 // A cluster is made of nodes of 8 GPUs. What a node's agent would report of them is a
 // NodeTopology that is made of a link matrix; see Model.
 //
-// Files: rig.go (the scheduler), binder.go (the Bind plugin), objects.go (nodes and
-// pods), gang.go (gangs), model.go (link matrices, and NodeTopologies of them).
+// A Server is for a scheduler whose informers do run: it is an API server in memory.
+//
+// Files: rig.go (the scheduler), server.go (the API server in memory), binder.go (the Bind
+// plugin), objects.go (nodes and pods), gang.go (gangs), model.go (link matrices, and
+// NodeTopologies of them).
 package rig

@@ -7,6 +7,7 @@
 //	berth          Berth's built-in profile with its fast path
 //	berth-topology the same, told of every node how its GPUs are linked: who makes the
 //	               cluster tells it
+//	berth-engine   all of Berth, with gangs and queues: see NewEngine
 //	floor          the same profile with a node that is picked without looking: what
 //	               the framework itself costs to run its plugins on one node
 //	null           the next node, no plugins but those that a profile must have, and
@@ -21,6 +22,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/events"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
@@ -41,6 +43,7 @@ const (
 	UpstreamPack  = "upstream-pack"
 	Berth         = "berth"
 	BerthTopology = "berth-topology"
+	BerthEngine   = "berth-engine"
 	Floor         = "floor"
 	Null          = "null"
 )
@@ -98,6 +101,25 @@ func New(name string, places Places) (*Scheduler, error) {
 		s.Plugins[boundedbinder.Name] = engine.BindingPlugin(engine.DefaultBindings, inventory)
 	}
 	return s, nil
+}
+
+// NewEngine returns a scheduler with the whole of Berth's engine around it, which reads and
+// writes by clients, from when it is attached until the context is done.
+func NewEngine(ctx context.Context, clients engine.Clients) (*Scheduler, *engine.Embedded, error) {
+	profile, err := engine.BuiltinProfile()
+	if err != nil {
+		return nil, nil, err
+	}
+	profile.SchedulerName = corev1.DefaultSchedulerName
+	embedded, err := engine.Embed(clients, profile, &events.FakeRecorder{}, engine.DefaultOptions())
+	if err != nil {
+		return nil, nil, err
+	}
+	return &Scheduler{
+		Name: BerthEngine, Plugins: embedded.Plugins(),
+		profile: func() (*schedulerconfig.KubeSchedulerProfile, error) { return embedded.Profile(), nil },
+		attach:  func(sched *scheduler.Scheduler) error { return embedded.Attach(ctx, sched) },
+	}, embedded, nil
 }
 
 // Profile returns the configuration that the scheduler is made with.

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/kubernetes/pkg/scheduler"
+
+	"github.com/berth-dev/berth/bench/rig"
+	"github.com/berth-dev/berth/bench/schedulers"
+	"github.com/berth-dev/berth/pkg/api/v1alpha1"
+	"github.com/berth-dev/berth/pkg/engine"
+)
+
+// crowd is gangs that wait in queues and run on nodes, and the whole of Berth, which an API
+// server in memory tells of them. For each gang that gets its place, the one that has run
+// for longest ends, and another comes to the queue of that one: so as many wait as in the
+// beginning, and there is room.
+type crowd struct {
+	forest   *forest
+	tenants  *tenants
+	server   *rig.Server
+	embedded *engine.Embedded
+	stop     context.CancelFunc
+
+	// gangs are all that wait or run by the names of their pods. running are those that run,
+	// the oldest first.
+	mu      sync.Mutex
+	gangs   map[string]*tenant
+	running []*tenant
+	// whole are gangs that got their places and were not dealt with. placed is how many did,
+	// and first when the first of all did.
+	whole  []*tenant
+	placed int
+	first  time.Time
+	more   chan struct{}
+	// chosen are how long choices took, of those in which somebody was let in or nobody was.
+	chosen []time.Duration
+}
+
+// crowdSetup says what a crowd is.
+type crowdSetup struct {
+	nodes, queues, pending int
+	// unqueued has the same gangs come to a cluster without any Queue object.
+	unqueued bool
+}
+
+// crowdLoad is the part of the GPUs that gangs have that run.
+const crowdLoad = 0.7
+
+// newCrowd makes a crowd that nobody was told of yet.
+func newCrowd(s crowdSetup) (*crowd, error) {
+	c := &crowd{forest: newForest(s.queues, s.nodes), tenants: newTenants(), gangs: map[string]*tenant{}, more: make(chan struct{}, 1)}
+	var objects []*v1alpha1.Queue
+	if !s.unqueued {
+		objects = c.forest.objects
+	}
+	var err error
+	if c.server, err = rig.NewServer(s.nodes, objects, c.bound); err != nil {
+		return nil, err
+	}
+	places, due := newCounter(s.nodes, 0), crowdLoad*float64(s.nodes*rig.GPUsPerNode)
+	for used, i := 0, 0; float64(used) < due; i++ {
+		t := c.tenants.next(c.forest.leaf(i))
+		for _, p := range t.pods {
+			if p.Spec.NodeName, err = places.Next(p); err != nil {
+				return nil, fmt.Errorf("placing those that run from the beginning: %w", err)
+			}
+		}
+		c.running, used = append(c.running, t), used+t.gpus
+		c.come(t)
+	}
+	for i := range s.pending {
+		c.come(c.tenants.next(c.forest.leaf(i)))
+	}
+	return c, nil
+}
+
+// come has a gang be created.
+func (c *crowd) come(t *tenant) {
+	c.mu.Lock()
+	for _, p := range t.pods {
+		c.gangs[p.Name] = t
+	}
+	c.mu.Unlock()
+	c.server.Set(t.pods...)
+}
+
+// end has a gang end.
+func (c *crowd) end(t *tenant) {
+	c.mu.Lock()
+	for _, p := range t.pods {
+		delete(c.gangs, p.Name)
+	}
+	c.mu.Unlock()
+	c.server.Delete(t.pods...)
+}
+
+// bound hears of a pod that was bound.
+func (c *crowd) bound(pod *corev1.Pod) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.gangs[pod.Name]
+	if t.bound++; t.bound < len(t.pods) {
+		return
+	}
+	c.whole = append(c.whole, t)
+	c.placed++
+	if c.first.IsZero() {
+		c.first = time.Now()
+	}
+	select {
+	case c.more <- struct{}{}:
+	default:
+	}
+}
+
+// start has Berth begin, as its command does: it lists all there is, and takes it in.
+func (c *crowd) start() (err error) {
+	var ctx context.Context
+	ctx, c.stop = context.WithCancel(context.Background())
+	defer func() {
+		if err != nil {
+			c.stop()
+		}
+	}()
+	var who *schedulers.Scheduler
+	if who, c.embedded, err = schedulers.NewEngine(ctx, c.server.Clients()); err != nil {
+		return err
+	}
+	c.embedded.Queues().OnChoice(func(took time.Duration) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.chosen = append(c.chosen, took)
+	})
+	profile, err := who.Profile()
+	if err != nil {
+		return err
+	}
+	factory := c.embedded.Informers()
+	sched, err := scheduler.New(ctx, c.embedded.Client(), factory, nil, c.embedded.Recorders(),
+		scheduler.WithProfiles(*profile), scheduler.WithFrameworkOutOfTreeRegistry(who.Plugins))
+	if err != nil {
+		return err
+	}
+	if err := who.Attach(sched); err != nil {
+		return err
+	}
+	factory.StartWithContext(ctx)
+	factory.WaitForCacheSyncWithContext(ctx)
+	if err := sched.WaitForHandlersSync(ctx); err != nil {
+		return err
+	}
+	go sched.Run(ctx)
+	return nil
+}
+
+// turn waits until gangs got their places, has them run, ends as many, and has as many come.
+func (c *crowd) turn(patience time.Duration) error {
+	select {
+	case <-c.more:
+	case <-time.After(patience):
+		return errors.New("nobody is placed any more")
+	}
+	c.mu.Lock()
+	whole := c.whole
+	c.whole = nil
+	c.mu.Unlock()
+	for _, t := range whole {
+		c.server.Start(t.pods...)
+		c.running = append(c.running, t)
+		first := c.running[0]
+		c.running = c.running[1:]
+		c.end(first)
+		c.come(c.tenants.next(first.queue))
+	}
+	return nil
+}

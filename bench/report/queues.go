@@ -1,0 +1,44 @@
+package report
+
+// QueueRow says how gangs of queues are admitted and placed by the whole of Berth, which an
+// API server in memory tells of them.
+type QueueRow struct {
+	// Queues is how many Queue objects there are; 0 for none.
+	Queues int `json:"queues"`
+	Nodes  int `json:"nodes"`
+	// Pending is how many gangs wait at every time, and Pods how many pods each has.
+	Pending int `json:"pending"`
+	Pods    int `json:"pods"`
+	// FirstSeconds is the time from when everything is there to be listed until the first gang
+	// is bound, and CompleteSeconds until all gangs are known to their queues.
+	FirstSeconds    float64 `json:"first_seconds"`
+	CompleteSeconds float64 `json:"complete_seconds"`
+	// PerSecond is how many gangs were let in and bound a second, over Seconds, and
+	// LeastPerSecond how many in the second with the fewest.
+	PerSecond      float64 `json:"gangs_per_second"`
+	LeastPerSecond float64 `json:"least_gangs_per_second"`
+	Seconds        float64 `json:"seconds"`
+	// ProcessorUs is the time on processors for a gang, of all threads of the process.
+	ProcessorUs float64 `json:"processor_us_per_gang"`
+	// Choices is how often it was chosen who is let in. The times are those of one choice, in
+	// microseconds: the median, what 99 % stay within, and the longest.
+	Choices int     `json:"choices"`
+	UsP50   float64 `json:"choice_us_p50"`
+	UsP99   float64 `json:"choice_us_p99"`
+	UsMax   float64 `json:"choice_us_max"`
+}
+
+// QueuePairRow says what the cycle of a pod costs more where there are queues, measured in
+// turn with one where there are none.
+type QueuePairRow struct {
+	Queues int    `json:"queues"`
+	Nodes  int    `json:"nodes"`
+	Fill   string `json:"fill"`
+	// NsWithout to Pairs are as in LinkRow.
+	NsWithout float64 `json:"ns_without"`
+	NsWith    float64 `json:"ns_with"`
+	Ratio     float64 `json:"ratio"`
+	Lower     float64 `json:"lower_quartile"`
+	Upper     float64 `json:"upper_quartile"`
+	Pairs     int     `json:"pairs"`
+}

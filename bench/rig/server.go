@@ -1,0 +1,216 @@
+package rig
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
+	dynamicfake "k8s.io/client-go/dynamic/fake"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/fake"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	metadatafake "k8s.io/client-go/metadata/fake"
+
+	"github.com/berth-dev/berth/pkg/api/v1alpha1"
+	"github.com/berth-dev/berth/pkg/engine"
+)
+
+// Server is an API server in memory, as far as the engine needs one: it lists, watches and
+// binds pods, and has nodes and queues. Everything else there is none of, and what is
+// written besides is dropped. Nothing is encoded.
+type Server struct {
+	fake    *fake.Clientset
+	dynamic *dynamicfake.FakeDynamicClient
+	// onBind is told of each pod that was bound, one by one.
+	onBind func(pod *corev1.Pod)
+
+	mu      sync.Mutex
+	version int64
+	pods    map[string]*corev1.Pod
+	streams []*stream
+}
+
+// NewServer returns a server with nodes and queues. onBind is told of each pod that is bound;
+// it must not call the server.
+func NewServer(nodes int, queues []*v1alpha1.Queue, onBind func(pod *corev1.Pod)) (*Server, error) {
+	s := &Server{pods: map[string]*corev1.Pod{}, onBind: onBind}
+	objects := make([]runtime.Object, nodes)
+	for i := range objects {
+		objects[i] = Node(i)
+	}
+	s.fake = fake.NewClientset(objects...)
+	s.fake.Resources = []*metav1.APIResourceList{{
+		GroupVersion: v1alpha1.GroupVersion.String(), APIResources: []metav1.APIResource{{Name: "queues", Kind: "Queue"}},
+	}}
+	objects = objects[:0]
+	for _, q := range queues {
+		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(q)
+		if err != nil {
+			return nil, fmt.Errorf("making queue %q: %w", q.Name, err)
+		}
+		objects = append(objects, &unstructured.Unstructured{Object: content})
+	}
+	s.dynamic = dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{
+		v1alpha1.GroupVersion.WithResource("queues"): "QueueList",
+	}, objects...)
+	return s, nil
+}
+
+// Clients returns the clients of the server.
+func (s *Server) Clients() engine.Clients {
+	scheme := metadatafake.NewTestScheme()
+	_ = metav1.AddMetaToScheme(scheme) // it fails where there are other types of these names
+	return engine.Clients{Kubernetes: client{s.fake, s}, Dynamic: s.dynamic, Metadata: metadatafake.NewSimpleMetadataClient(scheme)}
+}
+
+// Set adds pods, or replaces them. The server owns them from then on.
+func (s *Server) Set(pods ...*corev1.Pod) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, pod := range pods {
+		event := watch.Added
+		if s.pods[pod.Name] != nil {
+			event = watch.Modified
+		}
+		s.pods[pod.Name] = pod
+		s.send(event, pod)
+	}
+}
+
+// Delete removes pods.
+func (s *Server) Delete(pods ...*corev1.Pod) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, pod := range pods {
+		last := s.pods[pod.Name]
+		delete(s.pods, pod.Name)
+		s.send(watch.Deleted, last)
+	}
+}
+
+// Start has pods run that were bound.
+func (s *Server) Start(pods ...*corev1.Pod) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := metav1.Now()
+	for _, pod := range pods {
+		running := *s.pods[pod.Name]
+		running.Status.Phase, running.Status.StartTime = corev1.PodRunning, &now
+		s.pods[pod.Name] = &running
+		s.send(watch.Modified, &running)
+	}
+}
+
+// send gives every watcher a copy of a pod: informers write into what they get.
+func (s *Server) send(event watch.EventType, pod *corev1.Pod) {
+	s.version++
+	pod.ResourceVersion = strconv.FormatInt(s.version, 10)
+	for _, to := range s.streams {
+		out := *pod
+		to.send(watch.Event{Type: event, Object: &out})
+	}
+}
+
+func (s *Server) list() *corev1.PodList {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := &corev1.PodList{ListMeta: metav1.ListMeta{ResourceVersion: strconv.FormatInt(s.version, 10)}, Items: make([]corev1.Pod, 0, len(s.pods))}
+	for _, pod := range s.pods {
+		out.Items = append(out.Items, *pod)
+	}
+	return out
+}
+
+func (s *Server) watch(from string) (watch.Interface, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if from != strconv.FormatInt(s.version, 10) {
+		return nil, apierrors.NewResourceExpired("nothing is kept of what was before: list again")
+	}
+	to := &stream{events: make(chan watch.Event, streamBuffer), done: make(chan struct{})}
+	s.streams = append(s.streams, to)
+	return to, nil
+}
+
+func (s *Server) bind(b *corev1.Binding) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pod := s.pods[b.Name]
+	if pod == nil || pod.UID != b.UID {
+		return apierrors.NewNotFound(corev1.Resource("pods"), b.Name)
+	}
+	if pod.Spec.NodeName != "" {
+		return apierrors.NewConflict(corev1.Resource("pods"), b.Name, fmt.Errorf("it is on node %q", pod.Spec.NodeName))
+	}
+	bound := *pod
+	bound.Spec.NodeName = b.Target.Name
+	s.pods[b.Name] = &bound
+	s.send(watch.Modified, &bound)
+	s.onBind(&bound)
+	return nil
+}
+
+// streamBuffer is how far a watcher may be behind before the server waits for it.
+const streamBuffer = 4096
+
+// stream is a watch of pods.
+type stream struct {
+	events chan watch.Event
+	done   chan struct{}
+	once   sync.Once
+}
+
+func (w *stream) ResultChan() <-chan watch.Event { return w.events }
+func (w *stream) Stop()                          { w.once.Do(func() { close(w.done) }) }
+
+func (w *stream) send(event watch.Event) {
+	select {
+	case w.events <- event:
+	case <-w.done:
+	}
+}
+
+// client is a client of the server.
+type client struct {
+	kubernetes.Interface
+	server *Server
+}
+
+// IsWatchListSemanticsUnSupported tells informers to list first.
+func (client) IsWatchListSemanticsUnSupported() bool { return true }
+
+func (c client) CoreV1() typedcorev1.CoreV1Interface { return core{c.Interface.CoreV1(), c.server} }
+
+type core struct {
+	typedcorev1.CoreV1Interface
+	server *Server
+}
+
+func (c core) Pods(namespace string) typedcorev1.PodInterface {
+	return pods{c.CoreV1Interface.Pods(namespace), c.server}
+}
+
+type pods struct {
+	typedcorev1.PodInterface
+	server *Server
+}
+
+func (p pods) List(context.Context, metav1.ListOptions) (*corev1.PodList, error) {
+	return p.server.list(), nil
+}
+
+func (p pods) Watch(_ context.Context, options metav1.ListOptions) (watch.Interface, error) {
+	return p.server.watch(options.ResourceVersion)
+}
+
+func (p pods) Bind(_ context.Context, b *corev1.Binding, _ metav1.CreateOptions) error {
+	return p.server.bind(b)
+}
