@@ -145,13 +145,13 @@ func (l *lookout) shut() {
 }
 
 // landed reports whether nothing is being bound. Pods of a gang that wait for others of it at
-// Permit do so for as long as it takes.
+// Permit do so for as long as it takes; those that were let go are on their way.
 func (l *lookout) landed() bool {
 	waiting := 0
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for uid := range l.flying {
-		if l.harbour.sched.Profiles[SchedulerName].GetWaitingPod(uid) == nil {
+		if w := l.harbour.sched.Profiles[SchedulerName].GetWaitingPod(uid); w == nil || len(w.GetPendingPlugins()) == 0 {
 			return false
 		}
 		waiting++
