@@ -68,6 +68,12 @@ var (
 	queueWait = metrics.NewDesc("berth_queue_head_wait_seconds",
 		"How long ago the next gang or pod of each queue was made; 0 if none waits.", []string{"queue"}, nil, metrics.ALPHA, "")
 
+	queueAdmitted = metrics.NewDesc("berth_queue_admitted_total",
+		"Gangs and plain pods of each queue that got a place.", []string{"queue"}, nil, metrics.ALPHA, "")
+	queueReclaims = metrics.NewDesc("berth_queue_reclaims_total",
+		"Gangs and plain pods of which pods were evicted for those of the queue (taken), and those of the queue that were evicted for others (given).",
+		[]string{"queue", "side"}, nil, metrics.ALPHA, "")
+
 	registerOnce sync.Once
 )
 
@@ -106,6 +112,8 @@ func (c *queueCollector) DescribeWithStability(ch chan<- *metrics.Desc) {
 	ch <- queueAmounts
 	ch <- queueGangs
 	ch <- queueWait
+	ch <- queueAdmitted
+	ch <- queueReclaims
 }
 
 func (c *queueCollector) CollectWithStability(ch chan<- metrics.Metric) {
@@ -118,6 +126,9 @@ func (c *queueCollector) CollectWithStability(ch chan<- metrics.Metric) {
 		}
 		ch <- metrics.NewLazyConstMetric(queueGangs, metrics.GaugeValue, float64(r.Running), r.Name, "running")
 		ch <- metrics.NewLazyConstMetric(queueGangs, metrics.GaugeValue, float64(r.Pending), r.Name, "pending")
+		ch <- metrics.NewLazyConstMetric(queueAdmitted, metrics.CounterValue, float64(r.Admitted), r.Name)
+		ch <- metrics.NewLazyConstMetric(queueReclaims, metrics.CounterValue, float64(r.Taken), r.Name, "taken")
+		ch <- metrics.NewLazyConstMetric(queueReclaims, metrics.CounterValue, float64(r.Given), r.Name, "given")
 		wait := 0.0
 		if r.Head != nil {
 			wait = max(0, now.Sub(r.Head.Arrived).Seconds())

@@ -310,6 +310,7 @@ func (r *reclaimer) each(pods []*corev1.Pod, trial bool) []*corev1.Pod {
 // it goes.
 func (r *reclaimer) tell(e fastpath.Evicted, claimant *corev1.Pod, claim *state.Reclaim) {
 	reclaims.WithLabelValues(r.kind(e, claim)).Inc()
+	r.queues.Reclaimed(claim, e.Tenant)
 	apiWrites.WithLabelValues("event").Inc()
 	r.recorder.Eventf(refTo(e.Pods[0]), refTo(claimant), corev1.EventTypeWarning, "Reclaimed", "Evicting",
 		"%d pods of %s, of queue %q, are evicted for %s of queue %q", len(e.Pods), e.Tenant.Name, claim.Queue(e.Tenant), claim.Name, claim.Claimant())

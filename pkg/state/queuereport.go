@@ -20,6 +20,37 @@ type QueueReport struct {
 	Pending, Running int
 	// Head is the first that waits; nil if none does.
 	Head *QueueHead
+	QueueTally
+}
+
+// QueueTally counts gangs and plain pods of a queue since it is known.
+type QueueTally struct {
+	// Admitted are those that got a place, Taken those that were evicted for gangs of the
+	// queue, from whichever queue, and Given those of the queue that were evicted for others.
+	Admitted, Taken, Given uint64
+}
+
+// tally returns the counts of a queue; those of one that is not there go nowhere.
+func (q *Queues) tally(queue string) *QueueTally {
+	if _, known := q.tree.Queue(queue); !known {
+		return &QueueTally{}
+	}
+	t := q.tallies[queue]
+	if t == nil {
+		t = &QueueTally{}
+		q.tallies[queue] = t
+	}
+	return t
+}
+
+// Reclaimed counts a gang that is evicted for the one that waits.
+func (q *Queues) Reclaimed(r *Reclaim, t *Tenant) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.settled() {
+		q.tally(r.Claimant()).Taken++
+		q.tally(r.Queue(t)).Given++
+	}
 }
 
 // QueueAmounts are those of one resource, of the queue and all within it.
@@ -62,11 +93,15 @@ func (q *Queues) Report() []QueueReport {
 	shares := q.tree.Shares(q.capacity(), demand)
 	var out []QueueReport
 	for _, spec := range q.specs() {
+		var tally QueueTally
+		if t := q.tallies[spec.Name]; t != nil {
+			tally = *t
+		}
 		id, ok := q.tree.Queue(spec.Name)
 		if !ok {
 			continue
 		}
-		r := QueueReport{Name: spec.Name, Generation: q.objects[spec.Name].generation, Fault: q.tree.Fault(id), Running: len(running[id])}
+		r := QueueReport{Name: spec.Name, Generation: q.objects[spec.Name].generation, Fault: q.tree.Fault(id), Running: len(running[id]), QueueTally: tally}
 		for i, name := range q.tree.Resources() {
 			r.Resources = append(r.Resources, QueueAmounts{
 				Resource: name, Used: q.line.Used().Of(id)[i], Guaranteed: q.tree.Guaranteed(id)[i], Share: shares[id][i], Asked: asked[id][i],

@@ -76,6 +76,8 @@ type Queues struct {
 	back waiterID
 	// released are a pod each of those that waited when the last queue went.
 	released []*corev1.Pod
+	// tallies count what became of the gangs of each queue, by name.
+	tallies map[string]*QueueTally
 	// freed says that there may be room that was not there when the last round began of tries
 	// of those that had none; see Retry. round is when it began, zero if it has ended, and
 	// rest until when there is no other.
@@ -115,7 +117,8 @@ func NewQueues(gangs *Gangs, requests func(pod *corev1.Pod) corev1.ResourceList,
 		nodes: map[string]corev1.ResourceList{}, news: make(chan struct{}, 1),
 		waiting: map[waiterID]*waiter{}, byName: map[string]*waiter{}, byPod: map[types.UID]*waiter{},
 		objects: map[string]queueObject{}, elastic: map[string]map[string]quota.Spec{}, namespaces: map[string]string{},
-		payers: map[types.UID]*payer{}, reserved: map[types.UID]*corev1.Pod{}, gangQueues: map[gang.Key]string{},
+		tallies: map[string]*QueueTally{},
+		payers:  map[types.UID]*payer{}, reserved: map[types.UID]*corev1.Pod{}, gangQueues: map[gang.Key]string{},
 	}
 	q.some.Store(true)
 	return q
@@ -302,10 +305,11 @@ func (q *Queues) Reserve(pod *corev1.Pod) (Refusal, bool) {
 		if q.payers[pod.UID] != nil {
 			return Refusal{}, true
 		}
-		if refusal, ok := q.check(pod); !ok {
+		asks := q.requests(pod)
+		if refusal, ok := q.check(pod, asks); !ok {
 			return refusal, false
 		}
-		q.charge(pod)
+		q.chargeFor(pod, asks)
 	}
 	q.reserved[pod.UID] = pod
 	return Refusal{}, true
@@ -332,7 +336,7 @@ func (q *Queues) Check(pod *corev1.Pod) (Refusal, bool) {
 	if !q.settled() || q.payers[pod.UID] != nil {
 		return Refusal{}, true
 	}
-	return q.check(pod)
+	return q.check(pod, q.requests(pod))
 }
 
 // Refusal says why a queue does not take a pod.
@@ -354,13 +358,13 @@ const (
 	QueueLimit QueueCode = "QueueLimitReached"
 )
 
-func (q *Queues) check(pod *corev1.Pod) (Refusal, bool) {
+func (q *Queues) check(pod *corev1.Pod, asks corev1.ResourceList) (Refusal, bool) {
 	name := q.queueOf(pod)
 	id, known := q.id(name)
 	if !known {
 		return notFound(name), false
 	}
-	refusal, ok := q.line.Used().CanCharge(id, q.vector(q.requests(pod)))
+	refusal, ok := q.line.Used().CanCharge(id, q.vector(asks))
 	if ok {
 		return Refusal{}, true
 	}
@@ -377,8 +381,11 @@ func notFound(name string) Refusal {
 
 // charge charges a pod, anew if it was charged for something else, or to another queue. Most
 // that is told of a pod changes neither, and then nobody gains by it.
-func (q *Queues) charge(pod *corev1.Pod) {
-	p := &payer{pod: pod, queue: q.queueOf(pod), asks: q.requests(pod)}
+func (q *Queues) charge(pod *corev1.Pod) { q.chargeFor(pod, q.requests(pod)) }
+
+// chargeFor is charge where it is known what the pod asks for.
+func (q *Queues) chargeFor(pod *corev1.Pod, asks corev1.ResourceList) {
+	p := &payer{pod: pod, queue: q.queueOf(pod), asks: asks}
 	if was := q.payers[pod.UID]; was != nil && was.queue == p.queue && maps.EqualFunc(was.asks, p.asks, sameAmount) {
 		was.pod = pod
 		return
@@ -480,6 +487,10 @@ func (q *Queues) settled() bool {
 	q.tree, _ = quota.NewTree(specs, nil)
 	before := q.line
 	q.shares, q.total = nil, nil
+	maps.DeleteFunc(q.tallies, func(name string, _ *QueueTally) bool {
+		_, still := q.tree.Queue(name)
+		return !still
+	})
 	q.line = admission.New(q.tree, q.capacity(), q.config)
 	defer q.queueAnew()
 	if !was {

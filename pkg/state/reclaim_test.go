@@ -126,3 +126,43 @@ func TestLost(t *testing.T) {
 		}
 	}
 }
+
+// What becomes of the gangs of a queue is counted as long as the queue is there.
+func TestTally(t *testing.T) {
+	b := newBank(t)
+	b.SetNode(&corev1.Node{Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{gpu: resource.MustParse("4")}}})
+	b.SetQueue(queue("owner", "", 4, 0))
+	b.SetQueue(queue("borrower", "", 0, 0))
+	runs := gpuPod("runs", 4, inQueue("borrower"))
+	b.enter(runs)
+	b.letInNames()
+	if refusal, ok := b.Reserve(runs); !ok {
+		t.Fatal(refusal.Text)
+	}
+	b.Ended(runs)
+	b.tell(gpuPod("runs", 4, inQueue("borrower"), onNode))
+	waits := gpuPod("waits", 4, inQueue("owner"))
+	b.enter(waits)
+	b.letInNames()
+	claim := b.Reclaim([]*corev1.Pod{waits}, Others{})
+	if claim == nil || len(claim.Tenants) != 1 {
+		t.Fatal("nobody could be evicted")
+	}
+	b.Reclaimed(claim, &claim.Tenants[0])
+	tallies := func() map[string]QueueTally {
+		out := map[string]QueueTally{}
+		for _, r := range b.Report() {
+			out[r.Name] = r.QueueTally
+		}
+		return out
+	}
+	if diff := cmp.Diff(map[string]QueueTally{"borrower": {Admitted: 1, Given: 1}, "owner": {Taken: 1}}, tallies()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	b.DeleteQueue("borrower")
+	tallies()
+	b.SetQueue(queue("borrower", "", 0, 0))
+	if got := tallies()["borrower"]; got != (QueueTally{}) {
+		t.Errorf("a new queue has %+v", got)
+	}
+}

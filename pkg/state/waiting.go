@@ -198,16 +198,17 @@ func (q *Queues) Ended(pod *corev1.Pod) {
 		return
 	}
 	w.letIn = false
-	placed := false
+	placed, payer := false, ""
 	for uid := range w.pods {
-		if q.payers[uid] != nil {
-			placed = true
+		if p := q.payers[uid]; p != nil {
+			placed, payer = true, p.queue
 			delete(w.pods, uid)
 			delete(q.byPod, uid)
 		}
 	}
 	switch {
 	case placed:
+		q.tally(payer).Admitted++
 		q.line.Placed(w.name)
 		w.queued, w.refused = false, false
 		if q.forgetEmpty(w) {
