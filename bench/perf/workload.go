@@ -11,6 +11,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 	kubeschedulerconfigv1 "k8s.io/kube-scheduler/config/v1"
+	"k8s.io/kubernetes/pkg/features"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config/latest"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config/scheme"
@@ -68,7 +69,7 @@ func gates(t topic, scheduler string) map[string]bool {
 		return map[string]bool{}
 	}
 	gates := maps.Clone(engine.Gates())
-	maps.DeleteFunc(gates, func(_ string, on bool) bool { return !on })
+	maps.DeleteFunc(gates, func(name string, on bool) bool { return !on || name == string(features.SchedulerPreQueueingHints) })
 	return gates
 }
 
