@@ -48,3 +48,29 @@ func TestUpdateThatChangesNothingChargesNothing(t *testing.T) {
 		t.Errorf("it names another queue: the first uses %d and the second %d", a, to)
 	}
 }
+
+// Who pays of each gang is known by the gang, and nothing is kept of those that are gone.
+func TestPayersOfGangs(t *testing.T) {
+	b := newBank(t)
+	b.SetQueue(queue("a", "", 0, 0))
+	member := gpuPod("p", 2, inQueue("a"), onNode)
+	member.Spec.SchedulingGroup = groupNamed("g")
+	b.tell(member)
+	if got := b.gangPayers[waiterOf(member)]; len(got) != 1 || got[member.UID] != b.payers[member.UID] {
+		t.Errorf("one pays of the gang, and it is said to be %d", len(got))
+	}
+	other := member.DeepCopy()
+	other.Spec.SchedulingGroup = groupNamed("h")
+	b.tell(other)
+	if len(b.gangPayers[waiterOf(member)]) != 0 || len(b.gangPayers[waiterOf(other)]) != 1 {
+		t.Error("it went to another gang, and pays of the first")
+	}
+	b.forget(other)
+	if len(b.gangPayers) != 0 {
+		t.Error("it is gone, and pays still")
+	}
+}
+
+func groupNamed(name string) *corev1.PodSchedulingGroup {
+	return &corev1.PodSchedulingGroup{PodGroupName: &name}
+}

@@ -54,6 +54,8 @@ type Queues struct {
 	tree   *quota.Tree
 	line   *admission.Admission
 	payers map[types.UID]*payer
+	// gangPayers are those of each gang.
+	gangPayers map[waiterID]map[types.UID]*payer
 	// shares are the fair shares as of an instant; nil if the tree is another since.
 	shares   []quota.Vector
 	sharesAt time.Time
@@ -118,7 +120,7 @@ func NewQueues(gangs *Gangs, requests func(pod *corev1.Pod) corev1.ResourceList,
 		waiting: map[waiterID]*waiter{}, byName: map[string]*waiter{}, byPod: map[types.UID]*waiter{},
 		objects: map[string]queueObject{}, elastic: map[string]map[string]quota.Spec{}, namespaces: map[string]string{},
 		tallies: map[string]*QueueTally{},
-		payers:  map[types.UID]*payer{}, reserved: map[types.UID]*corev1.Pod{}, gangQueues: map[gang.Key]string{},
+		payers:  map[types.UID]*payer{}, gangPayers: map[waiterID]map[types.UID]*payer{}, reserved: map[types.UID]*corev1.Pod{}, gangQueues: map[gang.Key]string{},
 	}
 	q.some.Store(true)
 	return q
@@ -277,16 +279,13 @@ func (q *Queues) GangChanged(key gang.Key) {
 	if some && queue == said {
 		return
 	}
-	pays := false
-	for _, p := range q.payers {
-		if waiterOf(p.pod) == waiterOfGang(key) {
-			pays = true
-			if queue != said {
-				q.charge(p.pod)
-			}
+	pay := slices.Collect(maps.Values(q.gangPayers[waiterOfGang(key)]))
+	if queue != said {
+		for _, p := range pay {
+			q.charge(p.pod)
 		}
 	}
-	if !some && !pays {
+	if !some && len(pay) == 0 {
 		delete(q.gangQueues, key)
 		return
 	}
@@ -386,12 +385,18 @@ func (q *Queues) charge(pod *corev1.Pod) { q.chargeFor(pod, q.requests(pod)) }
 // chargeFor is charge where it is known what the pod asks for.
 func (q *Queues) chargeFor(pod *corev1.Pod, asks corev1.ResourceList) {
 	p := &payer{pod: pod, queue: q.queueOf(pod), asks: asks}
-	if was := q.payers[pod.UID]; was != nil && was.queue == p.queue && maps.EqualFunc(was.asks, p.asks, sameAmount) {
+	if was := q.payers[pod.UID]; was != nil && was.queue == p.queue && waiterOf(was.pod) == waiterOf(pod) && maps.EqualFunc(was.asks, p.asks, sameAmount) {
 		was.pod = pod
 		return
 	}
 	q.release(pod.UID)
 	q.payers[pod.UID] = p
+	if id := waiterOf(pod); id.group != "" {
+		if q.gangPayers[id] == nil {
+			q.gangPayers[id] = map[types.UID]*payer{}
+		}
+		q.gangPayers[id][pod.UID] = p
+	}
 	q.bill(p)
 }
 
@@ -417,6 +422,12 @@ func (q *Queues) release(uid types.UID) {
 		return
 	}
 	delete(q.payers, uid)
+	if of := q.gangPayers[waiterOf(p.pod)]; of != nil {
+		delete(of, uid)
+		if len(of) == 0 {
+			delete(q.gangPayers, waiterOf(p.pod))
+		}
+	}
 	q.tell()
 	if err := q.line.Release(q.now(), p.id, p.by); err != nil {
 		panic(fmt.Sprintf("releasing what was charged for pod %s/%s: %v", p.pod.Namespace, p.pod.Name, err))
@@ -479,6 +490,7 @@ func (q *Queues) settled() bool {
 	if len(specs) == 0 {
 		q.tree, q.line = nil, nil
 		clear(q.payers)
+		clear(q.gangPayers)
 		clear(q.gangQueues)
 		q.open()
 		return false
