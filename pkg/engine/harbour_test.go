@@ -20,10 +20,12 @@ import (
 	"k8s.io/component-base/featuregate"
 	featuregatetesting "k8s.io/component-base/featuregate/testing"
 	"k8s.io/klog/v2"
+	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/plugins/queuereclaim"
 	"github.com/berth-dev/berth/pkg/state"
 )
 
@@ -105,6 +107,9 @@ func (h *harbour) lead() {
 	l.watch(profile)
 	registry := l.plugins()
 	registry[lookoutName] = l.plugin
+	registry[queuereclaim.Name] = func(_ context.Context, _ runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
+		return queuereclaim.New(watchedReclaimer{l.reclaimer, l.lookout}, handle), nil
+	}
 	l.sched, err = scheduler.New(ctx, l.client, factory, nil,
 		func(string) events.EventRecorderLogger { return l.budget.Recorder(&events.FakeRecorder{}) },
 		scheduler.WithProfiles(*profile), scheduler.WithFrameworkOutOfTreeRegistry(registry),
@@ -386,6 +391,7 @@ func (h *harbour) pass(steps int, step time.Duration) {
 			h.engine.queues.Freed()
 		}
 		h.engine.queues.Retry()
+		h.engine.queues.Claims()
 		h.settle()
 	}
 }

@@ -33,7 +33,9 @@ type lookout struct {
 	// reserved are pods that are reserved and that the scheduler was not told the node of;
 	// flying are those of them that are being bound.
 	reserved map[types.UID]*corev1.Pod
-	flying   map[types.UID]bool
+	// trial says that a gang is tried out without others.
+	trial  bool
+	flying map[types.UID]bool
 }
 
 const lookoutName = "Lookout"
@@ -68,6 +70,12 @@ func (*lookout) Name() string { return lookoutName }
 // Reserve comes after the queues have charged a pod, while its gang is tried and when it is
 // committed.
 func (l *lookout) Reserve(_ context.Context, cycle fwk.CycleState, pod *corev1.Pod, _ string) *fwk.Status {
+	if l.trial {
+		if diff := l.harbour.books(); diff != "" {
+			l.harbour.t.Errorf("what queues use when %q is tried out without others (-pods +queues):\n%s", pod.Name, diff)
+		}
+		return nil
+	}
 	l.mu.Lock()
 	if l.reserved[pod.UID] != nil {
 		l.harbour.t.Errorf("pod %q is reserved twice", pod.Name)
@@ -180,4 +188,18 @@ func (l *lookout) describe() string {
 	}
 	running, err := testutil.GetGaugeMetricValue(metrics.Goroutines.WithLabelValues(metrics.Binding))
 	return fmt.Sprintf("%s%v are being bound %v", out, running, err)
+}
+
+// watchedReclaimer has a lookout know what is a trial.
+type watchedReclaimer struct {
+	*reclaimer
+	lookout *lookout
+}
+
+func (r watchedReclaimer) Reclaim(pods []*corev1.Pod, group fwk.PodGroupInfo, fits func(gone []*corev1.Pod) bool) string {
+	return r.reclaimer.Reclaim(pods, group, func(gone []*corev1.Pod) bool {
+		r.lookout.trial = true
+		defer func() { r.lookout.trial = false }()
+		return fits(gone)
+	})
 }

@@ -165,6 +165,7 @@ func letIn(ctx context.Context, queues *state.Queues, sched *scheduler.Scheduler
 			queues.Freed()
 		case <-ticker.C:
 			queues.Retry()
+			queues.Claims()
 		case <-queues.News():
 			letInNext(logger, queues, sched, conditions)
 		}

@@ -120,7 +120,9 @@ func (r *reclaimer) Reclaim(pods []*corev1.Pod, group fwk.PodGroupInfo, fits fun
 		gone = append(gone, e.Pods...)
 	}
 	r.Within(choice)
+	r.queues.Try(pods[0])
 	ok := fits(gone)
+	r.queues.Try(nil)
 	r.Within(nil)
 	r.searched(now)
 	if !ok {
@@ -234,6 +236,7 @@ func (r *reclaimer) begin(claimant *corev1.Pod, claim *state.Reclaim, choice *fa
 	r.waves[name] = w
 	r.mu.Unlock()
 	r.Keep(name, choice.Room)
+	r.queues.Hold(name)
 	klog.FromContext(r.ctx).Info("Evicting gangs for one that is entitled to their place", "for", name, "queue", claim.Claimant(),
 		"gangs", len(choice.Evicted), "pods", w.left.Len(), "deviceSecondsLost", choice.Damage.Lost)
 	go r.evict(name, claimant, claim, choice)
@@ -345,7 +348,7 @@ func (r *reclaimer) gone(uid types.UID) {
 	r.mu.Unlock()
 	slices.Sort(ready)
 	for _, name := range ready {
-		r.queues.Again(name)
+		r.queues.Ready(name)
 	}
 }
 
@@ -390,6 +393,7 @@ func (r *reclaimer) end(name, why string) {
 		return
 	}
 	r.Keep(name, nil)
+	r.queues.Unhold(name)
 	if why != "" {
 		r.queues.Freed()
 		klog.FromContext(r.ctx).Info("Giving up the room that was kept for a gang", "gang", name, "why", why)
@@ -413,7 +417,7 @@ func (r *reclaimer) Run(ctx context.Context) {
 
 func (r *reclaimer) sweep(now time.Time) {
 	late := map[string]string{}
-	var awake []string
+	var ready, awake []string
 	r.mu.Lock()
 	for name, w := range r.waves {
 		switch {
@@ -424,7 +428,7 @@ func (r *reclaimer) sweep(now time.Time) {
 		case now.After(w.deadline):
 			late[name] = "it did not take it in time"
 		case w.left.Len() == 0:
-			awake = append(awake, name) // the scheduler may not have known yet that they left
+			ready = append(ready, name) // the scheduler may not have known yet that they left
 		}
 	}
 	for name, until := range r.spared {
@@ -444,6 +448,10 @@ func (r *reclaimer) sweep(now time.Time) {
 		}
 	}
 	r.mu.Unlock()
+	slices.Sort(ready)
+	for _, name := range ready {
+		r.queues.Ready(name)
+	}
 	slices.Sort(awake)
 	for _, name := range awake {
 		r.queues.Again(name)

@@ -78,6 +78,10 @@ type Queues struct {
 	back waiterID
 	// released are a pod each of those that waited when the last queue went.
 	released []*corev1.Pod
+	// claims are a pod each of those that were let in for others to go, and trial is who is
+	// tried out without others.
+	claims []*corev1.Pod
+	trial  waiterID
 	// tallies count what became of the gangs of each queue, by name.
 	tallies map[string]*QueueTally
 	// freed says that there may be room that was not there when the last round began of tries
@@ -296,12 +300,13 @@ func (q *Queues) GangChanged(key gang.Key) {
 }
 
 // Reserve charges a pod that is to get a node, unless that would pass a limit: then it
-// says why not. A pod that is charged already is not charged again.
+// says why not. A pod that is charged already is not charged again, and one that is tried
+// out without others is not charged: see Try.
 func (q *Queues) Reserve(pod *corev1.Pod) (Refusal, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.settled() {
-		if q.payers[pod.UID] != nil {
+		if q.payers[pod.UID] != nil || waiterOf(pod) == q.trial {
 			return Refusal{}, true
 		}
 		asks := q.requests(pod)
@@ -364,7 +369,7 @@ func (q *Queues) check(pod *corev1.Pod, asks corev1.ResourceList) (Refusal, bool
 		return notFound(name), false
 	}
 	refusal, ok := q.line.Used().CanCharge(id, q.vector(asks))
-	if ok {
+	if ok || refusal.Fault == nil && waiterOf(pod) == q.trial {
 		return Refusal{}, true
 	}
 	out := Refusal{Code: QueueLimit, Queue: q.tree.Name(refusal.Queue), Text: refusal.Sentence(q.tree)}

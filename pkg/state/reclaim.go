@@ -73,7 +73,7 @@ func (q *Queues) Reclaim(pods []*corev1.Pod, others Others) *Reclaim {
 	}
 	claim := quota.Claim{Queue: queue, Priority: priorityOf(pods[0]), Asks: q.asks(w, slices.SortedFunc(slices.Values(pods), comparePods))}
 	usage := q.foreseen(w, claim, others)
-	if !q.mayClaim(claim, usage) {
+	if !q.mayClaim(claim, usage, q.lowest()) {
 		return nil
 	}
 	r := &Reclaim{
@@ -124,22 +124,28 @@ func leaves(pod *corev1.Pod, others Others) bool {
 }
 
 // mayClaim reports whether a claim may have anybody evicted: it is within what its queue is
-// guaranteed, or its fair share, or somebody of a lower priority runs in its queue.
-func (q *Queues) mayClaim(claim quota.Claim, used *quota.Usage) bool {
+// guaranteed, or its fair share, or somebody of a lower priority runs in its queue. lowest
+// is what the method of that name returns.
+func (q *Queues) mayClaim(claim quota.Claim, used *quota.Usage, lowest map[quota.QueueID]int32) bool {
 	leaf := q.tree.Own(claim.Queue)
 	rules := q.tree.Preemption(leaf)
 	if rules.Reclaim != quota.Never && (used.Within(leaf, claim.Asks) || used.WithinAmount(leaf, claim.Asks, q.recentShares()[leaf])) {
 		return true
 	}
-	if rules.WithinQueue == quota.Never {
-		return false
-	}
+	least, some := lowest[leaf]
+	return rules.WithinQueue != quota.Never && some && least < claim.Priority
+}
+
+// lowest returns the lowest priority of what runs in each queue itself.
+func (q *Queues) lowest() map[quota.QueueID]int32 {
+	out := map[quota.QueueID]int32{}
 	for _, p := range q.payers {
-		if q.tree.Own(p.id) == leaf && priorityOf(p.pod) < claim.Priority {
-			return true
+		leaf, priority := q.tree.Own(p.id), priorityOf(p.pod)
+		if least, some := out[leaf]; !some || priority < least {
+			out[leaf] = priority
 		}
 	}
-	return false
+	return out
 }
 
 // recentShares returns the fair shares of a second ago at most.

@@ -51,6 +51,12 @@ type waiter struct {
 	number uint64
 	// refusal is why it is not in the line, if its queue is not there.
 	refusal Refusal
+	// claimed is when it was let in last for others to go, and claimRest how long it is not
+	// after that: see Claims.
+	claimed   time.Time
+	claimRest time.Duration
+	// hold says that others leave for it.
+	hold bool
 	// told is what its pods were told last of why its turn never comes.
 	told string
 }
@@ -97,18 +103,15 @@ func (q *Queues) LetIn() []*corev1.Pod {
 		q.resized = false
 		q.line.SetCapacity(q.capacity())
 	}
-	out := q.released
-	q.released = nil
+	out := append(q.released, q.claims...)
+	q.released, q.claims = nil, nil
 	for active {
 		next, ok := q.choose()
 		if !ok {
 			q.endRound()
 			return out
 		}
-		w := q.byName[next.Name]
-		q.letIn++
-		w.letIn, w.number, w.refused = true, q.letIn, false
-		out = append(out, w.any())
+		out = append(out, q.let(q.byName[next.Name]))
 	}
 	return out
 }
@@ -210,12 +213,14 @@ func (q *Queues) Ended(pod *corev1.Pod) {
 	case placed:
 		q.tally(payer).Admitted++
 		q.line.Placed(w.name)
-		w.queued, w.refused = false, false
+		w.queued, w.refused, w.hold = false, false, false
 		if q.forgetEmpty(w) {
 			break
 		}
 		// Those that a gang does not need go on waiting, by themselves.
 		q.enqueue(w)
+	case w.hold:
+		q.line.Hold(w.name)
 	default:
 		w.refused = q.line.Refused(w.name)
 		if !q.line.WithinLimits(w.name) {
@@ -350,6 +355,9 @@ func (q *Queues) enqueueWith(w *waiter, overtaken int) {
 	}
 	// The name is its own, and the amounts are of this tree and not negative.
 	w.queued = q.line.Push(g) == nil
+	if w.hold {
+		q.line.Hold(w.name)
+	}
 	if reason, _ := q.line.Reason(w.name); reason.Code == admission.Faulty || reason.Code == admission.NeverFits {
 		q.stuck = append(q.stuck, w)
 	}

@@ -3,7 +3,9 @@
 //	New(tree, capacity) -> Admission
 //	Push(gang)                        a gang waits in its queue
 //	Next(now) -> gang                 one is let in, of the queue that needs it most
+//	Claim(name) -> gang               one is let in that a limit holds, for others to go
 //	Placed, Refused, Gone(name)       what became of it
+//	Hold, Resume(name)                others leave for it, and have left
 //	Charge, Release(now, queue)       what runs, for what was let in and all else
 //	Retry()                           there may be room again
 //	Reason(name) -> code, sentence    why it waits
@@ -39,6 +41,13 @@
 // [Config].Backlog gangs without room. A gang above a limit that it can never meet holds
 // nobody. Between queues, nobody is held: large gangs of a needy queue get their room by
 // reclaiming it, or from a caller that keeps what comes free for the one it tried first.
+//
+// # Claims
+//
+// A gang that a limit holds has no turn, though it may be entitled to what others have within
+// that limit: its own queue's, if they are of a lower priority, or one above, if a sibling has
+// more than it is guaranteed. Claim lets it in all the same, and it can be held while they
+// leave: it counts as using what it asks for, so that nobody else gets what they leave.
 //
 // # Cost and exactness
 //

@@ -32,6 +32,8 @@ const (
 	refused
 	// letIn: it is being placed.
 	letIn
+	// held: others leave for it, and what it asks for is held for it meanwhile.
+	held
 	// beyond: it asks for more than a limit of its path, whatever else is there.
 	beyond
 )
@@ -59,8 +61,8 @@ func keyOf(g *Gang, order quota.Order) key {
 // gangs are those of one queue.
 type gangs struct {
 	line line
-	// refused, letIn and beyond are in the order of the queue.
-	refused, letIn, beyond []*entry
+	// refused, letIn, held and beyond are in the order of the queue.
+	refused, letIn, held, beyond []*entry
 }
 
 // list returns the gangs of a stage other than waiting.
@@ -70,6 +72,8 @@ func (g *gangs) list(s stage) *[]*entry {
 		return &g.refused
 	case letIn:
 		return &g.letIn
+	case held:
+		return &g.held
 	}
 	return &g.beyond
 }
@@ -101,7 +105,7 @@ func compareEntries(a, b *entry) int { return a.node.key.compare(&b.node.key) }
 // overtake adds to how often the gangs that come before one were overtaken.
 func (g *gangs) overtake(e *entry, by int) {
 	g.line.overtake(&e.node.key, by)
-	for _, list := range [...][]*entry{g.refused, g.letIn} {
+	for _, list := range [...][]*entry{g.refused, g.letIn, g.held} {
 		for _, other := range list {
 			if compareEntries(other, e) >= 0 {
 				break
@@ -123,7 +127,7 @@ func (g *gangs) bar(c Config) *entry {
 	if n := g.line.aged(c.Overtaking); n != nil {
 		nearer(n.gang)
 	}
-	for _, list := range [...][]*entry{g.refused, g.letIn} {
+	for _, list := range [...][]*entry{g.refused, g.letIn, g.held} {
 		for _, e := range list {
 			if e.node.overtaken >= c.Overtaking {
 				nearer(e)
@@ -147,7 +151,7 @@ func (g *gangs) last(c Config) *key {
 // position returns how many gangs of its queue come before one and are not placed.
 func (g *gangs) position(e *entry) int {
 	n := g.line.before(&e.node.key)
-	for _, list := range [...][]*entry{g.refused, g.letIn} {
+	for _, list := range [...][]*entry{g.refused, g.letIn, g.held} {
 		at, _ := slices.BinarySearchFunc(list, e, compareEntries)
 		n += at
 	}
@@ -159,7 +163,7 @@ func (g *gangs) all(yield func(*entry) bool) bool {
 	if !g.line.each(func(n *node) bool { return yield(n.gang) }) {
 		return false
 	}
-	for _, list := range [...][]*entry{g.refused, g.letIn, g.beyond} {
+	for _, list := range [...][]*entry{g.refused, g.letIn, g.held, g.beyond} {
 		for _, e := range list {
 			if !yield(e) {
 				return false

@@ -14,6 +14,8 @@ type Code string
 const (
 	// LetIn: it is being placed.
 	LetIn Code = "LetIn"
+	// Claims: others leave for it.
+	Claims Code = "EvictsOthers"
 	// Turn: it is the next of its queue, and others are served before the queue.
 	Turn Code = "QueueNotItsTurn"
 	// Behind: others of its queue come before it.
@@ -60,6 +62,9 @@ func (a *Admission) Reason(name string) (Reason, bool) {
 	case letIn:
 		why.Code = LetIn
 		return why, true
+	case held:
+		why.Code = Claims
+		return why, true
 	case refused:
 		why.Code = NoRoom
 		return why, true
@@ -85,6 +90,8 @@ func (r Reason) Sentence(t *quota.Tree) string {
 	switch r.Code {
 	case LetIn:
 		return "the gang is being placed"
+	case Claims:
+		return "others are evicted for the gang, which gets its place once they have left"
 	case Behind:
 		return fmt.Sprintf("the gang is number %d of queue %q", r.Ahead+1, t.Name(r.Queue))
 	case Held:

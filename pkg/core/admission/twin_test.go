@@ -174,13 +174,7 @@ func (tw *twin) next(now quota.Time) (string, bool) {
 	if tw.stale || step > 0 && now >= tw.keyed && time.Duration(now-tw.keyed) >= step {
 		tw.keyed, tw.stale = now, false
 	}
-	inside := 0
-	for _, g := range tw.gangs {
-		if g.stage == letIn {
-			inside++
-		}
-	}
-	if inside >= tw.config.Window {
+	if tw.inside() >= tw.config.Window {
 		return "", false
 	}
 	g := tw.find(quota.RootID, tw.endless())
@@ -190,6 +184,48 @@ func (tw *twin) next(now quota.Time) (string, bool) {
 	g.stage = letIn
 	tw.must(tw.all.Charge(g.Queue, g.Asks))
 	return g.Name, true
+}
+
+func (tw *twin) inside() int {
+	n := 0
+	for _, g := range tw.gangs {
+		if g.stage == letIn {
+			n++
+		}
+	}
+	return n
+}
+
+// claim lets in a gang that waits for a limit.
+func (tw *twin) claim(name string) bool {
+	g := tw.get(name)
+	if tw.reason(name).Code != AtLimit || tw.inside() >= tw.config.Window {
+		return false
+	}
+	g.stage = letIn
+	tw.must(tw.all.Charge(g.Queue, g.Asks))
+	return true
+}
+
+func (tw *twin) hold(name string) bool {
+	g := tw.get(name)
+	switch g.stage {
+	case held, beyond:
+		return false
+	case waiting, refused:
+		tw.must(tw.all.Charge(g.Queue, g.Asks))
+	}
+	g.stage = held
+	return true
+}
+
+func (tw *twin) resume(name string) bool {
+	g := tw.get(name)
+	if g.stage != held || tw.inside() >= tw.config.Window {
+		return false
+	}
+	g.stage = letIn
+	return true
 }
 
 func (tw *twin) must(_ quota.Undo, err error) {
@@ -232,7 +268,7 @@ func (tw *twin) retry() {
 
 func (tw *twin) gone(name string) {
 	g := tw.get(name)
-	if g.stage == letIn {
+	if g.stage == letIn || g.stage == held {
 		tw.must(tw.all.Release(g.Queue, g.Asks))
 	}
 	tw.gangs = slices.DeleteFunc(tw.gangs, func(other *twinGang) bool { return other == g })
@@ -256,6 +292,8 @@ func (tw *twin) reason(name string) Reason {
 		why.Code, why.Refusal = Faulty, refusal
 	case g.stage == letIn:
 		why.Code = LetIn
+	case g.stage == held:
+		why.Code = Claims
 	case g.stage == refused:
 		why.Code = NoRoom
 	case g.stage == beyond:
@@ -279,6 +317,8 @@ type pair struct {
 	charges []charged
 	codes   map[Code]int
 	chosen  int
+	// claims counts the claims, and those that were held and let in again.
+	claims [3]int
 }
 
 // charged is what was charged to a queue.
@@ -338,6 +378,36 @@ func (p *pair) some(r *rand.Rand, s stage) string {
 	return names[r.IntN(len(names))]
 }
 
+// stepClaim has a gang claimed, held or let in again in both.
+func (p *pair) stepClaim(t *testing.T, r *rand.Rand) {
+	t.Helper()
+	if len(p.twin.gangs) == 0 {
+		return
+	}
+	name := p.twin.gangs[r.IntN(len(p.twin.gangs))].Name
+	what := r.IntN(3)
+	if other := p.some(r, held); what == 2 && other != "" {
+		name = other
+	}
+	var got, want bool
+	switch what {
+	case 0:
+		_, got = p.Claim(name)
+		want = p.twin.claim(name)
+	case 1:
+		got, want = p.Hold(name), p.twin.hold(name)
+	default:
+		_, got = p.Resume(name)
+		want = p.twin.resume(name)
+	}
+	if got != want {
+		t.Fatalf("step %d of a claim of %q: %v, want %v", what, name, got, want)
+	}
+	if got {
+		p.claims[what]++
+	}
+}
+
 // step does one thing to both.
 func (p *pair) step(t *testing.T, r *rand.Rand) {
 	t.Helper()
@@ -347,7 +417,9 @@ func (p *pair) step(t *testing.T, r *rand.Rand) {
 		q = up
 	}
 	v := quota.Vector{quota.Amount(r.IntN(9)), quota.Amount(r.IntN(4) * r.IntN(4))}
-	switch r.IntN(12) {
+	switch r.IntN(13) {
+	case 12:
+		p.stepClaim(t, r)
 	case 0, 1, 2:
 		g := Gang{Name: fmt.Sprintf("g%d", r.IntN(1000)), Queue: q, Priority: int32(r.IntN(3) - 1), Arrived: quota.Time(r.IntN(20)), Asks: v, Overtaken: r.IntN(2)}
 		err := p.Push(g)
@@ -489,7 +561,7 @@ func (p *pair) agree(t *testing.T) {
 func TestAdmissionAgreesWithAList(t *testing.T) {
 	const trees, steps = 150, 1000
 	r := rand.New(rand.NewPCG(21, 22))
-	codes, chosen := map[Code]int{}, 0
+	codes, chosen, claims := map[Code]int{}, 0, [3]int{}
 	for range trees {
 		p := newPair(r, 12)
 		for range steps {
@@ -500,11 +572,17 @@ func TestAdmissionAgreesWithAList(t *testing.T) {
 			codes[code] += n
 		}
 		chosen += p.chosen
+		for i, n := range p.claims {
+			claims[i] += n
+		}
 	}
-	for _, code := range []Code{LetIn, Turn, Behind, Held, AtLimit, NeverFits, Faulty, NoRoom} {
+	for _, code := range []Code{LetIn, Turn, Behind, Held, AtLimit, NeverFits, Faulty, NoRoom, Claims} {
 		if codes[code] < 30 {
 			t.Errorf("%s was seen %d times: the test is too easy", code, codes[code])
 		}
+	}
+	if slices.Min(claims[:]) < 100 {
+		t.Errorf("%v gangs were claimed, held and let in again: the test is too easy", claims)
 	}
 	if chosen < trees*steps/20 {
 		t.Errorf("%d gangs were let in in %d steps: the test is too easy", chosen, trees*steps)

@@ -14,13 +14,32 @@ func (a *Admission) Next(now quota.Time) (Gang, bool) {
 	if a.inside >= a.config.Window {
 		return Gang{}, false
 	}
-	e := a.find(quota.RootID, nil)
+	return a.let(a.find(quota.RootID, nil))
+}
+
+// Claim lets in a gang that waits for a limit, and not for one of its queue, for others to
+// go; false if it does not, or if the window is full. It counts as Next has it.
+func (a *Admission) Claim(name string) (Gang, bool) {
+	if reason, _ := a.Reason(name); reason.Code != AtLimit || a.inside >= a.config.Window {
+		return Gang{}, false
+	}
+	return a.let(a.byName[name])
+}
+
+// let lets in a gang that waits; false if there is none.
+func (a *Admission) let(e *entry) (Gang, bool) {
 	if e == nil {
 		return Gang{}, false
 	}
 	if _, err := a.all.Charge(e.leaf, e.gang.Asks); err != nil {
 		return Gang{}, false
 	}
+	a.enter(e)
+	return e.gang, true
+}
+
+// enter puts a gang that counts into the window.
+func (a *Admission) enter(e *entry) {
 	a.inside++
 	queue := &a.gangs[e.leaf]
 	queue.take(e)
@@ -28,7 +47,47 @@ func (a *Admission) Next(now quota.Time) (Gang, bool) {
 	queue.put(e)
 	queue.overtake(e, 1)
 	a.update(e.leaf)
+}
+
+// Hold says that others leave for a gang, which was let in or waits: it is not let in until
+// Resume, and counts as using what it asks for, so that nobody else gets that of a limit which
+// they leave. It reports whether there is one of that name for which they can.
+func (a *Admission) Hold(name string) bool {
+	e := a.byName[name]
+	if e == nil || e.stage == held || e.stage == beyond {
+		return false
+	}
+	queue := &a.gangs[e.leaf]
+	if e.stage == letIn {
+		queue.overtake(e, -1)
+		a.inside--
+	} else if _, err := a.all.Charge(e.leaf, e.gang.Asks); err != nil {
+		return false
+	}
+	queue.take(e)
+	a.forgetRefused(e)
+	e.stage = held
+	queue.put(e)
+	a.update(e.leaf)
+	return true
+}
+
+// Resume lets in a gang that is held, whatever the limits are; false if it is not, or if the
+// window is full.
+func (a *Admission) Resume(name string) (Gang, bool) {
+	e := a.byName[name]
+	if e == nil || e.stage != held || a.inside >= a.config.Window {
+		return Gang{}, false
+	}
+	a.enter(e)
 	return e.gang, true
+}
+
+// forgetRefused takes in that a gang was taken from those that were refused, if it was.
+func (a *Admission) forgetRefused(e *entry) {
+	if e.stage == refused && len(a.gangs[e.leaf].refused) == 0 {
+		a.waiters = slices.DeleteFunc(a.waiters, func(q quota.QueueID) bool { return q == e.leaf })
+	}
 }
 
 // Inside returns how many gangs are let in whose try has not ended.
@@ -88,15 +147,17 @@ func (a *Admission) Gone(name string) bool {
 		return false
 	}
 	queue := &a.gangs[e.leaf]
-	if e.stage == letIn {
+	switch e.stage {
+	case letIn:
 		queue.overtake(e, -1)
 		a.leave(e)
-	} else {
+	case held:
+		queue.take(e)
+		_, _ = a.all.Release(e.leaf, e.gang.Asks) // it was charged when it was held
+	default:
 		queue.take(e)
 	}
-	if e.stage == refused && len(queue.refused) == 0 {
-		a.waiters = slices.DeleteFunc(a.waiters, func(q quota.QueueID) bool { return q == e.leaf })
-	}
+	a.forgetRefused(e)
 	delete(a.byName, name)
 	a.update(e.leaf)
 	return true
