@@ -149,8 +149,8 @@ const retryPeriod = time.Second
 // that gives them room, as when a taint is gone.
 const retryAnyway = 30 * time.Second
 
-// letIn has the scheduling queue take those whose turn it is, and tells those whose turn
-// it never is, until the context is done.
+// letIn has the scheduling queue take those whose turn it is, and tells the others why they
+// wait, until the context is done.
 func letIn(ctx context.Context, queues *state.Queues, sched *scheduler.Scheduler, conditions *conditionWriter) {
 	logger := klog.FromContext(ctx)
 	ticker := time.NewTicker(retryPeriod)
@@ -166,6 +166,7 @@ func letIn(ctx context.Context, queues *state.Queues, sched *scheduler.Scheduler
 		case <-ticker.C:
 			queues.Retry()
 			queues.Claims()
+			tellWhy(queues.Explain(), conditions)
 		case <-queues.News():
 			letInNext(logger, queues, sched, conditions)
 		}
@@ -180,7 +181,12 @@ func letInNext(logger klog.Logger, queues *state.Queues, sched *scheduler.Schedu
 			queues.Held(pod)
 		}
 	}
-	for _, stuck := range queues.Stuck() {
+	tellWhy(queues.Stuck(), conditions)
+}
+
+// tellWhy tells pods why they wait.
+func tellWhy(all []state.Stuck, conditions *conditionWriter) {
+	for _, stuck := range all {
 		condition := corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: stuck.Code, Message: stuck.Text}
 		for _, pod := range stuck.Pods {
 			conditions.Set(types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, condition)

@@ -78,6 +78,10 @@ type Queues struct {
 	back waiterID
 	// released are a pod each of those that waited when the last queue went.
 	released []*corev1.Pod
+	// fresh are those that wait and whose reason was not looked at, in the order in which that
+	// is due, and known the others. explained is how many pods may be told of it.
+	fresh, known []doubt
+	explained    int
 	// claims are a pod each of those that were let in for others to go, and trial is who is
 	// tried out without others.
 	claims []*corev1.Pod

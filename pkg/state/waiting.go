@@ -59,6 +59,8 @@ type waiter struct {
 	hold bool
 	// told is what its pods were told last of why its turn never comes.
 	told string
+	// said is the code of what they were told last of why they wait: see Explain.
+	said string
 }
 
 // Enter reports whether a pod may be tried now. The scheduling queue asks, under its lock,
@@ -283,6 +285,7 @@ func (q *Queues) wait(pod *corev1.Pod) *waiter {
 			w.name += " " + string(pod.UID)
 		}
 		q.waiting[id], q.byName[w.name] = w, w
+		q.fresh = append(q.fresh, doubt{w, q.clock.Now().Add(explainAfter)})
 	}
 	if old := q.byPod[pod.UID]; old != nil && old != w {
 		q.leave(pod.UID)
@@ -440,6 +443,7 @@ func (q *Queues) open() {
 	clear(q.waiting)
 	clear(q.byName)
 	clear(q.byPod)
+	q.fresh, q.known = nil, nil
 	q.tell()
 }
 

@@ -126,7 +126,7 @@ func (e *environment) expectByQueue(t *testing.T, namespace string, want map[str
 func TestQueueLimit(t *testing.T) {
 	e := stock(t)
 	ns := e.namespace(t)
-	e.queue(t, "limited", `{resources: [{name: nvidia.com/gpu, limit: 12}]}`)
+	e.queue(t, "limited", `{resources: [{name: nvidia.com/gpu, limit: 12}], preemption: {reclaim: Never}}`)
 	e.queue(t, "limited-part", `{parent: limited}`)
 	e.scheduler(t)
 	e.create(t, ns, gangOf("part", 10, 1, inQueue("limited-part"))...)
@@ -144,10 +144,28 @@ func TestQueueLimit(t *testing.T) {
 			t.Errorf("an autoscaler would buy a node for a pod that a limit holds: %s", c.Message)
 		}
 	}
+	e.expectReason(t, ns, "whole-0", "QueueAtLimit")
 	for i := range 4 {
 		e.deletePod(t, ns, fmt.Sprintf("part-%d", i))
 	}
 	e.expectByQueue(t, ns, map[string]int{"limited-part": 6, "limited": 6})
+}
+
+// expectReason waits until a pod is told a reason for which it has no place.
+func (e *environment) expectReason(t *testing.T, namespace, name, reason string) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("pod %s is told %s", name, reason), func(ctx context.Context) error {
+		p, err := e.client.CoreV1().Pods(namespace).Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		for _, c := range p.Status.Conditions {
+			if c.Type == corev1.PodScheduled && c.Reason == reason {
+				return nil
+			}
+		}
+		return fmt.Errorf("its conditions are %v", p.Status.Conditions)
+	})
 }
 
 // Two queues that both want all of a full cluster get it by their weights, and each whole
@@ -180,18 +198,7 @@ func TestQueueThatIsNotThere(t *testing.T) {
 	e.queue(t, "there", `{}`)
 	e.create(t, ns, pod("waits", 1, inQueue("later")), pod("goes", 1, inQueue("there")), pod("unnamed", 1))
 	e.expectByQueue(t, ns, map[string]int{"later": 1, "there": 1, "": 1})
-	eventually(t, "the pod is told that its queue is not there", func(ctx context.Context) error {
-		p, err := e.client.CoreV1().Pods(ns).Get(ctx, "waits", metav1.GetOptions{})
-		if err != nil {
-			return err
-		}
-		for _, c := range p.Status.Conditions {
-			if c.Type == corev1.PodScheduled && c.Reason == "QueueNotFound" {
-				return nil
-			}
-		}
-		return fmt.Errorf("its conditions are %v", p.Status.Conditions)
-	})
+	e.expectReason(t, ns, "waits", "QueueNotFound")
 	e.queue(t, "later", `{}`)
 	e.expectByQueue(t, ns, map[string]int{"later": 2, "there": 1, "": 1})
 	// When the last queue goes, nobody waits for one.

@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
@@ -107,6 +108,29 @@ func TestReclaimForAPod(t *testing.T) {
 	e.expectByQueue(t, ns, map[string]int{"borrower": nodes * nodeGPUs})
 	e.create(t, ns, pod("owner", 8, inQueue("owner")))
 	e.expectByQueue(t, ns, map[string]int{"owner": 1, "borrower": nodes*nodeGPUs - 8})
+}
+
+// A gang that the limit of its queue holds has those evicted that are of a lower priority in
+// it, whole, and no others.
+func TestReclaimWithinALimit(t *testing.T) {
+	e := stock(t)
+	ns := e.namespace(t)
+	e.priorityClass(t, &schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{Name: "urgent"}, Value: 1000})
+	e.queue(t, "team", `{resources: [{name: nvidia.com/gpu, limit: 16}]}`)
+	e.queue(t, "other", `{}`)
+	e.scheduler(t)
+	e.create(t, ns, gangOf("low", 2, nodeGPUs, inQueue("team"), ours("low", 2))...)
+	e.create(t, ns, gangOf("other", 2, nodeGPUs, inQueue("other"), ours("other", 2))...)
+	e.expectByQueue(t, ns, map[string]int{"team": 2, "other": 2})
+	urgent := func(pod *corev1.Pod) { pod.Spec.PriorityClassName = "urgent" }
+	e.create(t, ns, gangOf("high", 2, nodeGPUs, inQueue("team"), ours("high", 2), urgent)...)
+	eventually(t, "the urgent gang has the limit", func(ctx context.Context) error {
+		left, err := e.gangsLeft(ctx, ns)
+		if err == nil && (left["high"] != 2 || left["low"] != 0 || left["other"] != 2) {
+			err = fmt.Errorf("pods by gang: %v", left)
+		}
+		return err
+	})
 }
 
 // A disruption budget protects all borrowers: none goes, not even in part, until it is gone.
