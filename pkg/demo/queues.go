@@ -6,12 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 
-	"github.com/berth-dev/berth/pkg/api/v1alpha1"
 	"github.com/berth-dev/berth/pkg/localcluster"
 )
 
@@ -40,28 +36,24 @@ func queuesFor(nodes int) []Queue {
 }
 
 // Object is the queue as its administrator would write it.
-func (q Queue) Object() *v1alpha1.Queue {
-	return &v1alpha1.Queue{
-		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "Queue"},
-		ObjectMeta: metav1.ObjectMeta{Name: q.Name},
-		Spec: v1alpha1.QueueSpec{Resources: []v1alpha1.QueueResource{{
-			Name:       string(localcluster.GPUResource),
-			Guaranteed: resource.NewQuantity(int64(q.Guaranteed), resource.DecimalSI),
-			Limit:      resource.NewQuantity(int64(q.Limit), resource.DecimalSI),
+func (q Queue) Object() *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "berth.dev/v1alpha1",
+		"kind":       "Queue",
+		"metadata":   map[string]any{"name": q.Name},
+		"spec": map[string]any{"resources": []any{map[string]any{
+			"name":       string(localcluster.GPUResource),
+			"guaranteed": int64(q.Guaranteed),
+			"limit":      int64(q.Limit),
 		}}},
-	}
+	}}
 }
 
 // makeQueues makes the queues of the workload.
 func (s *Session) makeQueues(ctx context.Context) error {
 	var objects []*unstructured.Unstructured
 	for _, q := range s.workload.Queues {
-		fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(q.Object())
-		if err != nil {
-			return fmt.Errorf("encoding queue %q: %w", q.Name, err)
-		}
-		unstructured.RemoveNestedField(fields, "status")
-		objects = append(objects, &unstructured.Unstructured{Object: fields})
+		objects = append(objects, q.Object())
 	}
 	return s.cluster.CreateObjects(ctx, objects)
 }

@@ -20,7 +20,7 @@
 // hears how each try ends (queues.go). What has a place is charged in Reserve. Who is entitled
 // to a place that others have gets it by the plugin QueueReclaim: one wave of evictions at a
 // time for each gang, none of which begins unless the gang fits without the victims, and
-// the room is kept until it is taken or given up (reclaim.go).
+// the room is kept until it is taken or given up (reclaim.go, wave.go).
 //
 // What the scheduler writes passes a budget. It gets a client and recorders of ours:
 //
@@ -43,7 +43,7 @@
 // embed.go (the engine without its command),
 // informers.go and source.go (what the scheduler reads), kinds.go and bridge.go (where
 // gangs come from), queues.go (where queues come from, and whose turn it is),
-// queuestatus.go (what is said of them), reclaim.go (who is evicted for whom), gate.go
+// queuestatus.go (what is said of them), reclaim.go (who is evicted for whom), wave.go (how), gate.go
 // (when a gang's pods may enter), activator.go (when they are woken), client.go,
 // conditions.go, recorder.go, reporter.go and refusal.go (what it writes), gist.go (what
 // is news), recovery.go, serve.go (health, metrics, debugging), metrics.go. Where pods go

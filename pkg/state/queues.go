@@ -2,7 +2,6 @@ package state
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
@@ -108,15 +106,6 @@ type queueObject struct {
 	spec       quota.Spec
 	generation int64
 	created    int64
-}
-
-// payer is a pod with a node.
-type payer struct {
-	pod   *corev1.Pod
-	queue string
-	asks  corev1.ResourceList
-	id    quota.QueueID
-	by    quota.Vector
 }
 
 // NewQueues returns queues of which nothing is known yet. requests says what a pod asks for,
@@ -235,214 +224,6 @@ func (q *Queues) setNamespace(name, queue string) {
 	}
 }
 
-// SetPod takes in a pod that was made or changed.
-func (q *Queues) SetPod(pod *corev1.Pod) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	placed := pod.Spec.NodeName != ""
-	if placed {
-		delete(q.reserved, pod.UID)
-	}
-	if !q.settled() {
-		return
-	}
-	switch {
-	case !q.gangs.ours(pod.Spec.SchedulerName):
-		q.release(pod.UID)
-	case placed:
-		q.leave(pod.UID)
-		// What it asks for may have changed, or what its gang says.
-		q.charge(pod)
-	case q.reserved[pod.UID] == nil:
-		q.release(pod.UID)
-		q.wait(pod)
-	}
-}
-
-// DeletePod forgets a pod that is gone or has ended.
-func (q *Queues) DeletePod(pod *corev1.Pod) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	delete(q.reserved, pod.UID)
-	q.leave(pod.UID)
-	if q.settled() {
-		q.freed = q.freed || q.payers[pod.UID] != nil
-		q.release(pod.UID)
-	}
-}
-
-// GangChanged looks at what a gang says of its queue.
-func (q *Queues) GangChanged(key gang.Key) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if !q.settled() {
-		return
-	}
-	said, known := q.gangQueues[key]
-	if !known {
-		return
-	}
-	// Without a verdict it names none, as while its pods disagree: each pays as it says itself.
-	queue, some := q.gangs.Queue(key)
-	if some && queue == said {
-		return
-	}
-	pay := slices.Collect(maps.Values(q.gangPayers[waiterOfGang(key)]))
-	if queue != said {
-		for _, p := range pay {
-			q.charge(p.pod)
-		}
-	}
-	if !some && len(pay) == 0 {
-		delete(q.gangQueues, key)
-		return
-	}
-	q.gangQueues[key] = queue
-	if queue != said {
-		q.moved(key)
-	}
-}
-
-// Reserve charges a pod that is to get a node, unless that would pass a limit: then it
-// says why not. A pod that is charged already is not charged again, and one that is tried
-// out without others is not charged: see Try.
-func (q *Queues) Reserve(pod *corev1.Pod) (Refusal, bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.settled() {
-		if q.payers[pod.UID] != nil || waiterOf(pod) == q.trial {
-			return Refusal{}, true
-		}
-		asks := q.requests(pod)
-		if refusal, ok := q.check(pod, asks); !ok {
-			return refusal, false
-		}
-		q.chargeFor(pod, asks)
-	}
-	q.reserved[pod.UID] = pod
-	return Refusal{}, true
-}
-
-// Unreserve takes back the charge of a pod that does not get its node after all. One whose
-// node the API server told keeps it.
-func (q *Queues) Unreserve(pod *corev1.Pod) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.reserved[pod.UID] == nil {
-		return
-	}
-	delete(q.reserved, pod.UID)
-	if q.settled() {
-		q.release(pod.UID)
-	}
-}
-
-// Check reports whether a pod's queue may have what it asks for; why not otherwise.
-func (q *Queues) Check(pod *corev1.Pod) (Refusal, bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if !q.settled() || q.payers[pod.UID] != nil {
-		return Refusal{}, true
-	}
-	return q.check(pod, q.requests(pod))
-}
-
-// Refusal says why a queue does not take a pod.
-type Refusal struct {
-	Code QueueCode
-	// Queue is the queue that refuses, Text a sentence that says what to do.
-	Queue, Text string
-}
-
-// QueueCode is a typed reason. The set is closed and never holds a name.
-type QueueCode string
-
-const (
-	// QueueNotFound: there is no queue of that name.
-	QueueNotFound QueueCode = "QueueNotFound"
-	// QueueFault: the queue, or one around it, makes no sense.
-	QueueFault QueueCode = "QueueFault"
-	// QueueLimit: the queue, or one around it, would pass its limit.
-	QueueLimit QueueCode = "QueueLimitReached"
-)
-
-func (q *Queues) check(pod *corev1.Pod, asks corev1.ResourceList) (Refusal, bool) {
-	name := q.queueOf(pod)
-	id, known := q.id(name)
-	if !known {
-		return notFound(name), false
-	}
-	refusal, ok := q.line.Used().CanCharge(id, q.vector(asks))
-	if ok || refusal.Fault == nil && waiterOf(pod) == q.trial {
-		return Refusal{}, true
-	}
-	out := Refusal{Code: QueueLimit, Queue: q.tree.Name(refusal.Queue), Text: refusal.Sentence(q.tree)}
-	if refusal.Fault != nil {
-		out.Code = QueueFault
-	}
-	return out, false
-}
-
-func notFound(name string) Refusal {
-	return Refusal{Code: QueueNotFound, Queue: name, Text: fmt.Sprintf("there is no queue %q: make it, or name another with label berth.dev/queue", name)}
-}
-
-// charge charges a pod, anew if it was charged for something else, or to another queue. Most
-// that is told of a pod changes neither, and then nobody gains by it.
-func (q *Queues) charge(pod *corev1.Pod) { q.chargeFor(pod, q.requests(pod)) }
-
-// chargeFor is charge where it is known what the pod asks for.
-func (q *Queues) chargeFor(pod *corev1.Pod, asks corev1.ResourceList) {
-	p := &payer{pod: pod, queue: q.queueOf(pod), asks: asks}
-	if was := q.payers[pod.UID]; was != nil && was.queue == p.queue && waiterOf(was.pod) == waiterOf(pod) && maps.EqualFunc(was.asks, p.asks, sameAmount) {
-		was.pod = pod
-		return
-	}
-	q.release(pod.UID)
-	q.payers[pod.UID] = p
-	if id := waiterOf(pod); id.group != "" {
-		if q.gangPayers[id] == nil {
-			q.gangPayers[id] = map[types.UID]*payer{}
-		}
-		q.gangPayers[id][pod.UID] = p
-	}
-	q.bill(p)
-}
-
-func sameAmount(a, b resource.Quantity) bool { return a.Cmp(b) == 0 }
-
-// bill charges a payer by the tree that is in effect. What cannot be charged to a queue of
-// its name is charged to none, above all of them: it is used all the same.
-func (q *Queues) bill(p *payer) {
-	id, known := q.id(p.queue)
-	if !known {
-		id = quota.RootID
-	}
-	p.id, p.by = id, q.vector(p.asks)
-	if err := q.line.Charge(q.now(), id, p.by); err != nil {
-		// More than can be counted: it is not counted.
-		p.by = make(quota.Vector, len(p.by))
-	}
-}
-
-func (q *Queues) release(uid types.UID) {
-	p := q.payers[uid]
-	if p == nil {
-		return
-	}
-	delete(q.payers, uid)
-	if of := q.gangPayers[waiterOf(p.pod)]; of != nil {
-		delete(of, uid)
-		if len(of) == 0 {
-			delete(q.gangPayers, waiterOf(p.pod))
-		}
-	}
-	q.tell()
-	if err := q.line.Release(q.now(), p.id, p.by); err != nil {
-		panic(fmt.Sprintf("releasing what was charged for pod %s/%s: %v", p.pod.Namespace, p.pod.Name, err))
-	}
-}
-
 // id returns the queue of a name. The default queue is the root's own gangs unless there
 // is an object of its name.
 func (q *Queues) id(name string) (quota.QueueID, bool) {
@@ -450,39 +231,6 @@ func (q *Queues) id(name string) (quota.QueueID, bool) {
 		return id, true
 	}
 	return quota.RootID, name == DefaultQueue
-}
-
-// queueOf returns the name of the queue that pays for a pod.
-func (q *Queues) queueOf(pod *corev1.Pod) string {
-	name := ""
-	if id := waiterOf(pod); id.group != "" {
-		key := id.key()
-		name, _ = q.gangs.Queue(key)
-		q.gangQueues[key] = name
-	}
-	switch {
-	case name != "":
-	case dialect.Queue(pod.Labels, pod.Annotations) != "":
-		name = dialect.Queue(pod.Labels, pod.Annotations)
-	case q.namespaces[pod.Namespace] != "":
-		name = q.namespaces[pod.Namespace]
-	case len(q.elastic[pod.Namespace]) > 0:
-		name = pod.Namespace
-	default:
-		name = DefaultQueue
-	}
-	return name
-}
-
-// vector returns amounts in the order of the tree.
-func (q *Queues) vector(asks corev1.ResourceList) quota.Vector {
-	out := make(quota.Vector, len(q.tree.Resources()))
-	for r, name := range q.tree.Resources() {
-		if amount, ok := asks[corev1.ResourceName(name)]; ok {
-			out[r] = max(0, AmountOf(corev1.ResourceName(name), amount))
-		}
-	}
-	return out
 }
 
 // settled brings the tree up to date with the objects. It reports whether there are any.

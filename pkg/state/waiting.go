@@ -93,79 +93,6 @@ func (q *Queues) Enter(pod *corev1.Pod) bool {
 	return false
 }
 
-// News is sent to when somebody may be let in.
-func (q *Queues) News() <-chan struct{} { return q.news }
-
-// LetIn lets in those whose turn it is, and returns a pod of each, in their order.
-func (q *Queues) LetIn() []*corev1.Pod {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	active := q.settled()
-	if active && q.resized {
-		q.resized = false
-		q.line.SetCapacity(q.capacity())
-	}
-	out := append(q.released, q.claims...)
-	q.released, q.claims = nil, nil
-	for active {
-		next, ok := q.choose()
-		if !ok {
-			q.endRound()
-			return out
-		}
-		out = append(out, q.let(q.byName[next.Name]))
-	}
-	return out
-}
-
-// retryShare has those that had no room be tried again at most one part in so many of the
-// time.
-const retryShare = 4
-
-// Retry has all those tried again for which there was no room, if room may have come free
-// since: somebody has left, or a node has come or has more. It is to be called every second
-// or so. The scheduling queue by itself would wait for a minute or more.
-func (q *Queues) Retry() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	now := q.clock.Now()
-	if !q.freed || !q.round.IsZero() || now.Before(q.rest) || !q.settled() {
-		return
-	}
-	q.freed, q.round = false, now
-	q.line.Retry()
-	q.tell()
-}
-
-// Freed says that there may be room for other reasons.
-func (q *Queues) Freed() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.freed = true
-}
-
-// endRound ends a round of tries if all of them have ended.
-func (q *Queues) endRound() {
-	if now := q.clock.Now(); !q.round.IsZero() && q.line.Inside() == 0 {
-		q.rest = now.Add((retryShare - 1) * now.Sub(q.round))
-		q.round = time.Time{}
-	}
-}
-
-// choose returns who is let in next, and tells how long that took.
-func (q *Queues) choose() (next admission.Gang, ok bool) {
-	start := q.clock.Now()
-	next, ok = q.line.Next(quota.Time(start.UnixNano()))
-	if q.chose != nil {
-		q.chose(q.clock.Since(start))
-	}
-	return next, ok
-}
-
-// OnChoice has f hear how long each choice takes of who is let in, or of nobody. It is to be
-// called before Open, and f must not call back.
-func (q *Queues) OnChoice(f func(took time.Duration)) { q.chose = f }
-
 // byName returns the pods in the order of their names.
 func (w *waiter) byName() []*corev1.Pod {
 	return slices.SortedFunc(maps.Values(w.pods), comparePods)
@@ -186,93 +113,8 @@ func (w *waiter) any() *corev1.Pod {
 	return first
 }
 
-// Ended says that the scheduler has tried the gang of a pod, or a plain pod: it has its
-// place if enough of it is charged, and else there was no room. Nothing follows if it was
-// not let in.
-func (q *Queues) Ended(pod *corev1.Pod) {
-	if !q.some.Load() {
-		return
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if !q.settled() {
-		return
-	}
-	w := q.waiting[waiterOf(pod)]
-	if w == nil || !w.letIn {
-		return
-	}
-	w.letIn = false
-	placed, payer := false, ""
-	for uid := range w.pods {
-		if p := q.payers[uid]; p != nil {
-			placed, payer = true, p.queue
-			delete(w.pods, uid)
-			delete(q.byPod, uid)
-		}
-	}
-	switch {
-	case placed:
-		q.tally(payer).Admitted++
-		q.line.Placed(w.name)
-		w.queued, w.refused, w.hold = false, false, false
-		if q.forgetEmpty(w) {
-			break
-		}
-		// Those that a gang does not need go on waiting, by themselves.
-		q.enqueue(w)
-	case w.hold:
-		q.line.Hold(w.name)
-	default:
-		w.refused = q.line.Refused(w.name)
-		if !q.line.WithinLimits(w.name) {
-			// Its queue has come to a limit meanwhile: that gives it its turn again, and no event.
-			q.again(w)
-		}
-	}
-	q.tell()
-}
-
-// Held says that something else holds a pod that was let in, or its gang, outside of the
-// scheduling queue: others go first, until Enter is asked for it again.
-func (q *Queues) Held(pod *corev1.Pod) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	w := q.waiting[waiterOf(pod)]
-	if w == nil || !w.letIn || !q.settled() {
-		return
-	}
-	q.line.Gone(w.name)
-	w.ready, w.queued, w.refused, w.letIn = false, false, false, false
-	q.tell()
-}
-
-// Number returns the place of an entity of the scheduling queue, by a pod of it or its
-// group: the lower was let in first. 0 if it was not let in.
-func (q *Queues) Number(namespace, group string, uid types.UID) uint64 {
-	id := waiterID{uid: uid}
-	if group != "" {
-		id = waiterID{namespace: namespace, group: group}
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if w := q.waiting[id]; w != nil {
-		return w.number
-	}
-	return 0
-}
-
 // Some reports whether there is any queue object.
 func (q *Queues) Some() bool { return q.some.Load() }
-
-// why says why a gang or plain pod waits; false if nothing is known of it.
-func (q *Queues) why(w *waiter) (code, text string, known bool) {
-	if w.refusal.Code != "" {
-		return string(w.refusal.Code), w.refusal.Text, true
-	}
-	reason, known := q.line.Reason(w.name)
-	return string(reason.Code), reason.Sentence(q.tree), known
-}
 
 // wait takes in a pod that waits.
 func (q *Queues) wait(pod *corev1.Pod) *waiter {
@@ -364,37 +206,6 @@ func (q *Queues) enqueueWith(w *waiter, overtaken int) {
 	if reason, _ := q.line.Reason(w.name); reason.Code == admission.Faulty || reason.Code == admission.NeverFits {
 		q.stuck = append(q.stuck, w)
 	}
-}
-
-// Stuck is a gang or plain pod whose turn it never is, until somebody changes what is wrong.
-type Stuck struct {
-	// Pods are those that wait, by name.
-	Pods       []*corev1.Pod
-	Code, Text string
-}
-
-// Stuck returns those that are since the last call, each once for each reason.
-func (q *Queues) Stuck() []Stuck {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	all := q.stuck
-	q.stuck = nil
-	if !q.settled() {
-		return nil
-	}
-	var out []Stuck
-	for _, w := range all {
-		if q.waiting[w.id] != w {
-			continue
-		}
-		code, text, known := q.why(w)
-		if !known || text == w.told {
-			continue
-		}
-		w.told = text
-		out = append(out, Stuck{Pods: w.byName(), Code: code, Text: text})
-	}
-	return out
 }
 
 // asks returns what a gang asks for with as many of the pods, in their order, as have to
@@ -501,16 +312,4 @@ func (q *Queues) Waits(name string) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.byName[name] != nil
-}
-
-// Again has a gang or plain pod tried again for which there was no room.
-func (q *Queues) Again(name string) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if !q.settled() {
-		return
-	}
-	if w := q.byName[name]; w != nil && w.refused {
-		q.again(w)
-	}
 }
