@@ -65,12 +65,11 @@ type Result struct {
 	Waiting []string
 }
 
-// A Stage is a check of the outcome: when it was made, how many GPUs the pods of each queue
-// held, in the order of the workload's queues, and how many pods were bound.
+// A Stage is a check of the outcome: when it was made, and how many GPUs the pods of each
+// queue held, in the order of the workload's queues.
 type Stage struct {
-	When  string `json:"when"`
-	Used  []int  `json:"used"`
-	Bound int    `json:"bound"`
+	When string `json:"when"`
+	Used []int  `json:"used"`
 }
 
 // Err is nil if the outcome is as it should be, and says what is not.

@@ -52,7 +52,7 @@ func placed(t *testing.T, nodes int) Result {
 	r.Figures = Figures{Nodes: nodes, Gangs: w.Gangs(), Pods: len(w.Order), Bound: r.Verdict.Bound, APIWritesByScheduler: len(pods) + 3,
 		GangsInOneRack: len(r.Verdict.OneRack), TopologyViolations: len(r.Verdict.OutOfDomain), Reclaims: 1}
 	r.Evicted = Evictions{Times: make([]int, len(w.Submissions)), Pods: make([]int, len(w.Submissions))}
-	r.Stages = []Stage{{When: "at the end", Used: r.Verdict.Used, Bound: r.Verdict.Bound}}
+	r.Stages = []Stage{{When: "at the end", Used: r.Verdict.Used}}
 	return r
 }
 

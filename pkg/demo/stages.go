@@ -62,8 +62,12 @@ func (s *Session) Place(ctx context.Context) (Result, error) {
 		}
 	}
 	if p.result.Stopped != nil {
-		// What there is says why.
-		if err := p.verify(ctx, "when it was stopped", nil); err != nil {
+		// What there is says why. What comes late was submitted if the rest was verified.
+		due := p.isEarly
+		if len(p.result.Stages) > 0 {
+			due = always
+		}
+		if err := p.verify(ctx, "when it was stopped", due); err != nil {
 			return Result{}, errors.Join(p.result.Stopped, err)
 		}
 	}
@@ -84,9 +88,6 @@ func (p *placing) early() error {
 	submitter := submit(p.ctx, p.cluster.Client(), p.workload, p.workload.Order, p.cancel)
 	placed := p.follow(p.ctx, 0, submitter, p.observer, wanted)
 	cpu, cpuErr := p.scheduler.CPUTime() // before anything else takes time
-	if !placed {
-		p.cancel(nil)
-	}
 	created := submitter.wait()
 	bound, last := p.observer.seen()
 	p.result.time(start, created, bound[:len(created)], last, cpu)
@@ -124,12 +125,14 @@ func (p *placing) back() error {
 	if !p.follow(p.ctx, len(p.workload.Order)+len(p.workload.Late), nil, p.observer, wanted) {
 		return context.Cause(p.ctx)
 	}
-	return p.settled("at the end", func(int) bool { return true })
+	return p.settled("at the end", always)
 }
 
 func (p *placing) isLate(submission int) bool { return p.workload.Submissions[submission].Late }
 
 func (p *placing) isEarly(submission int) bool { return !p.isLate(submission) }
+
+func always(int) bool { return true }
 
 func (p *placing) lateGangs() int {
 	return p.workload.count(func(s Submission) bool { return s.Late })
@@ -169,16 +172,9 @@ func (p *placing) settled(when string, due func(submission int) bool) error {
 	return p.verify(p.ctx, when, due)
 }
 
-// verify asks the API for the outcome so far. Without due, all should be bound that was
-// submitted in a stage that was verified before, and was not evicted, or is early.
+// verify asks the API for the outcome so far.
 func (p *placing) verify(ctx context.Context, when string, due func(submission int) bool) error {
 	p.say("verifying against the API %s", when)
-	if due == nil {
-		due = p.isEarly
-		if len(p.result.Stages) > 0 {
-			due = func(int) bool { return true }
-		}
-	}
 	core := p.cluster.Client().CoreV1()
 	pods, err := core.Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -202,7 +198,7 @@ func (p *placing) verify(ctx context.Context, when string, due func(submission i
 	for _, why := range slices.Concat(verdict.QueueViolations, verdict.Problems) {
 		p.say("%s", why)
 	}
-	p.result.Stages = append(p.result.Stages, Stage{When: when, Used: verdict.Used, Bound: verdict.Bound})
+	p.result.Stages = append(p.result.Stages, Stage{When: when, Used: verdict.Used})
 	verdict.merge(p.result.Verdict)
 	p.result.Verdict, p.result.Evicted = verdict, m.Evicted
 	p.result.Map = mapOf(p.workload, pods.Items, nodes.Items)

@@ -119,3 +119,8 @@ func (b *EventBudget) forget(uid types.UID) {
 	defer b.mu.Unlock()
 	delete(b.refused, uid)
 }
+
+// podReference names the pod that an event is about.
+func podReference(namespace, name string, uid types.UID) *corev1.ObjectReference {
+	return &corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: namespace, Name: name, UID: uid}
+}

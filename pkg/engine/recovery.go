@@ -104,7 +104,7 @@ func (r *rounds) look(ctx context.Context) {
 func (r *recovery) announce(logger klog.Logger, g state.Interrupted) {
 	logger.Info("A gang that is bound by half could not be finished in time; evicting its bound pods",
 		"gang", g.Key, "bound", len(g.Bound), "size", g.Size, "grace", r.grace)
-	pod := &corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: g.Key.Namespace, Name: g.Bound[0].Name, UID: g.Bound[0].UID}
+	pod := podReference(g.Key.Namespace, g.Bound[0].Name, g.Bound[0].UID)
 	apiWrites.WithLabelValues("event").Inc()
 	r.recorder.Eventf(pod, nil, corev1.EventTypeWarning, string(gang.Releasing), "Evicting",
 		"Gang %s has %d of %d pods bound and could not be completed within %s: evicting them", g.Key, len(g.Bound), g.Size, r.grace)

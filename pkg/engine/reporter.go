@@ -306,7 +306,7 @@ func firstWaiting(g state.Gang) *corev1.ObjectReference {
 			break
 		}
 	}
-	return &corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: g.Key.Namespace, Name: first.Name, UID: first.UID}
+	return podReference(g.Key.Namespace, first.Name, first.UID)
 }
 
 // writeStatus tells the object that declared the gang, in its own words. A status

@@ -121,12 +121,8 @@ func (r *reclaimer) tell(e fastpath.Evicted, claimant *corev1.Pod, claim *state.
 	reclaims.WithLabelValues(r.kind(e, claim)).Inc()
 	r.queues.Reclaimed(claim, e.Tenant)
 	apiWrites.WithLabelValues("event").Inc()
-	r.recorder.Eventf(refTo(e.Pods[0]), refTo(claimant), corev1.EventTypeWarning, "Reclaimed", "Evicting",
+	r.recorder.Eventf(podReference(e.Pods[0].Namespace, e.Pods[0].Name, e.Pods[0].UID), podReference(claimant.Namespace, claimant.Name, claimant.UID), corev1.EventTypeWarning, "Reclaimed", "Evicting",
 		"%d pods of %s, of queue %q, are evicted for %s of queue %q", len(e.Pods), e.Tenant.Name, claim.Queue(e.Tenant), claim.Name, claim.Claimant())
-}
-
-func refTo(pod *corev1.Pod) *corev1.ObjectReference {
-	return &corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID}
 }
 
 // kind is why a gang goes, as a label of the metric.

@@ -33,7 +33,7 @@ func (q *Queues) Claims() {
 	now := q.clock.Now()
 	var lowest map[quota.QueueID]int32
 	for id := range quota.QueueID(q.tree.Len()) {
-		if parent := q.tree.Parent(id); parent != quota.NoQueue && q.tree.Own(parent) == id {
+		if q.standsForParent(id) {
 			continue // its gangs are its parent's
 		}
 		first, _, some := q.line.Waiting(id)

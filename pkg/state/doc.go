@@ -21,7 +21,7 @@
 // written on a pod), prediction.go, dump.go; ranks.go (the ranks of a gang's pods),
 // snapshot.go (all of it as one value); queue.go (queues, and quotas of namespaces) and
 // queues.go (which there are), payers.go (who pays for what), waiting.go (who waits), turns.go
-// (who is let in), takeback.go, reclaim.go (who may be evicted for whom), claims.go (who is
+// (who is let in), reclaim.go (who may be evicted for whom), claims.go (who is
 // tried in spite of a limit), explain.go (what those that wait are told), queuereport.go
 // (what is said of queues).
 package state

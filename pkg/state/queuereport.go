@@ -120,6 +120,13 @@ func (q *Queues) Report() []QueueReport {
 	return out
 }
 
+// standsForParent reports whether a queue of the tree is none of its own, but has the own
+// gangs of its parent.
+func (q *Queues) standsForParent(id quota.QueueID) bool {
+	parent := q.tree.Parent(id)
+	return parent != quota.NoQueue && q.tree.Own(parent) == id
+}
+
 // demands returns what the gangs of each queue and those within it ask for that wait, and
 // what the own gangs of each use and ask for together, as Tree.Shares takes it.
 func (q *Queues) demands() (asked, demand []quota.Vector) {
@@ -130,7 +137,7 @@ func (q *Queues) demands() (asked, demand []quota.Vector) {
 	}
 	for id := range quota.QueueID(n) {
 		own := q.tree.Own(id)
-		if parent := q.tree.Parent(id); parent != quota.NoQueue && q.tree.Own(parent) == id {
+		if q.standsForParent(id) {
 			continue // counted as its parent's own
 		}
 		waits := q.line.Asked(id)
