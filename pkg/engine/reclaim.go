@@ -71,14 +71,17 @@ type rest struct {
 var _ queuereclaim.Reclaimer = &reclaimer{}
 
 func newReclaimer(path *fastpath.Path, queues *state.Queues, client kubernetes.Interface, recorder events.EventRecorder, c clock.WithTicker) *reclaimer {
+	// Where there are queues, nobody else preempts.
+	path.LeaveOut(queues.Some)
 	return &reclaimer{
 		Path: path, queues: queues, client: client, recorder: recorder, clock: c, ctx: context.Background(),
 		waves: map[string]*wave{}, resting: map[string]rest{}, spared: map[string]time.Time{},
 	}
 }
 
-// Some reports whether there is any queue.
-func (r *reclaimer) Some() bool { return r.queues.Some() }
+// Some reports whether there is any queue, or was a moment ago, so that gangs may still be left
+// out of the snapshot.
+func (r *reclaimer) Some() bool { return r.queues.Some() || r.LeavesOut() }
 
 // Reclaim makes room for the pods of a group, or for a plain pod.
 func (r *reclaimer) Reclaim(pods []*corev1.Pod, group fwk.PodGroupInfo, fits func(gone []*corev1.Pod) bool) string {

@@ -33,6 +33,9 @@ type helped struct {
 	tried map[types.UID]bool
 	// gangs are the pods of each gang, by the name of its group.
 	gangs map[types.NamespacedName]map[types.UID]types.NamespacedName
+	// turned are gangs of which a pod is held that was not, or the other way round, since
+	// somebody took them.
+	turned map[types.NamespacedName]struct{}
 }
 
 // heldToOpen is how many pods there must be that are held for each that is not, for it to
@@ -42,7 +45,7 @@ const heldToOpen = 8
 func newHelped() helped {
 	return helped{
 		open: map[types.UID]types.NamespacedName{}, held: map[types.UID]bool{}, tried: map[types.UID]bool{},
-		gangs: map[types.NamespacedName]map[types.UID]types.NamespacedName{},
+		gangs: map[types.NamespacedName]map[types.UID]types.NamespacedName{}, turned: map[types.NamespacedName]struct{}{},
 	}
 }
 
@@ -75,6 +78,9 @@ func (h *helped) came(pod *corev1.Pod) {
 
 // asked takes in whether its queue let a pod pass.
 func (h *helped) asked(pod *corev1.Pod, passed bool) {
+	if group, in := groupOf(pod); in && h.held[pod.UID] == passed {
+		h.turned[group] = struct{}{}
+	}
 	if passed {
 		delete(h.held, pod.UID)
 		if h.tried[pod.UID] {
@@ -103,6 +109,7 @@ func (h *helped) gone(pod *corev1.Pod) {
 		delete(h.gangs[group], pod.UID)
 		if len(h.gangs[group]) == 0 {
 			delete(h.gangs, group)
+			delete(h.turned, group)
 		}
 	}
 }

@@ -10,10 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	utilfeature "k8s.io/apiserver/pkg/util/feature"
-	featuregatetesting "k8s.io/component-base/featuregate/testing"
-	"k8s.io/klog/v2"
-	"k8s.io/kubernetes/pkg/features"
 )
 
 // inGroup is a pod of a gang.
@@ -87,79 +83,4 @@ func TestFewAreHeld(t *testing.T) {
 	if len(h.held) > 0 {
 		t.Error("it is held and is not")
 	}
-}
-
-// A gang that its queue holds is out of the cache until something is done with it.
-func TestWithdrawn(t *testing.T) {
-	group := &schedulingv1beta1.PodGroup{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "g"}}
-	a, b := inGroup("g", "a"), inGroup("g", "b")
-	group.Namespace = a.Namespace
-	for _, c := range []struct {
-		name string
-		do   func(c *groupCache)
-		// want is how many pods the cache has of the gang.
-		want int
-	}{
-		{"nothing", func(*groupCache) {}, 0},
-		{"it is activated", func(c *groupCache) { c.activate(map[string]*corev1.Pod{"": a}, func() {}, no) }, 2},
-		{"it is activated and held", func(c *groupCache) { c.activate(map[string]*corev1.Pod{"": a}, func() {}, yes) }, 0},
-		{"a pod comes", func(c *groupCache) { c.AddPodGroupMember(inGroup("g", "c")) }, 3},
-		{"a pod goes", func(c *groupCache) { c.RemovePodGroupMember(b) }, 1},
-		{"the group changes", func(c *groupCache) { c.UpdatePodGroup(klog.Background(), group, group) }, 2},
-		{"the group goes", func(c *groupCache) { c.RemovePodGroup(klog.Background(), group) }, 2},
-		{"another gang is activated", func(c *groupCache) {
-			c.activate(map[string]*corev1.Pod{"": inGroup("other", "c")}, func() {}, yes)
-		}, 0},
-	} {
-		cache := newGroupRig(t).path.groups
-		cache.AddPodGroupMember(a)
-		cache.AddPodGroupMember(b)
-		cache.AddPodGroup(group)
-		activated := 0
-		cache.activate(map[string]*corev1.Pod{"": a}, func() { activated = count(cache) }, yes)
-		if activated != 2 || count(cache) != 0 {
-			t.Fatalf("%s: the cache had %d pods when it was activated, and %d after that", c.name, activated, count(cache))
-		}
-		c.do(cache)
-		if got := count(cache); got != c.want {
-			t.Errorf("%s: the cache has %d pods of the gang, want %d", c.name, got, c.want)
-		}
-	}
-}
-
-// A gang of which a pod runs stays in the cache, whoever holds the others.
-func TestWithPlaceIsNotWithdrawn(t *testing.T) {
-	rig := newGroupRig(t)
-	rig.addNode(testNode("n", 8, 64, 512))
-	cache := rig.path.groups
-	group := &schedulingv1beta1.PodGroup{ObjectMeta: metav1.ObjectMeta{Namespace: inGroup("g", "a").Namespace, Name: "g"}}
-	cache.AddPodGroupMember(inGroup("g", "a"))
-	cache.AddPodGroup(group)
-	running := inGroup("g", "b")
-	running.Spec.NodeName = "n"
-	rig.must(cache.AddPod(klog.Background(), running))
-	cache.activate(map[string]*corev1.Pod{"": running}, func() {}, yes)
-	if got := count(cache); got != 2 {
-		t.Errorf("the cache has %d pods of the gang, want 2", got)
-	}
-}
-
-// newGroupRig is a rig whose cache knows gangs.
-func newGroupRig(t *testing.T) *rig {
-	featuregatetesting.SetFeatureGatesDuringTest(t, utilfeature.DefaultFeatureGate, featuregatetesting.FeatureOverrides{
-		features.GenericWorkload: true, features.TopologyAwareWorkloadScheduling: true, features.NominatedNodeNameForExpectation: false,
-	})
-	return newRig(t, "")
-}
-
-func yes[T any](T) bool { return true }
-func no[T any](T) bool  { return false }
-
-// count returns how many pods the cache within has of gang g.
-func count(c *groupCache) int {
-	state, err := c.Cache.PodGroupStates().Get(inGroup("g", "").Namespace, "g")
-	if err != nil {
-		return 0
-	}
-	return state.AllPodsCount()
 }

@@ -33,8 +33,10 @@ type Path struct {
 	original schedulePodFunc
 	snapshot *internalcache.Snapshot
 	groups   *groupCache
-	cache    *watchedCache
-	queue    *sparingQueue
+	// leavesOut is what LeaveOut was told.
+	leavesOut func() bool
+	cache     *watchedCache
+	queue     *sparingQueue
 	// profiles are those with the plugin NodePacking, by name.
 	profiles map[string]*profile
 	// policies are those of the profiles whose plugin was built, by name.
@@ -75,7 +77,7 @@ type profile struct {
 // New returns a fast path that belongs to no scheduler yet.
 func New() *Path {
 	registerMetrics()
-	return &Path{profiles: map[string]*profile{}, policies: map[string]pack.Policy{}, unread: true, inventory: state.NewInventory()}
+	return &Path{profiles: map[string]*profile{}, policies: map[string]pack.Policy{}, unread: true, inventory: state.NewInventory(), leavesOut: func() bool { return false }}
 }
 
 // Inventory returns what the path knows of devices.
@@ -164,6 +166,7 @@ func (p *Path) Attach(sched *scheduler.Scheduler) error {
 	p.cache = newWatchedCache(p.groups, p)
 	sched.Cache = p.cache
 	p.queue = newSparingQueue(sched.SchedulingQueue, p)
+	p.groups.held, p.groups.turned, p.groups.leavesOut = p.queue.holds, p.queue.turned, p.leavesOut
 	for _, schedFramework := range sched.Profiles {
 		p.queue.otherGates = p.queue.otherGates || gatesUnknown(schedFramework)
 	}

@@ -101,7 +101,7 @@ func (q *sparingQueue) AddUnschedulablePodIfNotPresent(logger klog.Logger, info 
 
 // Activate has pods tried that may be, whatever they wait for.
 func (q *sparingQueue) Activate(logger klog.Logger, pods map[string]*corev1.Pod) {
-	q.path.groups.activate(pods, func() { q.SchedulingQueue.Activate(logger, pods) }, q.holds)
+	q.path.groups.activate(pods, func() { q.SchedulingQueue.Activate(logger, pods) })
 }
 
 // holds reports whether its queue holds a gang.
@@ -109,6 +109,17 @@ func (q *sparingQueue) holds(group types.NamespacedName) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.helped.holds(group)
+}
+
+// turned returns the gangs that their queues hold now or no more, since it was asked last.
+func (q *sparingQueue) turned() map[types.NamespacedName]struct{} {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	turned := q.helped.turned
+	if len(turned) > 0 {
+		q.helped.turned = map[types.NamespacedName]struct{}{}
+	}
+	return turned
 }
 
 // note takes in what a pod says of itself.

@@ -1,6 +1,8 @@
 package fastpath
 
 import (
+	"maps"
+	"slices"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -11,49 +13,87 @@ import (
 	internalcache "k8s.io/kubernetes/pkg/scheduler/backend/cache"
 )
 
-// groupCache is the scheduler's cache without the gangs that their queues hold: each
-// snapshot looks at every gang that the cache has, and thousands may be held. A gang is
-// taken out when the scheduling queue was asked to activate it and it is held still, and is
-// back before anything else is done with it: before it is activated, and before it changes.
-// Gangs of which a pod has a node stay in.
+// groupCache is the scheduler's cache without the gangs that nothing is done with: each
+// snapshot looks at every gang that the cache has. Those are
+//
+//   - gangs that their queues hold, of which there may be thousands;
+//   - gangs of which every pod has its node (placed.go).
+//
+// They are taken out before the next snapshot. A gang is back before anything is done with it:
+// before it is activated, and before it changes; and before the snapshot after its queue has
+// let it pass. A gang of which only some pods have a node stays in.
 type groupCache struct {
 	internalcache.Cache
+	// held says whether its queue holds a gang, and turned which gangs are held now or no more,
+	// since it was asked last.
+	held   func(group types.NamespacedName) bool
+	turned func() map[types.NamespacedName]struct{}
+	// leavesOut says whether gangs are taken out.
+	leavesOut func() bool
 
 	// mu is taken before the locks of the queue and of the cache within.
 	mu        sync.Mutex
-	withdrawn map[types.NamespacedName]withdrawn
+	withdrawn map[types.NamespacedName]*withdrawn
+	// placed is how many of those are placed.
+	placed int
+	// touched are gangs with which something was done since it was last looked whether they are
+	// to be taken out.
+	touched map[types.NamespacedName]struct{}
 }
 
 // withdrawn is what the cache had of a gang.
 type withdrawn struct {
+	// group is nil if there was none.
 	group *schedulingv1beta1.PodGroup
-	pods  []*corev1.Pod
+	pods  map[types.UID]*corev1.Pod
+	// placed says that all pods have nodes; else none has.
+	placed bool
 }
 
 func newGroupCache(inner internalcache.Cache) *groupCache {
-	return &groupCache{Cache: inner, withdrawn: map[types.NamespacedName]withdrawn{}}
+	return &groupCache{
+		Cache:     inner,
+		held:      func(types.NamespacedName) bool { return false },
+		turned:    func() map[types.NamespacedName]struct{} { return nil },
+		leavesOut: func() bool { return false },
+		withdrawn: map[types.NamespacedName]*withdrawn{}, touched: map[types.NamespacedName]struct{}{},
+	}
 }
 
-// activate activates pods, and takes the gangs out that are held still.
-func (c *groupCache) activate(pods map[string]*corev1.Pod, activate func(), held func(group types.NamespacedName) bool) {
+// activate activates pods, whose gangs are back before.
+func (c *groupCache) activate(pods map[string]*corev1.Pod, activate func()) {
+	c.changeMember(activate, slices.Collect(maps.Values(pods))...)
+}
+
+// UpdateSnapshot updates the snapshot, without the gangs that nothing is done with.
+func (c *groupCache) UpdateSnapshot(logger klog.Logger, snapshot *internalcache.Snapshot) error {
+	c.settle()
+	return c.Cache.UpdateSnapshot(logger, snapshot)
+}
+
+// settle puts the gangs back that their queues have let pass, and takes those out that
+// nothing is done with any more.
+func (c *groupCache) settle() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	groups := map[types.NamespacedName]bool{}
-	for _, pod := range pods {
-		if group, in := groupOf(pod); in {
-			groups[group] = true
-			c.restore(group)
+	for name := range c.turned() {
+		c.restore(name)
+	}
+	if !c.leavesOut() {
+		c.restorePlaced()
+		return
+	}
+	for name := range c.touched {
+		if c.held(name) {
+			c.withdraw(name)
+		} else {
+			c.leave(name)
 		}
 	}
-	activate()
-	for group := range groups {
-		if held(group) {
-			c.withdraw(group)
-		}
-	}
+	clear(c.touched)
 }
 
-// withdraw takes a gang out, if none of its pods has a node.
+// withdraw takes a gang out that is held, if none of its pods has a node.
 func (c *groupCache) withdraw(name types.NamespacedName) {
 	state, err := c.Cache.PodGroupStates().Get(name.Namespace, name.Name)
 	if err != nil {
@@ -63,101 +103,134 @@ func (c *groupCache) withdraw(name types.NamespacedName) {
 	if err != nil {
 		return
 	}
-	var pods []*corev1.Pod
+	pods := map[types.UID]*corev1.Pod{}
 	for _, pod := range state.UnscheduledPods() {
-		pods = append(pods, pod)
+		pods[pod.UID] = pod
 	}
-	if len(pods) == 0 || len(pods) != state.AllPodsCount() {
-		return
+	if len(pods) > 0 && len(pods) == state.AllPodsCount() {
+		c.takeOut(name, &withdrawn{group: group, pods: pods})
 	}
-	for _, pod := range pods {
-		c.Cache.RemovePodGroupMember(pod)
-	}
-	c.Cache.RemovePodGroup(klog.Background(), group)
-	c.withdrawn[name] = withdrawn{group: group, pods: pods}
 }
 
-// restore puts a gang back that was taken out.
+// takeOut takes a gang out.
+func (c *groupCache) takeOut(name types.NamespacedName, w *withdrawn) {
+	for _, pod := range w.pods {
+		c.Cache.RemovePodGroupMember(pod)
+	}
+	if w.group != nil {
+		c.Cache.RemovePodGroup(klog.Background(), w.group)
+	}
+	c.withdrawn[name] = w
+	if w.placed {
+		c.placed++
+	}
+	delete(c.touched, name)
+}
+
+// restore puts a gang back that was taken out, for something is done with it.
 func (c *groupCache) restore(name types.NamespacedName) {
+	c.touched[name] = struct{}{}
 	w, out := c.withdrawn[name]
 	if !out {
 		return
 	}
 	delete(c.withdrawn, name)
+	if w.placed {
+		c.placed--
+	}
 	for _, pod := range w.pods {
 		c.Cache.AddPodGroupMember(pod)
 	}
-	c.Cache.AddPodGroup(w.group)
-}
-
-// back puts the gang of each pod back.
-func (c *groupCache) back(pods ...*corev1.Pod) {
-	for _, pod := range pods {
-		if group, in := groupOf(pod); in {
-			c.mu.Lock()
-			c.restore(group)
-			c.mu.Unlock()
-		}
+	if w.group != nil {
+		c.Cache.AddPodGroup(w.group)
 	}
 }
 
-func (c *groupCache) backGroup(group *schedulingv1beta1.PodGroup) {
+// change does something with the gangs of pods, which are back before.
+func (c *groupCache) change(do func() error, pods ...*corev1.Pod) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.restore(types.NamespacedName{Namespace: group.Namespace, Name: group.Name})
+	return c.changed(do, pods...)
+}
+
+// changed is change for who has the lock.
+func (c *groupCache) changed(do func() error, pods ...*corev1.Pod) error {
+	groups := make([]types.NamespacedName, 0, 2)
+	for _, pod := range pods {
+		if group, in := groupOf(pod); in {
+			groups = append(groups, group)
+		}
+	}
+	return c.changedGroups(do, groups...)
+}
+
+func (c *groupCache) changedGroups(do func() error, groups ...types.NamespacedName) error {
+	for _, group := range groups {
+		c.restore(group)
+	}
+	err := do()
+	for _, group := range groups {
+		if _, gone := c.Cache.PodGroupStates().Get(group.Namespace, group.Name); gone != nil {
+			delete(c.touched, group)
+		}
+	}
+	return err
+}
+
+// always is a change that does not fail. The error is nil.
+func always(do func()) func() error {
+	return func() error {
+		do()
+		return nil
+	}
+}
+
+func (c *groupCache) changeGroup(do func(), group *schedulingv1beta1.PodGroup) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_ = c.changedGroups(always(do), types.NamespacedName{Namespace: group.Namespace, Name: group.Name})
+}
+
+func (c *groupCache) changeMember(do func(), pods ...*corev1.Pod) {
+	_ = c.change(always(do), pods...)
 }
 
 func (c *groupCache) AddPodGroupMember(pod *corev1.Pod) {
-	c.back(pod)
-	c.Cache.AddPodGroupMember(pod)
+	c.changeMember(func() { c.Cache.AddPodGroupMember(pod) }, pod)
 }
 
 func (c *groupCache) UpdatePodGroupMember(logger klog.Logger, oldPod, newPod *corev1.Pod) {
-	c.back(oldPod, newPod)
-	c.Cache.UpdatePodGroupMember(logger, oldPod, newPod)
+	c.changeMember(func() { c.Cache.UpdatePodGroupMember(logger, oldPod, newPod) }, oldPod, newPod)
 }
 
 func (c *groupCache) RemovePodGroupMember(pod *corev1.Pod) {
-	c.back(pod)
-	c.Cache.RemovePodGroupMember(pod)
+	c.changeMember(func() { c.Cache.RemovePodGroupMember(pod) }, pod)
 }
 
 func (c *groupCache) AddPodGroup(group *schedulingv1beta1.PodGroup) {
-	c.backGroup(group)
-	c.Cache.AddPodGroup(group)
+	c.changeGroup(func() { c.Cache.AddPodGroup(group) }, group)
 }
 
 func (c *groupCache) UpdatePodGroup(logger klog.Logger, oldGroup, newGroup *schedulingv1beta1.PodGroup) {
-	c.backGroup(newGroup)
-	c.Cache.UpdatePodGroup(logger, oldGroup, newGroup)
+	c.changeGroup(func() { c.Cache.UpdatePodGroup(logger, oldGroup, newGroup) }, newGroup)
 }
 
 func (c *groupCache) RemovePodGroup(logger klog.Logger, group *schedulingv1beta1.PodGroup) {
-	c.backGroup(group)
-	c.Cache.RemovePodGroup(logger, group)
+	c.changeGroup(func() { c.Cache.RemovePodGroup(logger, group) }, group)
 }
 
 func (c *groupCache) AddPod(logger klog.Logger, pod *corev1.Pod) error {
-	c.back(pod)
-	return c.Cache.AddPod(logger, pod)
-}
-
-func (c *groupCache) UpdatePod(logger klog.Logger, oldPod, newPod *corev1.Pod) error {
-	c.back(oldPod, newPod)
-	return c.Cache.UpdatePod(logger, oldPod, newPod)
-}
-
-func (c *groupCache) RemovePod(logger klog.Logger, pod *corev1.Pod) error {
-	c.back(pod)
-	return c.Cache.RemovePod(logger, pod)
+	return c.change(func() error { return c.Cache.AddPod(logger, pod) }, pod)
 }
 
 func (c *groupCache) AssumePod(logger klog.Logger, pod *corev1.Pod) error {
-	c.back(pod)
-	return c.Cache.AssumePod(logger, pod)
+	return c.change(func() error { return c.Cache.AssumePod(logger, pod) }, pod)
 }
 
-func (c *groupCache) BuildHierarchySnapshotFromPod(pod *corev1.Pod) (fwk.PodGroupManager, error) {
-	c.back(pod)
-	return c.Cache.BuildHierarchySnapshotFromPod(pod)
+func (c *groupCache) BuildHierarchySnapshotFromPod(pod *corev1.Pod) (manager fwk.PodGroupManager, err error) {
+	err = c.change(func() error {
+		manager, err = c.Cache.BuildHierarchySnapshotFromPod(pod)
+		return err
+	}, pod)
+	return manager, err
 }

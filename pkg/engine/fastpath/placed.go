@@ -1,0 +1,98 @@
+package fastpath
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
+)
+
+// LeaveOut has gangs be left out of the snapshot that their queues hold, and those of which every
+// pod has its node, while when says so: whoever looks for a place has no use for them. Upstream's
+// preemption has, which takes the pods of a gang for single ones without: when must not be true
+// while it may run. LeaveOut comes before Attach.
+func (p *Path) LeaveOut(when func() bool) { p.leavesOut = when }
+
+// LeavesOut reports whether any gang that is placed is left out.
+func (p *Path) LeavesOut() bool {
+	if p.groups == nil {
+		return false
+	}
+	p.groups.mu.Lock()
+	defer p.groups.mu.Unlock()
+	return p.groups.placed > 0
+}
+
+// restorePlaced puts all gangs back that are placed.
+func (c *groupCache) restorePlaced() {
+	if c.placed == 0 {
+		return
+	}
+	for name, w := range c.withdrawn {
+		if w.placed {
+			c.restore(name)
+		}
+	}
+}
+
+// leave takes a gang out, if each of its pods has a node, and is bound to it.
+func (c *groupCache) leave(name types.NamespacedName) {
+	state, err := c.Cache.PodGroupStates().Get(name.Namespace, name.Name)
+	if err != nil {
+		return
+	}
+	if all := state.AllPodsCount(); all == 0 || len(state.AssignedPods()) != all {
+		return
+	}
+	w := &withdrawn{pods: map[types.UID]*corev1.Pod{}, placed: true}
+	for _, pod := range state.ScheduledPods() {
+		w.pods[pod.UID] = pod
+	}
+	w.group, _ = c.Cache.PodGroups().Get(name.Namespace, name.Name) // it fails where there is none
+	c.takeOut(name, w)
+}
+
+// among returns what was taken out of the gang of a pod, if that is placed and has the pod.
+func (c *groupCache) among(pod *corev1.Pod) *withdrawn {
+	group, in := groupOf(pod)
+	if !in {
+		return nil
+	}
+	if w := c.withdrawn[group]; w != nil && w.placed && w.pods[pod.UID] != nil {
+		return w
+	}
+	return nil
+}
+
+// UpdatePod changes a pod that has a node. A gang that is out stays so: each pod of it says
+// that it runs, and later that it is ready.
+func (c *groupCache) UpdatePod(logger klog.Logger, oldPod, newPod *corev1.Pod) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w := c.among(oldPod)
+	if w == nil || w != c.among(newPod) {
+		return c.changed(func() error { return c.Cache.UpdatePod(logger, oldPod, newPod) }, oldPod, newPod)
+	}
+	err := c.Cache.UpdatePod(logger, oldPod, newPod)
+	// The cache within has put it into a gang of its own.
+	c.Cache.RemovePodGroupMember(newPod)
+	if err == nil {
+		w.pods[newPod.UID] = newPod
+	}
+	return err
+}
+
+// RemovePod removes a pod that has a node. A gang that is out stays so until its last pod
+// goes.
+func (c *groupCache) RemovePod(logger klog.Logger, pod *corev1.Pod) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w := c.among(pod)
+	if w == nil || len(w.pods) == 1 {
+		return c.changed(func() error { return c.Cache.RemovePod(logger, pod) }, pod)
+	}
+	err := c.Cache.RemovePod(logger, pod)
+	if err == nil {
+		delete(w.pods, pod.UID)
+	}
+	return err
+}

@@ -1,0 +1,312 @@
+package fastpath
+
+import (
+	"fmt"
+	"iter"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	corev1 "k8s.io/api/core/v1"
+	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	featuregatetesting "k8s.io/component-base/featuregate/testing"
+	"k8s.io/klog/v2"
+	"k8s.io/kubernetes/pkg/features"
+	internalcache "k8s.io/kubernetes/pkg/scheduler/backend/cache"
+)
+
+// groupNamed is the group of the gang.
+func groupNamed(gang string) *schedulingv1beta1.PodGroup {
+	return &schedulingv1beta1.PodGroup{ObjectMeta: metav1.ObjectMeta{Namespace: inGroup(gang, "").Namespace, Name: gang}}
+}
+
+// on is a pod that is bound.
+func on(node string, pod *corev1.Pod) *corev1.Pod {
+	pod = pod.DeepCopy()
+	pod.Spec.NodeName = node
+	return pod
+}
+
+// A gang that is placed is not in the snapshot, while it is asked to be left out.
+func TestPlacedIsLeftOut(t *testing.T) {
+	a, b := on("n", inGroup("g", "a")), on("n", inGroup("g", "b"))
+	for _, c := range []struct {
+		name string
+		do   func(c *groupCache)
+		// want is how many pods the cache has of the gang when something was done, and after the
+		// next snapshot.
+		want, then int
+	}{
+		{"nothing", func(*groupCache) {}, 0, 0},
+		{"a pod runs", func(c *groupCache) { _ = c.UpdatePod(klog.Background(), a, a.DeepCopy()) }, 0, 0},
+		{"a pod goes", func(c *groupCache) { _ = c.RemovePod(klog.Background(), a) }, 0, 0},
+		{"all pods go", func(c *groupCache) {
+			_, _ = c.RemovePod(klog.Background(), a), c.RemovePod(klog.Background(), b)
+		}, 0, 0},
+		{"a pod comes", func(c *groupCache) { c.AddPodGroupMember(inGroup("g", "c")) }, 3, 3},
+		{"a pod comes and is bound", func(c *groupCache) { _ = c.AddPod(klog.Background(), on("n", inGroup("g", "c"))) }, 3, 0},
+		{"the group goes", func(c *groupCache) { c.RemovePodGroup(klog.Background(), groupNamed("g")) }, 2, 0},
+		{"it is looked at", func(c *groupCache) { _, _ = c.BuildHierarchySnapshotFromPod(a) }, 2, 0},
+		{"none is to be left out", func(c *groupCache) { c.leavesOut = func() bool { return false } }, 0, 2},
+	} {
+		rig := newGroupRig(t)
+		rig.addNode(testNode("n", 8, 64, 512))
+		cache := rig.path.groups
+		cache.leavesOut = func() bool { return true }
+		cache.AddPodGroup(groupNamed("g"))
+		rig.must(cache.AddPod(klog.Background(), a))
+		rig.must(cache.AddPod(klog.Background(), b))
+		rig.begin()
+		if count(cache) != 0 || !rig.path.LeavesOut() {
+			t.Fatalf("%s: the gang is placed and the cache has %d pods of it; one is left out: %t", c.name, count(cache), rig.path.LeavesOut())
+		}
+		c.do(cache)
+		if got := count(cache); got != c.want {
+			t.Errorf("%s: the cache has %d pods of the gang, want %d", c.name, got, c.want)
+		}
+		rig.begin()
+		if got := count(cache); got != c.then {
+			t.Errorf("%s: after a snapshot the cache has %d pods of the gang, want %d", c.name, got, c.then)
+		}
+	}
+}
+
+// A gang that its queue holds is out of the cache until something is done with it.
+func TestHeldIsLeftOut(t *testing.T) {
+	a, b := inGroup("g", "a"), inGroup("g", "b")
+	for _, c := range []struct {
+		name string
+		do   func(p *Path)
+		// want is how many pods the cache has of the gang when something was done, and after the
+		// next snapshot.
+		want, then int
+	}{
+		{"nothing", func(*Path) {}, 0, 0},
+		{"it is activated and held", func(p *Path) { p.groups.activate(map[string]*corev1.Pod{"": a}, func() {}) }, 2, 0},
+		{"its queue lets it pass", func(p *Path) { p.Asked(a, true); p.Asked(b, true) }, 0, 2},
+		{"its queue lets one of it pass", func(p *Path) { p.Asked(a, true) }, 0, 0},
+		{"a pod comes", func(p *Path) { p.groups.AddPodGroupMember(inGroup("g", "c")) }, 3, 0},
+		{"a pod goes", func(p *Path) { p.groups.RemovePodGroupMember(b) }, 1, 0},
+		{"the group changes", func(p *Path) { p.groups.UpdatePodGroup(klog.Background(), groupNamed("g"), groupNamed("g")) }, 2, 0},
+		{"the group goes", func(p *Path) { p.groups.RemovePodGroup(klog.Background(), groupNamed("g")) }, 2, 2},
+		{"another gang is activated", func(p *Path) {
+			p.groups.activate(map[string]*corev1.Pod{"": inGroup("other", "c")}, func() {})
+		}, 0, 0},
+		{"a pod gets its place", func(p *Path) { _ = p.groups.AddPod(klog.Background(), on("n", b)) }, 2, 2},
+	} {
+		rig := newGroupRig(t)
+		rig.addNode(testNode("n", 8, 64, 512))
+		path, cache := rig.path, rig.path.groups
+		cache.leavesOut = func() bool { return true }
+		for _, pod := range []*corev1.Pod{a, b} {
+			path.queue.note(pod)
+			cache.AddPodGroupMember(pod)
+			path.Asked(pod, false)
+		}
+		cache.AddPodGroup(groupNamed("g"))
+		rig.begin()
+		if count(cache) != 0 || path.LeavesOut() {
+			t.Fatalf("%s: the gang is held and the cache has %d pods of it; one is left out that is placed: %t", c.name, count(cache), path.LeavesOut())
+		}
+		c.do(path)
+		if got := count(cache); got != c.want {
+			t.Errorf("%s: the cache has %d pods of the gang, want %d", c.name, got, c.want)
+		}
+		rig.begin()
+		if got := count(cache); got != c.then {
+			t.Errorf("%s: after a snapshot the cache has %d pods of the gang, want %d", c.name, got, c.then)
+		}
+	}
+}
+
+// Activated is a gang that the cache has.
+func TestActivatedIsBack(t *testing.T) {
+	rig := newGroupRig(t)
+	a := inGroup("g", "a")
+	path, cache := rig.path, rig.path.groups
+	cache.leavesOut = func() bool { return true }
+	path.queue.note(a)
+	cache.AddPodGroupMember(a)
+	cache.AddPodGroup(groupNamed("g"))
+	path.Asked(a, false)
+	rig.begin()
+	before, then := count(cache), 0
+	cache.activate(map[string]*corev1.Pod{"": a}, func() { then = count(cache) })
+	if before != 0 || then != 1 {
+		t.Errorf("the cache had %d pods of the gang before it was activated and %d when it was, want 0 and 1", before, then)
+	}
+}
+
+// What is known of gangs is what a cache knows that takes none out, whatever happens.
+func TestNothingIsLostOfGangs(t *testing.T) {
+	const steps, gangs, pods = 20_000, 6, 4
+	random := rand.New(rand.NewPCG(1, 2))
+	rig, plain := newGroupRig(t), newGroupRig(t)
+	cache, twin := rig.path.groups, plain.path.groups.Cache
+	both := []internalcache.Cache{cache, twin}
+	for _, c := range both {
+		c.AddNode(klog.Background(), testNode("n", 8, 64, 512))
+	}
+	leavesOut, out, held := true, 0, 0
+	cache.leavesOut = func() bool { return leavesOut }
+	isHeld, turned := map[types.NamespacedName]bool{}, map[types.NamespacedName]struct{}{}
+	cache.held = func(group types.NamespacedName) bool { return isHeld[group] }
+	cache.turned = func() map[types.NamespacedName]struct{} { return turned }
+	members, groups := map[string]*groupMember{}, map[string]bool{}
+	for step := range steps {
+		gang := fmt.Sprintf("g%d", random.IntN(gangs))
+		if random.IntN(10) == 0 {
+			for _, c := range both {
+				if groups[gang] {
+					c.RemovePodGroup(klog.Background(), groupNamed(gang))
+				} else {
+					c.AddPodGroup(groupNamed(gang))
+				}
+			}
+			groups[gang] = !groups[gang]
+		} else {
+			name := fmt.Sprintf("%s-%d", gang, random.IntN(pods))
+			if members[name] == nil {
+				members[name] = &groupMember{pod: inGroup(gang, name)}
+				members[name].pod.UID = types.UID(fmt.Sprintf("%s/%d", name, step))
+			}
+			do, next := members[name].step(random.IntN(10))
+			for _, c := range both {
+				rig.must(do(c))
+			}
+			members[name] = next
+		}
+		leavesOut = leavesOut != (random.IntN(500) == 0)
+		switch random.IntN(4) {
+		case 0:
+			rig.begin()
+			clear(turned)
+		case 1:
+			group := types.NamespacedName{Namespace: inGroup(gang, "").Namespace, Name: gang}
+			isHeld[group], turned[group] = !isHeld[group], struct{}{}
+		case 2:
+			cache.activate(map[string]*corev1.Pod{"": inGroup(gang, "")}, func() {})
+		}
+		if cache.placed > 0 {
+			out++
+		}
+		if len(cache.withdrawn) > cache.placed {
+			held++
+		}
+		for g := range gangs {
+			gang := fmt.Sprintf("g%d", g)
+			if diff := cmp.Diff(known(twin, gang), cache.known(gang), cmpopts.EquateEmpty()); diff != "" {
+				t.Fatalf("step %d, gang %s (-a cache that takes none out, +this one):\n%s", step, gang, diff)
+			}
+		}
+	}
+	if out < steps/10 || held < steps/100 {
+		t.Errorf("in %d steps, a gang was left out that is placed in %d, and one that is held in %d", steps, out, held)
+	}
+}
+
+// groupMember is a pod of a gang, and how far it has come.
+type groupMember struct {
+	pod                     *corev1.Pod
+	waits, assumed, isBound bool
+}
+
+// step is something that happens to the pod, and what it is then; nil if it is gone.
+func (m *groupMember) step(what int) (do func(internalcache.Cache) error, next *groupMember) {
+	logger, pod := klog.Background(), m.pod
+	changed := pod.DeepCopy()
+	changed.ResourceVersion += "+"
+	switch {
+	case m.isBound && what < 3:
+		return func(c internalcache.Cache) error { return c.RemovePod(logger, pod) }, nil
+	case m.isBound:
+		return func(c internalcache.Cache) error { return c.UpdatePod(logger, pod, changed) }, &groupMember{pod: changed, isBound: true}
+	case m.assumed && what < 3:
+		return func(c internalcache.Cache) error { return c.ForgetPod(logger, pod) }, &groupMember{pod: on("", pod), waits: true}
+	case m.assumed:
+		return func(c internalcache.Cache) error { return c.AddPod(logger, changed) }, &groupMember{pod: changed, isBound: true}
+	case m.waits && what == 0:
+		return func(c internalcache.Cache) error { c.RemovePodGroupMember(pod); return nil }, nil
+	case m.waits && what < 4:
+		return func(c internalcache.Cache) error { c.UpdatePodGroupMember(logger, pod, changed); return nil }, &groupMember{pod: changed, waits: true}
+	case m.waits:
+		changed.Spec.NodeName = "n"
+		return func(c internalcache.Cache) error { return c.AssumePod(logger, changed) }, &groupMember{pod: changed, assumed: true}
+	case what < 8:
+		return func(c internalcache.Cache) error { c.AddPodGroupMember(pod); return nil }, &groupMember{pod: pod, waits: true}
+	default:
+		changed.Spec.NodeName = "n"
+		return func(c internalcache.Cache) error { return c.AddPod(logger, changed) }, &groupMember{pod: changed, isBound: true}
+	}
+}
+
+// gangView is what a cache knows of a gang. Pods are named with their versions.
+type gangView struct {
+	Waiting, Placed []string
+	Assumed         []types.UID
+	Pods            int
+	Group           bool
+}
+
+func known(c internalcache.Cache, gang string) gangView {
+	var v gangView
+	namespace := inGroup(gang, "").Namespace
+	if state, err := c.PodGroupStates().Get(namespace, gang); err == nil {
+		v.Pods, v.Waiting = state.AllPodsCount(), named(maps.Values(state.UnscheduledPods()))
+		v.Placed, v.Assumed = named(slices.Values(state.ScheduledPods())), sets.List(state.AssumedPods())
+	}
+	_, err := c.PodGroups().Get(namespace, gang)
+	v.Group = err == nil
+	return v
+}
+
+// known returns what the cache knows, with what was taken out.
+func (c *groupCache) known(gang string) gangView {
+	w := c.withdrawn[types.NamespacedName{Namespace: inGroup(gang, "").Namespace, Name: gang}]
+	if w == nil {
+		return known(c.Cache, gang)
+	}
+	if inner := known(c.Cache, gang); inner.Pods > 0 || inner.Group {
+		return inner // it is out, and is not
+	}
+	v, pods := gangView{Pods: len(w.pods), Group: w.group != nil}, named(maps.Values(w.pods))
+	if w.placed {
+		v.Placed = pods
+	} else {
+		v.Waiting = pods
+	}
+	return v
+}
+
+func named(pods iter.Seq[*corev1.Pod]) []string {
+	var out []string
+	for pod := range pods {
+		out = append(out, fmt.Sprintf("%s %s on %q", pod.UID, pod.ResourceVersion, pod.Spec.NodeName))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// newGroupRig is a rig whose cache knows gangs.
+func newGroupRig(t *testing.T) *rig {
+	featuregatetesting.SetFeatureGatesDuringTest(t, utilfeature.DefaultFeatureGate, featuregatetesting.FeatureOverrides{
+		features.GenericWorkload: true, features.TopologyAwareWorkloadScheduling: true, features.NominatedNodeNameForExpectation: false,
+	})
+	return newRig(t, "")
+}
+
+// count returns how many pods the cache within has of gang g.
+func count(c *groupCache) int {
+	state, err := c.Cache.PodGroupStates().Get(inGroup("g", "").Namespace, "g")
+	if err != nil {
+		return 0
+	}
+	return state.AllPodsCount()
+}
