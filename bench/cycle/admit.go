@@ -17,8 +17,8 @@ const (
 	crowdWarmUp = 3 * time.Second
 )
 
-// admissions measures a crowd with queues, and the same gangs where there are none.
-func (o *options) admissions() ([]report.QueueRow, error) {
+// crowds measures a crowd with queues, and the same gangs where there are none.
+func (o *options) crowds() ([]report.QueueRow, error) {
 	var rows []report.QueueRow
 	for _, unqueued := range []bool{false, true} {
 		s := crowdSetup{nodes: slices.Min(o.nodes), queues: o.queues, pending: o.pending, unqueued: unqueued}
@@ -49,11 +49,8 @@ func measureCrowd(s crowdSetup, long time.Duration) (report.QueueRow, error) {
 		return report.QueueRow{}, err
 	}
 	defer c.stop()
-	for !c.known(s) {
-		if time.Since(began) > crowdPatience {
-			return report.QueueRow{}, fmt.Errorf("not all gangs are known after %s", crowdPatience)
-		}
-		time.Sleep(10 * time.Millisecond)
+	if err := c.wait("all gangs are known, and one is bound", func() bool { return c.count() > 0 && c.known() }); err != nil {
+		return report.QueueRow{}, err
 	}
 	row.CompleteSeconds = time.Since(began).Seconds()
 	if err := c.turns(crowdWarmUp); err != nil {
@@ -88,25 +85,22 @@ func measureCrowd(s crowdSetup, long time.Duration) (report.QueueRow, error) {
 	return row, nil
 }
 
-// known reports whether a gang was bound, and every gang is known to its queue.
-func (c *crowd) known(s crowdSetup) bool {
-	if c.count() == 0 {
-		return false
-	}
-	if s.unqueued {
+// known reports whether every gang is known to its queue.
+func (c *crowd) known() bool {
+	if c.unqueued {
 		return true
 	}
 	gangs := 0
 	for _, r := range c.embedded.Queues().Report() {
 		gangs += r.Pending + r.Running
 	}
-	return gangs >= s.pending+len(c.running)
+	return gangs >= c.pending+len(c.running)
 }
 
 // turns has gangs come and go for a time.
 func (c *crowd) turns(long time.Duration) error {
 	for end := time.Now().Add(long); time.Now().Before(end); {
-		if err := c.turn(crowdPatience); err != nil {
+		if err := c.turn(); err != nil {
 			return err
 		}
 	}

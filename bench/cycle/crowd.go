@@ -8,11 +8,14 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler"
 
 	"github.com/berth-dev/berth/bench/rig"
 	"github.com/berth-dev/berth/bench/schedulers"
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
+	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine"
 )
 
@@ -21,10 +24,12 @@ import (
 // for longest ends, and another comes to the queue of that one: so as many wait as in the
 // beginning, and there is room.
 type crowd struct {
+	crowdSetup
 	forest   *forest
 	tenants  *tenants
 	server   *rig.Server
 	embedded *engine.Embedded
+	sched    *scheduler.Scheduler
 	stop     context.CancelFunc
 
 	// gangs are all that wait or run by the names of their pods. running are those that run,
@@ -47,6 +52,8 @@ type crowdSetup struct {
 	nodes, queues, pending int
 	// unqueued has the same gangs come to a cluster without any Queue object.
 	unqueued bool
+	// stops stops the scheduling loop; nil if it runs on.
+	stops *turnstile
 }
 
 // crowdLoad is the part of the GPUs that gangs have that run.
@@ -54,7 +61,7 @@ const crowdLoad = 0.7
 
 // newCrowd makes a crowd that nobody was told of yet.
 func newCrowd(s crowdSetup) (*crowd, error) {
-	c := &crowd{forest: newForest(s.queues, s.nodes), tenants: newTenants(), gangs: map[string]*tenant{}, more: make(chan struct{}, 1)}
+	c := &crowd{crowdSetup: s, forest: newForest(s.queues, s.nodes), tenants: newTenants(), gangs: map[string]*tenant{}, more: make(chan struct{}, 1)}
 	var objects []*v1alpha1.Queue
 	if !s.unqueued {
 		objects = c.forest.objects
@@ -142,41 +149,86 @@ func (c *crowd) start() (err error) {
 		return err
 	}
 	factory := c.embedded.Informers()
-	sched, err := scheduler.New(ctx, c.embedded.Client(), factory, nil, c.embedded.Recorders(),
+	c.sched, err = scheduler.New(ctx, c.embedded.Client(), factory, nil, c.embedded.Recorders(),
 		scheduler.WithProfiles(*profile), scheduler.WithFrameworkOutOfTreeRegistry(who.Plugins))
 	if err != nil {
 		return err
 	}
-	if err := who.Attach(sched); err != nil {
+	if err := who.Attach(c.sched); err != nil {
 		return err
+	}
+	if c.stops != nil {
+		c.stops.install(ctx, c.sched)
 	}
 	factory.StartWithContext(ctx)
 	factory.WaitForCacheSyncWithContext(ctx)
-	if err := sched.WaitForHandlersSync(ctx); err != nil {
+	if err := c.sched.WaitForHandlersSync(ctx); err != nil {
 		return err
 	}
-	go sched.Run(ctx)
+	go c.sched.Run(ctx)
 	return nil
 }
 
-// turn waits until gangs got their places, has them run, ends as many, and has as many come.
-func (c *crowd) turn(patience time.Duration) error {
+// turn waits until gangs got their places, and has others come for them.
+func (c *crowd) turn() error {
 	select {
 	case <-c.more:
-	case <-time.After(patience):
+	case <-time.After(crowdPatience):
 		return errors.New("nobody is placed any more")
 	}
+	c.replace()
+	return nil
+}
+
+// replace has gangs run that got their places, ends as many, and has as many come.
+func (c *crowd) replace() (begun, ended, come []*tenant) {
 	c.mu.Lock()
-	whole := c.whole
+	begun = c.whole
 	c.whole = nil
 	c.mu.Unlock()
-	for _, t := range whole {
+	for _, t := range begun {
 		c.server.Start(t.pods...)
 		c.running = append(c.running, t)
 		first := c.running[0]
 		c.running = c.running[1:]
 		c.end(first)
-		c.come(c.tenants.next(first.queue))
+		next := c.tenants.next(first.queue)
+		c.come(next)
+		ended, come = append(ended, first), append(come, next)
+	}
+	return begun, ended, come
+}
+
+// wait waits until something is so.
+func (c *crowd) wait(what string, so func() bool) error {
+	for end := time.Now().Add(crowdPatience); !so(); {
+		if time.Now().After(end) {
+			return fmt.Errorf("after %s it is not so that %s", crowdPatience, what)
+		}
+		time.Sleep(time.Millisecond)
 	}
 	return nil
+}
+
+// has reports whether the scheduler has any pod of a gang on a node, and whether it has all,
+// bound.
+func (c *crowd) has(t *tenant) (some, all bool) {
+	all = true
+	for _, p := range t.pods {
+		_, err := c.sched.Cache.GetPod(p)
+		assumed, _ := c.sched.Cache.IsAssumedPod(p) // it fails for a pod without a UID
+		some, all = some || err == nil, all && err == nil && !assumed
+	}
+	return some, all
+}
+
+// waits reports whether the scheduling queue has all pods of a gang.
+func (c *crowd) waits(t *tenant) bool {
+	group := gang.Key{Namespace: rig.Namespace, Dialect: dialect.Berth, Name: t.name}.GroupName()
+	_, has := c.sched.SchedulingQueue.GetPodGroup(group, rig.Namespace, fwk.PodGroupKeyType)
+	for _, p := range t.pods {
+		_, hasPod := c.sched.SchedulingQueue.GetPod(p.Name, p.Namespace, &corev1.PodSchedulingGroup{PodGroupName: &group})
+		has = has && hasPod
+	}
+	return has
 }

@@ -216,12 +216,15 @@ func (o *options) run() error {
 		if err != nil {
 			return err
 		}
-		all.Queues = rows
+		all.Admissions = rows
+		if all.Queues, err = o.crowds(); err != nil {
+			return err
+		}
 	}
 	if err := all.Write(o.out); err != nil {
 		return err
 	}
-	for _, table := range []string{report.CycleTable(all.Cycles), report.GangTable(all.Gangs), report.LinkTable(all.Links), report.QualityTable(all.Quality), report.PlanTable(all.Plans), report.QueuePairTable(all.QueuePairs), report.QueueTable(all.Queues)} {
+	for _, table := range []string{report.CycleTable(all.Cycles), report.GangTable(all.Gangs), report.LinkTable(all.Links), report.QualityTable(all.Quality), report.PlanTable(all.Plans), report.QueuePairTable(all.QueuePairs), report.AdmissionTable(all.Admissions), report.QueueTable(all.Queues)} {
 		fmt.Println(table)
 	}
 	fmt.Println("written:", o.out)

@@ -77,9 +77,9 @@ func gpus(n int) *resource.Quantity { return resource.NewQuantity(int64(n), reso
 
 // tenant is a gang that waits in a queue, or runs.
 type tenant struct {
-	queue string
-	pods  []*corev1.Pod
-	gpus  int
+	name, queue string
+	pods        []*corev1.Pod
+	gpus        int
 	// bound is how many of its pods are bound.
 	bound int
 }
@@ -96,7 +96,7 @@ func newTenants() *tenants { return &tenants{random: rand.New(rand.NewPCG(1, 1))
 func (t *tenants) next(queue string) *tenant {
 	t.made++
 	name, each := "gang-"+strconv.Itoa(t.made), 1<<t.random.IntN(4)
-	out := &tenant{queue: queue, pods: make([]*corev1.Pod, gangPods), gpus: gangPods * each}
+	out := &tenant{name: name, queue: queue, pods: make([]*corev1.Pod, gangPods), gpus: gangPods * each}
 	for i := range out.pods {
 		p := rig.Pod(name+"-"+strconv.Itoa(i), each)
 		p.CreationTimestamp = metav1.Unix(epoch+int64(t.made), 0)

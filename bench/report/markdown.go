@@ -30,6 +30,9 @@ func PlanTable(rows []PlanRow) string { return planTable(rows).markdown() }
 // QueueTable renders rows as PerfTable does.
 func QueueTable(rows []QueueRow) string { return queueTable(rows).markdown() }
 
+// AdmissionTable renders rows as PerfTable does.
+func AdmissionTable(rows []AdmissionRow) string { return admissionTable(rows).markdown() }
+
 // QueuePairTable renders rows as PerfTable does.
 func QueuePairTable(rows []QueuePairRow) string { return queuePairTable(rows).markdown() }
 

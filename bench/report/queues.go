@@ -28,6 +28,22 @@ type QueueRow struct {
 	UsMax   float64 `json:"choice_us_max"`
 }
 
+// AdmissionRow says how many gangs of queues the scheduling loop admits: from when a gang is let
+// in until its pods are assumed and their bindings begin. What follows from that is not timed.
+type AdmissionRow struct {
+	// Queues to Pods are as in QueueRow.
+	Queues  int `json:"queues"`
+	Nodes   int `json:"nodes"`
+	Pending int `json:"pending"`
+	Pods    int `json:"pods"`
+	// PerSecond is how many gangs were admitted a second, of Gangs in Seconds of the loop, and
+	// LeastPerSecond how many in the second of the loop with the fewest.
+	PerSecond      float64 `json:"gangs_per_second"`
+	LeastPerSecond float64 `json:"least_gangs_per_second"`
+	Gangs          int     `json:"gangs"`
+	Seconds        float64 `json:"seconds"`
+}
+
 // QueuePairRow says what the cycle of a pod costs more where there are queues, measured in
 // turn with one where there are none.
 type QueuePairRow struct {

@@ -17,6 +17,7 @@ type Report struct {
 	Quality       []QualityRow       `json:"quality,omitempty"`
 	Plans         []PlanRow          `json:"plans,omitempty"`
 	Queues        []QueueRow         `json:"queues,omitempty"`
+	Admissions    []AdmissionRow     `json:"admissions,omitempty"`
 	QueuePairs    []QueuePairRow     `json:"queue_pairs,omitempty"`
 	Topology      []TopologyRow      `json:"topology,omitempty"`
 	Fragmentation []FragmentationRow `json:"fragmentation,omitempty"`

@@ -192,12 +192,7 @@ func planTable(rows []PlanRow) table {
 // queueTable has a row for each number of queues.
 func queueTable(rows []QueueRow) table {
 	return tabulate(rows, []column[QueueRow]{
-		{"queues", figures, func(r QueueRow) string {
-			if r.Queues == 0 {
-				return none
-			}
-			return count(r.Queues)
-		}},
+		{"queues", figures, func(r QueueRow) string { return countOrNone(r.Queues) }},
 		{"nodes", figures, func(r QueueRow) string { return count(r.Nodes) }},
 		{"gangs that wait", figures, func(r QueueRow) string { return count(r.Pending) }},
 		{"first placed, s", figures, func(r QueueRow) string { return number(r.FirstSeconds, 1) }},
@@ -212,6 +207,27 @@ func queueTable(rows []QueueRow) table {
 			return number(r.UsP50, 1) + " / " + number(r.UsP99, 1) + " / " + number(r.UsMax, 0)
 		}},
 	})
+}
+
+// admissionTable has a row for each crowd.
+func admissionTable(rows []AdmissionRow) table {
+	return tabulate(rows, []column[AdmissionRow]{
+		{"queues", figures, func(r AdmissionRow) string { return countOrNone(r.Queues) }},
+		{"nodes", figures, func(r AdmissionRow) string { return count(r.Nodes) }},
+		{"gangs that wait", figures, func(r AdmissionRow) string { return count(r.Pending) }},
+		{"pods a gang", figures, func(r AdmissionRow) string { return count(r.Pods) }},
+		{"gangs/s", figures, func(r AdmissionRow) string { return number(r.PerSecond, 0) }},
+		{"in the worst second", figures, func(r AdmissionRow) string { return number(r.LeastPerSecond, 0) }},
+		{"gangs", figures, func(r AdmissionRow) string { return count(r.Gangs) }},
+	})
+}
+
+// countOrNone is count, of what may be none.
+func countOrNone(n int) string {
+	if n == 0 {
+		return none
+	}
+	return count(n)
 }
 
 // queuePairTable has a row for each cluster.

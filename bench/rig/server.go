@@ -36,6 +36,9 @@ type Server struct {
 	version int64
 	pods    map[string]*corev1.Pod
 	streams []*stream
+	// held says that watchers are told nothing, and unsent is what they are not told.
+	held   bool
+	unsent []watch.Event
 }
 
 // NewServer returns a server with nodes and queues. onBind is told of each pod that is bound;
@@ -109,13 +112,40 @@ func (s *Server) Start(pods ...*corev1.Pod) {
 	}
 }
 
-// send gives every watcher a copy of a pod: informers write into what they get.
+// Hold has watchers hear of nothing that happens, until Resume.
+func (s *Server) Hold() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held = true
+}
+
+// Resume has them hear of what has happened.
+func (s *Server) Resume() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held = false
+	for _, event := range s.unsent {
+		s.tell(event)
+	}
+	s.unsent = nil
+}
+
+// send tells every watcher of a pod, now or later.
 func (s *Server) send(event watch.EventType, pod *corev1.Pod) {
 	s.version++
 	pod.ResourceVersion = strconv.FormatInt(s.version, 10)
+	if e := (watch.Event{Type: event, Object: pod}); s.held {
+		s.unsent = append(s.unsent, e)
+	} else {
+		s.tell(e)
+	}
+}
+
+// tell gives every watcher a copy of a pod: informers write into what they get.
+func (s *Server) tell(event watch.Event) {
 	for _, to := range s.streams {
-		out := *pod
-		to.send(watch.Event{Type: event, Object: &out})
+		out := *event.Object.(*corev1.Pod)
+		to.send(watch.Event{Type: event.Type, Object: &out})
 	}
 }
 

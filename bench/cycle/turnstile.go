@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"time"
+
+	"k8s.io/klog/v2"
+	"k8s.io/kubernetes/pkg/scheduler"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+
+	"github.com/berth-dev/berth/bench/report"
+)
+
+// gangsAtATime is how many gangs come and go between two measurements.
+const gangsAtATime = mostOfBatch / gangPods
+
+// turnstile lets a scheduling loop run a number of cycles, and stops it after them.
+type turnstile struct {
+	// passes are the cycles that it may begin, and stopped is sent to when there are none left.
+	passes, stopped chan struct{}
+}
+
+func newTurnstile() *turnstile {
+	return &turnstile{passes: make(chan struct{}, gangsAtATime), stopped: make(chan struct{})}
+}
+
+// install puts it before the cycles of a scheduler, until the context is done.
+func (t *turnstile) install(ctx context.Context, sched *scheduler.Scheduler) {
+	next := sched.NextEntity
+	sched.NextEntity = func(logger klog.Logger) (framework.QueuedEntityInfo, error) {
+		select {
+		case <-t.passes:
+			return next(logger)
+		default:
+		}
+		select {
+		case t.stopped <- struct{}{}:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		select {
+		case <-t.passes:
+			return next(logger)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// run has n cycles run, and returns how long they took.
+func (t *turnstile) run(n int) (time.Duration, error) {
+	began := time.Now()
+	for range n {
+		t.passes <- struct{}{}
+	}
+	select {
+	case <-t.stopped:
+		return time.Since(began), nil
+	case <-time.After(crowdPatience):
+		return 0, errors.New("the scheduling loop has nothing to do")
+	}
+}
+
+// admissions measures how many gangs a second the scheduling loop admits, with queues and
+// without.
+func (o *options) admissions() ([]report.AdmissionRow, error) {
+	var rows []report.AdmissionRow
+	for _, unqueued := range []bool{false, true} {
+		s := crowdSetup{nodes: slices.Min(o.nodes), queues: o.queues, pending: o.pending, unqueued: unqueued, stops: newTurnstile()}
+		row, err := measureAdmissions(s, o.queueTime)
+		if err != nil {
+			return nil, fmt.Errorf("admitting %d gangs of %d queues: %w", s.pending, s.queues, err)
+		}
+		rows = append(rows, row)
+		fmt.Fprintf(os.Stderr, "%6d queues, %6d gangs  %.0f gangs a second admitted in the cycle, %.0f in the worst second\n", row.Queues, row.Pending,
+			row.PerSecond, row.LeastPerSecond)
+	}
+	return rows, nil
+}
+
+// measureAdmissions measures the cycles of gangs, for so long. What follows from them waits
+// until a batch is through.
+func measureAdmissions(s crowdSetup, long time.Duration) (report.AdmissionRow, error) {
+	c, err := newCrowd(s)
+	if err != nil {
+		return report.AdmissionRow{}, err
+	}
+	if err := c.start(); err != nil {
+		return report.AdmissionRow{}, err
+	}
+	defer c.stop()
+	<-c.stops.stopped
+	row := report.AdmissionRow{Nodes: s.nodes, Pending: s.pending, Pods: gangPods}
+	if !s.unqueued {
+		row.Queues = len(c.forest.objects)
+	}
+	// The first batch opens the queues, and is not measured.
+	if _, err := c.batch(); err != nil {
+		return report.AdmissionRow{}, err
+	}
+	if err := c.wait("all gangs are known", c.known); err != nil {
+		return report.AdmissionRow{}, err
+	}
+	runtime.GC()
+	var total, second time.Duration
+	gangs := 0
+	for total < long {
+		took, err := c.batch()
+		if err != nil {
+			return report.AdmissionRow{}, err
+		}
+		total, second, gangs, row.Gangs = total+took, second+took, gangs+gangsAtATime, row.Gangs+gangsAtATime
+		if second >= time.Second || total >= long && row.LeastPerSecond == 0 {
+			if rate := float64(gangs) / second.Seconds(); row.LeastPerSecond == 0 || rate < row.LeastPerSecond {
+				row.LeastPerSecond = rate
+			}
+			second, gangs = 0, 0
+		}
+	}
+	row.Seconds = total.Seconds()
+	row.PerSecond = float64(row.Gangs) / row.Seconds
+	return row, nil
+}
+
+// batch has as many gangs admitted, and returns how long that took. Then it has them run, as
+// many others end and as many come, and waits until all of that is known.
+func (c *crowd) batch() (time.Duration, error) {
+	c.server.Hold()
+	took, err := c.stops.run(gangsAtATime)
+	if err != nil {
+		return 0, err
+	}
+	if err := c.wait("each gang that was tried is bound", func() bool { return c.count() == gangsAtATime }); err != nil {
+		return 0, err
+	}
+	c.server.Resume()
+	begun, ended, come := c.replace()
+	c.reset()
+	return took, c.wait("who came and went is known", func() bool {
+		for i := range begun {
+			_, runs := c.has(begun[i])
+			stays, _ := c.has(ended[i])
+			if !runs || stays || !c.waits(come[i]) {
+				return false
+			}
+		}
+		return true
+	})
+}
