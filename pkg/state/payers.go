@@ -101,7 +101,7 @@ func (q *Queues) Reserve(pod *corev1.Pod) (Refusal, bool) {
 		if q.payers[pod.UID] != nil || waiterOf(pod) == q.trial {
 			return Refusal{}, true
 		}
-		asks := q.requests(pod)
+		asks := q.asksFor(pod)
 		if refusal, ok := q.check(pod, asks); !ok {
 			return refusal, false
 		}
@@ -132,7 +132,7 @@ func (q *Queues) Check(pod *corev1.Pod) (Refusal, bool) {
 	if !q.settled() || q.payers[pod.UID] != nil {
 		return Refusal{}, true
 	}
-	return q.check(pod, q.requests(pod))
+	return q.check(pod, q.asksFor(pod))
 }
 
 // Refusal says why a queue does not take a pod.

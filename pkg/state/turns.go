@@ -104,8 +104,7 @@ func (q *Queues) Ended(pod *corev1.Pod) {
 	for uid := range w.pods {
 		if p := q.payers[uid]; p != nil {
 			placed, payer = true, p.queue
-			delete(w.pods, uid)
-			delete(q.byPod, uid)
+			q.drop(w, uid)
 		}
 	}
 	switch {

@@ -40,8 +40,9 @@ type waiter struct {
 	id waiterID
 	// name is what it is called in the line, and no other is.
 	name string
-	// pods are those that wait.
-	pods map[types.UID]*corev1.Pod
+	// pods are those that wait, and asked what they ask for, as far as it was worked out.
+	pods  map[types.UID]*corev1.Pod
+	asked map[types.UID]asked
 	// ready says that the scheduling queue would have it tried; until then it is not in
 	// the line. queued says that it is in the line, refused that there was no room for it.
 	ready, queued, refused bool
@@ -121,7 +122,7 @@ func (q *Queues) wait(pod *corev1.Pod) *waiter {
 	id := waiterOf(pod)
 	w := q.waiting[id]
 	if w == nil {
-		w = &waiter{id: id, pods: map[types.UID]*corev1.Pod{}, name: NameOf(pod)}
+		w = &waiter{id: id, pods: map[types.UID]*corev1.Pod{}, asked: map[types.UID]asked{}, name: NameOf(pod)}
 		if q.byName[w.name] != nil {
 			// Another pod of this name, which is not gone yet.
 			w.name += " " + string(pod.UID)
@@ -132,7 +133,10 @@ func (q *Queues) wait(pod *corev1.Pod) *waiter {
 	if old := q.byPod[pod.UID]; old != nil && old != w {
 		q.leave(pod.UID)
 	}
-	_, known := w.pods[pod.UID]
+	last, known := w.pods[pod.UID]
+	if last != pod {
+		delete(w.asked, pod.UID)
+	}
 	w.pods[pod.UID], q.byPod[pod.UID] = pod, w
 	if !known && w.queued {
 		q.again(w)
@@ -146,14 +150,41 @@ func (q *Queues) leave(uid types.UID) {
 	if w == nil {
 		return
 	}
-	delete(q.byPod, uid)
-	delete(w.pods, uid)
+	q.drop(w, uid)
 	if q.forgetEmpty(w) {
 		return
 	}
 	if w.queued && !w.letIn {
 		q.again(w)
 	}
+}
+
+// drop takes a pod out of a gang.
+func (q *Queues) drop(w *waiter, uid types.UID) {
+	delete(q.byPod, uid)
+	delete(w.pods, uid)
+	delete(w.asked, uid)
+}
+
+// asked is what a pod asks for, in one version of it.
+type asked struct {
+	version string
+	amounts corev1.ResourceList
+}
+
+// asksFor returns what a pod asks for. Of one that waits it is worked out once: its cycle asks
+// several times. It is read only.
+func (q *Queues) asksFor(pod *corev1.Pod) corev1.ResourceList {
+	w := q.byPod[pod.UID]
+	if w == nil {
+		return q.requests(pod)
+	}
+	was, known := w.asked[pod.UID]
+	if !known || was.version != pod.ResourceVersion {
+		was = asked{pod.ResourceVersion, q.requests(pod)}
+		w.asked[pod.UID] = was
+	}
+	return was.amounts
 }
 
 // forgetEmpty forgets a gang of which no pod waits.
@@ -218,7 +249,7 @@ func (q *Queues) asks(w *waiter, pods []*corev1.Pod) quota.Vector {
 	}
 	sum := make(quota.Vector, len(q.tree.Resources()))
 	for _, pod := range pods[:needed] {
-		sum = sum.Plus(q.vector(q.requests(pod)))
+		sum = sum.Plus(q.vector(q.asksFor(pod)))
 	}
 	return sum
 }

@@ -90,7 +90,17 @@ func (c *groupCache) settle() {
 			c.leave(name)
 		}
 	}
-	clear(c.touched)
+	c.touched = emptied(c.touched)
+}
+
+// emptied empties a set. One that was large is left behind: to range over it would take as long
+// as when it was full.
+func emptied[K comparable](set map[K]struct{}) map[K]struct{} {
+	if len(set) > 64 {
+		return map[K]struct{}{}
+	}
+	clear(set)
+	return set
 }
 
 // withdraw takes a gang out that is held, if none of its pods has a node.
