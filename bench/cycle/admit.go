@@ -12,7 +12,7 @@ import (
 
 const (
 	// crowdPatience is how long a crowd may take for what is waited for.
-	crowdPatience = 10 * time.Minute
+	crowdPatience = time.Minute
 	// crowdWarmUp is how long nothing is measured, after all gangs are known.
 	crowdWarmUp = 3 * time.Second
 )
@@ -114,6 +114,13 @@ func (c *crowd) count() int {
 	return c.placed
 }
 
+// tried returns how many gangs were placed, or tried and refused, since the last reset.
+func (c *crowd) tried() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.placed + len(c.refused)
+}
+
 // taken returns how many gangs were placed, and how long choices took, since the last reset.
 func (c *crowd) taken() (placed int, chosen []time.Duration) {
 	c.mu.Lock()
@@ -125,4 +132,5 @@ func (c *crowd) reset() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.placed, c.chosen = 0, nil
+	clear(c.refused)
 }

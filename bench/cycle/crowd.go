@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	"github.com/berth-dev/berth/bench/rig"
 	"github.com/berth-dev/berth/bench/schedulers"
@@ -43,6 +44,9 @@ type crowd struct {
 	placed int
 	first  time.Time
 	more   chan struct{}
+	// refused are gangs that were tried and not placed since the last reset: whoever a limit
+	// holds is tried now and then, for others may be evicted for it.
+	refused map[*tenant]bool
 	// chosen are how long choices took, of those in which somebody was let in or nobody was.
 	chosen []time.Duration
 }
@@ -61,7 +65,7 @@ const crowdLoad = 0.7
 
 // newCrowd makes a crowd that nobody was told of yet.
 func newCrowd(s crowdSetup) (*crowd, error) {
-	c := &crowd{crowdSetup: s, forest: newForest(s.queues, s.nodes), tenants: newTenants(), gangs: map[string]*tenant{}, more: make(chan struct{}, 1)}
+	c := &crowd{crowdSetup: s, forest: newForest(s.queues, s.nodes), tenants: newTenants(), gangs: map[string]*tenant{}, refused: map[*tenant]bool{}, more: make(chan struct{}, 1)}
 	var objects []*v1alpha1.Queue
 	if !s.unqueued {
 		objects = c.forest.objects
@@ -159,6 +163,7 @@ func (c *crowd) start() (err error) {
 	}
 	if c.stops != nil {
 		c.stops.install(ctx, c.sched)
+		c.noteRefusals()
 	}
 	factory.StartWithContext(ctx)
 	factory.WaitForCacheSyncWithContext(ctx)
@@ -167,6 +172,17 @@ func (c *crowd) start() (err error) {
 	}
 	go c.sched.Run(ctx)
 	return nil
+}
+
+// noteRefusals notes gangs that are not placed.
+func (c *crowd) noteRefusals() {
+	handle := c.sched.FailureHandler
+	c.sched.FailureHandler = func(ctx context.Context, schedFramework framework.Framework, info *framework.QueuedPodInfo, status *fwk.Status, nominated *fwk.NominatingInfo, start time.Time) {
+		c.mu.Lock()
+		c.refused[c.gangs[info.Pod.Name]] = true
+		c.mu.Unlock()
+		handle(ctx, schedFramework, info, status, nominated, start)
+	}
 }
 
 // turn waits until gangs got their places, and has others come for them.

@@ -100,7 +100,7 @@ func measureAdmissions(s crowdSetup, long time.Duration) (report.AdmissionRow, e
 		row.Queues = len(c.forest.objects)
 	}
 	// The first batch opens the queues, and is not measured.
-	if _, err := c.batch(); err != nil {
+	if _, _, err := c.batch(); err != nil {
 		return report.AdmissionRow{}, err
 	}
 	if err := c.wait("all gangs are known", c.known); err != nil {
@@ -110,11 +110,11 @@ func measureAdmissions(s crowdSetup, long time.Duration) (report.AdmissionRow, e
 	var total, second time.Duration
 	gangs := 0
 	for total < long {
-		took, err := c.batch()
+		admitted, took, err := c.batch()
 		if err != nil {
 			return report.AdmissionRow{}, err
 		}
-		total, second, gangs, row.Gangs = total+took, second+took, gangs+gangsAtATime, row.Gangs+gangsAtATime
+		total, second, gangs, row.Gangs = total+took, second+took, gangs+admitted, row.Gangs+admitted
 		if second >= time.Second || total >= long && row.LeastPerSecond == 0 {
 			if rate := float64(gangs) / second.Seconds(); row.LeastPerSecond == 0 || rate < row.LeastPerSecond {
 				row.LeastPerSecond = rate
@@ -127,21 +127,21 @@ func measureAdmissions(s crowdSetup, long time.Duration) (report.AdmissionRow, e
 	return row, nil
 }
 
-// batch has as many gangs admitted, and returns how long that took. Then it has them run, as
-// many others end and as many come, and waits until all of that is known.
-func (c *crowd) batch() (time.Duration, error) {
+// batch runs cycles, and returns how many gangs were admitted by them, and how long they took.
+// Then it has those run, as many others end and as many come, and waits until all of that is
+// known.
+func (c *crowd) batch() (admitted int, took time.Duration, err error) {
 	c.server.Hold()
-	took, err := c.stops.run(gangsAtATime)
-	if err != nil {
-		return 0, err
+	if took, err = c.stops.run(gangsAtATime); err != nil {
+		return 0, 0, err
 	}
-	if err := c.wait("each gang that was tried is bound", func() bool { return c.count() == gangsAtATime }); err != nil {
-		return 0, err
+	if err := c.wait("each gang that was tried is bound or refused", func() bool { return c.tried() == gangsAtATime }); err != nil {
+		return 0, 0, err
 	}
 	c.server.Resume()
 	begun, ended, come := c.replace()
 	c.reset()
-	return took, c.wait("who came and went is known", func() bool {
+	return len(begun), took, c.wait("who came and went is known", func() bool {
 		for i := range begun {
 			_, runs := c.has(begun[i])
 			stays, _ := c.has(ended[i])
