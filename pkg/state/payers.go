@@ -177,7 +177,13 @@ func notFound(name string) Refusal {
 
 // charge charges a pod, anew if it was charged for something else, or to another queue. Most
 // that is told of a pod changes neither, and then nobody gains by it.
-func (q *Queues) charge(pod *corev1.Pod) { q.chargeFor(pod, q.requests(pod)) }
+func (q *Queues) charge(pod *corev1.Pod) {
+	if was := q.payers[pod.UID]; was != nil && AskAlike(was.pod, pod) {
+		q.chargeFor(pod, was.asks)
+		return
+	}
+	q.chargeFor(pod, q.requests(pod))
+}
 
 // chargeFor is charge where it is known what the pod asks for.
 func (q *Queues) chargeFor(pod *corev1.Pod, asks corev1.ResourceList) {

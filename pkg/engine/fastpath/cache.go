@@ -134,7 +134,7 @@ func (c *watchedCache) AddPod(logger klog.Logger, pod *corev1.Pod) error {
 
 func (c *watchedCache) UpdatePod(logger klog.Logger, oldPod, newPod *corev1.Pod) error {
 	old, now := oldPod.Spec.NodeName, newPod.Spec.NodeName
-	differs := old != now || c.path.Request(oldPod) != c.path.Request(newPod)
+	differs := old != now || !c.path.requestAlike(oldPod, newPod)
 	return c.changePod(func() error {
 		if differs {
 			c.otherwise(c.holder(oldPod), old, now)

@@ -197,6 +197,18 @@ func (p *Path) Request(pod *corev1.Pod) pack.Amounts {
 	return p.request(pod, info.CalculateResource().Resource)
 }
 
+// requestAlike reports whether Request is the same for two versions of a pod.
+func (p *Path) requestAlike(a, b *corev1.Pod) bool {
+	if state.AskAlike(a, b) {
+		before, _ := dialect.GPULink(a)
+		now, _ := dialect.GPULink(b)
+		if before == now {
+			return true
+		}
+	}
+	return p.Request(a) == p.Request(b)
+}
+
 // request returns what a pod that requests r asks for. Links that it asks for in words
 // that mean nothing count as none: the plugin DeviceTopology refuses it.
 func (p *Path) request(pod *corev1.Pod, r fwk.Resource) pack.Amounts {
