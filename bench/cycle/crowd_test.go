@@ -26,6 +26,22 @@ func TestCrowd(t *testing.T) {
 	}
 }
 
+// Gangs of queues are admitted, batch after batch, and none that came is left behind.
+func TestAdmissions(t *testing.T) {
+	if err := engine.EnableGangEngine(); err != nil {
+		t.Fatal(err)
+	}
+	for _, unqueued := range []bool{false, true} {
+		row, err := measureAdmissions(crowdSetup{nodes: 400, queues: 50, pending: 200, unqueued: unqueued, stops: newTurnstile()}, 300*time.Millisecond)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if row.PerSecond <= 0 || row.LeastPerSecond <= 0 || row.LeastPerSecond > row.PerSecond*1.01 || row.Gangs < gangsAtATime/2 || (row.Queues == 0) != unqueued {
+			t.Errorf("measured %+v, without queues: %t", row, unqueued)
+		}
+	}
+}
+
 // Pods of all queues are let in and placed, batch after batch, with queues and without.
 func TestQueuePairs(t *testing.T) {
 	if err := engine.EnableGangEngine(); err != nil {

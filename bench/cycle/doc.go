@@ -66,14 +66,24 @@
 // the nodes, gangs have 70 % of the GPUs. Thousands more wait, of 4 pods of 1, 2, 4 or 8
 // GPUs.
 //
+// How many gangs the scheduling loop admits is measured batch by batch, as with pods: the loop
+// runs 50 cycles, and is timed, by the wall clock. Meanwhile queues let others in, and bindings
+// begin, but nobody hears of what was bound. Then all of that is told, those that were bound
+// run, as many others end, as many come, and the loop stands until the scheduler knows them
+// all. A cycle in which a gang is refused counts with its time, and not as one that was
+// admitted: whoever a limit holds is tried now and then, for others may be evicted for it.
+//
+// What all of Berth does with the same gangs, when nothing stands, is measured as well:
+//
 //   - Start-up is from when all objects are there to be listed. A gang is placed once its
 //     last pod is bound. All gangs are known once their queues report as many as there are.
 //   - Then, for each gang that is placed, its pods begin to run, the gang that ran for longest
-//     goes, and another comes to its queue. So as many wait as in the beginning, everywhere,
-//     and there is always room: what is measured is how fast gangs can be let in and placed,
-//     with all that follows from their coming and going. Gangs a second are those that were
-//     placed, by the wall clock. The time on processors has that of the API server in memory
-//     and of the benchmark in it.
+//     goes, and another comes to its queue. So as many wait as in the beginning, everywhere:
+//     what is measured is how fast gangs can be let in and placed, with all that follows from
+//     their coming and going. The loop is faster than the handlers of what follows, and fills
+//     the cluster until it has to wait for them. Gangs a second are those that were placed, by
+//     the wall clock. The time on processors has that of the API server in memory and of the
+//     benchmark in it.
 //   - A choice is one look for who is let in next, as state.Queues has it, whether somebody is
 //     or not; bringing the order up to date is in it, waiting for the lock is not.
 //   - The same gangs come to a cluster without a Queue for comparison. All of them are in the
@@ -86,6 +96,7 @@
 // Files: main.go (flags, rounds), cluster.go (how full a cluster is), loop.go (a
 // scheduler on a cluster), counter.go (nodes for floor and null), measure.go (pods and
 // gangs), pairs.go (what links cost), quality.go (packing), plans.go (plans alone), queues.go
-// (queues and their gangs), crowd.go (gangs that come and go by themselves), admit.go (what
-// is measured of those), queuepairs.go (what queues cost a pod), results.go (medians).
+// (queues and their gangs), crowd.go (gangs that come and go), turnstile.go (how many the
+// loop admits), admit.go (what is measured when nothing stands), queuepairs.go (what queues
+// cost a pod), results.go (medians).
 package main

@@ -52,7 +52,7 @@ func (p *pair) stop() {
 }
 
 // measure measures so many pairs: a batch of pods each, or a gang each if it has a size.
-func (p *pair) measure(times, gang int) (report.LinkRow, error) {
+func (p *pair) measure(times, gang int) (report.InTurn, error) {
 	for i := range p.ns {
 		p.ns[i] = make([]float64, 0, times)
 	}
@@ -61,12 +61,12 @@ func (p *pair) measure(times, gang int) (report.LinkRow, error) {
 		for _, i := range [][2]int{{0, 1}, {1, 0}}[n%2] {
 			ns, err := once(p.loops[i], gang)
 			if err != nil {
-				return report.LinkRow{}, err
+				return report.InTurn{}, err
 			}
 			p.ns[i] = append(p.ns[i], ns)
 		}
 	}
-	return p.row(gang), nil
+	return p.sum(), nil
 }
 
 // once returns the nanoseconds on processors that a pod of one batch takes, or the cycle of
@@ -80,15 +80,15 @@ func once(l *loop, gang int) (float64, error) {
 	return float64(s.processor.Nanoseconds()) / float64(s.pods), err
 }
 
-// row sums up.
-func (p *pair) row(gang int) report.LinkRow {
+// sum sums up.
+func (p *pair) sum() report.InTurn {
 	ratios := make([]float64, len(p.ns[0]))
 	for i := range ratios {
 		ratios[i] = p.ns[1][i] / p.ns[0][i]
 	}
 	slices.Sort(ratios)
-	return report.LinkRow{
-		Gang: gang, Pairs: len(ratios), NsWithout: report.Median(p.ns[0]), NsWith: report.Median(p.ns[1]),
+	return report.InTurn{
+		Pairs: len(ratios), NsWithout: report.Median(p.ns[0]), NsWith: report.Median(p.ns[1]),
 		Ratio: report.Median(ratios), Lower: ratios[len(ratios)/4], Upper: ratios[len(ratios)*3/4],
 	}
 }
@@ -125,11 +125,11 @@ func (o *options) linksOf(all *report.Report, machine *rig.Model, nodes int, fil
 		if gang > 0 {
 			times = max(1, o.pairs/podPairsToGangPair)
 		}
-		row, err := p.measure(times, gang)
+		found, err := p.measure(times, gang)
 		if err != nil {
 			return err
 		}
-		row.Machine, row.Nodes, row.Fill = o.machine, nodes, fill
+		row := report.LinkRow{Machine: o.machine, Nodes: nodes, Fill: fill, Gang: gang, InTurn: found}
 		all.Links = append(all.Links, row)
 		fmt.Fprintf(os.Stderr, "links of %s, %6d nodes, %-5s, gang %4d  %9.1f µs without, %9.1f with: %.3f (quartiles %.3f and %.3f; %s)\n", o.machine, nodes, fill, gang,
 			row.NsWithout/1000, row.NsWith/1000, row.Ratio, row.Lower, row.Upper, time.Since(start).Round(time.Second))

@@ -47,14 +47,8 @@ func (o *options) queueCost(nodes int, fill string) (report.QueuePairRow, error)
 			return report.QueuePairRow{}, err
 		}
 	}
-	links, err := p.measure(o.queuePairs, 0)
-	if err != nil {
-		return report.QueuePairRow{}, err
-	}
-	return report.QueuePairRow{
-		Queues: len(forest.objects), Nodes: nodes, Fill: fill, NsWithout: links.NsWithout, NsWith: links.NsWith,
-		Ratio: links.Ratio, Lower: links.Lower, Upper: links.Upper, Pairs: links.Pairs,
-	}, nil
+	found, err := p.measure(o.queuePairs, 0)
+	return report.QueuePairRow{Queues: len(forest.objects), Nodes: nodes, Fill: fill, InTurn: found}, err
 }
 
 // newQueueLoop makes a cluster with all of Berth, whose informers do not run, and pods of all

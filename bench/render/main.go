@@ -30,8 +30,9 @@ Any may be missing: a report of a part is a report.
 
 With --readme it fills the tables of a README from a report instead, and writes nothing
 else. They stand between the lines <!-- tables: NAME --> and <!-- /tables -->, for the
-names perf, cycle, gangs, links, quality, plans, queues, queue-pairs, topology and
-fragmentation. With --check as well it writes nothing at all, and fails if the tables are not those of the report.`
+names perf, cycle, gangs, links, quality, plans, admissions, queues, queue-pairs, topology
+and fragmentation. With --check as well it writes nothing at all, and fails if the tables
+are not those of the report.`
 
 // options are the flags.
 type options struct {

@@ -50,6 +50,8 @@ const (
 <!-- /tables -->
 <!-- tables: queues -->
 <!-- /tables -->
+<!-- tables: admissions -->
+<!-- /tables -->
 <!-- tables: queue-pairs -->
 <!-- /tables -->
 <!-- tables: topology -->
@@ -97,7 +99,7 @@ func TestCombine(t *testing.T) {
 	cycles := []report.CycleRow{{Scheduler: "floor", Nodes: 2500, Fill: "empty", NsPerPod: 50_000, Runs: 3}}
 	gangs := []report.GangCycleRow{{Scheduler: "berth", Nodes: 2500, Pods: 1000, MsPerGang: 30, MsPerCycle: 40, Runs: 3}}
 	quality := []report.QualityRow{{Scheduler: "berth", Nodes: 500, Seeds: 20, FreeNodes: 31.5, AtLeast: 19, Placed: 4000}}
-	links := []report.LinkRow{{Machine: "hgx-h100", Nodes: 2500, Fill: "half", NsWithout: 50_000, NsWith: 52_000, Ratio: 1.04, Pairs: 10}}
+	links := []report.LinkRow{{Machine: "hgx-h100", Nodes: 2500, Fill: "half", InTurn: report.InTurn{NsWithout: 50_000, NsWith: 52_000, Ratio: 1.04, Pairs: 10}}}
 	plans := []report.PlanRow{{Nodes: 25_000, Fill: 90, Gang: 512, MsP50: 1.5, MsP99: 2.75, MsMax: 3, Plans: 300}}
 	alone := []report.PlanRow{{Nodes: 2500, Gang: 512, Feasible: true, MsP50: 0.5, MsP99: 4.75, MsMax: 5, Plans: 300}}
 	topology := []report.TopologyRow{{Contestant: "berth-exact", Load: 70, Nodes: 16, Seeds: 5, Jobs: 100, OfIdeal: 0.875}}

@@ -37,6 +37,12 @@ type LinkRow struct {
 	Fill    string `json:"fill"`
 	// Gang is how many pods the gang has whose cycle is timed; 0 for the cycle of one pod.
 	Gang int `json:"gang,omitempty"`
+	InTurn
+}
+
+// InTurn is what was found of cycles with something and without it, which were measured in
+// turn.
+type InTurn struct {
 	// NsWithout and NsWith are times on processors, medians over all pairs.
 	NsWithout float64 `json:"ns_without"`
 	NsWith    float64 `json:"ns_with"`

@@ -125,7 +125,8 @@ func Fill(text, name, table string) (string, error) {
 }
 
 // FillTables fills the places of the tables perf, cycle, gangs, links, quality, plans,
-// queues, queue-pairs, topology and fragmentation, as Fill does. All of them must be there, and no others.
+// admissions, queues, queue-pairs, topology and fragmentation, as Fill does. All of them must be
+// there, and no others.
 func (r Report) FillTables(text string) (string, error) {
 	tables := []struct{ name, text string }{
 		{"perf", PerfTable(r.Perf)},
@@ -134,6 +135,7 @@ func (r Report) FillTables(text string) (string, error) {
 		{"links", LinkTable(r.Links)},
 		{"quality", QualityTable(r.Quality)},
 		{"plans", PlanTable(r.Plans)},
+		{"admissions", AdmissionTable(r.Admissions)},
 		{"queues", QueueTable(r.Queues)},
 		{"queue-pairs", QueuePairTable(r.QueuePairs)},
 		{"topology", TopologyTable(r.Topology)},

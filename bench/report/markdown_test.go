@@ -118,9 +118,9 @@ func TestFillTables(t *testing.T) {
 	tests := []struct {
 		name, text, wrong string
 	}{
-		{"all", place("fragmentation", "topology", "queue-pairs", "queues", "plans", "quality", "links", "gangs", "cycle", "perf"), ""},
-		{"one missing", place("perf", "cycle", "links", "quality", "plans", "queues", "queue-pairs", "topology", "fragmentation"), `table "gangs"`},
-		{"one that there is not", place("perf", "cycle", "gangs", "links", "quality", "plans", "queues", "queue-pairs", "topology", "fragmentation", "speed"), `table "speed"`},
+		{"all", place("fragmentation", "topology", "queue-pairs", "queues", "admissions", "plans", "quality", "links", "gangs", "cycle", "perf"), ""},
+		{"one missing", place("perf", "cycle", "links", "quality", "plans", "queues", "admissions", "queue-pairs", "topology", "fragmentation"), `table "gangs"`},
+		{"one that there is not", place("perf", "cycle", "gangs", "links", "quality", "plans", "queues", "admissions", "queue-pairs", "topology", "fragmentation", "speed"), `table "speed"`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

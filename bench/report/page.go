@@ -52,7 +52,7 @@ type pageData struct {
 	Gangs                    pageTable
 	Links, Quality, Topology pageTable
 	Plans, Queues            pageTable
-	QueuePairs               pageTable
+	Admissions, QueuePairs   pageTable
 	Fragmentation            pageTable
 }
 
@@ -83,7 +83,9 @@ func (r Report) Page() ([]byte, error) {
 		Perf:  coloured(perfTable(r.Perf, true), slots), Cycles: coloured(cycleTable(r.Cycles, true), slots),
 		Gangs: coloured(gangTable(r.Gangs, true), slots), Quality: coloured(qualityTable(r.Quality), slots),
 		Links: coloured(linkTable(r.Links), slots), Topology: coloured(topologyTable(r.Topology), slots),
-		Plans: coloured(planTable(r.Plans), slots), Queues: coloured(queueTable(r.Queues), slots), QueuePairs: coloured(queuePairTable(r.QueuePairs), slots), Fragmentation: coloured(fragmentationTable(r.Fragmentation), slots),
+		Plans: coloured(planTable(r.Plans), slots), Admissions: coloured(admissionTable(r.Admissions), slots),
+		Queues: coloured(queueTable(r.Queues), slots), QueuePairs: coloured(queuePairTable(r.QueuePairs), slots),
+		Fragmentation: coloured(fragmentationTable(r.Fragmentation), slots),
 	}
 	for _, rows := range byTopic(r.Perf) {
 		title := fmt.Sprintf("%s, %s pods on %s nodes", rows[0].Topic, count(rows[0].Pods), count(rows[0].Nodes))

@@ -50,11 +50,5 @@ type QueuePairRow struct {
 	Queues int    `json:"queues"`
 	Nodes  int    `json:"nodes"`
 	Fill   string `json:"fill"`
-	// NsWithout to Pairs are as in LinkRow.
-	NsWithout float64 `json:"ns_without"`
-	NsWith    float64 `json:"ns_with"`
-	Ratio     float64 `json:"ratio"`
-	Lower     float64 `json:"lower_quartile"`
-	Upper     float64 `json:"upper_quartile"`
-	Pairs     int     `json:"pairs"`
+	InTurn
 }

@@ -21,7 +21,20 @@ func TestQueueTables(t *testing.T) {
 	if diff := cmp.Diff(want, "\n"+QueueTable(rows)); diff != "" {
 		t.Errorf("queues (-want +got):\n%s", diff)
 	}
-	pairs := []QueuePairRow{{Queues: 1000, Nodes: 2500, Fill: "half", NsWithout: 50_000, NsWith: 60_000, Ratio: 1.2, Lower: 1.1, Upper: 1.3, Pairs: 300}}
+	admissions := []AdmissionRow{
+		{Queues: 1000, Nodes: 2500, Pending: 10_000, Pods: 4, PerSecond: 1234.4, LeastPerSecond: 999.6, Gangs: 24_000, Seconds: 20},
+		{Nodes: 2500, Pending: 10_000, Pods: 4, PerSecond: 300, LeastPerSecond: 200, Gangs: 6000, Seconds: 20},
+	}
+	want = `
+| queues | nodes | gangs that wait | pods a gang | gangs/s | in the worst second |  gangs |
+| -----: | ----: | --------------: | ----------: | ------: | ------------------: | -----: |
+|  1,000 | 2,500 |          10,000 |           4 |   1,234 |               1,000 | 24,000 |
+|      - | 2,500 |          10,000 |           4 |     300 |                 200 |  6,000 |
+`
+	if diff := cmp.Diff(want, "\n"+AdmissionTable(admissions)); diff != "" {
+		t.Errorf("admissions (-want +got):\n%s", diff)
+	}
+	pairs := []QueuePairRow{{Queues: 1000, Nodes: 2500, Fill: "half", InTurn: InTurn{NsWithout: 50_000, NsWith: 60_000, Ratio: 1.2, Lower: 1.1, Upper: 1.3, Pairs: 300}}}
 	want = `
 | queues | fill | nodes | µs without | µs with | with over without |       quartiles | pairs |
 | -----: | ---- | ----: | ---------: | ------: | ----------------: | --------------: | ----: |

@@ -45,8 +45,8 @@ func whole() Report {
 		{Scheduler: "berth", Nodes: 2500, Pods: 1000, MsPerGang: 30, MsPerCycle: 800, Runs: 3, Spread: 0.2},
 	}
 	r.Links = []LinkRow{
-		{Machine: "hgx-h100", Nodes: 2500, Fill: "half", NsWithout: 40_000, NsWith: 42_000, Ratio: 1.05, Lower: 0.9, Upper: 1.2, Pairs: 200},
-		{Machine: "hgx-h100", Nodes: 2500, Fill: "empty", Gang: 1000, NsWithout: 3e7, NsWith: 3.21e7, Ratio: 1.07, Lower: 1, Upper: 1.125, Pairs: 10},
+		{Machine: "hgx-h100", Nodes: 2500, Fill: "half", InTurn: InTurn{NsWithout: 40_000, NsWith: 42_000, Ratio: 1.05, Lower: 0.9, Upper: 1.2, Pairs: 200}},
+		{Machine: "hgx-h100", Nodes: 2500, Fill: "empty", Gang: 1000, InTurn: InTurn{NsWithout: 3e7, NsWith: 3.21e7, Ratio: 1.07, Lower: 1, Upper: 1.125, Pairs: 10}},
 	}
 	r.Plans = []PlanRow{
 		{Nodes: 2500, Fill: 50, Gang: 512, Feasible: true, MsP50: 1.25, MsP99: 2.5, MsMax: 3, Plans: 300},
@@ -85,7 +85,8 @@ func TestNames(t *testing.T) {
 		Environment:   Environment{Date: "d", Go: "g", Kubernetes: "k", Commit: "c", CPU: "u", CPUs: 1, MemoryGiB: 2},
 		Perf:          []PerfRow{{Topic: "t", Scheduler: "s", RatioToNull: new(0.5)}},
 		Quality:       []QualityRow{{Scheduler: "s", Nodes: 1, Seeds: 2, FreeNodes: 3, AtLeast: 4, Placed: 5}},
-		Links:         []LinkRow{{Machine: "m", Nodes: 1, Fill: "f", NsWithout: 2, NsWith: 3, Ratio: 4, Lower: 5, Upper: 6, Pairs: 7}},
+		Links:         []LinkRow{{Machine: "m", Nodes: 1, Fill: "f", InTurn: InTurn{NsWithout: 2, NsWith: 3, Ratio: 4, Lower: 5, Upper: 6, Pairs: 7}}},
+		Admissions:    []AdmissionRow{{Queues: 1, Nodes: 2, Pending: 3, Pods: 4, PerSecond: 5, LeastPerSecond: 6, Gangs: 7, Seconds: 8}},
 		Plans:         []PlanRow{{Nodes: 1, Fill: 2, Gang: 3, Required: "l", Feasible: true, MsP50: 4, MsP99: 5, MsMax: 6, Plans: 7}},
 		Topology:      []TopologyRow{{Contestant: "c", Load: 1, Nodes: 2, Seeds: 3, Jobs: 4, OfIdeal: 5, Least: 6, Greatest: 7, Ringless: 8, InUse: 9, Waited: 10}},
 		Fragmentation: []FragmentationRow{{Contestant: "c", Load: 1, Nodes: 2, Racks: 3, Arrivals: 4, Gangs: 5, InOneRack: 6, RacksPerSmallGang: 7, RacksPerGang: 8, Waited: 9, InUse: 10, MsPerGang: new(11.0), MsP99: new(12.0)}},
@@ -158,6 +159,18 @@ func TestNames(t *testing.T) {
       "ms_p99": 5,
       "ms_max": 6,
       "plans": 7
+    }
+  ],
+  "admissions": [
+    {
+      "queues": 1,
+      "nodes": 2,
+      "pending": 3,
+      "pods": 4,
+      "gangs_per_second": 5,
+      "least_gangs_per_second": 6,
+      "gangs": 7,
+      "seconds": 8
     }
   ],
   "topology": [

@@ -146,7 +146,7 @@ func qualityTable(rows []QualityRow) table {
 
 // linkTable has a row for each cluster, and for each gang on it.
 func linkTable(rows []LinkRow) table {
-	return tabulate(rows, []column[LinkRow]{
+	return tabulate(rows, append([]column[LinkRow]{
 		{"machine", words, func(r LinkRow) string { return r.Machine }},
 		{"fill", words, func(r LinkRow) string { return r.Fill }},
 		{"nodes", figures, func(r LinkRow) string { return count(r.Nodes) }},
@@ -156,12 +156,18 @@ func linkTable(rows []LinkRow) table {
 			}
 			return "one pod"
 		}},
-		{"µs without", figures, func(r LinkRow) string { return number(r.NsWithout/1000, 1) }},
-		{"µs with", figures, func(r LinkRow) string { return number(r.NsWith/1000, 1) }},
-		{"with over without", figures, func(r LinkRow) string { return number(r.Ratio, 3) }},
-		{"quartiles", figures, func(r LinkRow) string { return number(r.Lower, 3) + " and " + number(r.Upper, 3) }},
-		{"pairs", figures, func(r LinkRow) string { return count(r.Pairs) }},
-	})
+	}, inTurn(func(r LinkRow) InTurn { return r.InTurn })...))
+}
+
+// inTurn are the columns of what was measured in turn.
+func inTurn[R any](of func(R) InTurn) []column[R] {
+	return []column[R]{
+		{"µs without", figures, func(r R) string { return number(of(r).NsWithout/1000, 1) }},
+		{"µs with", figures, func(r R) string { return number(of(r).NsWith/1000, 1) }},
+		{"with over without", figures, func(r R) string { return number(of(r).Ratio, 3) }},
+		{"quartiles", figures, func(r R) string { return number(of(r).Lower, 3) + " and " + number(of(r).Upper, 3) }},
+		{"pairs", figures, func(r R) string { return count(of(r).Pairs) }},
+	}
 }
 
 // planTable has a row for each cluster and gang.
@@ -232,16 +238,11 @@ func countOrNone(n int) string {
 
 // queuePairTable has a row for each cluster.
 func queuePairTable(rows []QueuePairRow) table {
-	return tabulate(rows, []column[QueuePairRow]{
+	return tabulate(rows, append([]column[QueuePairRow]{
 		{"queues", figures, func(r QueuePairRow) string { return count(r.Queues) }},
 		{"fill", words, func(r QueuePairRow) string { return r.Fill }},
 		{"nodes", figures, func(r QueuePairRow) string { return count(r.Nodes) }},
-		{"µs without", figures, func(r QueuePairRow) string { return number(r.NsWithout/1000, 1) }},
-		{"µs with", figures, func(r QueuePairRow) string { return number(r.NsWith/1000, 1) }},
-		{"with over without", figures, func(r QueuePairRow) string { return number(r.Ratio, 3) }},
-		{"quartiles", figures, func(r QueuePairRow) string { return number(r.Lower, 3) + " and " + number(r.Upper, 3) }},
-		{"pairs", figures, func(r QueuePairRow) string { return count(r.Pairs) }},
-	})
+	}, inTurn(func(r QueuePairRow) InTurn { return r.InTurn })...))
 }
 
 // topologyTable has a row for each load and contestant.

@@ -37,7 +37,8 @@
 // Thousands of gangs may wait outside of the heaps until their queue lets them in. Upstream
 // looks at each of them for every event, and for every snapshot. Here the scheduling queue is
 // told whom an event may help (helped.go), and the cache does without the gangs that are held
-// (withdrawn.go), so that neither follows their number.
+// (withdrawn.go), so that neither follows their number. Nor does a snapshot follow that of the
+// gangs that have their places (placed.go).
 //
 // # Ranks
 //
@@ -65,7 +66,7 @@
 //
 // Files: path.go (set-up), cache.go (what feeds the index), schedule.go (the way of a
 // pod), queue.go (who is tried again), helped.go (whom an event may help), withdrawn.go
-// (gangs that are held), reason.go (who takes the framework's way), shape.go
+// and placed.go (gangs that nothing is done with), reason.go (who takes the framework's way), shape.go
 // (which pods are alike), answers.go (what nodes said), diagnosis.go (why there is no
 // place), devices.go (what feeds the inventory of devices), plan.go (gangs with a
 // topology), verify.go (do nodes take what is planned), rooms.go (who goes, and for whom
