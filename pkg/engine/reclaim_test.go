@@ -96,7 +96,7 @@ func newCourt(t *testing.T) *court {
 func (c *court) expectAsked(t *testing.T, want ...string) {
 	t.Helper()
 	var got []string
-	err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, 10*time.Second, true, func(context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		got = slices.Clone(c.asked)
@@ -184,7 +184,7 @@ func TestBudgetKeepsAll(t *testing.T) {
 	c.protected = "v2"
 	name := state.NameOf(c.claimant)
 	c.begin(c.claimant, c.claim, c.choice, c.clock.Now())
-	err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, 10*time.Second, true, func(context.Context) (bool, error) { return c.over(name), nil })
+	err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, time.Minute, true, func(context.Context) (bool, error) { return c.over(name), nil })
 	if err != nil {
 		t.Fatal("the wave goes on against a budget")
 	}
