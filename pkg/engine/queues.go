@@ -109,8 +109,12 @@ func admitByQueue(profile *schedulerconfig.KubeSchedulerProfile) {
 	for _, set := range []*schedulerconfig.PluginSet{&plugins.PreEnqueue, &plugins.PreFilter, &plugins.Reserve} {
 		enable(set, queueadmission.Name)
 	}
-	if all := &plugins.MultiPoint.Enabled; !slices.ContainsFunc(*all, func(p schedulerconfig.Plugin) bool { return p.Name == queuereclaim.Name }) {
-		*all = append([]schedulerconfig.Plugin{{Name: queuereclaim.Name}}, *all...)
+	enableFirst(&plugins.MultiPoint, queuereclaim.Name)
+	// Those that a profile names for a point come before all that are for every point.
+	for _, set := range []*schedulerconfig.PluginSet{&plugins.PostFilter, &plugins.PodGroupPostFilter} {
+		if len(set.Enabled) > 0 {
+			enableFirst(set, queuereclaim.Name)
+		}
 	}
 	sorts := func(p schedulerconfig.Plugin) bool { return p.Name != names.PrioritySort }
 	if !slices.ContainsFunc(plugins.QueueSort.Enabled, sorts) {
@@ -121,11 +125,21 @@ func admitByQueue(profile *schedulerconfig.KubeSchedulerProfile) {
 	}
 }
 
-// enable puts a plugin into a set, once.
+// enable puts a plugin into a set, once, and enableFirst before all others.
 func enable(set *schedulerconfig.PluginSet, name string) {
-	if !slices.ContainsFunc(set.Enabled, func(p schedulerconfig.Plugin) bool { return p.Name == name }) {
+	if !enabled(set, name) {
 		set.Enabled = append(set.Enabled, schedulerconfig.Plugin{Name: name})
 	}
+}
+
+func enableFirst(set *schedulerconfig.PluginSet, name string) {
+	if !enabled(set, name) {
+		set.Enabled = append([]schedulerconfig.Plugin{{Name: name}}, set.Enabled...)
+	}
+}
+
+func enabled(set *schedulerconfig.PluginSet, name string) bool {
+	return slices.ContainsFunc(set.Enabled, func(p schedulerconfig.Plugin) bool { return p.Name == name })
 }
 
 // numbers are the places of entities of the scheduling queue.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
 
 	"github.com/berth-dev/berth/pkg/plugins/queueadmission"
 	"github.com/berth-dev/berth/pkg/plugins/queueorder"
@@ -35,6 +36,16 @@ func TestAdmitByQueue(t *testing.T) {
 	}
 	if diff := cmp.Diff([]schedulerconfig.Plugin{{Name: queueorder.Name}}, plugins.QueueSort.Enabled); diff != "" {
 		t.Errorf("the order of the active queue (-want +got):\n%s", diff)
+	}
+
+	preempts := schedulerconfig.PluginSet{Enabled: []schedulerconfig.Plugin{{Name: names.DefaultPreemption}}}
+	explicit := &schedulerconfig.KubeSchedulerProfile{Plugins: &schedulerconfig.Plugins{PostFilter: preempts, PodGroupPostFilter: preempts}}
+	admitByQueue(explicit)
+	admitByQueue(explicit)
+	for _, set := range []schedulerconfig.PluginSet{explicit.Plugins.PostFilter, explicit.Plugins.PodGroupPostFilter} {
+		if diff := cmp.Diff([]schedulerconfig.Plugin{{Name: queuereclaim.Name}, {Name: names.DefaultPreemption}}, set.Enabled); diff != "" {
+			t.Errorf("who makes room, where a profile names others (-want +got):\n%s", diff)
+		}
 	}
 
 	own := schedulerconfig.PluginSet{Enabled: []schedulerconfig.Plugin{{Name: "MyOrder"}}}

@@ -9,10 +9,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/features"
 	"k8s.io/utils/clock"
 
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
@@ -71,12 +73,19 @@ type rest struct {
 var _ queuereclaim.Reclaimer = &reclaimer{}
 
 func newReclaimer(path *fastpath.Path, queues *state.Queues, client kubernetes.Interface, recorder events.EventRecorder, c clock.WithTicker) *reclaimer {
-	// Where there are queues, nobody else preempts.
-	path.LeaveOut(queues.Some)
+	path.LeaveOut(func() bool { return queues.Some() && !groupsInGroups() })
 	return &reclaimer{
 		Path: path, queues: queues, client: client, recorder: recorder, clock: c, ctx: context.Background(),
 		waves: map[string]*wave{}, resting: map[string]rest{}, spared: map[string]time.Time{},
 	}
+}
+
+// groupsInGroups reports whether the cache of the scheduler has to have all gangs, though no
+// other plugin preempts where there are queues: groups count their child groups, and a running
+// pod that is to grow is looked for with its gang.
+func groupsInGroups() bool {
+	return utilfeature.DefaultFeatureGate.Enabled(features.CompositePodGroup) ||
+		utilfeature.DefaultFeatureGate.Enabled(features.InPlacePodVerticalScalingSchedulerPreemption)
 }
 
 // Some reports whether there is any queue, or was a moment ago, so that gangs may still be left

@@ -6,7 +6,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	resourcehelper "k8s.io/component-helpers/resource"
 )
 
 // AskAlike reports whether two versions of a pod ask for the same for certain: all that this
@@ -20,7 +19,7 @@ func AskAlike(a, b *corev1.Pod) bool {
 		amountsAlike(a.Spec.Overhead, b.Spec.Overhead) && requirementsAlike(a.Spec.Resources, b.Spec.Resources) &&
 		statusesAlike(a.Status.ContainerStatuses, b.Status.ContainerStatuses) && statusesAlike(a.Status.InitContainerStatuses, b.Status.InitContainerStatuses) &&
 		amountsAlike(a.Status.AllocatedResources, b.Status.AllocatedResources) && requirementsAlike(a.Status.Resources, b.Status.Resources) &&
-		resourcehelper.IsPodResizeInfeasible(a) == resourcehelper.IsPodResizeInfeasible(b) && claimsAlike(&a.Status, &b.Status)
+		resizeInfeasible(a) == resizeInfeasible(b) && claimsAlike(&a.Status, &b.Status)
 }
 
 func containersAlike(a, b []corev1.Container) bool {
@@ -56,6 +55,13 @@ func requirementsAlike(a, b *corev1.ResourceRequirements) bool {
 }
 
 func amountsAlike(a, b corev1.ResourceList) bool { return maps.EqualFunc(a, b, sameAmount) }
+
+// resizeInfeasible reports whether a pod goes on with what it was given, whatever it says now.
+func resizeInfeasible(p *corev1.Pod) bool {
+	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodResizePending && c.Reason == corev1.PodReasonInfeasible
+	})
+}
 
 func claimsAlike(a, b *corev1.PodStatus) bool {
 	if len(a.NodeAllocatableResourceClaimStatuses) == 0 && len(b.NodeAllocatableResourceClaimStatuses) == 0 {

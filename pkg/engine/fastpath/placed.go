@@ -12,14 +12,14 @@ import (
 // while it may run. LeaveOut comes before Attach.
 func (p *Path) LeaveOut(when func() bool) { p.leavesOut = when }
 
-// LeavesOut reports whether any gang that is placed is left out.
+// LeavesOut reports whether any gang that is placed is left out of the last snapshot.
 func (p *Path) LeavesOut() bool {
 	if p.groups == nil {
 		return false
 	}
 	p.groups.mu.Lock()
 	defer p.groups.mu.Unlock()
-	return p.groups.placed > 0
+	return p.groups.without
 }
 
 // restorePlaced puts all gangs back that are placed.

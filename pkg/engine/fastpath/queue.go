@@ -116,9 +116,10 @@ func (q *sparingQueue) turned() map[types.NamespacedName]struct{} {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	turned := q.helped.turned
-	if len(turned) > 0 {
-		q.helped.turned = map[types.NamespacedName]struct{}{}
+	if len(turned) == 0 {
+		return nil
 	}
+	q.helped.turned = map[types.NamespacedName]struct{}{}
 	return turned
 }
 

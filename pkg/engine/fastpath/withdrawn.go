@@ -34,8 +34,10 @@ type groupCache struct {
 	// mu is taken before the locks of the queue and of the cache within.
 	mu        sync.Mutex
 	withdrawn map[types.NamespacedName]*withdrawn
-	// placed is how many of those are placed.
-	placed int
+	// placed is how many of those are placed, and without whether the last snapshot is without
+	// any.
+	placed  int
+	without bool
 	// touched are gangs with which something was done since it was last looked whether they are
 	// to be taken out.
 	touched map[types.NamespacedName]struct{}
@@ -79,6 +81,7 @@ func (c *groupCache) settle() {
 	for name := range c.turned() {
 		c.restore(name)
 	}
+	defer func() { c.without = c.placed > 0 }()
 	if !c.leavesOut() {
 		c.restorePlaced()
 		return
@@ -235,6 +238,10 @@ func (c *groupCache) AddPod(logger klog.Logger, pod *corev1.Pod) error {
 
 func (c *groupCache) AssumePod(logger klog.Logger, pod *corev1.Pod) error {
 	return c.change(func() error { return c.Cache.AssumePod(logger, pod) }, pod)
+}
+
+func (c *groupCache) RemoveAssumedPod(logger klog.Logger, pod *corev1.Pod) error {
+	return c.change(func() error { return c.Cache.RemoveAssumedPod(logger, pod) }, pod)
 }
 
 func (c *groupCache) BuildHierarchySnapshotFromPod(pod *corev1.Pod) (manager fwk.PodGroupManager, err error) {

@@ -53,6 +53,10 @@ func TestPlacedIsLeftOut(t *testing.T) {
 		{"a pod comes", func(c *groupCache) { c.AddPodGroupMember(inGroup("g", "c")) }, 3, 3},
 		{"a pod comes and is bound", func(c *groupCache) { _ = c.AddPod(klog.Background(), on("n", inGroup("g", "c"))) }, 3, 0},
 		{"the group goes", func(c *groupCache) { c.RemovePodGroup(klog.Background(), groupNamed("g")) }, 2, 0},
+		{"a pod comes and expires", func(c *groupCache) {
+			expires := on("n", inGroup("g", "c"))
+			_, _ = c.AssumePod(klog.Background(), expires), c.RemoveAssumedPod(klog.Background(), expires)
+		}, 2, 0},
 		{"it is looked at", func(c *groupCache) { _, _ = c.BuildHierarchySnapshotFromPod(a) }, 2, 0},
 		{"none is to be left out", func(c *groupCache) { c.leavesOut = func() bool { return false } }, 0, 2},
 	} {
@@ -123,6 +127,18 @@ func TestHeldIsLeftOut(t *testing.T) {
 		if got := count(cache); got != c.then {
 			t.Errorf("%s: after a snapshot the cache has %d pods of the gang, want %d", c.name, got, c.then)
 		}
+	}
+}
+
+// What is handed out of who is held does not change any more: it is read without a lock.
+func TestTurnedIsHandedOut(t *testing.T) {
+	path := newGroupRig(t).path
+	none := path.queue.turned()
+	path.Asked(inGroup("g", "a"), false)
+	one := path.queue.turned()
+	path.Asked(inGroup("h", "b"), false)
+	if len(none) != 0 || len(one) != 1 {
+		t.Errorf("%d gangs are said to have turned where none has, and %d where one has", len(none), len(one))
 	}
 }
 
