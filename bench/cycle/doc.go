@@ -67,7 +67,7 @@
 // GPUs.
 //
 // How many gangs the scheduling loop admits is measured batch by batch, as with pods: the loop
-// runs 50 cycles, and is timed, by the wall clock. Meanwhile queues let others in, and bindings
+// runs so many cycles as batches of pods have gangs, and is timed, by the wall clock. Meanwhile queues let others in, and bindings
 // begin, but nobody hears of what was bound. Then all of that is told, those that were bound
 // run, as many others end, as many come, and the loop stands until the scheduler knows them
 // all. A cycle in which a gang is refused counts with its time, and not as one that was

@@ -36,9 +36,10 @@ const (
 )
 
 // batch returns the size of a batch.
-func (l *loop) batch() int {
-	return min(mostOfBatch, max(1, l.nodes*rig.GPUsPerNode*batchPercent/100))
-}
+func (l *loop) batch() int { return batchOf(l.nodes) }
+
+// batchOf returns how many pods are in a batch on so many nodes.
+func batchOf(nodes int) int { return min(mostOfBatch, max(1, nodes*rig.GPUsPerNode*batchPercent/100)) }
 
 // measurePods schedules one-GPU pods, batch by batch.
 func measurePods(l *loop, b budget) (sample, error) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -16,53 +15,47 @@ import (
 	"github.com/berth-dev/berth/bench/report"
 )
 
-// gangsAtATime is how many gangs come and go between two measurements.
-const gangsAtATime = mostOfBatch / gangPods
-
 // turnstile lets a scheduling loop run a number of cycles, and stops it after them.
 type turnstile struct {
-	// passes are the cycles that it may begin, and stopped is sent to when there are none left.
-	passes, stopped chan struct{}
+	// passes are how many cycles may begin, and stopped is sent to after them.
+	passes  chan int
+	stopped chan struct{}
 }
 
 func newTurnstile() *turnstile {
-	return &turnstile{passes: make(chan struct{}, gangsAtATime), stopped: make(chan struct{})}
+	return &turnstile{passes: make(chan int), stopped: make(chan struct{})}
 }
 
 // install puts it before the cycles of a scheduler, until the context is done.
 func (t *turnstile) install(ctx context.Context, sched *scheduler.Scheduler) {
-	next := sched.NextEntity
+	next, left := sched.NextEntity, 0
 	sched.NextEntity = func(logger klog.Logger) (framework.QueuedEntityInfo, error) {
-		select {
-		case <-t.passes:
-			return next(logger)
-		default:
+		if left == 0 {
+			select {
+			case t.stopped <- struct{}{}:
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+			select {
+			case left = <-t.passes:
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
 		}
-		select {
-		case t.stopped <- struct{}{}:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-		select {
-		case <-t.passes:
-			return next(logger)
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+		left--
+		return next(logger)
 	}
 }
 
 // run has n cycles run, and returns how long they took.
 func (t *turnstile) run(n int) (time.Duration, error) {
 	began := time.Now()
-	for range n {
-		t.passes <- struct{}{}
-	}
+	t.passes <- n
 	select {
 	case <-t.stopped:
 		return time.Since(began), nil
 	case <-time.After(crowdPatience):
-		return 0, errors.New("the scheduling loop has nothing to do")
+		return 0, fmt.Errorf("there are not %d gangs that may be admitted one after another; let more wait (--pending)", n)
 	}
 }
 
@@ -132,10 +125,11 @@ func measureAdmissions(s crowdSetup, long time.Duration) (report.AdmissionRow, e
 // known.
 func (c *crowd) batch() (admitted int, took time.Duration, err error) {
 	c.server.Hold()
-	if took, err = c.stops.run(gangsAtATime); err != nil {
+	n := max(1, batchOf(c.nodes)/gangPods)
+	if took, err = c.stops.run(n); err != nil {
 		return 0, 0, err
 	}
-	if err := c.wait("each gang that was tried is bound or refused", func() bool { return c.tried() == gangsAtATime }); err != nil {
+	if err := c.wait("each gang that was tried is bound or refused", func() bool { return c.tried() == n }); err != nil {
 		return 0, 0, err
 	}
 	c.server.Resume()
