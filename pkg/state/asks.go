@@ -6,6 +6,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/utils/ptr"
 )
 
 // AskAlike reports whether two versions of a pod ask for the same for certain: all that this
@@ -24,12 +26,8 @@ func AskAlike(a, b *corev1.Pod) bool {
 
 func containersAlike(a, b []corev1.Container) bool {
 	return slices.EqualFunc(a, b, func(a, b corev1.Container) bool {
-		return a.Name == b.Name && amountsAlike(a.Resources.Requests, b.Resources.Requests) && restartsAlike(a.RestartPolicy, b.RestartPolicy)
+		return a.Name == b.Name && amountsAlike(a.Resources.Requests, b.Resources.Requests) && ptr.Equal(a.RestartPolicy, b.RestartPolicy)
 	})
-}
-
-func restartsAlike(a, b *corev1.ContainerRestartPolicy) bool {
-	return a == b || a != nil && b != nil && *a == *b
 }
 
 // statusesAlike compares what containers were given. One that was given nothing yet is as one
@@ -54,7 +52,9 @@ func requirementsAlike(a, b *corev1.ResourceRequirements) bool {
 	return (a.Requests == nil) == (b.Requests == nil) && amountsAlike(a.Requests, b.Requests)
 }
 
-func amountsAlike(a, b corev1.ResourceList) bool { return maps.EqualFunc(a, b, sameAmount) }
+func amountsAlike(a, b corev1.ResourceList) bool {
+	return maps.EqualFunc(a, b, func(a, b resource.Quantity) bool { return a.Cmp(b) == 0 })
+}
 
 // resizeInfeasible reports whether a pod goes on with what it was given, whatever it says now.
 func resizeInfeasible(p *corev1.Pod) bool {

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
@@ -188,7 +187,7 @@ func (q *Queues) charge(pod *corev1.Pod) {
 // chargeFor is charge where it is known what the pod asks for.
 func (q *Queues) chargeFor(pod *corev1.Pod, asks corev1.ResourceList) {
 	p := &payer{pod: pod, queue: q.queueOf(pod), asks: asks}
-	if was := q.payers[pod.UID]; was != nil && was.queue == p.queue && waiterOf(was.pod) == waiterOf(pod) && maps.EqualFunc(was.asks, p.asks, sameAmount) {
+	if was := q.payers[pod.UID]; was != nil && was.queue == p.queue && waiterOf(was.pod) == waiterOf(pod) && amountsAlike(was.asks, p.asks) {
 		was.pod = pod
 		return
 	}
@@ -202,8 +201,6 @@ func (q *Queues) chargeFor(pod *corev1.Pod, asks corev1.ResourceList) {
 	}
 	q.bill(p)
 }
-
-func sameAmount(a, b resource.Quantity) bool { return a.Cmp(b) == 0 }
 
 // bill charges a payer by the tree that is in effect. What cannot be charged to a queue of
 // its name is charged to none, above all of them: it is used all the same.

@@ -162,11 +162,10 @@ func (p *Path) Attach(sched *scheduler.Scheduler) error {
 		// Every pod takes the framework's own way.
 		return nil
 	}
-	p.groups = newGroupCache(sched.Cache)
+	p.queue = newSparingQueue(sched.SchedulingQueue, p)
+	p.groups = newGroupCache(sched.Cache, p.queue, p.leavesOut)
 	p.cache = newWatchedCache(p.groups, p)
 	sched.Cache = p.cache
-	p.queue = newSparingQueue(sched.SchedulingQueue, p)
-	p.groups.held, p.groups.turned, p.groups.leavesOut = p.queue.holds, p.queue.turned, p.leavesOut
 	for _, schedFramework := range sched.Profiles {
 		p.queue.otherGates = p.queue.otherGates || gatesUnknown(schedFramework)
 	}

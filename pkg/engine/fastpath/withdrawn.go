@@ -52,12 +52,9 @@ type withdrawn struct {
 	placed bool
 }
 
-func newGroupCache(inner internalcache.Cache) *groupCache {
+func newGroupCache(inner internalcache.Cache, queue *sparingQueue, leavesOut func() bool) *groupCache {
 	return &groupCache{
-		Cache:     inner,
-		held:      func(types.NamespacedName) bool { return false },
-		turned:    func() map[types.NamespacedName]struct{} { return nil },
-		leavesOut: func() bool { return false },
+		Cache: inner, held: queue.holds, turned: queue.turned, leavesOut: leavesOut,
 		withdrawn: map[types.NamespacedName]*withdrawn{}, touched: map[types.NamespacedName]struct{}{},
 	}
 }

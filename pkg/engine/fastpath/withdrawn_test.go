@@ -72,13 +72,7 @@ func TestPlacedIsLeftOut(t *testing.T) {
 			t.Fatalf("%s: the gang is placed and the cache has %d pods of it; one is left out: %t", c.name, count(cache), rig.path.LeavesOut())
 		}
 		c.do(cache)
-		if got := count(cache); got != c.want {
-			t.Errorf("%s: the cache has %d pods of the gang, want %d", c.name, got, c.want)
-		}
-		rig.begin()
-		if got := count(cache); got != c.then {
-			t.Errorf("%s: after a snapshot the cache has %d pods of the gang, want %d", c.name, got, c.then)
-		}
+		rig.expectPods(c.name, c.want, c.then)
 	}
 }
 
@@ -120,13 +114,7 @@ func TestHeldIsLeftOut(t *testing.T) {
 			t.Fatalf("%s: the gang is held and the cache has %d pods of it; one is left out that is placed: %t", c.name, count(cache), path.LeavesOut())
 		}
 		c.do(path)
-		if got := count(cache); got != c.want {
-			t.Errorf("%s: the cache has %d pods of the gang, want %d", c.name, got, c.want)
-		}
-		rig.begin()
-		if got := count(cache); got != c.then {
-			t.Errorf("%s: after a snapshot the cache has %d pods of the gang, want %d", c.name, got, c.then)
-		}
+		rig.expectPods(c.name, c.want, c.then)
 	}
 }
 
@@ -316,6 +304,18 @@ func newGroupRig(t *testing.T) *rig {
 		features.GenericWorkload: true, features.TopologyAwareWorkloadScheduling: true, features.NominatedNodeNameForExpectation: false,
 	})
 	return newRig(t, "")
+}
+
+// expectPods checks how many pods the cache has of gang g, at once and after the next snapshot.
+func (r *rig) expectPods(after string, want, then int) {
+	r.t.Helper()
+	if got := count(r.path.groups); got != want {
+		r.t.Errorf("%s: the cache has %d pods of the gang, want %d", after, got, want)
+	}
+	r.begin()
+	if got := count(r.path.groups); got != then {
+		r.t.Errorf("%s: after a snapshot the cache has %d pods of the gang, want %d", after, got, then)
+	}
 }
 
 // count returns how many pods the cache within has of gang g.
