@@ -77,7 +77,7 @@ type levelReason struct {
 
 // decide plans a gang on a snapshot.
 func decide(s *cluster.Snapshot, g *gangInput) (*decision, error) {
-	d := &decision{Assignments: []assignment{}, Remarks: remarks(g.pods), asked: int(g.verdict.Group.Size)}
+	d := &decision{Assignments: []assignment{}, Remarks: remarks(g.pods), asked: int(g.verdict.Group.Need)}
 	if g.verdict.Action != gang.Admit {
 		d.Reason = &reason{Code: string(g.verdict.Code), Text: g.verdict.Text, Levels: []levelReason{}}
 		return d, nil
@@ -181,7 +181,7 @@ func requestOf(s *cluster.Snapshot, planner plan.Planner, g *gangInput, asked ga
 		pods = append(pods, pod)
 		r.Pods = append(r.Pods, plan.Pod{Rank: ranks[at], Request: request, Open: set})
 	}
-	r.Need(int(g.verdict.Group.Size))
+	r.Need(int(g.verdict.Group.Need))
 	return r, pods, nil
 }
 

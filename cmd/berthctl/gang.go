@@ -73,7 +73,7 @@ func gangOf(pods []*corev1.Pod) (*gangInput, error) {
 			return nil, fmt.Errorf("pod %q is in no gang, and there are %d pods; give all of them the label berth.dev/gang and the annotation berth.dev/gang-size", pod.Name, len(pods))
 		case !ok: // by itself
 			g.name = "pod " + pod.Namespace + "/" + pod.Name
-			g.verdict = gang.Verdict{Action: gang.Admit, Group: gang.Group{Size: 1}}
+			g.verdict = gang.Verdict{Action: gang.Admit, Group: gang.Group{Size: 1, Need: 1}}
 		case i == 0:
 			first = key
 		case key != first && member.Fault == nil:
@@ -91,7 +91,7 @@ func gangOf(pods []*corev1.Pod) (*gangInput, error) {
 	}
 	if g.name == "" {
 		g.name = "gang " + first.String()
-		g.verdict = gang.Resolve(first, nil, members, func(string) bool { return true }, false)
+		g.verdict = gang.Resolve(first, nil, members, func(string) bool { return true }, len(g.running) > 0)
 	}
 	if g.verdict.Action == gang.Admit {
 		for _, pod := range g.pods {

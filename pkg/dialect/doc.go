@@ -62,7 +62,8 @@
 //   - kueue: a group with fast admission (a StatefulSet) is admitted before its
 //     pods exist, one after the other: it is no gang.
 //   - kai: minMember, else the least sum over sub groups that satisfies every
-//     minSubGroup. Which sub group a member belongs to is its Role, not enforced.
+//     minSubGroup. A least number of 0, here and in volcano, says that each member may
+//     run by itself. Which sub group a member belongs to is its Role, not enforced.
 //
 // # Topology
 //

@@ -32,7 +32,17 @@ func kaiGang(pod *corev1.Pod) statement {
 }
 
 func kaiSize(pod *corev1.Pod) (*int64, *gang.Fault) {
-	return wholeNumber(pod.Annotations, kaiGroupSize, annotation)
+	size, fault := wholeNumber(pod.Annotations, kaiGroupSize, annotation)
+	return noLeast(size), fault
+}
+
+// noLeast reads a least number of members of 0, which says that each runs by itself: as
+// in a gang of which one is enough. Its members still share queue and topology.
+func noLeast(size *int64) *int64 {
+	if size != nil && *size == 0 {
+		*size = 1
+	}
+	return size
 }
 
 func kaiKind() Kind {
@@ -50,7 +60,7 @@ func declareKAI(obj *unstructured.Unstructured) []Declared {
 	r := newReader(obj, "PodGroup.scheduling.run.ai")
 	spec := r.root(obj).object("spec")
 	claims := r.claims(obj, spec.text("queue"))
-	claims.Size = kaiLeastMembers(spec)
+	claims.Size = noLeast(kaiLeastMembers(spec))
 	constraint := spec.object("topologyConstraint")
 	if key := constraint.text("requiredTopologyLevel"); key != "" && claims.Topology.Required == "" {
 		claims.Topology.Required = levelOrKey(key)

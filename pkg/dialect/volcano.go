@@ -55,7 +55,7 @@ func declareVolcano(obj *unstructured.Unstructured) []Declared {
 		queue = ""
 	}
 	claims := r.claims(obj, queue)
-	claims.Size = spec.integer("minMember")
+	claims.Size = noLeast(spec.integer("minMember"))
 	if claims.Topology == (gang.Topology{}) {
 		claims.Topology = volcanoNetwork(spec.object("networkTopology"))
 	}

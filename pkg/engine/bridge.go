@@ -24,7 +24,7 @@ type bridge struct {
 	// natives are the native pod groups of the server, published those of them
 	// that the scheduler knows.
 	natives   map[types.NamespacedName]*schedulingv1beta1.PodGroup
-	published map[types.NamespacedName]bool
+	published map[types.NamespacedName]gang.Group
 }
 
 var _ state.Sink = &bridge{}
@@ -35,12 +35,12 @@ func newBridge(groups *podGroupSource, g *gate, r *reporter) *bridge {
 		gate:      g,
 		reporter:  r,
 		natives:   map[types.NamespacedName]*schedulingv1beta1.PodGroup{},
-		published: map[types.NamespacedName]bool{},
+		published: map[types.NamespacedName]gang.Group{},
 	}
 }
 
-// Publish hands a gang to the scheduler: a native group as the server has it,
-// any other one translated.
+// Publish hands a gang to the scheduler: a native group as the server has it but for
+// its least count, any other one translated.
 func (b *bridge) Publish(group gang.Group) {
 	if group.Key.Dialect != gang.Native {
 		b.groups.Set(state.PodGroup(group))
@@ -49,9 +49,9 @@ func (b *bridge) Publish(group gang.Group) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	name := groupName(group.Key)
-	b.published[name] = true
+	b.published[name] = group
 	if pg := b.natives[name]; pg != nil {
-		b.groups.Set(pg.DeepCopy())
+		b.groups.Set(state.NativePodGroup(pg, group))
 	}
 }
 
@@ -82,8 +82,8 @@ func (b *bridge) SetNative(pg *schedulingv1beta1.PodGroup) {
 	defer b.mu.Unlock()
 	name := types.NamespacedName{Namespace: pg.Namespace, Name: pg.Name}
 	b.natives[name] = pg
-	if b.published[name] {
-		b.groups.Set(pg.DeepCopy())
+	if group, published := b.published[name]; published {
+		b.groups.Set(state.NativePodGroup(pg, group))
 	}
 }
 

@@ -152,7 +152,7 @@ func (p budgetPodGroups) Patch(ctx context.Context, name string, kind types.Patc
 		}
 		p.client.reporter.Decided(key, condition)
 	}
-	if key.Dialect != gang.Native || only && !p.client.newsOfNative(groupName(key), condition) {
+	if key.Dialect != gang.Native || only && !p.client.newsOfNative(key, condition) {
 		return &schedulingv1beta1.PodGroup{}, nil
 	}
 	apiWrites.WithLabelValues("group_status").Inc()
@@ -163,10 +163,19 @@ func (p budgetPodGroups) Patch(ctx context.Context, name string, kind types.Patc
 type saidOfNative struct {
 	group types.UID
 	said  recent
+	// placed is set once it was written that the group has its place.
+	placed bool
 }
 
-// newsOfNative reports whether a condition differs from the last ones written.
-func (c *budgetClient) newsOfNative(name types.NamespacedName, condition metav1.Condition) bool {
+// newsOfNative reports whether a condition differs from the last ones written. That a
+// group has its place is final: a member that joins it later and finds none is told so
+// itself. Upstream goes by what its snapshot has of the group, which may be older.
+func (c *budgetClient) newsOfNative(key gang.Key, condition metav1.Condition) bool {
+	placed := condition.Status == metav1.ConditionTrue
+	if !placed && c.reporter.placed(key) {
+		return false
+	}
+	name := groupName(key)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	pg, err := c.groups.PodGroups(name.Namespace).Get(name.Name)
@@ -180,6 +189,10 @@ func (c *budgetClient) newsOfNative(name types.NamespacedName, condition metav1.
 		w = &saidOfNative{group: pg.UID}
 		c.written[name] = w
 	}
+	if w.placed && !placed {
+		return false
+	}
+	w.placed = placed
 	return w.said.news(string(condition.Status) + condition.Reason + gist(condition.Message))
 }
 

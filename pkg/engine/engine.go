@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,6 +46,7 @@ const syncPatience = 30 * time.Second
 type engine struct {
 	gangs      *state.Gangs
 	kinds      *kindWatcher
+	ended      *endedPods
 	reporter   *reporter
 	conditions *conditionWriter
 	recovery   *recovery
@@ -117,6 +119,9 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 		return nil, err
 	}
 	e.informers = factory
+	if e.ended, err = newEndedPods(clients.Kubernetes, slices.Collect(maps.Keys(names)), e.gangs); err != nil {
+		return nil, err
+	}
 	e.queues = state.NewQueues(e.gangs, requestsOf, podsOf(factory), options.admission(), clock.RealClock{})
 	e.tries = &tries{queues: e.queues}
 	e.statuses = newQueueStatusWriter(e.queues, clients.Dynamic)
@@ -188,6 +193,7 @@ func (e *engine) plugins() frameworkruntime.Registry {
 func (e *engine) start(ctx context.Context) {
 	go e.gangs.Run(ctx)
 	go e.kinds.Run(ctx)
+	e.ended.Run(ctx)
 }
 
 // attach gives the scheduler the fast path, makes its first cycle wait for the gangs,
@@ -198,6 +204,7 @@ func (e *engine) attach(ctx context.Context, sched *scheduler.Scheduler) error {
 		return err
 	}
 	SpareActivations(sched)
+	guardPostFilters(sched)
 	e.gate.activate = sched.SchedulingQueue.Activate
 	sched.FailureHandler = e.reporter.observeRefusals(sched.FailureHandler)
 	e.reclaimer.ctx = ctx
@@ -215,7 +222,7 @@ func (e *engine) lead(ctx context.Context, logger klog.Logger) {
 	waitCtx, cancel := context.WithTimeout(ctx, syncPatience)
 	defer cancel()
 	err := wait.PollUntilContextCancel(waitCtx, 20*time.Millisecond, true, func(context.Context) (bool, error) {
-		return e.kinds.Synced() && e.gangs.Settled(), nil
+		return e.kinds.Synced() && e.ended.Synced() && e.gangs.Settled(), nil
 	})
 	if err != nil && ctx.Err() == nil {
 		logger.Error(err, "Objects that declare gangs are not all known; scheduling starts without them", "waited", syncPatience)

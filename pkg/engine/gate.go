@@ -17,8 +17,9 @@ import (
 )
 
 // gate opens for a group once the scheduler has taken the group in with all its
-// pods, and in it for each pod that the gang's verdict rests on. It lets the
-// scheduling queue know.
+// pods, and in it for each pod that the gang's verdict rests on, as long as the
+// scheduler asks for no fewer members than the verdict does. It lets the scheduling
+// queue know.
 type gate struct {
 	gangs *state.Gangs
 	// activate makes the queue look at a pod's group again.
@@ -26,41 +27,56 @@ type gate struct {
 	// gone is told of each group that the scheduler gives up.
 	gone func(name types.NamespacedName)
 
-	mu   sync.Mutex
-	open map[types.NamespacedName]bool
+	mu sync.Mutex
+	// open has the least count of each group that the scheduler has taken in.
+	open map[types.NamespacedName]int32
 }
 
 var _ ganggate.Gate = &gate{}
 
-func newGate() *gate { return &gate{open: map[types.NamespacedName]bool{}} }
+func newGate() *gate { return &gate{open: map[types.NamespacedName]int32{}} }
 
 // Open reports whether a pod may be scheduled with its group.
 func (g *gate) Open(pod *corev1.Pod, group string) bool {
-	return g.isOpen(types.NamespacedName{Namespace: pod.Namespace, Name: group}) &&
-		g.gangs.Cleared(gang.KeyOf(pod.Namespace, group), pod.UID)
+	asked, open := g.least(types.NamespacedName{Namespace: pod.Namespace, Name: group})
+	if !open {
+		return false
+	}
+	need, cleared := g.gangs.Cleared(gang.KeyOf(pod.Namespace, group), pod.UID)
+	return cleared && asked >= need
 }
 
-func (g *gate) isOpen(name types.NamespacedName) bool {
+// least returns how many members of a group the scheduler asks for; false if it has not
+// taken the group in.
+func (g *gate) least(name types.NamespacedName) (count int32, open bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.open[name]
+	count, open = g.open[name]
+	return count, open
 }
 
 // cleared is called when pods of a group may join it. If the group is not open yet,
 // its opening will look at them.
 func (g *gate) cleared(name types.NamespacedName) {
-	if g.isOpen(name) {
+	if _, open := g.least(name); open {
 		g.wake(name)
 	}
 }
 
-// added is called when the scheduler has taken a group in.
-func (g *gate) added(pg *schedulingv1beta1.PodGroup) {
+// taken is called when the scheduler has taken in a group, or a change of it.
+func (g *gate) taken(pg *schedulingv1beta1.PodGroup) {
 	name := types.NamespacedName{Namespace: pg.Namespace, Name: pg.Name}
+	count := int32(1)
+	if policy := pg.Spec.SchedulingPolicy.Gang; policy != nil {
+		count = policy.MinCount
+	}
 	g.mu.Lock()
-	g.open[name] = true
+	was, open := g.open[name]
+	g.open[name] = count
 	g.mu.Unlock()
-	g.wake(name)
+	if !open || was != count {
+		g.wake(name)
+	}
 }
 
 // wake makes the queue look at a group again.
@@ -110,7 +126,14 @@ type gatedHandler struct {
 func (h gatedHandler) OnAdd(obj any, initial bool) {
 	h.ResourceEventHandler.OnAdd(obj, initial)
 	if pg, ok := obj.(*schedulingv1beta1.PodGroup); ok {
-		h.gate.added(pg)
+		h.gate.taken(pg)
+	}
+}
+
+func (h gatedHandler) OnUpdate(oldObj, newObj any) {
+	h.ResourceEventHandler.OnUpdate(oldObj, newObj)
+	if pg, ok := newObj.(*schedulingv1beta1.PodGroup); ok {
+		h.gate.taken(pg)
 	}
 }
 

@@ -172,6 +172,7 @@ func (h *harbour) build(client kubernetes.Interface, recorder events.EventRecord
 // run runs the loop of the scheduler, and the verdicts on gangs.
 func (l *leader) run(ctx context.Context) {
 	SpareActivations(l.sched)
+	guardPostFilters(l.sched)
 	l.gate.activate = l.sched.SchedulingQueue.Activate
 	l.sched.FailureHandler = l.failing(l.reporter.observeRefusals(l.sched.FailureHandler))
 	l.reclaimer.ctx = ctx

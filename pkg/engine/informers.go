@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/state"
 )
 
 // podFeed takes in pods, each after the scheduler has.
@@ -60,7 +61,8 @@ func dropManagedFields(obj any) (any, error) {
 }
 
 // groupTransform sets spec.schedulingGroup of each pod that speaks a dialect, in
-// memory only. Like every transform it may meet an object twice: see dialect.Of.
+// memory only. A member that does not count towards its gang is in a group that is set
+// aside (see state.GroupName), so the scheduler does not count it either. Like every transform it may meet an object twice: see dialect.Of.
 func groupTransform(ours func(string) bool) cache.TransformFunc {
 	return func(obj any) (any, error) {
 		obj, err := dropManagedFields(obj)
@@ -72,7 +74,7 @@ func groupTransform(ours func(string) bool) cache.TransformFunc {
 			return obj, nil
 		}
 		if membership, member := dialect.Of(pod); member {
-			name := membership.Key.GroupName()
+			name := state.GroupName(pod, membership)
 			pod.Spec.SchedulingGroup = &corev1.PodSchedulingGroup{PodGroupName: &name}
 		}
 		return obj, nil
@@ -80,9 +82,12 @@ func groupTransform(ours func(string) bool) cache.TransformFunc {
 }
 
 // regroupingInformer hands a pod that changed its group, or was replaced by another of
-// its name, to its handler as one pod that went and another that came: the scheduler takes a pod's group for immutable,
-// as the native field is, and labels are not. After the handler, the feed gets the
-// pod; so a gang that the feed finds complete is in the scheduling queue.
+// its name, to its handler as one pod that went and another that came: the scheduler
+// takes a pod's group for immutable, as the native field is, and labels are not, nor is
+// whether a member counts. A pod that has its node never goes in between, or its room
+// would be given away: the scheduler's cache can have it change its group in one step.
+// After the handler, the feed gets the pod; so a gang that the feed finds complete is in
+// the scheduling queue.
 type regroupingInformer struct {
 	cache.SharedIndexInformer
 	feed podFeed
@@ -129,9 +134,19 @@ func (h regroupingHandler) OnUpdate(oldObj, newObj any) {
 	oldPod, newPod := oldObj.(*corev1.Pod), newObj.(*corev1.Pod)
 	// The watch may have missed a deletion, and the name be another pod's.
 	replaced := oldPod.UID != newPod.UID
-	if !replaced && groupOf(oldPod) == groupOf(newPod) {
+	switch {
+	case replaced:
+		h.scheduler.OnDelete(oldObj)
+		h.scheduler.OnAdd(newObj, false)
+	case groupOf(oldPod) == groupOf(newPod), oldPod.Spec.NodeName != "":
 		h.scheduler.OnUpdate(oldObj, newObj)
-	} else {
+	case newPod.Spec.NodeName != "":
+		// It was bound, and changed its group after that: one after the other.
+		between := *newPod
+		between.Spec.SchedulingGroup = oldPod.Spec.SchedulingGroup
+		h.scheduler.OnUpdate(oldObj, &between)
+		h.scheduler.OnUpdate(&between, newObj)
+	default:
 		h.scheduler.OnDelete(oldObj)
 		h.scheduler.OnAdd(newObj, false)
 	}

@@ -97,6 +97,9 @@ func TestGroupTransformTwice(t *testing.T) {
 			if member {
 				gangs++
 				want = before.Key.GroupName()
+				if len(pod.Spec.SchedulingGates) > 0 && pod.Spec.NodeName == "" {
+					want = before.Key.AsideName()
+				}
 			}
 			if got := groupOf(once); got != want {
 				t.Errorf("the group is %q, want %q", got, want)

@@ -173,8 +173,8 @@ func TestDefinitionsAskForTheirKind(t *testing.T) {
 func TestBridge(t *testing.T) {
 	source := newPodGroupSource()
 	b := newBridge(source, newGate(), newBench(t).reporter)
-	native := gang.Group{Key: gang.Key{Namespace: "ns", Dialect: gang.Native, Name: "n"}, Size: 2}
-	foreign := gang.Group{Key: gang.Key{Namespace: "ns", Dialect: dialect.KAI, Name: "f"}, Size: 2}
+	native := gang.Group{Key: gang.Key{Namespace: "ns", Dialect: gang.Native, Name: "n"}, Size: 2, Need: 2}
+	foreign := gang.Group{Key: gang.Key{Namespace: "ns", Dialect: dialect.KAI, Name: "f"}, Size: 2, Need: 2}
 	seen := func(want ...string) {
 		t.Helper()
 		if len(source.groups) != len(want) {
@@ -193,8 +193,8 @@ func TestBridge(t *testing.T) {
 	seen("n", "kai:f")
 	changed := podGroup("n", 3)
 	b.SetNative(changed)
-	if got := source.groups[types.NamespacedName{Namespace: "ns", Name: "n"}]; got.Spec.SchedulingPolicy.Gang.MinCount != 3 || got == changed {
-		t.Errorf("the scheduler sees %v, want a copy of the latest", got)
+	if got := source.groups[types.NamespacedName{Namespace: "ns", Name: "n"}]; got.UID != changed.UID || got.Spec.SchedulingPolicy.Gang.MinCount != 2 || changed.Spec.SchedulingPolicy.Gang.MinCount != 3 {
+		t.Errorf("the scheduler sees %v, want a copy of the latest, with what the gang needs", got)
 	}
 	b.Withdraw(native.Key)
 	b.Withdraw(foreign.Key)

@@ -112,7 +112,7 @@ func (r *recovery) announce(logger klog.Logger, g state.Interrupted) {
 
 func (r *recovery) evict(ctx context.Context, g state.Interrupted) {
 	for _, p := range g.Bound {
-		if p.Leaving {
+		if p.State == gang.Leaving {
 			continue
 		}
 		err := evictPod(ctx, r.client, types.NamespacedName{Namespace: g.Key.Namespace, Name: p.Name}, p.UID)

@@ -37,7 +37,9 @@ func (r *reporter) reportRefused(g state.Gang, t *told, d deeds) {
 	text := refusalText(g, d)
 	r.tellWaiting(g, d.decided.Reason, text)
 	r.trouble(g, t, eventFailedScheduling, "Scheduling", text)
-	t.outcome = &dialect.Outcome{Code: gang.Code(d.decided.Reason), Text: text, Bound: g.Bound}
+	if !g.Placed {
+		t.outcome = &dialect.Outcome{Code: gang.Code(d.decided.Reason), Text: text, Bound: g.Bound}
+	}
 }
 
 // reportLeftOut tells the members that found no place beside a gang that has its
@@ -45,7 +47,7 @@ func (r *reporter) reportRefused(g state.Gang, t *told, d deeds) {
 func (r *reporter) reportLeftOut(g state.Gang, d deeds) {
 	if d.refusal != "" {
 		r.tellWaiting(g, corev1.PodReasonUnschedulable,
-			fmt.Sprintf("Gang %s has its place: %d pods are bound, and it needs %d. There is none for this one: %s", g.Key, g.Bound, g.Verdict.Group.Size, d.refusal))
+			fmt.Sprintf("Gang %s has its place: %d pods are bound, and it needs %d. There is none for this one: %s", g.Key, g.Bound, g.Verdict.Group.Need, d.refusal))
 	}
 }
 
@@ -54,7 +56,11 @@ func refusalText(g state.Gang, d deeds) string {
 	if d.refusal == "" || d.decided.Reason != corev1.PodReasonUnschedulable {
 		return d.decided.Message
 	}
-	return fmt.Sprintf("Gang %s needs %d pods at once, and there is no place for all of them: %s", g.Key, g.Verdict.Group.Size, d.refusal)
+	if g.Bound+g.Done > 0 {
+		return fmt.Sprintf("Gang %s needs %d pods, of which %d have a place, and there is none for all of the others: %s",
+			g.Key, g.Verdict.Group.Need, g.Bound, d.refusal)
+	}
+	return fmt.Sprintf("Gang %s needs %d pods at once, and there is no place for all of them: %s", g.Key, g.Verdict.Group.Need, d.refusal)
 }
 
 // tellWaiting asks for a condition of each pod of ours that waits. It reports
@@ -63,7 +69,7 @@ func (r *reporter) tellWaiting(g state.Gang, reason, text string) bool {
 	condition := corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: reason, Message: text}
 	news := false
 	for _, p := range g.Pods {
-		if p.Ours && p.Node == "" && !p.Leaving {
+		if p.Ours && p.State == gang.Waiting {
 			news = r.conditions.Set(types.NamespacedName{Namespace: g.Key.Namespace, Name: p.Name}, condition) || news
 		}
 	}

@@ -121,6 +121,12 @@ func (r *reporter) Bound(key gang.Key) {
 	r.queue.AddAfter(key, quietDelay)
 }
 
+// placed reports whether a gang has its place, or had it before members were lost.
+func (r *reporter) placed(key gang.Key) bool {
+	g, known := r.gangs.Get(key)
+	return known && g.Placed
+}
+
 // did changes what is known of a gang's present life.
 func (r *reporter) did(key gang.Key, change func(*deeds)) {
 	life := r.gangs.Life(key)
@@ -166,7 +172,7 @@ func (r *reporter) Run(ctx context.Context) {
 // report says what is new of a gang.
 func (r *reporter) report(ctx context.Context, key gang.Key) error {
 	g, known := r.gangs.Get(key)
-	if !known || len(g.Pods) == 0 {
+	if !known || len(g.Pods) == int(g.Done) {
 		r.mu.Lock()
 		delete(r.news, key)
 		r.mu.Unlock()
@@ -227,7 +233,7 @@ func (r *reporter) reportTried(g state.Gang, t *told, d deeds) {
 		}
 	}
 	switch {
-	case g.Bound < g.Verdict.Group.Size:
+	case g.Waiting > 0 && g.Bound < g.Verdict.Group.Need:
 		if isRefusal(d.decided) {
 			r.reportRefused(g, t, d)
 		}
@@ -236,7 +242,7 @@ func (r *reporter) reportTried(g state.Gang, t *told, d deeds) {
 		r.reportPlaced(g, t, d.binds)
 	}
 	r.reportLeftOut(g, d)
-	if g.Running >= g.Verdict.Group.Size {
+	if g.Running+g.Done >= g.Verdict.Group.Size && g.Running > 0 {
 		t.outcome = &dialect.Outcome{Scheduled: true, Bound: g.Bound, Running: g.Running}
 	}
 }
@@ -255,9 +261,14 @@ func (r *reporter) reportPlaced(g state.Gang, t *told, binds int) {
 		gangsPlaced.Inc()
 	}
 	nodes := map[string]bool{}
-	for _, p := range g.Pods {
-		if p.Node != "" {
+	present := 0
+	for i := range g.Pods {
+		p := &g.Pods[i]
+		if p.Standing() {
 			nodes[p.Node] = true
+		}
+		if p.State != gang.Leaving && p.State != gang.Succeeded {
+			present++
 		}
 	}
 	t.troubles = nil
@@ -268,7 +279,7 @@ func (r *reporter) reportPlaced(g state.Gang, t *told, binds int) {
 		regarding = g.Ref
 	}
 	r.event(regarding, nil, corev1.EventTypeNormal, eventScheduled, "Binding",
-		fmt.Sprintf("Placed %d of %d pods of gang %s on %d nodes (least: %d)", g.Bound, len(g.Pods), g.Key, len(nodes), g.Verdict.Group.Size))
+		fmt.Sprintf("Placed %d of %d pods of gang %s on %d nodes (least: %d)", g.Bound, present, g.Key, len(nodes), g.Verdict.Group.Size))
 }
 
 // trouble records an event unless it was said lately. It is about the first pod
@@ -301,7 +312,7 @@ func (r *reporter) event(regarding, related runtime.Object, kind, reason, action
 func firstWaiting(g state.Gang) *corev1.ObjectReference {
 	first := g.Pods[0]
 	for _, p := range g.Pods {
-		if p.Ours && p.Node == "" && !p.Leaving {
+		if p.Ours && p.State == gang.Waiting {
 			first = p
 			break
 		}

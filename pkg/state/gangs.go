@@ -45,6 +45,9 @@ type Gangs struct {
 	levels  levels
 	gangs   map[gang.Key]*entry
 	pods    map[types.UID]gang.Key
+	// ended are the pods that have succeeded or failed, and are still objects. What is
+	// told of them as pods that run is out of date.
+	ended   map[types.UID]bool
 	objects map[objectID][]gang.Key
 	// lives counts the lives of all gangs.
 	lives int64
@@ -84,7 +87,9 @@ type declaration struct {
 // are being deleted are of the past, and what comes after them under the same name
 // is another gang.
 type entry struct {
+	// members are those that have not failed. Done of them have succeeded.
 	members  map[types.UID]gang.Member
+	done     int
 	declared map[objectID]declaration
 	// staying counts the members that are not being deleted; life numbers the
 	// gang's life, and is 0 before the first.
@@ -101,16 +106,15 @@ type entry struct {
 	// verdict is the last one; published is set while the scheduler knows the gang.
 	verdict   gang.Verdict
 	published *gang.Group
-	// admitted stays set once the gang was admitted, for the rest of its life.
-	admitted bool
-	// whole is set once as many members as the gang's size were seen bound, until
-	// none is.
-	whole bool
+	// placed is set once as many members as the gang's size were seen to have a place,
+	// or to have had one and be done, until none of them is left.
+	placed bool
 	// releasing is set from Release until no member is bound any more, or Retain.
 	releasing bool
-	// bound counts members with a node; progress is when it last grew.
-	bound    int32
-	progress time.Time
+	// bound counts members with a node, standing those of them that are not leaving;
+	// progress is when bound last grew.
+	bound, standing int32
+	progress        time.Time
 }
 
 // NewGangs returns an empty table. ours says which scheduler names are Berth's.
@@ -129,6 +133,7 @@ func NewGangs(ours func(schedulerName string) bool, sink Sink, c clock.PassiveCl
 		dirty:   workqueue.NewTyped[gang.Key](),
 		gangs:   map[gang.Key]*entry{},
 		pods:    map[types.UID]gang.Key{},
+		ended:   map[types.UID]bool{},
 		objects: map[objectID][]gang.Key{},
 	}
 }
@@ -147,13 +152,16 @@ func (g *Gangs) Run(ctx context.Context) {
 	}
 }
 
-// SetPod takes in a pod that was added or changed.
+// SetPod takes in a pod that was added or changed, and has not ended.
 func (g *Gangs) SetPod(pod *corev1.Pod) {
 	membership, member := dialect.Of(pod)
 	declared := dialect.DeclaredBy(pod)
 
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.ended[pod.UID] {
+		return
+	}
 	if id := podID(pod); declared != nil || g.objects[id] != nil {
 		says := make([]declaration, 0, len(declared))
 		for _, d := range declared {
@@ -164,9 +172,13 @@ func (g *Gangs) SetPod(pod *corev1.Pod) {
 	if old, was := g.pods[pod.UID]; was && (!member || old != membership.Key) {
 		g.removePod(pod.UID, old)
 	}
-	if !member {
-		return
+	if member {
+		g.setMember(pod, membership)
 	}
+}
+
+// setMember takes in what a pod is to its gang.
+func (g *Gangs) setMember(pod *corev1.Pod, membership dialect.Membership) {
 	e := g.entry(membership.Key)
 	m := memberOf(pod, membership)
 	old, was := e.members[pod.UID]
@@ -186,15 +198,49 @@ func (g *Gangs) SetPod(pod *corev1.Pod) {
 	if !sameStatement(old, m) {
 		delete(e.cleared, pod.UID)
 	}
+	if m.Succeeded {
+		e.done++
+	}
 	g.pods[pod.UID] = membership.Key
 	e.members[pod.UID] = m
 	g.dirty.Add(membership.Key)
 }
 
-// DeletePod forgets a pod that is gone or has ended.
+// SetEnded takes in a pod that has succeeded or failed. One that has succeeded stays a
+// member; one that failed is none any more.
+func (g *Gangs) SetEnded(pod *corev1.Pod) {
+	membership, member := dialect.Of(pod)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.ended[pod.UID] = true
+	g.removeObject(podID(pod))
+	stays := member && pod.Status.Phase == corev1.PodSucceeded
+	if key, was := g.pods[pod.UID]; was && (!stays || key != membership.Key) {
+		g.removePod(pod.UID, key)
+	}
+	if stays {
+		g.setMember(pod, membership)
+	}
+}
+
+// DeleteEnded forgets a pod that has ended and is gone.
+func (g *Gangs) DeleteEnded(uid types.UID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.ended, uid)
+	if key, was := g.pods[uid]; was {
+		g.removePod(uid, key)
+	}
+}
+
+// DeletePod forgets a pod that is gone, or has ended. Of one that has ended it is
+// SetEnded that says what becomes of it.
 func (g *Gangs) DeletePod(pod *corev1.Pod) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.ended[pod.UID] {
+		return
+	}
 	g.removeObject(podID(pod))
 	if key, was := g.pods[pod.UID]; was {
 		g.removePod(pod.UID, key)
@@ -324,14 +370,17 @@ func (g *Gangs) removePod(uid types.UID, key gang.Key) {
 	g.dirty.Add(key)
 }
 
-// leave takes a member out of the count of those that stay. With the last of them
-// ends the gang's life.
+// leave takes a member out of the counts. With the last of those that stay ends the
+// gang's life.
 func (e *entry) leave(m gang.Member) {
+	if m.Succeeded {
+		e.done--
+	}
 	if m.Leaving {
 		return
 	}
 	e.staying--
 	if e.staying == 0 {
-		e.admitted, e.whole, e.releasing = false, false, false
+		e.placed, e.releasing = false, false
 	}
 }

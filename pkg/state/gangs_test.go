@@ -34,7 +34,7 @@ func (r *recorder) Publish(group gang.Group) {
 		r.t.Errorf("gang %s was published twice as %+v", group.Key, group)
 	}
 	r.published[group.Key] = group
-	r.log = append(r.log, fmt.Sprintf("publish %s %d", group.Key, group.Size))
+	r.log = append(r.log, fmt.Sprintf("publish %s %d", group.Key, group.Need))
 }
 
 func (r *recorder) Withdraw(key gang.Key) {
@@ -183,7 +183,7 @@ func TestGangsFollowPodsAndObjects(t *testing.T) {
 		name  string
 		steps []func(*table)
 		log   []string
-		// past says that the order of steps is part of the answer: who was admitted
+		// past says that the order of steps is part of the answer: who was placed
 		// stays so.
 		past bool
 		// key is the gang whose code is checked in the end; "" means admitted.
@@ -230,9 +230,8 @@ func TestGangsFollowPodsAndObjects(t *testing.T) {
 		{
 			name:  "the object changes its size",
 			steps: []func(*table){object("g", 1), set(makePod("a", inForeign("g"))), object("g", 2)},
-			log:   []string{"publish ns/g 1", "publish ns/g 2"},
-			past:  true,
-			key:   foreignKey("g"),
+			log:   []string{"publish ns/g 1", "withdraw ns/g"},
+			key:   foreignKey("g"), code: gang.Incomplete,
 		},
 		{
 			name:  "a pod changes its gang",
@@ -259,10 +258,17 @@ func TestGangsFollowPodsAndObjects(t *testing.T) {
 			key: gang.Key{Namespace: "ns", Dialect: dialect.YuniKorn, Name: "app/executors"}, code: gang.NotDeclared,
 		},
 		{
-			name: "a running gang that lost a member stays admitted",
+			name: "a gang that waits and lost a member waits for it",
 			steps: []func(*table){set(makePod("a", inGang("g"), sized(2))), set(makePod("b", inGang("g"))),
 				gone(makePod("b", inGang("g")))},
-			log:  []string{"publish ns/g 2"},
+			log: []string{"publish ns/g 2", "withdraw ns/g"},
+			key: berthKey("g"), code: gang.Incomplete,
+		},
+		{
+			name: "a running gang that lost two members stays admitted, and needs those that come",
+			steps: []func(*table){set(makePod("a", inGang("g"), sized(3), on("n", 0))), set(makePod("b", inGang("g"), on("n", 0))), set(makePod("c", inGang("g"), on("n", 0))),
+				gone(makePod("b", inGang("g"))), gone(makePod("c", inGang("g"))), set(makePod("b2", inGang("g"), created(time.Hour)))},
+			log:  []string{"publish ns/g 3", "publish ns/g 2"},
 			past: true,
 			key:  berthKey("g"),
 		},

@@ -76,7 +76,7 @@ func TestInterrupted(t *testing.T) {
 	release := func(g *table) { g.Release(berthKey("g")) }
 	pods := func(names ...string) (out []Pod) {
 		for _, name := range names {
-			out = append(out, Pod{Name: name, UID: types.UID(name), Node: "n", Ours: true})
+			out = append(out, Pod{Name: name, UID: types.UID(name), Node: "n", Ours: true, State: gang.Bound})
 		}
 		return out
 	}
@@ -213,7 +213,7 @@ func TestClearance(t *testing.T) {
 		t.Helper()
 		got := map[types.UID]bool{}
 		for uid := range want {
-			got[uid] = g.Cleared(key, uid)
+			_, got[uid] = g.Cleared(key, uid)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", what, diff)

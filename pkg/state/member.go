@@ -2,6 +2,7 @@ package state
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
@@ -19,6 +20,15 @@ func memberOf(pod *corev1.Pod, membership dialect.Membership) gang.Member {
 		Created:    pod.CreationTimestamp.Unix(),
 		Running:    pod.Status.Phase == corev1.PodRunning,
 		Leaving:    pod.DeletionTimestamp != nil,
+		Succeeded:  pod.Status.Phase == corev1.PodSucceeded,
+		Rank:       membership.Rank,
+		Role:       membership.Role,
+	}
+	if len(pod.Spec.SchedulingGates) > 0 {
+		m.Gate = pod.Spec.SchedulingGates[0].Name
+	}
+	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
+		m.Controller = gang.Controller{Name: owner.Kind + "/" + owner.Name, UID: string(owner.UID)}
 	}
 	if pod.Spec.Priority != nil {
 		m.Priority = *pod.Spec.Priority
@@ -30,6 +40,17 @@ func memberOf(pod *corev1.Pod, membership dialect.Membership) gang.Member {
 		m.Bound = boundAt(pod)
 	}
 	return m
+}
+
+// GroupName returns the name of the group that a pod is in inside the scheduler: that of
+// its gang if it counts towards the gang's size, else the one that is set aside. The
+// scheduler counts, places and pins by groups, so this is where its view of a gang and
+// the verdict are made one.
+func GroupName(pod *corev1.Pod, membership dialect.Membership) string {
+	if m := memberOf(pod, membership); !m.State().Effect().Counts {
+		return membership.Key.AsideName()
+	}
+	return membership.Key.GroupName()
 }
 
 // boundAt returns when the pod was bound, in seconds since the epoch. The API

@@ -40,6 +40,10 @@ func (q *Queues) SetPod(pod *corev1.Pod) {
 		q.leave(pod.UID)
 		// What it asks for may have changed, or what its gang says.
 		q.charge(pod)
+	case setAside(pod):
+		// It may come back: a gate is taken off.
+		q.leave(pod.UID)
+		q.release(pod.UID)
 	case q.reserved[pod.UID] == nil:
 		q.release(pod.UID)
 		q.wait(pod)

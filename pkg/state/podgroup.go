@@ -22,7 +22,8 @@ const (
 )
 
 // PodGroup returns the native pod group that stands for a gang inside the
-// scheduler. It never reaches the API server. Its disruption mode is "all": a gang
+// scheduler. It never reaches the API server. Its least count is what the gang needs of
+// those members that the scheduler knows: the others are done, or will not come. Its disruption mode is "all": a gang
 // of which one pod is preempted holds its other places for nothing.
 func PodGroup(g gang.Group) *schedulingv1beta1.PodGroup {
 	name := g.Key.GroupName()
@@ -35,7 +36,7 @@ func PodGroup(g gang.Group) *schedulingv1beta1.PodGroup {
 		},
 		Spec: schedulingv1beta1.PodGroupSpec{
 			SchedulingPolicy: schedulingv1beta1.PodGroupSchedulingPolicy{
-				Gang: &schedulingv1beta1.GangSchedulingPolicy{MinCount: g.Size},
+				Gang: &schedulingv1beta1.GangSchedulingPolicy{MinCount: g.Need},
 			},
 			DisruptionMode: &schedulingv1beta1.DisruptionMode{All: &schedulingv1beta1.AllDisruptionMode{}},
 			Priority:       &g.Priority,
@@ -62,6 +63,16 @@ func PodGroup(g gang.Group) *schedulingv1beta1.PodGroup {
 	annotate(AnnotationSegmentTopology, g.Topology.SegmentLevel)
 	annotate(AnnotationQueue, g.Queue)
 	annotate(AnnotationSource, g.Source)
+	return pg
+}
+
+// NativePodGroup returns a native pod group as the scheduler is to know it: with the
+// least count that its gang needs of those members that the scheduler knows.
+func NativePodGroup(pg *schedulingv1beta1.PodGroup, g gang.Group) *schedulingv1beta1.PodGroup {
+	pg = pg.DeepCopy()
+	if policy := pg.Spec.SchedulingPolicy.Gang; policy != nil {
+		policy.MinCount = g.Need
+	}
 	return pg
 }
 

@@ -268,7 +268,7 @@ func (q *Queues) settled() bool {
 			case !q.gangs.ours(pod.Spec.SchedulerName):
 			case pod.Spec.NodeName != "":
 				q.charge(pod)
-			case q.reserved[pod.UID] == nil:
+			case q.reserved[pod.UID] == nil && !setAside(pod):
 				q.wait(pod)
 			}
 		}

@@ -169,8 +169,8 @@ func (q *Queues) tenants(r *Reclaim, others Others) []Tenant {
 			t = &Tenant{Name: name, Queue: p.id, Ran: -1, Least: 1}
 			t.Priority = priorityOf(p.pod)
 			if id := waiterOf(p.pod); id.group != "" {
-				size, _ := q.gangs.Size(id.key())
-				t.Least = max(1, int(size))
+				need, _ := q.gangs.Need(id.key())
+				t.Least = max(1, int(need))
 			}
 			all[name] = t
 		}

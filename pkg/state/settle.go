@@ -58,10 +58,11 @@ func (g *Gangs) judge(key gang.Key) (publish *gang.Group, withdraw bool) {
 	if e == nil {
 		return nil, false
 	}
-	if len(e.members) == 0 {
+	if len(e.members) == e.done {
+		// Nobody waits, and nobody has a place.
 		withdraw = e.published != nil
-		e.published, e.verdict, e.bound = nil, gang.Verdict{}, 0
-		if len(e.declared) == 0 {
+		e.published, e.verdict, e.bound, e.standing = nil, gang.Verdict{}, 0, 0
+		if len(e.members)+len(e.declared) == 0 {
 			delete(g.gangs, key)
 		}
 		return nil, withdraw
@@ -73,7 +74,7 @@ func (g *Gangs) judge(key gang.Key) (publish *gang.Group, withdraw bool) {
 	for _, m := range e.members {
 		members = append(members, m)
 		mine = mine || g.ours(m.Scheduler)
-		if m.Node != "" {
+		if m.Node != "" && !m.Succeeded {
 			bound++
 			if !m.Leaving {
 				standing++
@@ -83,19 +84,19 @@ func (g *Gangs) judge(key gang.Key) (publish *gang.Group, withdraw bool) {
 	if bound > e.bound {
 		e.progress = g.clock.Now()
 	}
-	e.bound = bound
-	if standing == 0 {
-		e.whole = false
+	e.bound, e.standing = bound, standing
+	if standing == 0 && e.done == 0 {
+		e.placed = false
 	}
 	if !mine {
 		withdraw = e.published != nil
 		e.published, e.verdict = nil, gang.Verdict{}
-		e.admitted, e.whole, e.releasing = false, false, false
+		e.placed, e.releasing = false, false
 		return nil, withdraw
 	}
 
 	if e.releasing && bound == 0 {
-		e.releasing, e.admitted = false, false
+		e.releasing, e.placed = false, false
 	}
 	declared, fault := g.declaration(e)
 	switch {
@@ -105,7 +106,7 @@ func (g *Gangs) judge(key gang.Key) (publish *gang.Group, withdraw bool) {
 	case fault != nil:
 		e.verdict = gang.Verdict{Action: gang.Hold, Code: fault.Code, Text: fault.Text}
 	default:
-		e.verdict = gang.Resolve(key, declared, members, g.ours, e.admitted)
+		e.verdict = gang.Resolve(key, declared, members, g.ours, e.placed)
 	}
 	if key.Dialect == gang.Native && declared == nil && (e.verdict.Action == gang.Admit || e.verdict.Code == gang.NotDeclared) {
 		// The scheduler gets native groups as the server has them; what their pods say
@@ -131,8 +132,7 @@ func (g *Gangs) judge(key gang.Key) (publish *gang.Group, withdraw bool) {
 		e.published = nil
 		return nil, withdraw
 	}
-	e.admitted = true
-	e.whole = e.whole || standing >= e.verdict.Group.Size
+	e.placed = e.placed || int(standing)+e.done >= int(e.verdict.Group.Size)
 	if e.published != nil && *e.published == e.verdict.Group {
 		return nil, false
 	}
@@ -202,7 +202,7 @@ func sameMember(a, b gang.Member) bool {
 
 // sameStatement reports whether two states of a pod say the same of its gang.
 func sameStatement(a, b gang.Member) bool {
-	a.Node, a.Bound, a.Running, a.Leaving = b.Node, b.Bound, b.Running, b.Leaving
+	a.Node, a.Bound, a.Gate, a.Running, a.Leaving, a.Succeeded = b.Node, b.Bound, b.Gate, b.Running, b.Leaving, b.Succeeded
 	return sameMember(a, b)
 }
 
@@ -213,6 +213,9 @@ type Pod struct {
 	Node string
 	// Ours says that the pod names a scheduler of Berth's.
 	Ours bool
-	// Leaving says that the pod is being deleted.
-	Leaving bool
+	// State is what the pod is to its gang, as far as the pod itself says it.
+	State gang.State
 }
+
+// Standing reports whether the pod has its place and is not leaving it.
+func (p *Pod) Standing() bool { return p.State == gang.Bound || p.State == gang.Running }

@@ -15,23 +15,31 @@ import (
 )
 
 // twin keeps the pods and objects that exist, and works everything else out from
-// scratch. Of the past it knows what nobody can work out: who was admitted, who is
+// scratch. Of the past it knows what nobody can work out: who was placed, who is
 // releasing, and how many members were bound when last looked at.
 type twin struct {
+	// pods are those that have not ended by name, and ended those that have.
 	pods    map[string]*corev1.Pod
+	ended   map[types.UID]*corev1.Pod
 	foreign map[string]int64
 	native  map[string]int32
 
-	admitted, releasing map[gang.Key]bool
-	bound               map[gang.Key]int
+	placed, releasing map[gang.Key]bool
+	bound             map[gang.Key]int
 }
 
 func (w *twin) members() map[gang.Key][]gang.Member {
 	out := map[gang.Key][]gang.Member{}
-	for _, pod := range w.pods {
-		if m, is := dialect.Of(pod); is {
+	add := func(pod *corev1.Pod) {
+		if m, is := dialect.Of(pod); is && pod.Status.Phase != corev1.PodFailed {
 			out[m.Key] = append(out[m.Key], memberOf(pod, m))
 		}
+	}
+	for _, pod := range w.pods {
+		add(pod)
+	}
+	for _, pod := range w.ended {
+		add(pod)
 	}
 	return out
 }
@@ -44,7 +52,7 @@ func (w *twin) bury() {
 			staying[key] = staying[key] || !m.Leaving
 		}
 	}
-	for _, past := range []map[gang.Key]bool{w.admitted, w.releasing} {
+	for _, past := range []map[gang.Key]bool{w.placed, w.releasing} {
 		for key := range past {
 			if !staying[key] {
 				delete(past, key)
@@ -59,15 +67,28 @@ func (w *twin) settle(kind *dialect.Kind) map[gang.Key]gang.Group {
 	w.bound = map[gang.Key]int{}
 	for key, members := range w.members() {
 		mine := false
+		standing, done := 0, 0
 		for _, m := range members {
 			mine = mine || m.Scheduler == "berth"
-			if m.Node != "" {
+			switch {
+			case m.Succeeded:
+				done++
+			case m.Node != "":
 				w.bound[key]++
+				if !m.Leaving {
+					standing++
+				}
 			}
+		}
+		if done == len(members) {
+			continue
 		}
 		if w.releasing[key] && w.bound[key] == 0 || !mine {
 			delete(w.releasing, key)
-			delete(w.admitted, key)
+			delete(w.placed, key)
+		}
+		if standing+done == 0 {
+			delete(w.placed, key)
 		}
 		if !mine || w.releasing[key] {
 			continue
@@ -86,9 +107,9 @@ func (w *twin) settle(kind *dialect.Kind) map[gang.Key]gang.Group {
 			said := nativeDeclaration(nativeGroup(key.Name, size))
 			declared = &said
 		}
-		verdict := gang.Resolve(key, declared, members, func(name string) bool { return name == "berth" }, w.admitted[key])
+		verdict := gang.Resolve(key, declared, members, func(name string) bool { return name == "berth" }, w.placed[key])
 		if verdict.Action == gang.Admit {
-			w.admitted[key] = true
+			w.placed[key] = w.placed[key] || standing+done >= int(verdict.Group.Size)
 			out[key] = verdict.Group
 		}
 	}
@@ -104,7 +125,7 @@ func TestGangsAgainstTwin(t *testing.T) {
 	kind := foreignKind(t)
 	g := newTable(t)
 	w := &twin{pods: map[string]*corev1.Pod{}, foreign: map[string]int64{}, native: map[string]int32{},
-		admitted: map[gang.Key]bool{}, releasing: map[gang.Key]bool{}, bound: map[gang.Key]int{}}
+		ended: map[types.UID]*corev1.Pod{}, placed: map[gang.Key]bool{}, releasing: map[gang.Key]bool{}, bound: map[gang.Key]int{}}
 	gangs := []string{"g", "h"}
 	keys := []gang.Key{}
 	for _, name := range gangs {
@@ -113,7 +134,7 @@ func TestGangsAgainstTwin(t *testing.T) {
 	published := 0
 	for step := range steps {
 		name := gangs[random.IntN(len(gangs))]
-		switch podName := fmt.Sprint("p", random.IntN(8)); random.IntN(14) {
+		switch podName := fmt.Sprint("p", random.IntN(8)); random.IntN(16) {
 		case 0, 1, 2, 3, 4:
 			old := w.pods[podName]
 			pod := makePod(podName, uid(fmt.Sprint(podName, "-", step)), []func(string) func(*corev1.Pod){inGang, inForeign, inNative}[random.IntN(3)](name))
@@ -123,9 +144,14 @@ func TestGangsAgainstTwin(t *testing.T) {
 					pod = old.DeepCopy()
 				}
 			}
-			switch random.IntN(10) {
+			switch random.IntN(11) {
 			case 0:
 				leaving(pod)
+			case 10:
+				pod.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: "hold"}}
+				if random.IntN(2) == 0 {
+					pod.Spec.SchedulingGates = nil
+				}
 			case 1, 2, 3:
 				on("n", time.Duration(step))(pod)
 			case 4, 5, 6:
@@ -182,6 +208,36 @@ func TestGangsAgainstTwin(t *testing.T) {
 				}
 				clear(w.pods)
 			}
+		case 14:
+			old := w.pods[podName]
+			if old == nil {
+				break
+			}
+			pod := old.DeepCopy()
+			pod.Status.Phase = []corev1.PodPhase{corev1.PodSucceeded, corev1.PodSucceeded, corev1.PodFailed}[random.IntN(3)]
+			delete(w.pods, podName)
+			// Two watches tell of it, either first.
+			if random.IntN(2) == 0 {
+				g.DeletePod(old)
+				w.bury()
+				g.SetEnded(pod)
+			} else {
+				g.SetEnded(pod)
+				g.SetPod(old) // out of date
+				g.DeletePod(old)
+			}
+			w.ended[pod.UID] = pod
+		case 15:
+			for id, pod := range w.ended {
+				if random.IntN(2) == 0 && pod.DeletionTimestamp == nil {
+					leaving(pod)
+					g.SetEnded(pod)
+				} else {
+					delete(w.ended, id)
+					g.DeleteEnded(id)
+				}
+				break
+			}
 		}
 		w.bury()
 		if random.IntN(3) > 0 {
@@ -201,12 +257,15 @@ func TestGangsAgainstTwin(t *testing.T) {
 	for _, pod := range w.pods {
 		g.DeletePod(pod)
 	}
+	for id := range w.ended {
+		g.DeleteEnded(id)
+	}
 	for _, name := range gangs {
 		g.DeleteObject(kind, types.NamespacedName{Namespace: "ns", Name: name})
 		g.DeleteNative(types.NamespacedName{Namespace: "ns", Name: name})
 	}
 	g.settleAll()
-	if len(g.sink.published)+len(g.gangs)+len(g.pods)+len(g.objects) != 0 {
+	if len(g.sink.published)+len(g.gangs)+len(g.pods)+len(g.ended)+len(g.objects) != 0 {
 		t.Errorf("when all is gone, %v are published and %d gangs, %d pods, %d objects kept",
 			g.sink.published, len(g.gangs), len(g.pods), len(g.objects))
 	}

@@ -20,10 +20,14 @@ type Gang struct {
 	// Life tells a gang from an earlier one of the same name; see [Gangs.Life].
 	Life int64
 	// Pods are all members by name; Bound of them have a node and are not leaving.
-	// Running of them run.
+	// Running of them run. Done have succeeded, and Waiting may be given a node.
 	Pods    []Pod
 	Bound   int32
 	Running int32
+	Done    int32
+	Waiting int32
+	// Placed says that the gang was placed in this life of it.
+	Placed bool
 	// Ref names the object that declares the gang; nil if its pods do.
 	Ref *corev1.ObjectReference
 	// Object is that object and Kind its kind if this is where the gang's outcome is
@@ -41,14 +45,18 @@ func (g *Gangs) Get(key gang.Key) (Gang, bool) {
 	if e == nil {
 		return Gang{}, false
 	}
-	out := Gang{Key: key, Verdict: e.verdict, Life: e.life, Pods: g.podsOf(e)}
+	out := Gang{Key: key, Verdict: e.verdict, Life: e.life, Placed: e.placed, Pods: g.podsOf(e)}
 	for _, p := range out.Pods {
-		if p.Node == "" || p.Leaving {
-			continue
-		}
-		out.Bound++
-		if e.members[p.UID].Running {
+		switch p.State {
+		case gang.Running:
 			out.Running++
+			out.Bound++
+		case gang.Bound:
+			out.Bound++
+		case gang.Succeeded:
+			out.Done++
+		case gang.Waiting:
+			out.Waiting++
 		}
 	}
 	if d, found := g.first(e); found {
@@ -86,12 +94,16 @@ func (g *Gangs) Keys() []gang.Key {
 }
 
 // Cleared reports whether a pod's gang was admitted with what the pod says taken
-// into account: a pod that comes later may be its gang's undoing.
-func (g *Gangs) Cleared(key gang.Key, pod types.UID) bool {
+// into account, and how many members of the gang must have a place together: a pod
+// that comes later may be its gang's undoing.
+func (g *Gangs) Cleared(key gang.Key, pod types.UID) (need int32, cleared bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	e := g.gangs[key]
-	return e != nil && e.cleared[pod]
+	if e == nil || e.published == nil || !e.cleared[pod] {
+		return 0, false
+	}
+	return e.published.Need, true
 }
 
 // Interrupted is a gang whose binding was cut short.
@@ -115,7 +127,7 @@ func (g *Gangs) Interrupted() []Interrupted {
 	var out []Interrupted
 	for key, e := range g.gangs {
 		size := e.verdict.Group.Size
-		if e.bound == 0 || e.whole || !e.releasing && (e.published == nil || e.bound >= size) {
+		if e.bound == 0 || e.placed || !e.releasing && (size == 0 || e.bound >= size) {
 			continue
 		}
 		members := make([]gang.Member, 0, len(e.members))
@@ -125,20 +137,21 @@ func (g *Gangs) Interrupted() []Interrupted {
 		if !e.releasing && !gang.Interrupted(size, members) {
 			continue
 		}
-		bound := slices.DeleteFunc(g.podsOf(e), func(p Pod) bool { return p.Node == "" })
+		bound := slices.DeleteFunc(g.podsOf(e), func(p Pod) bool { return p.Node == "" || p.State == gang.Succeeded })
 		out = append(out, Interrupted{Key: key, Size: size, Bound: bound, Since: e.progress, Releasing: e.releasing})
 	}
 	slices.SortFunc(out, func(a, b Interrupted) int { return a.Key.Compare(b.Key) })
 	return out
 }
 
-// Held returns how many gangs are held, by reason.
+// Held returns how many gangs are held, by reason. A gang of which no member waits is
+// not held.
 func (g *Gangs) Held() map[gang.Code]int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	out := map[gang.Code]int{}
 	for _, e := range g.gangs {
-		if e.verdict.Action == gang.Hold {
+		if e.verdict.Action == gang.Hold && len(e.members) > e.done+int(e.bound) {
 			out[e.verdict.Code]++
 		}
 	}
@@ -149,7 +162,7 @@ func (g *Gangs) Held() map[gang.Code]int {
 func (g *Gangs) podsOf(e *entry) []Pod {
 	out := make([]Pod, 0, len(e.members))
 	for uid, m := range e.members {
-		out = append(out, Pod{Name: m.Name, UID: uid, Node: m.Node, Ours: g.ours(m.Scheduler), Leaving: m.Leaving})
+		out = append(out, Pod{Name: m.Name, UID: uid, Node: m.Node, Ours: g.ours(m.Scheduler), State: m.State()})
 	}
 	slices.SortFunc(out, func(a, b Pod) int { return strings.Compare(a.Name, b.Name) })
 	return out
@@ -167,16 +180,16 @@ func (g *Gangs) Queue(key gang.Key) (string, bool) {
 	return e.verdict.Group.Queue, true
 }
 
-// Size returns how many members a gang needs, and how many of them have a node; 0 and 0 if
-// there is no verdict on it.
-func (g *Gangs) Size(key gang.Key) (size, bound int32) {
+// Need returns how many members of a gang must have a place together, and how many of
+// them have one; 0 and 0 if it is not admitted.
+func (g *Gangs) Need(key gang.Key) (need, standing int32) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	e := g.gangs[key]
 	if e == nil || e.verdict.Action != gang.Admit {
 		return 0, 0
 	}
-	return e.verdict.Group.Size, e.bound
+	return e.verdict.Group.Need, e.standing
 }
 
 // Settled reports whether there is a verdict on all that was told.

@@ -28,11 +28,19 @@ func waiterOfGang(key gang.Key) waiterID {
 	return waiterID{namespace: key.Namespace, group: key.GroupName()}
 }
 
+// waiterOf names the gang of a pod, also of one that is set aside: its queue pays for it
+// until it is gone.
 func waiterOf(pod *corev1.Pod) waiterID {
 	if group := pod.Spec.SchedulingGroup; group != nil && group.PodGroupName != nil {
-		return waiterID{namespace: pod.Namespace, group: *group.PodGroupName}
+		return waiterID{namespace: pod.Namespace, group: gang.InGroup(*group.PodGroupName)}
 	}
 	return waiterID{uid: pod.UID}
+}
+
+// setAside reports whether a pod does not count towards its gang.
+func setAside(pod *corev1.Pod) bool {
+	group := pod.Spec.SchedulingGroup
+	return group != nil && group.PodGroupName != nil && gang.Aside(*group.PodGroupName)
 }
 
 // waiter is a gang or a plain pod that has no place.
@@ -244,8 +252,8 @@ func (q *Queues) enqueueWith(w *waiter, overtaken int) {
 func (q *Queues) asks(w *waiter, pods []*corev1.Pod) quota.Vector {
 	needed := len(pods)
 	if w.id.group != "" {
-		size, bound := q.gangs.Size(w.id.key())
-		needed = min(needed, max(1, int(size-bound)))
+		need, standing := q.gangs.Need(w.id.key())
+		needed = min(needed, max(1, int(need-standing)))
 	}
 	sum := make(quota.Vector, len(q.tree.Resources()))
 	for _, pod := range pods[:needed] {

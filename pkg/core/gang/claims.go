@@ -56,17 +56,39 @@ type Member struct {
 	// Created and Bound are seconds since the epoch; Bound is 0 while pending.
 	Created int64
 	Bound   int64
+	// Gate is the first of the pod's scheduling gates; empty if it has none.
+	Gate string
 	// Running says that the pod's containers were started.
 	Running bool
-	// Leaving says that the pod is being deleted: it no longer counts as pending.
+	// Leaving says that the pod is being deleted.
 	Leaving bool
+	// Succeeded says that the pod has done its work. A pod that failed is no member.
+	Succeeded bool
+	// Rank orders the members of one role; -1 if unsaid. Two pods of one role and rank
+	// do the same work, one after the other.
+	Rank int64
+	Role string
+	// Controller is the object that made the pod; the zero value if nobody did.
+	Controller Controller
+}
+
+// Controller names the object that makes the pods of a gang.
+type Controller struct {
+	// Name is its kind and name, which stay the same when it is made again. UID does
+	// not.
+	Name, UID string
 }
 
 // Group is a gang that can be scheduled.
 type Group struct {
 	Key Key
-	// Size is the least number of members that are placed together, at least 1.
-	Size       int32
+	// Size is the least number of members that run together, at least 1.
+	Size int32
+	// Need is how many members must have a place, or find one in the same try: the
+	// size less those that are done. Of a gang that was placed before and of which
+	// members wait, it is no more than the members that have a place or can be given
+	// one. At least 1.
+	Need       int32
 	Priority   int32
 	Preemption string
 	Topology   Topology

@@ -12,6 +12,9 @@ const (
 	NotDeclared Code = "GangNotDeclared"
 	// Incomplete: fewer members exist than the gang must have.
 	Incomplete Code = "GangIncomplete"
+	// GatedMember: enough members exist, but scheduling gates keep some of those that are
+	// needed from being placed.
+	GatedMember Code = "GangGated"
 	// SizeInvalid: the size is zero, negative or beyond 32 bits.
 	SizeInvalid Code = "GangSizeInvalid"
 	// Malformed: a label or annotation cannot be read.

@@ -15,12 +15,53 @@
 //  3. What the object says (size, topology, queue) wins over what pods say. Where
 //     the object is silent, the pods that are not silent must agree.
 //  4. The size is known and at least 1.
-//  5. At least size members exist, or did when the gang was first admitted.
+//  5. Enough members exist that have a place or may be given one.
+//
+// # Membership
+//
+// Pods come and go: they wait behind scheduling gates, take long to leave, succeed
+// while others still run, and are made again. What each counts for is this table, the
+// one definition that the verdict, the scheduler's pod groups, the planner, the queues
+// and the ranks follow ([State.Effect]):
+//
+//	state      size  placed  place  domain  charge  rank
+//	declared   -     -       -      -       -       -
+//	gated      -     -       -      -       -       yes
+//	waiting    yes   -       -      -       -       yes
+//	assumed    yes   yes     yes    yes     yes     yes
+//	bound      yes   yes     yes    yes     yes     yes
+//	running    yes   yes     yes    yes     yes     yes
+//	lost       yes   yes     -      -       yes     yes
+//	leaving    -     -       yes    -       yes     -
+//	succeeded  yes   yes     -      -       -       yes
+//	failed     -     -       -      -       -       -
+//	refused    -     -       -      -       -       -
+//	replaced   -     -       -      -       -       -
+//
+// A member counts towards the size of its gang, shows that the gang was placed, holds a
+// place on its node, keeps the gang in its domain, is paid for by the queue, and keeps
+// its rank from others. A leaving member that never had a node holds nothing. From the
+// members of a gang that count follows how many must have a place together:
+//
+//	done     = members that succeeded
+//	standing = members that are assumed, bound, running or lost
+//	need     = max(1, size - done)
+//
+// A gang that was placed before lost members, and takes those that come in their place,
+// however few: as long as any wait, need is at most standing + waiting. The gang is
+// admitted if it was placed before, or if
+//
+//	standing + waiting >= need
+//
+// A gang was placed before if somebody remembers it for this life of the gang, or if a
+// member shows it, unless its binding was cut short. A gang lives as long as a member
+// stays that is not leaving. What comes after under the same name is another gang, and
+// starts whole.
 //
 // [Interrupted] tells a gang whose binding was cut short from one that lost a
-// member later. Both functions are pure: same input, same answer, and a text that
+// member later. All functions are pure: same input, same answer, and a text that
 // names the same pods whatever the order in which they are given.
 //
-// Files: key.go (names), claims.go (what pods and objects say), resolve.go (the
-// rules), interrupted.go (half-bound gangs), code.go (the typed reasons).
+// Files: key.go (names), claims.go (what pods and objects say), state.go (the table),
+// resolve.go (the rules), interrupted.go (half-bound gangs), code.go (the typed reasons).
 package gang

@@ -5,6 +5,8 @@ package gang
 // pending that was there when the last bound one was bound. This is what a
 // scheduler leaves that dies between two binds.
 //
+// A member that has succeeded was bound, and so was one that leaves with a node.
+//
 // A gang that was placed whole and lost a member later is not interrupted: the
 // member that replaces the lost one is younger than the binds of the others.
 // Times have a resolution of one second, so a replacement within the very second
@@ -23,7 +25,7 @@ func Interrupted(size int32, members []Member) bool {
 	}
 	var left int32
 	for i := range members {
-		if m := &members[i]; m.Node == "" && !m.Leaving && m.Created <= lastBind {
+		if m := &members[i]; m.State() == Waiting && m.Created <= lastBind {
 			left++
 		}
 	}

@@ -33,8 +33,24 @@ func (k Key) GroupName() string {
 	return string(k.Dialect) + separator + k.Name
 }
 
-// KeyOf is the inverse of [Key.GroupName].
+// aside stands before the name of the group of members that do not count: those that
+// leave, and those that scheduling gates hold. No dialect has this name.
+const aside = "aside" + separator
+
+// AsideName returns the name of the group that stands for the members of the gang
+// that do not count towards its size. There is never such a pod group, so the
+// scheduler tries none of them, and takes none of them for a member.
+func (k Key) AsideName() string { return aside + k.GroupName() }
+
+// Aside reports whether a group name is one of [Key.AsideName].
+func Aside(groupName string) bool { return strings.HasPrefix(groupName, aside) }
+
+// InGroup returns the name of the gang's own group for either of its two.
+func InGroup(groupName string) string { return strings.TrimPrefix(groupName, aside) }
+
+// KeyOf is the inverse of [Key.GroupName] and of [Key.AsideName].
 func KeyOf(namespace, groupName string) Key {
+	groupName = InGroup(groupName)
 	dialect, name, found := strings.Cut(groupName, separator)
 	if !found {
 		return Key{Namespace: namespace, Dialect: Native, Name: groupName}

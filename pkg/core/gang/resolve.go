@@ -20,7 +20,8 @@ const (
 // Verdict is the answer of [Resolve].
 type Verdict struct {
 	Action Action
-	// Group is set if the action is Admit.
+	// Group is set if the action is Admit, and if only members are missing: the
+	// reason is then Incomplete or GatedMember.
 	Group Group
 	// Code and Text say why the gang is held; Text names the pod or object, the
 	// field and the cure.
@@ -30,14 +31,18 @@ type Verdict struct {
 
 // Resolve decides what gang the members form. declared is nil if no object
 // declares it. ours says whether a scheduler name is one that we answer for.
-// admitted says that the gang was admitted before: it then stays so when members
-// leave, for a running gang that lost a member is not a new gang that waits.
+// placed says that the gang is known to have been placed: it then takes members that
+// come instead of others, however few there are. Without it, members that have a place
+// or are done show the same, unless the binding was cut short (see [Interrupted]).
 //
 // The cost is O(n log n) in members; the members are not modified.
-func Resolve(key Key, declared *Declaration, members []Member, ours func(string) bool, admitted bool) Verdict {
+func Resolve(key Key, declared *Declaration, members []Member, ours func(string) bool, placed bool) Verdict {
+	all := members
+	counts := tallyOf(all)
 	members = slices.Clone(members)
 	slices.SortFunc(members, func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
-	members = slices.DeleteFunc(members, func(m Member) bool { return m.Leaving })
+	// What those said that leave or are done binds nobody.
+	members = slices.DeleteFunc(members, func(m Member) bool { return m.Leaving || m.Succeeded })
 
 	for i := range members {
 		if f := members[i].Fault; f != nil {
@@ -99,10 +104,44 @@ func Resolve(key Key, declared *Declaration, members []Member, ours func(string)
 		return hold(SizeInvalid, "gang %s: size %d in %s is out of range; a gang has from 1 to %d members", key, *size.Size, speaker, math.MaxInt32)
 	}
 	group.Size = int32(*size.Size)
-	if len(members) < int(group.Size) && !admitted && !anyBound(members) {
-		return hold(Incomplete, "gang %s has %d of %d pods; waiting for the others to be created", key, len(members), group.Size)
+	group.Need = int32(max(1, int(group.Size)-counts.done))
+	can := counts.standing + counts.waiting
+	if placed || counts.standing+counts.done > 0 && !Interrupted(group.Size, all) {
+		if counts.waiting > 0 {
+			group.Need = min(group.Need, int32(can))
+		}
+		if can > 0 || counts.gated == 0 {
+			return Verdict{Action: Admit, Group: group}
+		}
 	}
-	return Verdict{Action: Admit, Group: group}
+	switch {
+	case can >= int(group.Need):
+		return Verdict{Action: Admit, Group: group}
+	case can+counts.gated >= int(group.Need) || can == 0 && counts.gated > 0:
+		return group.hold(GatedMember, "gang %s has %d of %d pods, and %s; it waits for whoever set the gate to remove it",
+			key, counts.done+can+counts.gated, group.Size, gatedMembers(members, counts.gated))
+	case counts.gated > 0:
+		return group.hold(Incomplete, "gang %s has %d of %d pods; waiting for the others to be created, and %s",
+			key, counts.done+can+counts.gated, group.Size, gatedMembers(members, counts.gated))
+	}
+	return group.hold(Incomplete, "gang %s has %d of %d pods; waiting for the others to be created", key, counts.done+can, group.Size)
+}
+
+// gatedMembers names the first member that has a scheduling gate.
+func gatedMembers(members []Member, gated int) string {
+	first := slices.IndexFunc(members, func(m Member) bool { return m.State() == Gated })
+	others := ""
+	switch {
+	case gated == 2:
+		others = " and 1 other"
+	case gated > 2:
+		others = fmt.Sprintf(" and %d others", gated-1)
+	}
+	verb := "has"
+	if gated > 1 {
+		verb = "have"
+	}
+	return fmt.Sprintf("pod %q%s %s scheduling gate %q", members[first].Name, others, verb, members[first].Gate)
 }
 
 // String returns the topology as a person writes it.
@@ -167,8 +206,11 @@ func claimed(objectSpeaks bool, object Claims, members []Member, speaks func(Cla
 	return a.Claims, a, nil
 }
 
-func anyBound(members []Member) bool {
-	return slices.ContainsFunc(members, func(m Member) bool { return m.Node != "" })
+// hold is the verdict on a gang of which everything is known but enough members.
+func (g Group) hold(code Code, format string, args ...any) Verdict {
+	v := hold(code, format, args...)
+	v.Group = g
+	return v
 }
 
 func hold(code Code, format string, args ...any) Verdict {

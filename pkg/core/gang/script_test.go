@@ -20,7 +20,8 @@ var update = flag.Bool("update", false, "rewrite the expected output under testd
 //	declare [size=N] [source=S] [queue=Q] [required=L] [preferred=L] [segment=N/L]
 //	undeclare
 //	member NAME [size=N] [queue=Q] [required=L] ... [scheduler=S] [priority=N]
-//	       [preemption=P] [fault=CODE:TEXT] [node=N] [created=T] [bound=T] [leaving]
+//	       [preemption=P] [fault=CODE:TEXT] [node=N] [created=T] [bound=T] [gate=G]
+//	       [leaving] [succeeded] [role=R] [rank=N] [controller=NAME/UID]
 //	gone NAME...
 //	resolve [admitted]
 //	interrupted size=N
@@ -114,8 +115,8 @@ func (s *scene) do(words []string) (string, error) {
 		}
 		return "", nil
 	case "resolve":
-		admitted := len(args) == 1 && args[0] == "admitted"
-		return show(Resolve(testKey, s.declared, s.members, ours, admitted)), nil
+		placed := len(args) == 1 && args[0] == "placed"
+		return show(Resolve(testKey, s.declared, s.members, ours, placed)), nil
 	case "interrupted":
 		size, err := strconv.ParseInt(strings.TrimPrefix(strings.Join(args, ""), "size="), 10, 32)
 		return fmt.Sprint(Interrupted(int32(size), s.members)), err
@@ -151,7 +152,7 @@ func parseDeclaration(args []string) (Declaration, error) {
 }
 
 func parseMember(args []string) (Member, error) {
-	m := Member{Name: args[0], Scheduler: "berth", Preemption: "PreemptLowerPriority"}
+	m := Member{Name: args[0], Scheduler: "berth", Preemption: "PreemptLowerPriority", Rank: -1}
 	for _, arg := range args[1:] {
 		name, value, _ := strings.Cut(arg, "=")
 		var err error
@@ -175,6 +176,16 @@ func parseMember(args []string) (Member, error) {
 			m.Bound, err = strconv.ParseInt(value, 10, 64)
 		case "leaving":
 			m.Leaving = true
+		case "succeeded":
+			m.Succeeded = true
+		case "gate":
+			m.Gate = value
+		case "role":
+			m.Role = value
+		case "rank":
+			m.Rank, err = strconv.ParseInt(value, 10, 64)
+		case "controller":
+			m.Controller.Name, m.Controller.UID, _ = strings.Cut(value, "/")
 		default:
 			err = parseClaim(&m.Claims, name, value)
 		}
@@ -214,8 +225,8 @@ func show(v Verdict) string {
 		return fmt.Sprintf("Hold %s\n%s", v.Code, v.Text)
 	}
 	g := v.Group
-	return fmt.Sprintf("Admit %s size %d\npriority %d %s, topology %s, queue %q, source %q",
-		g.Key.GroupName(), g.Size, g.Priority, g.Preemption, g.Topology, g.Queue, g.Source)
+	return fmt.Sprintf("Admit %s size %d, %d needed\npriority %d %s, topology %s, queue %q, source %q",
+		g.Key.GroupName(), g.Size, g.Need, g.Priority, g.Preemption, g.Topology, g.Queue, g.Source)
 }
 
 // firstDifference shows the first line in which two texts differ.

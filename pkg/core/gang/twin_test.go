@@ -14,10 +14,10 @@ import (
 
 // naive decides as Resolve does, the dumb way: each rule looks at all members again
 // and knows nothing of order but the least name. It writes no text.
-func naive(key Key, declared *Declaration, members []Member, admitted bool) Verdict {
+func naive(key Key, declared *Declaration, members []Member, placed bool) Verdict {
 	var present []Member
 	for _, m := range members {
-		if !m.Leaving {
+		if !m.Leaving && !m.Succeeded {
 			present = append(present, m)
 		}
 	}
@@ -86,11 +86,66 @@ func naive(key Key, declared *Declaration, members []Member, admitted bool) Verd
 		}
 		group.Size = int32(size)
 	}
-	bound := least(present, func(m Member) bool { return m.Node != "" })
-	if len(present) < int(group.Size) && !admitted && bound == nil {
-		return Verdict{Action: Hold, Code: Incomplete}
+	return naiveNeed(group, members, placed)
+}
+
+// naiveNeed reads the table of states, one member after another.
+func naiveNeed(group Group, members []Member, placed bool) Verdict {
+	states := map[State]int{}
+	shown := false
+	for _, m := range members {
+		s := naiveState(m, members)
+		states[s]++
+		shown = shown || effects[s].Placed
 	}
-	return Verdict{Action: Admit, Group: group}
+	size, can, exist := int(group.Size), 0, states[Gated]
+	for s, n := range states {
+		switch {
+		case effects[s].Counts && s != Succeeded:
+			can += n
+			exist += n
+		case s == Succeeded:
+			size -= n
+		}
+	}
+	group.Need = int32(max(1, size))
+	known := placed || shown && !naiveInterrupted(group.Size, members)
+	switch {
+	case known && can > 0:
+		if states[Waiting] > 0 {
+			group.Need = min(group.Need, int32(can))
+		}
+		return Verdict{Action: Admit, Group: group}
+	case known && states[Gated] == 0, can >= int(group.Need):
+		return Verdict{Action: Admit, Group: group}
+	case states[Gated] > 0 && (can == 0 || exist >= int(group.Need)):
+		return Verdict{Action: Hold, Code: GatedMember, Group: group}
+	}
+	return Verdict{Action: Hold, Code: Incomplete, Group: group}
+}
+
+// naiveState is the state of a member among the others.
+func naiveState(m Member, members []Member) State {
+	switch {
+	case m.Leaving:
+		return Leaving
+	case m.Succeeded:
+		for _, o := range members {
+			sameWork := o.Rank >= 0 && o.Rank == m.Rank && o.Role == m.Role
+			madeAgain := o.Controller.UID != "" && o.Controller.Name == m.Controller.Name && o.Controller.UID != m.Controller.UID
+			if !o.Leaving && !o.Succeeded && o.Created >= m.Created && (sameWork || madeAgain) {
+				return Replaced
+			}
+		}
+		return Succeeded
+	case m.Node != "" && m.Running:
+		return Running
+	case m.Node != "":
+		return Bound
+	case m.Gate != "":
+		return Gated
+	}
+	return Waiting
 }
 
 // least returns the member with the least name among those that are wanted.
@@ -118,7 +173,7 @@ func naiveInterrupted(size int32, members []Member) bool {
 	}
 	for _, m := range members {
 		for _, b := range bound {
-			if m.Node == "" && !m.Leaving && m.Created <= b.Bound {
+			if m.Node == "" && m.Gate == "" && !m.Leaving && !m.Succeeded && m.Created <= b.Bound {
 				return true
 			}
 		}
@@ -162,13 +217,23 @@ func randomGang(r *rand.Rand) (*Declaration, []Member) {
 	for i := range members {
 		m := Member{
 			Name: fmt.Sprintf("pod-%02d", i), Scheduler: "berth", Preemption: "PreemptLowerPriority",
-			Created: r.Int64N(5), Leaving: rarely(r, 8),
+			Created: r.Int64N(5), Leaving: rarely(r, 8), Rank: -1,
+		}
+		if rarely(r, 2) {
+			m.Rank, m.Role = r.Int64N(4), pick(r, "", "", "", "driver")
+		}
+		if rarely(r, 2) {
+			m.Controller = Controller{Name: pick(r, "Job/a", "Job/a", "Job/b"), UID: pick(r, "1", "1", "1", "2")}
+		}
+		if rarely(r, 8) {
+			m.Gate = "example.com/hold"
 		}
 		if rarely(r, 2) {
 			m.Claims.Size = &size
 		}
 		if rarely(r, 4) {
 			m.Node, m.Bound = "node", r.Int64N(5)
+			m.Running, m.Succeeded = rarely(r, 2), rarely(r, 3)
 		}
 		if rarely(r, odd) {
 			m.Claims = randomClaims(r, 2)
@@ -205,13 +270,13 @@ func TestResolveTwin(t *testing.T) {
 	seen := map[Code]int{}
 	for i := range 50_000 {
 		declared, members := randomGang(r)
-		admitted := rarely(r, 4)
-		got := Resolve(testKey, declared, members, ours, admitted)
+		placed := rarely(r, 4)
+		got := Resolve(testKey, declared, members, ours, placed)
 		seen[got.Code]++
 
-		want := naive(testKey, declared, members, admitted)
+		want := naive(testKey, declared, members, placed)
 		if got.Action != want.Action || got.Code != want.Code || got.Group != want.Group {
-			t.Fatalf("case %d: %v of %s\ngot  %+v\nwant %+v", i, admitted, describe(declared, members), got, want)
+			t.Fatalf("case %d: %v of %s\ngot  %+v\nwant %+v", i, placed, describe(declared, members), got, want)
 		}
 		if (got.Action == Hold) != (got.Text != "") || (got.Action == Hold) != (got.Code != "") {
 			t.Fatalf("case %d: a verdict is a group or a reason: %+v", i, got)
@@ -220,14 +285,14 @@ func TestResolveTwin(t *testing.T) {
 		before := slices.Clone(members)
 		r.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
 		shuffled := slices.Clone(members)
-		if again := Resolve(testKey, declared, members, ours, admitted); again != got {
+		if again := Resolve(testKey, declared, members, ours, placed); again != got {
 			t.Fatalf("case %d: %s\nin another order: %+v\nwas %+v", i, describe(declared, before), again, got)
 		}
 		if !reflect.DeepEqual(shuffled, members) {
 			t.Fatalf("case %d: the members were changed:\n%s", i, cmp.Diff(shuffled, members))
 		}
 	}
-	for _, code := range []Code{"", NotDeclared, Incomplete, SizeInvalid, Malformed, Ambiguous, SizesDisagree,
+	for _, code := range []Code{"", NotDeclared, Incomplete, GatedMember, SizeInvalid, Malformed, Ambiguous, SizesDisagree,
 		SchedulersDisagree, PrioritiesDisagree, PreemptionDisagrees, TopologiesDisagree, QueuesDisagree} {
 		if seen[code] < 100 {
 			t.Errorf("code %q came up %d times; the cases do not try it", code, seen[code])
@@ -306,8 +371,8 @@ func describe(declared *Declaration, members []Member) string {
 		fmt.Fprintf(&out, "declared %s", describeClaims(declared.Claims))
 	}
 	for _, m := range members {
-		fmt.Fprintf(&out, "\n  %s %s %d %s %s node=%q created=%d bound=%d leaving=%v fault=%v", m.Name, m.Scheduler,
-			m.Priority, m.Preemption, describeClaims(m.Claims), m.Node, m.Created, m.Bound, m.Leaving, m.Fault)
+		fmt.Fprintf(&out, "\n  %s %s %d %s %s node=%q created=%d bound=%d gate=%q leaving=%v succeeded=%v rank=%d%s controller=%v fault=%v", m.Name, m.Scheduler,
+			m.Priority, m.Preemption, describeClaims(m.Claims), m.Node, m.Created, m.Bound, m.Gate, m.Leaving, m.Succeeded, m.Rank, m.Role, m.Controller, m.Fault)
 	}
 	return out.String()
 }

@@ -142,7 +142,7 @@ func (y *yard) declare(c *crew) {
 func (y *yard) newCrew(asked gang.Topology, size, pods int, gpus int64, change ...func(*crew)) *crew {
 	y.made++
 	key := gang.Key{Namespace: "ns", Dialect: dialect.Berth, Name: fmt.Sprint("g", y.made)}
-	c := &crew{name: key.Name, asked: asked, size: size, gpus: gpus, group: state.PodGroup(gang.Group{Key: key, Size: int32(size), Topology: asked})}
+	c := &crew{name: key.Name, asked: asked, size: size, gpus: gpus, group: state.PodGroup(gang.Group{Key: key, Size: int32(size), Need: int32(size), Topology: asked})}
 	for _, f := range change {
 		f(c)
 	}
