@@ -43,6 +43,8 @@ type harbour struct {
 	onEvictions func([]note)
 	onCycle     func()
 	controllers func()
+	// declared tell the scheduler of objects that declare gangs.
+	declared map[string]func()
 	// unchecked says that books are not compared: it takes long where there are many pods.
 	unchecked bool
 }
@@ -76,7 +78,7 @@ func newHarbour(t testing.TB, nodes []*corev1.Node, queues ...rule) *harbour {
 		overrides[featuregate.Feature(name)] = on
 	}
 	featuregatetesting.SetFeatureGatesDuringTest(t, utilfeature.DefaultFeatureGate, overrides)
-	h := &harbour{shore: newShore(t), counts: map[string]int{}}
+	h := &harbour{shore: newShore(t), counts: map[string]int{}, declared: map[string]func(){}}
 	h.nodes = nodes
 	for _, q := range queues {
 		h.shore.queues[q.name] = q.object(1)
@@ -127,6 +129,9 @@ func (h *harbour) lead() {
 	}
 	for _, q := range h.shore.queues {
 		l.engine.queues.SetQueue(q)
+	}
+	for _, declare := range h.declared {
+		declare()
 	}
 	h.take()
 	for _, pod := range h.byName() {
@@ -240,11 +245,23 @@ func (h *harbour) tell() bool {
 func (h *harbour) tellOne(c change) {
 	h.t.Helper()
 	transform := groupTransform(func(name string) bool { return name == SchedulerName })
-	if c.pod == nil {
-		h.podTap.remove(h.leader.told[c.old.UID])
-		delete(h.leader.told, c.old.UID)
-		h.dropped(c.old.UID)
-	} else {
+	forget := func(uid types.UID) {
+		if told := h.leader.told[uid]; told != nil {
+			h.podTap.remove(told)
+			delete(h.leader.told, uid)
+			h.dropped(uid)
+		}
+	}
+	switch {
+	case c.pod == nil && hasEnded(c.old):
+		h.gangs.DeleteEnded(c.old.UID)
+	case c.pod == nil:
+		forget(c.old.UID)
+	case hasEnded(c.pod):
+		// Another watch tells of those, and the scheduler's own that they are gone.
+		h.gangs.SetEnded(c.pod)
+		forget(c.pod.UID)
+	default:
 		obj, err := transform(c.pod.DeepCopy())
 		if err != nil {
 			h.t.Fatal(err)
@@ -254,6 +271,11 @@ func (h *harbour) tellOne(c change) {
 		h.podTap.set(pod)
 	}
 	h.judge()
+}
+
+// hasEnded reports whether a pod has ended.
+func hasEnded(pod *corev1.Pod) bool {
+	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 }
 
 // judge waits for the verdicts on gangs, and tells the scheduler of groups.
@@ -351,7 +373,7 @@ func (h *harbour) evicting() bool {
 func (h *harbour) settle() {
 	h.t.Helper()
 	for i := 0; ; i++ {
-		if i == 500 {
+		if i == 500+2*len(h.leader.told) {
 			h.t.Fatalf("the scheduler does not come to rest: %d pods are to be tried", h.active())
 		}
 		h.tell()

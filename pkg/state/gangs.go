@@ -41,10 +41,10 @@ type Gangs struct {
 	// ranks orders the resources whose objects declare gangs: the least is heard.
 	ranks map[schema.GroupVersionResource]int
 
-	mu      sync.Mutex
-	levels  levels
-	gangs   map[gang.Key]*entry
-	pods    map[types.UID]gang.Key
+	mu     sync.Mutex
+	levels levels
+	gangs  map[gang.Key]*entry
+	pods   map[types.UID]gang.Key
 	// ended are the pods that have succeeded or failed, and are still objects. What is
 	// told of them as pods that run is out of date.
 	ended   map[types.UID]bool

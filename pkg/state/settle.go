@@ -85,9 +85,6 @@ func (g *Gangs) judge(key gang.Key) (publish *gang.Group, withdraw bool) {
 		e.progress = g.clock.Now()
 	}
 	e.bound, e.standing = bound, standing
-	if standing == 0 && e.done == 0 {
-		e.placed = false
-	}
 	if !mine {
 		withdraw = e.published != nil
 		e.published, e.verdict = nil, gang.Verdict{}
@@ -107,6 +104,7 @@ func (g *Gangs) judge(key gang.Key) (publish *gang.Group, withdraw bool) {
 		e.verdict = gang.Verdict{Action: gang.Hold, Code: fault.Code, Text: fault.Text}
 	default:
 		e.verdict = gang.Resolve(key, declared, members, g.ours, e.placed)
+		e.placed = e.verdict.Placed
 	}
 	if key.Dialect == gang.Native && declared == nil && (e.verdict.Action == gang.Admit || e.verdict.Code == gang.NotDeclared) {
 		// The scheduler gets native groups as the server has them; what their pods say
@@ -132,7 +130,6 @@ func (g *Gangs) judge(key gang.Key) (publish *gang.Group, withdraw bool) {
 		e.published = nil
 		return nil, withdraw
 	}
-	e.placed = e.placed || int(standing)+e.done >= int(e.verdict.Group.Size)
 	if e.published != nil && *e.published == e.verdict.Group {
 		return nil, false
 	}

@@ -67,7 +67,7 @@ func (w *twin) settle(kind *dialect.Kind) map[gang.Key]gang.Group {
 	w.bound = map[gang.Key]int{}
 	for key, members := range w.members() {
 		mine := false
-		standing, done := 0, 0
+		done := 0
 		for _, m := range members {
 			mine = mine || m.Scheduler == "berth"
 			switch {
@@ -75,9 +75,6 @@ func (w *twin) settle(kind *dialect.Kind) map[gang.Key]gang.Group {
 				done++
 			case m.Node != "":
 				w.bound[key]++
-				if !m.Leaving {
-					standing++
-				}
 			}
 		}
 		if done == len(members) {
@@ -85,9 +82,6 @@ func (w *twin) settle(kind *dialect.Kind) map[gang.Key]gang.Group {
 		}
 		if w.releasing[key] && w.bound[key] == 0 || !mine {
 			delete(w.releasing, key)
-			delete(w.placed, key)
-		}
-		if standing+done == 0 {
 			delete(w.placed, key)
 		}
 		if !mine || w.releasing[key] {
@@ -108,8 +102,8 @@ func (w *twin) settle(kind *dialect.Kind) map[gang.Key]gang.Group {
 			declared = &said
 		}
 		verdict := gang.Resolve(key, declared, members, func(name string) bool { return name == "berth" }, w.placed[key])
+		w.placed[key] = verdict.Placed
 		if verdict.Action == gang.Admit {
-			w.placed[key] = w.placed[key] || standing+done >= int(verdict.Group.Size)
 			out[key] = verdict.Group
 		}
 	}

@@ -27,6 +27,9 @@ type Verdict struct {
 	// field and the cure.
 	Code Code
 	Text string
+	// Placed says that the gang is known to have been placed, and that a member is left
+	// of it: to be passed to the next call.
+	Placed bool
 }
 
 // Resolve decides what gang the members form. declared is nil if no object
@@ -37,8 +40,16 @@ type Verdict struct {
 //
 // The cost is O(n log n) in members; the members are not modified.
 func Resolve(key Key, declared *Declaration, members []Member, ours func(string) bool, placed bool) Verdict {
+	counts := tallyOf(members)
+	had := counts.standing + counts.done
+	verdict := resolve(key, declared, members, ours, placed && had > 0, counts)
+	size := verdict.Group.Size
+	verdict.Placed = had > 0 && (placed || size > 0 && had >= int(size))
+	return verdict
+}
+
+func resolve(key Key, declared *Declaration, members []Member, ours func(string) bool, placed bool, counts tally) Verdict {
 	all := members
-	counts := tallyOf(all)
 	members = slices.Clone(members)
 	slices.SortFunc(members, func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
 	// What those said that leave or are done binds nobody.

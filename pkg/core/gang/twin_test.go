@@ -109,7 +109,7 @@ func naiveNeed(group Group, members []Member, placed bool) Verdict {
 		}
 	}
 	group.Need = int32(max(1, size))
-	known := placed || shown && !naiveInterrupted(group.Size, members)
+	known := shown && (placed || !naiveInterrupted(group.Size, members))
 	switch {
 	case known && can > 0:
 		if states[Waiting] > 0 {
@@ -122,6 +122,18 @@ func naiveNeed(group Group, members []Member, placed bool) Verdict {
 		return Verdict{Action: Hold, Code: GatedMember, Group: group}
 	}
 	return Verdict{Action: Hold, Code: Incomplete, Group: group}
+}
+
+// naivePlaced says what is known of the gang afterwards: as many as its size have had
+// places, or that was known, and somebody is left of it.
+func naivePlaced(members []Member, size int32, placed bool) bool {
+	left := 0
+	for _, m := range members {
+		if effects[naiveState(m, members)].Placed {
+			left++
+		}
+	}
+	return left > 0 && placed || size > 0 && left >= int(size)
 }
 
 // naiveState is the state of a member among the others.
@@ -275,6 +287,9 @@ func TestResolveTwin(t *testing.T) {
 		seen[got.Code]++
 
 		want := naive(testKey, declared, members, placed)
+		if got.Placed != naivePlaced(members, got.Group.Size, placed) {
+			t.Fatalf("case %d: placed %v before, %v after: %s", i, placed, got.Placed, describe(declared, members))
+		}
 		if got.Action != want.Action || got.Code != want.Code || got.Group != want.Group {
 			t.Fatalf("case %d: %v of %s\ngot  %+v\nwant %+v", i, placed, describe(declared, members), got, want)
 		}
