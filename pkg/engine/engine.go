@@ -47,6 +47,7 @@ type engine struct {
 	gangs      *state.Gangs
 	kinds      *kindWatcher
 	ended      *endedPods
+	explainer  *explainer
 	reporter   *reporter
 	conditions *conditionWriter
 	recovery   *recovery
@@ -150,6 +151,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	e.kinds.sources[nodeTopologies] = e.topologies.source()
 	maps.Copy(e.kinds.sources, queueSources(clients.Dynamic, e.queues))
 	e.conditions = newConditionWriter(clients.Kubernetes, factory.Core().V1().Pods().Lister(), clock.RealClock{})
+	e.explainer = newExplainer(clock.RealClock{}, ours, e.gangs, e.queues, e.gate, e.conditions)
 	e.client = newBudgetClient(clients.Kubernetes, e.conditions, e.reporter, factory.Scheduling().V1beta1().PodGroups().Lister())
 	e.budget = NewEventBudget(e.reporter, factory.Core().V1().Pods().Lister(), options.ScheduledEventsPerSecond)
 	e.reporter.gangs, e.reporter.conditions, e.reporter.recorder = e.gangs, e.conditions, recorder
@@ -159,7 +161,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	e.tries.reclaimer = e.reclaimer
 
 	e.gate.gone = e.client.forgetNative
-	registerMetrics(e.gangs, e.queues)
+	registerMetrics(e.explainer, e.queues)
 	e.fast.Inventory().OnPrediction(func(p state.Prediction) { devicePredictions.WithLabelValues(string(p)).Inc() })
 
 	for i := range profiles {
@@ -206,6 +208,7 @@ func (e *engine) attach(ctx context.Context, sched *scheduler.Scheduler) error {
 	SpareActivations(sched)
 	guardPostFilters(sched)
 	e.gate.activate = sched.SchedulingQueue.Activate
+	e.explainer.sched = sched
 	sched.FailureHandler = e.reporter.observeRefusals(sched.FailureHandler)
 	e.reclaimer.ctx = ctx
 	e.tries.observe(sched)
@@ -231,6 +234,7 @@ func (e *engine) lead(ctx context.Context, logger klog.Logger) {
 	e.queues.Open()
 	go e.conditions.Run(ctx)
 	go e.reporter.Run(ctx)
+	go e.explainer.Run(ctx)
 	go e.recovery.Run(ctx)
 	go e.statuses.Run(ctx)
 	go e.reclaimer.Run(ctx)
@@ -240,6 +244,7 @@ func (e *engine) lead(ctx context.Context, logger klog.Logger) {
 func (e *engine) SetPod(pod *corev1.Pod) {
 	e.gangs.SetPod(pod)
 	e.queues.SetPod(pod)
+	e.explainer.SetPod(pod)
 }
 
 // DeletePod forgets a pod that the scheduler has forgotten.

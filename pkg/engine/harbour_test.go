@@ -165,6 +165,7 @@ func (h *harbour) build(client kubernetes.Interface, recorder events.EventRecord
 	})
 	pods := factory.Core().V1().Pods().Lister()
 	e.conditions = newConditionWriter(client, pods, h.clock)
+	e.explainer = newExplainer(h.clock, ours, e.gangs, e.queues, e.gate, e.conditions)
 	e.client = newBudgetClient(client, e.conditions, e.reporter, factory.Scheduling().V1beta1().PodGroups().Lister())
 	e.budget = NewEventBudget(e.reporter, pods, 0)
 	e.reporter.gangs, e.reporter.conditions, e.reporter.recorder = e.gangs, e.conditions, recorder
@@ -179,6 +180,7 @@ func (l *leader) run(ctx context.Context) {
 	SpareActivations(l.sched)
 	guardPostFilters(l.sched)
 	l.gate.activate = l.sched.SchedulingQueue.Activate
+	l.explainer.sched = l.sched
 	l.sched.FailureHandler = l.failing(l.reporter.observeRefusals(l.sched.FailureHandler))
 	l.reclaimer.ctx = ctx
 	next := l.sched.NextEntity
@@ -219,6 +221,7 @@ func (h *harbour) depose() {
 	l.sched.SchedulingQueue.Close()
 	l.reporter.queue.ShutDown()
 	l.conditions.queue.ShutDown()
+	l.explainer.looks.ShutDown()
 }
 
 // await waits until something that goes on by itself has come about.

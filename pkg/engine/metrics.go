@@ -52,7 +52,7 @@ var (
 		StabilityLevel: metrics.ALPHA,
 	}, []string{"result"})
 	heldGangs = metrics.NewDesc("berth_held_gangs",
-		"Gangs that are held back from scheduling, by reason.", []string{"reason"}, nil, metrics.ALPHA, "")
+		"Gangs that have members without a place, by the reason for which they wait.", []string{"reason"}, nil, metrics.ALPHA, "")
 
 	reclaims = metrics.NewCounterVec(&metrics.CounterOpts{
 		Namespace:      "berth",
@@ -78,27 +78,27 @@ var (
 )
 
 // registerMetrics makes the metrics part of /metrics.
-func registerMetrics(gangs *state.Gangs, queues *state.Queues) {
+func registerMetrics(waits *explainer, queues *state.Queues) {
 	registerOnce.Do(func() {
 		legacyregistry.MustRegister(apiWrites, conditionsSaved, eventsSaved, gangsPlaced, gangsReleased, devicePredictions, reclaims)
 		for _, p := range state.Predictions() {
 			devicePredictions.WithLabelValues(string(p))
 		}
-		legacyregistry.CustomMustRegister(&heldCollector{gangs: gangs}, &queueCollector{queues: queues})
+		legacyregistry.CustomMustRegister(&heldCollector{waits: waits}, &queueCollector{queues: queues})
 	})
 }
 
 // heldCollector counts the held gangs when it is asked.
 type heldCollector struct {
 	metrics.BaseStableCollector
-	gangs *state.Gangs
+	waits *explainer
 }
 
 func (c *heldCollector) DescribeWithStability(ch chan<- *metrics.Desc) { ch <- heldGangs }
 
 func (c *heldCollector) CollectWithStability(ch chan<- metrics.Metric) {
-	for code, n := range c.gangs.Held() {
-		ch <- metrics.NewLazyConstMetric(heldGangs, metrics.GaugeValue, float64(n), string(code))
+	for code, n := range c.waits.held() {
+		ch <- metrics.NewLazyConstMetric(heldGangs, metrics.GaugeValue, float64(n), code)
 	}
 }
 

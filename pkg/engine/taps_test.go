@@ -30,6 +30,8 @@ func (m marked) Changed(key gang.Key) {
 type tap struct {
 	cache.SharedIndexInformer
 	handlers []cache.ResourceEventHandler
+	// deaf has nobody hear of what is said.
+	deaf bool
 }
 
 type registration struct {
@@ -51,6 +53,9 @@ func (i *tap) set(obj any) {
 	old, exists, _ := i.GetStore().Get(obj)
 	_ = i.GetStore().Update(obj) // the store fails for objects without a name only, as does the next
 	for _, handler := range i.handlers {
+		if i.deaf {
+			continue
+		}
 		if exists {
 			handler.OnUpdate(old, obj)
 		} else {

@@ -159,7 +159,8 @@ func TestRelease(t *testing.T) {
 	if got, _ := g.Get(berthKey("g")); got.Verdict.Code != gang.Releasing {
 		t.Errorf("the verdict is %+v, want %s", got.Verdict, gang.Releasing)
 	}
-	if diff := cmp.Diff(map[gang.Code]int{gang.Releasing: 1}, g.Held()); diff != "" {
+	held, _ := g.Held()
+	if diff := cmp.Diff(map[gang.Code]int{gang.Releasing: 1}, held); diff != "" {
 		t.Errorf("held gangs (-want +got):\n%s", diff)
 	}
 	g.DeletePod(makePod("p0", inGang("g")))

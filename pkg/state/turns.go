@@ -167,6 +167,24 @@ func (q *Queues) why(w *waiter) (code, text string, known bool) {
 	return string(reason.Code), reason.Sentence(q.tree), known
 }
 
+// Why says why the queue of a pod does not let it, or its gang, be tried; false if it
+// does.
+func (q *Queues) Why(pod *corev1.Pod) (code, text string, holds bool) {
+	if !q.some.Load() {
+		return "", "", false
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.settled() {
+		return "", "", false
+	}
+	w := q.waiting[waiterOf(pod)]
+	if w == nil || !w.ready || w.letIn {
+		return "", "", false
+	}
+	return q.why(w)
+}
+
 // Stuck is a gang or plain pod whose turn it never is, until somebody changes what is wrong.
 type Stuck struct {
 	// Pods are those that wait, by name.

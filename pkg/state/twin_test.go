@@ -94,16 +94,14 @@ func (w *twin) settle(kind *dialect.Kind) map[gang.Key]gang.Group {
 				declared = &kind.Declare(foreignObject(key.Name, size))[0].Declaration
 			}
 		case gang.Native:
-			size, is := w.native[key.Name]
-			if !is {
-				continue
+			if size, is := w.native[key.Name]; is {
+				said := nativeDeclaration(nativeGroup(key.Name, size))
+				declared = &said
 			}
-			said := nativeDeclaration(nativeGroup(key.Name, size))
-			declared = &said
 		}
 		verdict := gang.Resolve(key, declared, members, func(name string) bool { return name == "berth" }, w.placed[key])
 		w.placed[key] = verdict.Placed
-		if verdict.Action == gang.Admit {
+		if verdict.Action == gang.Admit && (key.Dialect != gang.Native || declared != nil) {
 			out[key] = verdict.Group
 		}
 	}

@@ -144,18 +144,27 @@ func (g *Gangs) Interrupted() []Interrupted {
 	return out
 }
 
-// Held returns how many gangs are held, by reason. A gang of which no member waits is
-// not held.
-func (g *Gangs) Held() map[gang.Code]int {
+// Held returns how many gangs are held by their verdict, by reason, and a member each of
+// those that are not, and of which members wait. A gang of which nobody waits is not held.
+func (g *Gangs) Held() (held map[gang.Code]int, waiting []types.NamespacedName) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	out := map[gang.Code]int{}
-	for _, e := range g.gangs {
-		if e.verdict.Action == gang.Hold && len(e.members) > e.done+int(e.bound) {
-			out[e.verdict.Code]++
+	held = map[gang.Code]int{}
+	for key, e := range g.gangs {
+		switch {
+		case len(e.members) <= e.done+int(e.bound):
+		case e.verdict.Action == gang.Hold:
+			held[e.verdict.Code]++
+		case e.verdict.Action == gang.Admit:
+			for _, m := range e.members {
+				if m.State() == gang.Waiting {
+					waiting = append(waiting, types.NamespacedName{Namespace: key.Namespace, Name: m.Name})
+					break
+				}
+			}
 		}
 	}
-	return out
+	return held, waiting
 }
 
 // podsOf returns the members by name.
@@ -166,6 +175,16 @@ func (g *Gangs) podsOf(e *entry) []Pod {
 	}
 	slices.SortFunc(out, func(a, b Pod) int { return strings.Compare(a.Name, b.Name) })
 	return out
+}
+
+// Verdict returns the verdict on a gang; the zero value if there is none yet.
+func (g *Gangs) Verdict(key gang.Key) gang.Verdict {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if e := g.gangs[key]; e != nil {
+		return e.verdict
+	}
+	return gang.Verdict{}
 }
 
 // Queue returns the queue that a gang names, "" if it names none; false if there is no

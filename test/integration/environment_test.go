@@ -151,6 +151,9 @@ func (e *environment) schedulerOn(t *testing.T, port int, args ...string) *local
 	if err != nil {
 		t.Fatalf("starting the scheduler: %v", err)
 	}
+	if leads {
+		e.watchSilence(t, program)
+	}
 	t.Cleanup(func() {
 		select {
 		case <-program.Exited():

@@ -1,0 +1,282 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
+	"k8s.io/utils/clock"
+
+	"github.com/berth-dev/berth/pkg/core/admission"
+	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/plugins/ganggate"
+	"github.com/berth-dev/berth/pkg/plugins/queueadmission"
+	"github.com/berth-dev/berth/pkg/state"
+)
+
+const (
+	// unexplainedDelay is how long a pod may wait before somebody must have said why: with
+	// the delay of conditions, it is told within ten seconds.
+	unexplainedDelay = 8 * time.Second
+	// reexplainDelay is after how long it is looked whether what was said still holds.
+	reexplainDelay = 30 * time.Second
+)
+
+// The reasons for which a pod waits that no verdict, queue or refusal gives. None of them
+// is "Unschedulable": nodes would not help.
+const (
+	// reasonGangEntering: the gang was admitted, and the scheduling queue is taking it in.
+	reasonGangEntering = "GangEntering"
+	// reasonNotTried: the scheduling queue has the pod, and its turn has not come.
+	reasonNotTried = "NotTriedYet"
+	// reasonBackoff: the pod was tried, and is tried again after a while.
+	reasonBackoff = "RetriedSoon"
+	// reasonHeldByPlugin: a plugin of the scheduler does not let the pod be tried.
+	reasonHeldByPlugin = "HeldByPlugin"
+)
+
+// explanation is why a pod waits. The zero value is silence: somebody else says it.
+type explanation struct {
+	code, text string
+}
+
+// explainer sees to it that no pod waits in silence. The reporter tells members of gangs
+// that are held or refused, queues tell those that they hold, and the scheduler tells
+// plain pods that it refused. Each of them speaks of what it has done. The explainer asks
+// the other way round: of a pod that waits it asks everyone who might hold it, in the
+// order in which a pod passes them, and says what the first one answers, if nobody has
+// said it.
+type explainer struct {
+	ours       func(scheduler string) bool
+	gangs      *state.Gangs
+	queues     *state.Queues
+	gate       *gate
+	conditions *conditionWriter
+	// looks are the pods to look at.
+	looks workqueue.TypedDelayingInterface[types.NamespacedName]
+	sched *scheduler.Scheduler
+}
+
+func newExplainer(c clock.WithTicker, ours func(string) bool, gangs *state.Gangs, queues *state.Queues, g *gate, conditions *conditionWriter) *explainer {
+	return &explainer{
+		ours: ours, gangs: gangs, queues: queues, gate: g, conditions: conditions,
+		looks: workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[types.NamespacedName]{Clock: c}),
+	}
+}
+
+// SetPod takes in a pod that was made or changed.
+func (e *explainer) SetPod(pod *corev1.Pod) {
+	if pod.Spec.NodeName == "" && pod.DeletionTimestamp == nil && e.ours(pod.Spec.SchedulerName) && !said(pod) {
+		e.looks.AddAfter(types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, unexplainedDelay)
+	}
+}
+
+// said reports whether a pod has a condition that says why it waits.
+func said(pod *corev1.Pod) bool {
+	c := scheduledCondition(pod)
+	return c != nil && c.Status == corev1.ConditionFalse && c.Reason != "" && c.Message != ""
+}
+
+// Run explains until the context is done. It is run by the leader alone.
+func (e *explainer) Run(ctx context.Context) {
+	stop := context.AfterFunc(ctx, e.looks.ShutDown)
+	defer stop()
+	for {
+		name, shutdown := e.looks.Get()
+		if shutdown {
+			return
+		}
+		if e.look(name) {
+			e.looks.AddAfter(name, reexplainDelay)
+		}
+		e.looks.Done(name)
+	}
+}
+
+// look looks at a pod, and reports whether it waits.
+func (e *explainer) look(name types.NamespacedName) bool {
+	pod := e.conditions.waiting(name)
+	if pod == nil || !e.ours(pod.Spec.SchedulerName) {
+		return false
+	}
+	why := e.why(pod)
+	if why.code == "" || said(pod) && !contradicts(scheduledCondition(pod).Reason, why.code) {
+		return true
+	}
+	e.conditions.Set(name, corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: why.code, Message: why.text})
+	return true
+}
+
+// contradicts reports whether what was said is not what is the case. A refusal by the
+// scheduler is still worth knowing while the pod waits for the next try, and how far a
+// gang has come in its queue is not news.
+func contradicts(said, is string) bool {
+	refused := []string{corev1.PodReasonUnschedulable, corev1.PodReasonSchedulerError}
+	waits := []string{reasonNotTried, reasonBackoff}
+	inLine := []string{string(admission.Turn), string(admission.Behind), string(admission.Held)}
+	switch {
+	case said == is:
+		return false
+	case slices.Contains(waits, is):
+		return !slices.Contains(refused, said) && !slices.Contains(waits, said)
+	}
+	return !slices.Contains(inLine, is) || !slices.Contains(inLine, said)
+}
+
+// held returns how many gangs wait, by reason: all of them, whoever holds them.
+func (e *explainer) held() map[string]int {
+	out := map[string]int{}
+	byVerdict, waiting := e.gangs.Held()
+	for code, n := range byVerdict {
+		out[string(code)] += n
+	}
+	for _, name := range waiting {
+		pod := e.conditions.waiting(name)
+		if pod == nil {
+			continue
+		}
+		code := e.why(pod).code
+		if c := scheduledCondition(pod); said(pod) && !contradicts(c.Reason, code) {
+			code = c.Reason
+		}
+		if code == "" {
+			code = reasonNotTried // it is being tried
+		}
+		out[code]++
+	}
+	return out
+}
+
+// why says why a pod waits: what holds it, or the zero value if the API server says so
+// itself, as of scheduling gates.
+func (e *explainer) why(pod *corev1.Pod) explanation {
+	for _, ask := range [...]func(*corev1.Pod) (explanation, bool){e.gated, e.verdict, e.queue, e.entering, e.scheduling} {
+		if why, holds := ask(pod); holds {
+			return why
+		}
+	}
+	return explanation{}
+}
+
+// gated: the pod has a scheduling gate. The API server says so when the pod is made.
+func (e *explainer) gated(pod *corev1.Pod) (explanation, bool) {
+	return explanation{}, len(pod.Spec.SchedulingGates) > 0
+}
+
+// verdict: the pod's gang is held.
+func (e *explainer) verdict(pod *corev1.Pod) (explanation, bool) {
+	group := groupOf(pod)
+	if group == "" {
+		return explanation{}, false
+	}
+	verdict := e.gangs.Verdict(gang.KeyOf(pod.Namespace, group))
+	if verdict.Action == gang.Admit {
+		return explanation{}, false
+	}
+	if verdict.Action != gang.Hold {
+		return explanation{reasonGangEntering, "the pod is new to its gang, which is looked at anew"}, true
+	}
+	return explanation{string(verdict.Code), verdict.Text}, true
+}
+
+// queue: the pod's queue does not let it be tried.
+func (e *explainer) queue(pod *corev1.Pod) (explanation, bool) {
+	code, text, holds := e.queues.Why(pod)
+	if code == string(admission.NoRoom) {
+		code = reasonBackoff
+	}
+	return explanation{code, text}, holds
+}
+
+// entering: the scheduling queue has not taken in the gang as it is.
+func (e *explainer) entering(pod *corev1.Pod) (explanation, bool) {
+	group := groupOf(pod)
+	if group == "" || e.gate.Open(pod, group) {
+		return explanation{}, false
+	}
+	return explanation{reasonGangEntering, fmt.Sprintf("gang %s is complete, and is being taken into the scheduling queue", gang.KeyOf(pod.Namespace, group))}, true
+}
+
+// scheduling: the scheduling queue has it. What plugins say is asked of them.
+func (e *explainer) scheduling(pod *corev1.Pod) (explanation, bool) {
+	info, found := e.sched.SchedulingQueue.GetPod(pod.Name, pod.Namespace, pod.Spec.SchedulingGroup)
+	if !found || info.Pod.UID != pod.UID {
+		// It is being tried.
+		return explanation{}, true
+	}
+	gating, refusing := info.GatingPlugin, info.UnschedulablePlugins.Union(info.PendingPlugins)
+	if group := groupOf(pod); group != "" {
+		entity, found := e.sched.SchedulingQueue.GetPodGroup(group, pod.Namespace, fwk.PodGroupKeyType)
+		if !found {
+			return explanation{reasonGangEntering, "the scheduling queue is taking in the pod's gang"}, true
+		}
+		if gating == "" && entity.Gated() {
+			other := gatedMember(entity)
+			if other == nil {
+				return explanation{}, true
+			}
+			return explanation{reasonHeldByPlugin, fmt.Sprintf("pod %q of the gang is held: %s", other.Name, e.saysPlugin(other, entity.GatingPlugin))}, true
+		}
+	}
+	switch {
+	case gating != "":
+		return explanation{reasonHeldByPlugin, e.saysPlugin(pod, gating)}, true
+	case info.Attempts == 0:
+		return explanation{reasonNotTried, "the pod is in the scheduling queue, and is tried when its turn comes"}, true
+	case refusing.Len() > 0:
+		return explanation{reasonBackoff, "no node was found by " + strings.Join(slices.Sorted(maps.Keys(refusing)), ", ") + "; the pod is tried again when that may have changed"}, true
+	}
+	return explanation{reasonBackoff, "the last try failed; the pod is tried again soon"}, true
+}
+
+// gatedMember returns the first member by name that a plugin holds.
+func gatedMember(entity *framework.QueuedPodGroupInfo) *corev1.Pod {
+	var first *corev1.Pod
+	entity.ForEachPodInfo(func(info *framework.QueuedPodInfo) bool {
+		if info.Gated() && (first == nil || info.Pod.Name < first.Name) {
+			first = info.Pod
+		}
+		return true
+	})
+	return first
+}
+
+// preEnqueueTexts say what a plugin holds a pod for, where the plugin itself may not be
+// asked or says too little. Every PreEnqueue plugin of the built-in profile is here.
+var preEnqueueTexts = map[string]string{
+	ganggate.Name:         "its gang is being taken into the scheduling queue",
+	queueadmission.Name:   "its queue has not let it in yet",
+	names.SchedulingGates: "it has a scheduling gate",
+	names.GangScheduling:  "the scheduling queue does not have all pods of its gang yet",
+	// The others answer for themselves.
+	names.DynamicResources:  "",
+	names.DefaultPreemption: "",
+}
+
+// saysPlugin says why a plugin holds a pod.
+func (e *explainer) saysPlugin(pod *corev1.Pod, plugin string) string {
+	text := preEnqueueTexts[plugin]
+	if _, ours := preEnqueueTexts[plugin]; text == "" && (ours || plugin != "") {
+		if f := e.sched.Profiles[pod.Spec.SchedulerName]; f != nil {
+			for _, p := range f.PreEnqueuePlugins() {
+				if p.Name() == plugin {
+					text = p.PreEnqueue(context.Background(), pod).Message()
+				}
+			}
+		}
+	}
+	if text == "" {
+		return fmt.Sprintf("plugin %s lets it be tried later", plugin)
+	}
+	return fmt.Sprintf("plugin %s: %s", plugin, text)
+}

@@ -1,0 +1,204 @@
+package engine
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
+
+	"github.com/berth-dev/berth/pkg/core/gang/gangtest"
+	"github.com/berth-dev/berth/pkg/plugins/ganggate"
+	"github.com/berth-dev/berth/pkg/plugins/queueadmission"
+)
+
+// TestEveryHolderHasAReason lists who can hold a pod: each PreEnqueue plugin of the
+// profile, and whoever lets a pod wait that these have passed. It has each of them hold a
+// pod in the whole scheduler, and fails if one of them is not tried, or has no reason.
+func TestEveryHolderHasAReason(t *testing.T) {
+	gate := func(pod *corev1.Pod) { pod.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: "example.com/hold"}} }
+	for _, c := range []struct {
+		name string
+		// holder is the PreEnqueue plugin that holds the pod, if it is one.
+		holder string
+		// hold makes the pods, of which the last is looked at.
+		hold func(h *harbour) *corev1.Pod
+		// untried says that the scheduling loop does not get to it.
+		untried bool
+		// code is what is said; "" if the API server says it. text is in what is said.
+		code, text string
+	}{
+		{
+			name:    "nobody, but it was not tried yet",
+			hold:    func(h *harbour) *corev1.Pod { return h.create((&crew{name: "p"}).podOf(0)) },
+			untried: true,
+			code:    reasonNotTried, text: "tried when its turn comes",
+		},
+		{
+			name: "a scheduling gate", holder: names.SchedulingGates,
+			hold: func(h *harbour) *corev1.Pod {
+				pod := (&crew{name: "p"}).podOf(0)
+				gate(pod)
+				return h.create(pod)
+			},
+		},
+		{
+			name: "the verdict on its gang",
+			hold: func(h *harbour) *corev1.Pod { return h.create((&crew{name: "g", size: 2}).podOf(0)) },
+			code: "GangIncomplete", text: "has 1 of 2 pods",
+		},
+		{
+			name: "the scheduling gate of another member",
+			hold: func(h *harbour) *corev1.Pod {
+				gated := (&crew{name: "g", size: 2}).podOf(1)
+				gate(gated)
+				h.create(gated)
+				return h.create((&crew{name: "g", size: 2}).podOf(0))
+			},
+			code: "GangGated", text: `pod "g-1" has scheduling gate "example.com/hold"`,
+		},
+		{
+			name: "the limit of its queue", holder: queueadmission.Name,
+			hold: func(h *harbour) *corev1.Pod {
+				h.create((&crew{name: "first", queue: "q", gpus: 8}).podOf(0))
+				h.settle()
+				return h.create((&crew{name: "p", queue: "q", gpus: 8}).podOf(0))
+			},
+			code: "QueueAtLimit", text: "limit of 8",
+		},
+		{
+			name: "a queue that is not there", holder: queueadmission.Name,
+			hold: func(h *harbour) *corev1.Pod { return h.create((&crew{name: "p", queue: "none"}).podOf(0)) },
+			code: "QueueNotFound", text: `no queue "none"`,
+		},
+		{
+			name: "a queue, after it was refused for want of room",
+			hold: func(h *harbour) *corev1.Pod { return h.create((&crew{name: "p", queue: "wide", gpus: 9}).podOf(0)) },
+			code: reasonBackoff, text: "there was no room",
+		},
+		{
+			name: "the scheduling queue, which takes its gang in",
+			hold: func(h *harbour) *corev1.Pod {
+				pod := h.create((&crew{name: "g", size: 1}).podOf(0))
+				h.groupTap.deaf = true
+				return pod
+			},
+			code: reasonGangEntering, text: "being taken into the scheduling queue",
+		},
+		{
+			name: "the scheduling queue, which knows an earlier size of its gang", holder: ganggate.Name,
+			hold: func(h *harbour) *corev1.Pod {
+				w := &walker{name: "g", model: gangtest.New(1)}
+				w.declare(h)
+				h.create(w.pod(gangtest.Pod{Name: "p0"}))
+				h.settle()
+				h.groupTap.deaf = true
+				w.model.Size = 3
+				w.declare(h)
+				h.create(w.pod(gangtest.Pod{Name: "p1", Rank: 1}))
+				return h.create(w.pod(gangtest.Pod{Name: "p2", Rank: 2}))
+			},
+			code: reasonGangEntering, text: "being taken into the scheduling queue",
+		},
+		{
+			name: "a resource claim that is not there", holder: names.DynamicResources,
+			hold: func(h *harbour) *corev1.Pod {
+				pod := (&crew{name: "p"}).podOf(0)
+				claim := "gpus"
+				pod.Spec.ResourceClaims = []corev1.PodResourceClaim{{Name: "gpus", ResourceClaimName: &claim}}
+				return h.create(pod)
+			},
+			code: reasonHeldByPlugin, text: `could not find ResourceClaim "ns/gpus"`,
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHarbour(t, rackNodes(4, 2), rule{name: "q", limit: 8}, rule{name: "wide"})
+			pod := c.hold(h)
+			if c.untried {
+				h.tell()
+				h.admit()
+			} else {
+				h.settle()
+				h.pass(3, time.Second)
+			}
+			told := h.told[pod.UID]
+			if told == nil || told.Spec.NodeName != "" {
+				t.Fatalf("the pod does not wait: %v", told)
+			}
+			if info, found := h.sched.SchedulingQueue.GetPod(told.Name, told.Namespace, told.Spec.SchedulingGroup); c.holder != "" && (!found || info.GatingPlugin != c.holder) && len(told.Spec.SchedulingGates) == 0 {
+				t.Errorf("plugin %q holds it (%v), want %q", info.GatingPlugin, found, c.holder)
+			}
+			why := h.explainer.why(told)
+			if why.code != c.code || !strings.Contains(why.text, c.text) {
+				t.Errorf("said %+v, want %s: .. %s ..", why, c.code, c.text)
+			}
+		})
+	}
+	t.Run("no plugin is forgotten", func(t *testing.T) {
+		h := newHarbour(t, rackNodes(1, 1))
+		for _, f := range h.sched.Profiles {
+			for _, plugin := range f.PreEnqueuePlugins() {
+				if _, known := preEnqueueTexts[plugin.Name()]; !known {
+					t.Errorf("plugin %s may hold a pod, and there is no reason for it: add it to preEnqueueTexts, and a case above", plugin.Name())
+				}
+			}
+			for _, p := range f.ListPlugins().Permit.Enabled {
+				if p.Name != names.GangScheduling && p.Name != lookoutName {
+					t.Errorf("plugin %s may have a pod wait with a node: say why in the explainer", p.Name)
+				}
+			}
+		}
+	})
+}
+
+// What was said stays as long as it is true enough.
+func TestContradicts(t *testing.T) {
+	for _, c := range []struct {
+		said, is string
+		want     bool
+	}{
+		{"GangIncomplete", "GangIncomplete", false},
+		{"GangIncomplete", "QueueAtLimit", true},
+		{"Unschedulable", reasonBackoff, false},
+		{"Unschedulable", "GangIncomplete", true},
+		{"QueuedBehind", "QueueNotItsTurn", false},
+		{"QueuedBehind", "QueueAtLimit", true},
+		{"QueueAtLimit", reasonNotTried, true},
+		{reasonNotTried, reasonBackoff, false},
+	} {
+		if got := contradicts(c.said, c.is); got != c.want {
+			t.Errorf("%s was said and %s is: %v, want %v", c.said, c.is, got, c.want)
+		}
+	}
+}
+
+// A pod that nobody told why it waits is told, once.
+func TestSilenceIsBroken(t *testing.T) {
+	h := newHarbour(t, rackNodes(4, 2))
+	pod := h.create((&crew{name: "g", size: 2}).podOf(0))
+	h.settle()
+	told := h.told[pod.UID]
+	if said(told) {
+		t.Fatalf("somebody said why already: %v", told.Status.Conditions)
+	}
+	name := types.NamespacedName{Namespace: told.Namespace, Name: told.Name}
+	if !h.explainer.look(name) {
+		t.Fatal("the pod is taken for one that does not wait")
+	}
+	asked, found := h.conditions.pending[name]
+	if !found || asked.condition.Reason != "GangIncomplete" || asked.condition.Message == "" {
+		t.Fatalf("the condition asked for is %+v", asked)
+	}
+	h.edit(pod.UID, func(p *corev1.Pod) {
+		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "GangIncomplete", Message: "said", LastTransitionTime: metav1.Now()}}
+	})
+	h.settle()
+	delete(h.conditions.pending, name)
+	h.explainer.look(name)
+	if len(h.conditions.pending) > 0 {
+		t.Errorf("what was said is said again: %v", h.conditions.pending)
+	}
+}
