@@ -94,6 +94,10 @@ func stopShared() {
 }
 
 func newEnvironment(options localcluster.Options, nodes int) (*environment, error) {
+	return newEnvironmentWith(options, localcluster.Nodes{Count: nodes, RackSize: rackSize, BlockSize: 4})
+}
+
+func newEnvironmentWith(options localcluster.Options, nodes localcluster.Nodes) (*environment, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	options.Progress = func(line string) { fmt.Fprintln(os.Stderr, line) }
@@ -109,8 +113,8 @@ func newEnvironment(options localcluster.Options, nodes int) (*environment, erro
 	return env, nil
 }
 
-func (e *environment) prepare(ctx context.Context, nodes int) error {
-	if err := e.AddNodes(ctx, localcluster.Nodes{Count: nodes, RackSize: rackSize, BlockSize: 4}); err != nil {
+func (e *environment) prepare(ctx context.Context, nodes localcluster.Nodes) error {
+	if err := e.AddNodes(ctx, nodes); err != nil {
 		return err
 	}
 	if err := e.StartKubelets(ctx); err != nil {
