@@ -12,8 +12,9 @@ func newBuildCommand() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "build",
-		Short: "Build etcd and kube-apiserver, which the other commands do when they are absent",
-		Long: `build builds etcd and kube-apiserver at the versions that go.tools.mod pins,
+		Short: "Build the control plane, which the other commands do when they are absent",
+		Long: `build builds etcd, kube-apiserver and kube-controller-manager at the versions that
+go.tools.mod pins,
 unless they are there already. The other commands, and the tests, do the same on
 first use; run it by itself where a build of several minutes would be in the
 way, as within the time limit of go test. It prints the directory they are in.`,

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -24,6 +25,8 @@ type upOptions struct {
 	featureGates  []string
 	runtimeConfig []string
 	auditLog      bool
+	controllers   []string
+	heartbeat     time.Duration
 }
 
 func newUpCommand() *cobra.Command {
@@ -36,8 +39,26 @@ Nothing is left behind then, unless --dir says where to keep it.
 
 Nodes carry the labels topology.kubernetes.io/rack, topology.kubernetes.io/block,
 nvidia.com/gpu.product and the usual ones. No scheduler runs: start Berth, or
-any other, with the kubeconfig. A pod with the annotation berth.dev/run-for: 90s
-succeeds 90 seconds after it was bound; others run until they are deleted.
+any other, with the kubeconfig.
+
+kube-controller-manager runs the controllers of Jobs, Deployments, StatefulSets and the
+like, of nodes, disruption budgets, and garbage; --controllers narrows them.
+
+The kubelets are simulated, and do to pods and nodes what real ones do: they renew
+leases, take a pod that was bound to their node or refuse it, give a deleted pod its
+grace period and then a terminal phase. These annotations of a pod say what its
+containers do:
+
+  berth.dev/run-for: 90s       they exit after that; else they run until deleted
+  berth.dev/exit-code: "1"     with that code; 0 if unsaid
+  berth.dev/ready-after: 5s    they are ready after that
+  berth.dev/exit-after: 20s    how long they take to exit once the pod is deleted
+  berth.dev/init-for: 3s       how long each init container runs
+
+and these of a node what its kubelet does (see also "berth-local drill"):
+
+  berth.dev/simulate-dark: ""              nothing: no lease, no pod starts or ends
+  berth.dev/simulate-refusal: REASON       it refuses each pod that comes
 
 Machine models:
 ` + modelTable(),
@@ -66,6 +87,8 @@ Machine models:
 	flags.StringVar(&o.dir, "dir", "", "state directory, new or empty, kept afterwards (default: a temporary one)")
 	flags.StringSliceVar(&o.featureGates, "feature-gates", nil, "feature gates of kube-apiserver, as Name=true,Name=false (default: stock)")
 	flags.StringSliceVar(&o.runtimeConfig, "runtime-config", nil, "API versions to turn on or off, as group/version=true")
+	flags.StringSliceVar(&o.controllers, "controllers", localcluster.Controllers(), "controllers of kube-controller-manager to run, by their full names; \"\" for none")
+	flags.DurationVar(&o.heartbeat, "heartbeat", 0, "how often each node renews its lease (default: every 10s, less often above 250 nodes, so that there are 25 a second at most)")
 	flags.BoolVar(&o.auditLog, "audit-log", false, "have kube-apiserver log each request to audit.log in the state directory")
 	return cmd
 }
@@ -84,6 +107,13 @@ func (o upOptions) cluster() (localcluster.Options, localcluster.Nodes, error) {
 	if o.blockSize < 1 {
 		return fail(fmt.Errorf("--block-size must be at least 1, got %d", o.blockSize))
 	}
+	if o.heartbeat < 0 {
+		return fail(fmt.Errorf("--heartbeat cannot be negative, got %s", o.heartbeat))
+	}
+	heartbeat := o.heartbeat
+	if heartbeat == 0 {
+		heartbeat = localcluster.HeartbeatFor(o.nodes)
+	}
 	model, err := localcluster.MachineNamed(o.model)
 	if err != nil {
 		return fail(fmt.Errorf("--model: %w", err))
@@ -97,6 +127,8 @@ func (o upOptions) cluster() (localcluster.Options, localcluster.Nodes, error) {
 			FeatureGates:  gates,
 			RuntimeConfig: o.runtimeConfig,
 			AuditLog:      o.auditLog,
+			Controllers:   o.controllers,
+			Heartbeat:     heartbeat,
 		}, localcluster.Nodes{
 			Count:     o.nodes,
 			RackSize:  o.rackSize,

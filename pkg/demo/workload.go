@@ -65,6 +65,7 @@ func (s Submission) Pod(index int) *v1.Pod {
 		ObjectMeta: metav1.ObjectMeta{Name: s.PodName(index), Labels: map[string]string{}, Annotations: map[string]string{}},
 		Spec: v1.PodSpec{
 			SchedulerName: schedulerName,
+			RestartPolicy: v1.RestartPolicyNever,
 			Containers: []v1.Container{{
 				Name:  "main",
 				Image: "example/train",

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/berth-dev/berth/pkg/localcluster"
@@ -186,7 +185,7 @@ func TestPod(t *testing.T) {
 	if pod.Name != "notebook" || len(pod.Labels)+len(pod.Annotations)+len(pod.OwnerReferences) > 0 {
 		t.Errorf("a single pod has the metadata of a gang: %v", pod.ObjectMeta)
 	}
-	if _, limited := pod.Annotations[localcluster.RunForAnnotation]; limited || pod.Spec.RestartPolicy == v1.RestartPolicyNever {
+	if _, limited := pod.Annotations[localcluster.RunForAnnotation]; limited || pod.Spec.ActiveDeadlineSeconds != nil {
 		t.Error("the pod does not run for ever")
 	}
 }

@@ -29,6 +29,7 @@
 //     something new (conditions.go);
 //   - the status of a translated group goes to the object that declared the gang,
 //     and the events of its pods become one for the gang (reporter.go);
+//   - a pod to which none of them has spoken is told why it waits (explain.go);
 //   - a plain pod keeps its events, less repetitions, and less those of its placing
 //     when many are placed at once (recorder.go).
 //
@@ -41,11 +42,11 @@
 // Files: command.go and options.go (flags, set-up, run), profile.go (gates, built-in
 // profile, what a user's configuration may not do), engine.go (wiring, leadership),
 // embed.go (the engine without its command),
-// informers.go and source.go (what the scheduler reads), kinds.go and bridge.go (where
+// informers.go and source.go (what the scheduler reads), ended.go (pods that have ended), kinds.go and bridge.go (where
 // gangs come from), queues.go (where queues come from, and whose turn it is),
 // queuestatus.go (what is said of them), reclaim.go (who is evicted for whom), wave.go (how), gate.go
-// (when a gang's pods may enter), activator.go (when they are woken), client.go,
-// conditions.go, recorder.go, reporter.go and refusal.go (what it writes), gist.go (what
+// (when a gang's pods may enter), activator.go (when they are woken), postfilter.go (when preemption is asked), client.go,
+// conditions.go, recorder.go, reporter.go, refusal.go and explain.go (what it writes), gist.go (what
 // is news), recovery.go, serve.go (health, metrics, debugging), metrics.go. Where pods go
 // is decided in package fastpath.
 package engine

@@ -26,8 +26,9 @@ import (
 
 const (
 	// unexplainedDelay is how long a pod may wait before somebody must have said why: with
-	// the delay of conditions, it is told within ten seconds.
-	unexplainedDelay = 8 * time.Second
+	// the delay of conditions, and the pace at which they are written, it is told within ten
+	// seconds, unless thousands are to be told at once.
+	unexplainedDelay = 5 * time.Second
 	// reexplainDelay is after how long it is looked whether what was said still holds.
 	reexplainDelay = 30 * time.Second
 )
@@ -57,6 +58,7 @@ type explanation struct {
 // order in which a pod passes them, and says what the first one answers, if nobody has
 // said it.
 type explainer struct {
+	clock      clock.PassiveClock
 	ours       func(scheduler string) bool
 	gangs      *state.Gangs
 	queues     *state.Queues
@@ -69,7 +71,7 @@ type explainer struct {
 
 func newExplainer(c clock.WithTicker, ours func(string) bool, gangs *state.Gangs, queues *state.Queues, g *gate, conditions *conditionWriter) *explainer {
 	return &explainer{
-		ours: ours, gangs: gangs, queues: queues, gate: g, conditions: conditions,
+		clock: c, ours: ours, gangs: gangs, queues: queues, gate: g, conditions: conditions,
 		looks: workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[types.NamespacedName]{Clock: c}),
 	}
 }
@@ -96,25 +98,31 @@ func (e *explainer) Run(ctx context.Context) {
 		if shutdown {
 			return
 		}
-		if e.look(name) {
-			e.looks.AddAfter(name, reexplainDelay)
+		if again := e.look(name); again > 0 {
+			e.looks.AddAfter(name, again)
 		}
 		e.looks.Done(name)
 	}
 }
 
-// look looks at a pod, and reports whether it waits.
-func (e *explainer) look(name types.NamespacedName) bool {
+// look looks at a pod, and returns after how long it is to be looked at again: not at all
+// if it does not wait.
+func (e *explainer) look(name types.NamespacedName) time.Duration {
 	pod := e.conditions.waiting(name)
 	if pod == nil || !e.ours(pod.Spec.SchedulerName) {
-		return false
+		return 0
 	}
 	why := e.why(pod)
 	if why.code == "" || said(pod) && !contradicts(scheduledCondition(pod).Reason, why.code) {
-		return true
+		return reexplainDelay
+	}
+	// The reporter tells all members of a gang what the verdict is, with an event, and gives
+	// the others some time to be created.
+	if left := pod.CreationTimestamp.Add(incompleteDelay + unexplainedDelay).Sub(e.clock.Now()); left > 0 && why.code == string(gang.Incomplete) {
+		return left
 	}
 	e.conditions.Set(name, corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: why.code, Message: why.text})
-	return true
+	return reexplainDelay
 }
 
 // contradicts reports whether what was said is not what is the case. A refusal by the

@@ -185,8 +185,12 @@ func TestSilenceIsBroken(t *testing.T) {
 		t.Fatalf("somebody said why already: %v", told.Status.Conditions)
 	}
 	name := types.NamespacedName{Namespace: told.Namespace, Name: told.Name}
-	if !h.explainer.look(name) {
-		t.Fatal("the pod is taken for one that does not wait")
+	if again := h.explainer.look(name); again <= 0 || len(h.conditions.pending) > 0 {
+		t.Fatalf("the others were given no time to be created: again after %s, asked for %v", again, h.conditions.pending)
+	}
+	h.clock.Step(incompleteDelay + unexplainedDelay)
+	if again := h.explainer.look(name); again != reexplainDelay {
+		t.Fatalf("the pod is looked at again after %s", again)
 	}
 	asked, found := h.conditions.pending[name]
 	if !found || asked.condition.Reason != "GangIncomplete" || asked.condition.Message == "" {

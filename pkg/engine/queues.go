@@ -178,6 +178,7 @@ func letIn(ctx context.Context, queues *state.Queues, sched *scheduler.Scheduler
 		case <-anyway.C:
 			queues.Freed()
 		case <-ticker.C:
+			giveBackLost(sched, queues)
 			queues.Retry()
 			queues.Claims()
 			tellWhy(queues.Explain(), conditions)
@@ -185,6 +186,34 @@ func letIn(ctx context.Context, queues *state.Queues, sched *scheduler.Scheduler
 			letInNext(logger, queues, sched, conditions)
 		}
 	}
+}
+
+// overdue is after how long without a try it is looked where one is that was let in.
+const overdue = 10 * time.Second
+
+// giveBackLost has those give their places in the window back that were let in and that the
+// scheduling queue does not have in a place from which they would be tried. What waits for
+// the loop there, however long, stays.
+func giveBackLost(sched *scheduler.Scheduler, queues *state.Queues) {
+	for _, pod := range queues.Overdue(overdue) {
+		if lost(sched, pod) {
+			queues.Held(pod)
+		}
+	}
+}
+
+// lost reports whether a pod, or its gang, is neither in the active queue nor in the one of
+// those that are tried after a while.
+func lost(sched *scheduler.Scheduler, pod *corev1.Pod) bool {
+	if gated(sched, pod) {
+		return true
+	}
+	if group := groupOf(pod); group != "" {
+		_, waits := sched.SchedulingQueue.GetPodGroup(group, pod.Namespace, fwk.PodGroupKeyType)
+		return !waits
+	}
+	_, waits := sched.SchedulingQueue.GetPod(pod.Name, pod.Namespace, nil)
+	return !waits
 }
 
 // letInNext is letIn after one piece of news.

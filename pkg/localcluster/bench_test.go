@@ -85,7 +85,8 @@ func newPod(name, node string) *v1.Pod {
 	return &v1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name},
 		Spec: v1.PodSpec{
-			NodeName:   node,
+			NodeName:      node,
+			RestartPolicy: v1.RestartPolicyNever,
 			Containers: []v1.Container{{Name: "train", Image: "example.com/train", Resources: v1.ResourceRequirements{Requests: gpus, Limits: gpus}}},
 		},
 	}

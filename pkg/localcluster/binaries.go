@@ -40,16 +40,17 @@ func targets() []target {
 	const version = "k8s.io/component-base/version"
 	major, rest, _ := strings.Cut(strings.TrimPrefix(kubernetesVersion, "v"), ".")
 	minor, _, _ := strings.Cut(rest, ".")
+	ldflags := fmt.Sprintf("-s -w -X %[1]s.gitVersion=%[2]s -X %[1]s.gitMajor=%[3]s -X %[1]s.gitMinor=%[4]s",
+		version, kubernetesVersion, major, minor)
 	return []target{
 		{name: "etcd", pkg: "go.etcd.io/etcd/server/v3", ldflags: "-s -w"},
-		{name: "kube-apiserver", pkg: "k8s.io/kubernetes/cmd/kube-apiserver", ldflags: fmt.Sprintf(
-			"-s -w -X %[1]s.gitVersion=%[2]s -X %[1]s.gitMajor=%[3]s -X %[1]s.gitMinor=%[4]s",
-			version, kubernetesVersion, major, minor)},
+		{name: "kube-apiserver", pkg: "k8s.io/kubernetes/cmd/kube-apiserver", ldflags: ldflags},
+		{name: controllerManager, pkg: "k8s.io/kubernetes/cmd/kube-controller-manager", ldflags: ldflags},
 	}
 }
 
-// EnsureBinaries returns a directory that holds etcd and kube-apiserver, and
-// builds them there if they are absent or go.tools.mod or the version of Go
+// EnsureBinaries returns a directory that holds etcd, kube-apiserver and
+// kube-controller-manager, and builds them there if they are absent or go.tools.mod or the version of Go
 // has changed since. The directory is dir if it is given, else $BERTH_BIN,
 // else bin/ in the repository that the working directory is in, else a folder
 // of the user's cache. Binaries that something else put there are used as they
@@ -68,12 +69,12 @@ func EnsureBinaries(ctx context.Context, dir string, progress func(string)) (str
 	if dir == "" {
 		cache, err := os.UserCacheDir()
 		if err != nil {
-			return "", fmt.Errorf("finding a place for etcd and kube-apiserver (set %s): %w", BinariesEnv, err)
+			return "", fmt.Errorf("finding a place for the control plane's binaries (set %s): %w", BinariesEnv, err)
 		}
 		dir = filepath.Join(cache, "berth", "bin")
 	}
 	if dir, err = filepath.Abs(dir); err != nil {
-		return "", fmt.Errorf("finding etcd and kube-apiserver: %w", err)
+		return "", fmt.Errorf("finding the control plane's binaries: %w", err)
 	}
 
 	if root == "" {
@@ -159,7 +160,7 @@ func upToDate(dir, stamp string) bool {
 func currentStamp(ctx context.Context, root string) (string, error) {
 	mod, err := os.ReadFile(filepath.Join(root, "go.tools.mod"))
 	if err != nil {
-		return "", fmt.Errorf("reading the pinned versions of etcd and kube-apiserver: %w", err)
+		return "", fmt.Errorf("reading the pinned versions of the control plane: %w", err)
 	}
 	cmd := exec.CommandContext(ctx, "go", "env", "GOVERSION")
 	cmd.Dir = root
@@ -213,7 +214,7 @@ func lock(ctx context.Context, path string, progress func(string)) (unlock func(
 			return nil, fmt.Errorf("locking %q: %w", path, err)
 		}
 		if !told {
-			progress("waiting for another process that is building etcd and kube-apiserver")
+			progress("waiting for another process that is building the control plane")
 		}
 		select {
 		case <-ctx.Done():

@@ -28,6 +28,8 @@ func TestUpToDate(t *testing.T) {
 	write("etcd", "")
 	check("kube-apiserver absent", false)
 	write("kube-apiserver", "")
+	check("kube-controller-manager absent", false)
+	write("kube-controller-manager", "")
 	check("put there by someone", true)
 	write(stampFile, "that")
 	check("built from something else", false)
@@ -39,7 +41,7 @@ func TestBinariesOutsideTheRepository(t *testing.T) {
 	t.Chdir(t.TempDir())
 	dir := t.TempDir()
 	_, err := EnsureBinaries(t.Context(), dir, func(string) {})
-	if err == nil || !strings.Contains(err.Error(), "etcd and kube-apiserver not found in "+dir) || !strings.Contains(err.Error(), BinariesEnv) {
+	if err == nil || !strings.Contains(err.Error(), "etcd and kube-apiserver and kube-controller-manager not found in "+dir) || !strings.Contains(err.Error(), BinariesEnv) {
 		t.Errorf("got error %v", err)
 	}
 }

@@ -34,6 +34,12 @@ type Options struct {
 	// RuntimeConfig turns API versions on or off in kube-apiserver, as in
 	// "scheduling.k8s.io/v1beta1=true".
 	RuntimeConfig []string
+	// Controllers are those that kube-controller-manager runs, by their full names, such as
+	// job-controller; see Controllers. It is not started if there are none.
+	Controllers []string
+	// Heartbeat is how often each node renews its lease; 0 for never, which is right only
+	// without the controller node-lifecycle-controller. A real kubelet does every 10 s.
+	Heartbeat time.Duration
 	// AuditLog has the API server log its requests, for Requests and Writes.
 	AuditLog bool
 	// Progress, if not nil, is told in a sentence what is going on.
@@ -116,6 +122,12 @@ func (c *Cluster) start(ctx context.Context, bin string) error {
 	}
 	if err := giveServiceAccounts(c.background, c.client); err != nil {
 		return err
+	}
+	if len(c.options.Controllers) > 0 {
+		c.options.Progress("starting " + controllerManager)
+		if err := c.startControllers(filepath.Join(bin, controllerManager)); err != nil {
+			return err
+		}
 	}
 	return c.WriteAdminKubeconfig(c.Kubeconfig())
 }

@@ -4,18 +4,18 @@
 //
 // # What runs
 //
-// [Start] runs etcd 3.7 and kube-apiserver 1.37.2, each as its own process, so
-// that the API server has its own feature gates: stock ones, unless
+// [Start] runs etcd 3.7, kube-apiserver and, if [Options.Controllers] names any,
+// kube-controller-manager 1.37.2, each as its own process, so that the API server
+// has its own feature gates: stock ones, unless
 // [Options.FeatureGates] says otherwise. Both listen on this machine only:
 // etcd on a socket in the state directory, the API server on 127.0.0.1 and a
 // free port, with certificates made for this cluster. RBAC is on, and every
 // admission plugin that is on by default is on.
 //
-// No kube-controller-manager and no kube-scheduler run. So there is no garbage
-// collection, and no Job, Deployment or node lifecycle controller. The one
-// thing of theirs that nothing works without is done here: each namespace gets
-// its ServiceAccount "default" (serviceaccounts.go), which ServiceAccount
-// admission asks for before it lets a pod in.
+// No kube-scheduler runs. Without controllers, one thing of theirs is done here all
+// the same, for nothing works without it: each namespace gets its ServiceAccount
+// "default" (serviceaccounts.go), which ServiceAccount admission asks for before it
+// lets a pod in.
 //
 // Three things are not as in production, to leave two cores to what is being
 // measured: etcd does not fsync, API priority and fairness is off with the
@@ -28,14 +28,15 @@
 // each a copy of one [Machine] (machine.go). A node costs two writes: its
 // creation, Ready and with its capacity, and the removal of the taint
 // node.kubernetes.io/not-ready, which admission puts on each new node and
-// nothing here would take away. After that nobody writes to it: with no node
-// lifecycle controller, no heartbeat is needed to stay Ready.
+// nothing else would take away without the node lifecycle controller. With
+// [Options.Heartbeat], its lease is renewed, which that controller goes by.
 //
-// [Cluster.StartKubelets] stands in for the kubelets (kubelets.go). A pod that
-// is bound to a node becomes Running with one write of its status; when the
-// time in its annotation [RunForAnnotation] has passed since it started, it
-// becomes Succeeded with one more. A pod without the annotation runs for ever.
-// A pod that is deleted with grace goes away at once.
+// [Cluster.StartKubelets] stands in for the kubelets (kubelets.go), and does what
+// they do as far as others see it: admission by what is free on the node (admit.go);
+// init containers in their order, readiness, restart policies, deadlines, the grace
+// period and the terminal phase of a pod that is deleted (podstep.go); and the status
+// of all that (podstatus.go). Annotations of the pod say what its containers do. A pod
+// without any runs from one write of its status until it is deleted.
 //
 // The simulation is ours, in this process, and not kwok, which was tried first.
 // kwok 0.8.0 as its own process, with stages of ours and without leases, at
@@ -72,8 +73,12 @@
 //	fabric.go           names and labels of nodes, racks, blocks
 //	nodes.go            writing the nodes
 //	serviceaccounts.go  the ServiceAccount "default" of each namespace
+//	controllers.go      kube-controller-manager's flags
 //	kubelets.go         the simulated kubelets: watching and writing pods
-//	podstep.go          what a kubelet does next to a pod, and reports of it
+//	admit.go            whether a kubelet takes a pod
+//	podstep.go          what a kubelet does next to a pod
+//	podstatus.go        what it reports of it
+//	heartbeat.go        the leases of nodes
 //	objects.go          creating objects of any kind
 //	audit.go            counting requests by user and verb
 package localcluster

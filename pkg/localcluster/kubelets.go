@@ -3,6 +3,8 @@ package localcluster
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
+	coreinformers "k8s.io/client-go/informers/core/v1"
 	"k8s.io/client-go/kubernetes"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/cache"
@@ -26,8 +29,9 @@ const KubeletUser = "berth-local-kubelets"
 // leave the API server to those who are being watched.
 const kubeletWorkers = 8
 
-// StartKubelets begins to simulate the kubelets of all nodes, present and
-// future, until Stop. It does not look at nodes: any bound pod is run.
+// StartKubelets begins to simulate the kubelets of all nodes, present and future, until
+// Stop: they take pods that were bound, or refuse them (admit.go), run them (podstep.go),
+// and renew their leases (heartbeat.go).
 func (c *Cluster) StartKubelets(ctx context.Context) error {
 	config, err := c.configFor(KubeletUser, adminGroup)
 	if err != nil {
@@ -38,14 +42,18 @@ func (c *Cluster) StartKubelets(ctx context.Context) error {
 		return fmt.Errorf("starting the kubelets: %w", err)
 	}
 	k := &kubelets{
-		client:  client,
-		queue:   workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[cache.ObjectName](20*time.Millisecond, 5*time.Second)),
-		started: map[types.UID]time.Time{},
+		client:   client,
+		queue:    workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[cache.ObjectName](20*time.Millisecond, 5*time.Second)),
+		started:  map[types.UID]time.Time{},
+		admitted: map[string]map[types.UID]*v1.Pod{},
 	}
 	if err := k.watch(ctx, c.background); err != nil {
 		return fmt.Errorf("starting the kubelets: %w", err)
 	}
 	c.kubelets.Go(func() { k.run(c.background) })
+	if c.options.Heartbeat > 0 {
+		c.kubelets.Go(func() { k.heartbeat(c.background, c.options.Heartbeat) })
+	}
 	return nil
 }
 
@@ -55,41 +63,75 @@ func (c *Cluster) StartKubelets(ctx context.Context) error {
 type kubelets struct {
 	client kubernetes.Interface
 	pods   corelisters.PodLister
+	nodes  corelisters.NodeLister
 	queue  workqueue.TypedRateLimitingInterface[cache.ObjectName]
 
 	mu sync.Mutex
-	// started holds when we started each pod that runs for a limited time.
-	// The API keeps whole seconds only. Guarded by mu.
+	// started holds when we started the containers of each pod that changes by
+	// itself. The API keeps whole seconds only. Guarded by mu.
 	started map[types.UID]time.Time
+	// admitted are the pods that each node has taken and that have not ended.
+	// Guarded by mu.
+	admitted map[string]map[types.UID]*v1.Pod
 }
 
 // watch fills the queue with pods that are bound, until life ends. It returns
 // when all that exist are known.
 func (k *kubelets) watch(ctx, life context.Context) error {
-	factory := informers.NewSharedInformerFactoryWithOptions(k.client, 0, informers.WithTweakListOptions(func(o *metav1.ListOptions) {
-		o.FieldSelector = fields.OneTermNotEqualSelector("spec.nodeName", "").String()
-	}))
-	informer := factory.Core().V1().Pods()
-	k.pods = informer.Lister()
+	factory := informers.NewSharedInformerFactoryWithOptions(k.client, 0)
+	factory.InformerFor(&v1.Pod{}, func(client kubernetes.Interface, _ time.Duration) cache.SharedIndexInformer {
+		return coreinformers.NewFilteredPodInformer(client, metav1.NamespaceAll, 0, cache.Indexers{byNode: nodeOf},
+			func(o *metav1.ListOptions) {
+				o.FieldSelector = fields.OneTermNotEqualSelector("spec.nodeName", "").String()
+			})
+	})
+	pods, nodes := factory.Core().V1().Pods(), factory.Core().V1().Nodes()
+	k.pods, k.nodes = pods.Lister(), nodes.Lister()
 	enqueue := func(obj any) { k.queue.Add(cache.MetaObjectToName(obj.(*v1.Pod))) }
-	registration, err := informer.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    enqueue,
+	podsKnown, err := pods.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(obj any) { k.adopt(obj.(*v1.Pod)); enqueue(obj) },
 		UpdateFunc: func(_, obj any) { enqueue(obj) },
 		DeleteFunc: func(obj any) {
 			if gone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
 				obj = gone.Obj
 			}
-			k.forget(obj.(*v1.Pod).UID)
+			k.forget(obj.(*v1.Pod))
 		},
 	})
 	if err != nil {
 		return fmt.Errorf("watching pods: %w", err)
 	}
+	nodesKnown, err := nodes.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		// What was bound before the node came is looked at then, as is what waited while
+		// the node was dark.
+		AddFunc: func(obj any) { k.look(pods.Informer().GetIndexer(), obj.(*v1.Node).Name) },
+		UpdateFunc: func(old, obj any) {
+			if was, is := old.(*v1.Node), obj.(*v1.Node); isDark(was) && !isDark(is) {
+				k.look(pods.Informer().GetIndexer(), is.Name)
+			}
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("watching nodes: %w", err)
+	}
 	factory.Start(life.Done())
-	if !cache.WaitForCacheSync(ctx.Done(), registration.HasSynced) {
-		return fmt.Errorf("listing the bound pods: %w", context.Cause(ctx))
+	if !cache.WaitForCacheSync(ctx.Done(), podsKnown.HasSynced, nodesKnown.HasSynced) {
+		return fmt.Errorf("listing nodes and the bound pods: %w", context.Cause(ctx))
 	}
 	return nil
+}
+
+// byNode is the index of pods by the node that they are bound to.
+const byNode = "node"
+
+func nodeOf(obj any) ([]string, error) { return []string{obj.(*v1.Pod).Spec.NodeName}, nil }
+
+// look looks at all pods of a node.
+func (k *kubelets) look(pods cache.Indexer, node string) {
+	all, _ := pods.ByIndex(byNode, node) // there is such an index
+	for _, obj := range all {
+		k.queue.Add(cache.MetaObjectToName(obj.(*v1.Pod)))
+	}
 }
 
 // run works the queue until ctx ends.
@@ -125,35 +167,41 @@ func (k *kubelets) sync(ctx context.Context, key cache.ObjectName) error {
 	if err != nil {
 		return err
 	}
+	node, err := k.nodes.Get(pod.Spec.NodeName)
+	if err != nil || isDark(node) {
+		return nil // nobody is there to do anything; the node may come
+	}
 	now := time.Now()
-	next, after := step(pod, k.startOf(pod), now)
-	switch next {
+	next := step(pod, k.startOf(pod), now)
+	b, _ := behaviorOf(pod) // a pod that cannot be read ends
+	changed := pod.DeepCopy()
+	at := metav1.NewTime(now)
+	starts := false
+	switch next.step {
 	case stepNone:
 		return nil
 	case stepWait:
-		k.queue.AddAfter(key, after)
+		k.queue.AddAfter(key, next.after)
 		return nil
 	case stepRemove:
-		err := k.client.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{
-			GracePeriodSeconds: new(int64),
-			Preconditions:      metav1.NewUIDPreconditions(string(pod.UID)),
-		})
-		if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
-			return nil // gone, or another pod of that name
+		return k.remove(ctx, pod)
+	case stepAdmit:
+		if why, taken := k.admit(pod, node); taken {
+			setStarted(changed, at, b.readyAfter == 0)
+			starts = true
+		} else {
+			setRefused(changed, why)
 		}
-		return err
-	}
-	changed := pod.DeepCopy()
-	switch next {
-	case stepRun:
-		setRunning(changed, metav1.NewTime(now))
-	case stepSucceed:
-		setEnded(changed, v1.PodSucceeded, metav1.NewTime(now))
-	case stepFail:
-		_, err := runFor(pod)
-		setEnded(changed, v1.PodFailed, metav1.NewTime(now))
-		changed.Status.Reason = "InvalidRunFor"
-		changed.Status.Message = err.Error()
+	case stepInit:
+		startNext(changed, at, b.readyAfter == 0)
+		starts = true
+	case stepReady:
+		setReady(changed, true, at)
+	case stepRestart:
+		setRestarted(changed, next.code, at, b.readyAfter == 0)
+		starts = true
+	case stepEnd:
+		setEnded(changed, next, at)
 	}
 	if _, err := k.client.CoreV1().Pods(pod.Namespace).UpdateStatus(ctx, changed, metav1.UpdateOptions{}); err != nil {
 		if apierrors.IsNotFound(err) {
@@ -161,27 +209,96 @@ func (k *kubelets) sync(ctx context.Context, key cache.ObjectName) error {
 		}
 		return err // also a conflict: the watch brings the newer pod
 	}
-	if next == stepRun {
+	switch {
+	case starts:
 		k.remember(pod, now)
+	case next.step == stepEnd:
+		k.leave(pod)
 	}
 	return nil
 }
 
-// startOf is when the pod was started, to the nanosecond if we know.
-func (k *kubelets) startOf(pod *v1.Pod) time.Time {
+// remove confirms the deletion of a pod.
+func (k *kubelets) remove(ctx context.Context, pod *v1.Pod) error {
+	err := k.client.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{
+		GracePeriodSeconds: new(int64),
+		Preconditions:      metav1.NewUIDPreconditions(string(pod.UID)),
+	})
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil // gone, or another pod of that name
+	}
+	return err
+}
+
+// admit has a node take a pod, or says why it does not.
+func (k *kubelets) admit(pod *v1.Pod, node *v1.Node) (rejection, bool) {
+	if why, told := refusalOf(node); told {
+		return why, false
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if at, ok := k.started[pod.UID]; ok {
+	others := k.admitted[node.Name]
+	if others[pod.UID] != nil {
+		return rejection{}, true // the answer to the write was lost
+	}
+	if why, fits := admit(pod, node, slices.Collect(maps.Values(others))); !fits {
+		return why, false
+	}
+	k.hold(pod)
+	return rejection{}, true
+}
+
+// adopt takes a pod for admitted that ran before we came.
+func (k *kubelets) adopt(pod *v1.Pod) {
+	if pod.Status.StartTime != nil && pod.Status.Phase != v1.PodSucceeded && pod.Status.Phase != v1.PodFailed {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.hold(pod)
+	}
+}
+
+func (k *kubelets) hold(pod *v1.Pod) {
+	of := k.admitted[pod.Spec.NodeName]
+	if of == nil {
+		of = map[types.UID]*v1.Pod{}
+		k.admitted[pod.Spec.NodeName] = of
+	}
+	of[pod.UID] = pod
+}
+
+// leave gives what a pod had back to its node.
+func (k *kubelets) leave(pod *v1.Pod) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.admitted[pod.Spec.NodeName], pod.UID)
+	if len(k.admitted[pod.Spec.NodeName]) == 0 {
+		delete(k.admitted, pod.Spec.NodeName)
+	}
+}
+
+// startOf is when the containers of the pod were started last, to the nanosecond if we know.
+func (k *kubelets) startOf(pod *v1.Pod) time.Time {
+	k.mu.Lock()
+	at, ok := k.started[pod.UID]
+	k.mu.Unlock()
+	if ok {
 		return at
 	}
-	if pod.Status.StartTime != nil {
-		return pod.Status.StartTime.Time
+	for _, statuses := range [][]v1.ContainerStatus{pod.Status.ContainerStatuses, pod.Status.InitContainerStatuses} {
+		for i := range statuses {
+			if r := statuses[i].State.Running; r != nil && at.Before(r.StartedAt.Time) {
+				at = r.StartedAt.Time
+			}
+		}
 	}
-	return time.Time{}
+	if at.IsZero() && pod.Status.StartTime != nil {
+		at = pod.Status.StartTime.Time
+	}
+	return at
 }
 
 func (k *kubelets) remember(pod *v1.Pod, at time.Time) {
-	if _, limited := pod.Annotations[RunForAnnotation]; !limited {
+	if len(pod.Annotations) == 0 {
 		return
 	}
 	k.mu.Lock()
@@ -189,8 +306,9 @@ func (k *kubelets) remember(pod *v1.Pod, at time.Time) {
 	k.started[pod.UID] = at
 }
 
-func (k *kubelets) forget(uid types.UID) {
+func (k *kubelets) forget(pod *v1.Pod) {
+	k.leave(pod)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	delete(k.started, uid)
+	delete(k.started, pod.UID)
 }

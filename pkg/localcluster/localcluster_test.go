@@ -177,7 +177,7 @@ func testPods(t *testing.T, c *Cluster) {
 		t.Fatal(err)
 	}
 	want := map[string]int{
-		"update pods/status": 4, // brief twice, endless, unreadable
+		"update pods/status": 5, // brief and endless twice, unreadable
 		"delete pods":        1, // endless
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -110,6 +110,7 @@ func (q *Queues) Unhold(name string) {
 func (q *Queues) let(w *waiter) *corev1.Pod {
 	q.letIn++
 	w.letIn, w.number, w.refused = true, q.letIn, false
+	q.tries = append(q.tries, try{w, w.number, q.clock.Now()})
 	return w.any()
 }
 

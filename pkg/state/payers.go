@@ -29,6 +29,9 @@ func (q *Queues) SetPod(pod *corev1.Pod) {
 	placed := pod.Spec.NodeName != ""
 	if placed {
 		delete(q.reserved, pod.UID)
+		// Also before it is known what queues there are: a standby hears of pods that wait,
+		// and then that the leader has bound them.
+		q.leave(pod.UID)
 	}
 	if !q.settled() {
 		return
@@ -37,7 +40,6 @@ func (q *Queues) SetPod(pod *corev1.Pod) {
 	case !q.gangs.ours(pod.Spec.SchedulerName):
 		q.release(pod.UID)
 	case placed:
-		q.leave(pod.UID)
 		// What it asks for may have changed, or what its gang says.
 		q.charge(pod)
 	case setAside(pod):
@@ -68,6 +70,10 @@ func (q *Queues) GangChanged(key gang.Key) {
 	defer q.mu.Unlock()
 	if !q.settled() {
 		return
+	}
+	if w := q.waiting[waiterOfGang(key)]; w != nil && w.letIn && q.gangs.Verdict(key).Action != gang.Admit {
+		// The scheduling queue puts its pods aside without a try, so none will end.
+		q.giveBack(w)
 	}
 	said, known := q.gangQueues[key]
 	if !known {

@@ -74,6 +74,9 @@ type Queues struct {
 	stuck []*waiter
 	// back is the gang that the scheduling queue is taking back after it was tried.
 	back waiterID
+	// tries are those that were let in, in their order; those that were tried since are
+	// dropped when they come first.
+	tries []try
 	// released are a pod each of those that waited when the last queue went.
 	released []*corev1.Pod
 	// fresh are those that wait and whose reason was not looked at, in the order in which that

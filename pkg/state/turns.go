@@ -134,13 +134,44 @@ func (q *Queues) Ended(pod *corev1.Pod) {
 func (q *Queues) Held(pod *corev1.Pod) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	w := q.waiting[waiterOf(pod)]
-	if w == nil || !w.letIn || !q.settled() {
-		return
+	if w := q.waiting[waiterOf(pod)]; w != nil && w.letIn && q.settled() {
+		q.giveBack(w)
 	}
+}
+
+// giveBack takes one that was let in out of the line, until Enter is asked for it again.
+func (q *Queues) giveBack(w *waiter) {
 	q.line.Gone(w.name)
 	w.ready, w.queued, w.refused, w.letIn = false, false, false, false
 	q.tell()
+}
+
+// Overdue returns a pod each of the gangs and plain pods that were let in so long ago and
+// were not tried since. Whoever knows that they will not be calls Held.
+func (q *Queues) Overdue(after time.Duration) []*corev1.Pod {
+	if !q.some.Load() {
+		return nil
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := q.clock.Now()
+	var out []*corev1.Pod
+	for len(q.tries) > 0 && now.Sub(q.tries[0].since) >= after {
+		t := q.tries[0]
+		q.tries = q.tries[1:]
+		if q.waiting[t.of.id] == t.of && t.of.letIn && t.of.number == t.number {
+			out = append(out, t.of.any())
+			q.tries = append(q.tries, try{t.of, t.number, now})
+		}
+	}
+	return out
+}
+
+// try is one that was let in, under which number, and since when it is not overdue.
+type try struct {
+	of     *waiter
+	number uint64
+	since  time.Time
 }
 
 // Number returns the place of an entity of the scheduling queue, by a pod of it or its

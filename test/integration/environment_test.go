@@ -79,7 +79,7 @@ var shared struct {
 func stock(t *testing.T) *environment {
 	t.Helper()
 	shared.once.Do(func() {
-		shared.env, shared.err = newEnvironment(localcluster.Options{AuditLog: true}, nodes)
+		shared.env, shared.err = newEnvironment(localcluster.Options{AuditLog: true, Controllers: localcluster.Controllers(), Heartbeat: localcluster.HeartbeatFor(nodes)}, nodes)
 	})
 	if shared.err != nil {
 		t.Fatalf("starting the shared control plane: %v", shared.err)

@@ -19,6 +19,7 @@ func pod(name string, gpus int64, edits ...func(*corev1.Pod)) *corev1.Pod {
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{}, Annotations: map[string]string{}},
 		Spec: corev1.PodSpec{
 			SchedulerName: "berth",
+			RestartPolicy: corev1.RestartPolicyNever,
 			Containers:    []corev1.Container{{Name: "main", Image: "none"}},
 		},
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/pack"
 	"github.com/berth-dev/berth/pkg/plugins/devicetopology"
+	"github.com/berth-dev/berth/pkg/plugins/queuereclaim"
 	"github.com/berth-dev/berth/pkg/state"
 )
 
@@ -40,7 +41,8 @@ func keepingOf(plugin string) keeping {
 	switch plugin {
 	case names.NodeUnschedulable, names.NodeName, names.TaintToleration, names.NodeAffinity:
 		return untilObject
-	case names.NodeResourcesFit, devicetopology.Name:
+	case names.NodeResourcesFit, devicetopology.Name, queuereclaim.Name:
+		// What is kept for others, and lent to one of them, changes the nodes in the index.
 		return untilChange
 	}
 	return notKept
