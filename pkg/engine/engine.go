@@ -206,7 +206,7 @@ func (e *engine) attach(ctx context.Context, sched *scheduler.Scheduler) error {
 		return err
 	}
 	SpareActivations(sched)
-	guardPostFilters(sched)
+	guardPostFilters(sched, e.fast.AnyBelow, e.queues.Some)
 	e.gate.activate = sched.SchedulingQueue.Activate
 	e.explainer.sched = sched
 	sched.FailureHandler = e.reporter.observeRefusals(sched.FailureHandler)

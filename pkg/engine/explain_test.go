@@ -19,7 +19,9 @@ import (
 // profile, and whoever lets a pod wait that these have passed. It has each of them hold a
 // pod in the whole scheduler, and fails if one of them is not tried, or has no reason.
 func TestEveryHolderHasAReason(t *testing.T) {
-	gate := func(pod *corev1.Pod) { pod.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: "example.com/hold"}} }
+	gate := func(pod *corev1.Pod) {
+		pod.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: "example.com/hold"}}
+	}
 	for _, c := range []struct {
 		name string
 		// holder is the PreEnqueue plugin that holds the pod, if it is one.

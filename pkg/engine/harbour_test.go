@@ -178,7 +178,7 @@ func (h *harbour) build(client kubernetes.Interface, recorder events.EventRecord
 // run runs the loop of the scheduler, and the verdicts on gangs.
 func (l *leader) run(ctx context.Context) {
 	SpareActivations(l.sched)
-	guardPostFilters(l.sched)
+	guardPostFilters(l.sched, l.fast.AnyBelow, l.engine.queues.Some)
 	l.gate.activate = l.sched.SchedulingQueue.Activate
 	l.explainer.sched = l.sched
 	l.sched.FailureHandler = l.failing(l.reporter.observeRefusals(l.sched.FailureHandler))

@@ -87,7 +87,7 @@ func newPod(name, node string) *v1.Pod {
 		Spec: v1.PodSpec{
 			NodeName:      node,
 			RestartPolicy: v1.RestartPolicyNever,
-			Containers: []v1.Container{{Name: "train", Image: "example.com/train", Resources: v1.ResourceRequirements{Requests: gpus, Limits: gpus}}},
+			Containers:    []v1.Container{{Name: "train", Image: "example.com/train", Resources: v1.ResourceRequirements{Requests: gpus, Limits: gpus}}},
 		},
 	}
 }

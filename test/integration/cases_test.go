@@ -22,17 +22,14 @@ import (
 	"github.com/berth-dev/berth/pkg/localcluster"
 )
 
-// holdFinalizer keeps a deleted pod from going until it is let go.
-const holdFinalizer = "example.com/hold"
-
 // TestCases plays the scenarios under testdata/cases on a real API server with 16 nodes
 // of 8 GPUs, racks of 4 and blocks of 2 racks. A scenario is commands, one a line:
 //
 //	object KIND NAME [FIELD=N]   apply an object that declares a gang
 //	pod NAME [gang=G size=N] [gpus=N] [required=LEVEL] [gate=GATE] [hold] [runs=DURATION]
 //	         [annotation=KEY:VALUE] [label=KEY:VALUE] [node=NODE]
-//	delete NAME...       delete pods; those made with "hold" leave until let go
-//	letgo NAME...        take the finalizer off
+//	delete NAME...       delete pods; those made with "hold" run on until let go
+//	letgo NAME...        end them
 //	ungate NAME...       take the gates off
 //	annotate NAME KEY=VALUE
 //	cordon NODE...       and uncordon; taint NODE... and untaint, with NoSchedule
@@ -131,7 +128,9 @@ func (c *caseRun) do(command string, args []string) {
 			return c.client.CoreV1().Pods(c.namespace).Delete(c.t.Context(), name, metav1.DeleteOptions{})
 		})
 	case "letgo":
-		each(func(name string) error { return c.edit(name, func(p *corev1.Pod) { p.Finalizers = nil }) })
+		each(func(name string) error {
+			return c.client.CoreV1().Pods(c.namespace).Delete(c.t.Context(), name, metav1.DeleteOptions{GracePeriodSeconds: new(int64)})
+		})
 	case "ungate":
 		each(func(name string) error { return c.edit(name, func(p *corev1.Pod) { p.Spec.SchedulingGates = nil }) })
 	case "annotate":
@@ -141,7 +140,9 @@ func (c *caseRun) do(command string, args []string) {
 			return c.edit(name, func(p *corev1.Pod) { metav1.SetMetaDataAnnotation(&p.ObjectMeta, key, value) })
 		})
 	case "cordon", "uncordon":
-		each(func(name string) error { return c.editNode(name, func(n *corev1.Node) { n.Spec.Unschedulable = command == "cordon" }) })
+		each(func(name string) error {
+			return c.editNode(name, func(n *corev1.Node) { n.Spec.Unschedulable = command == "cordon" })
+		})
 	case "taint":
 		each(func(name string) error {
 			return c.editNode(name, func(n *corev1.Node) {
@@ -224,7 +225,9 @@ func (c *caseRun) pod(args []string) *corev1.Pod {
 		case "gate":
 			p.Spec.SchedulingGates = append(p.Spec.SchedulingGates, corev1.PodSchedulingGate{Name: value})
 		case "hold":
-			p.Finalizers = []string{holdFinalizer}
+			hour := int64(3600)
+			p.Spec.TerminationGracePeriodSeconds = &hour
+			p.Annotations[localcluster.ExitAfterAnnotation] = "1h"
 		case "node":
 			p.Spec.NodeName = value
 		case "gpus":
@@ -334,23 +337,13 @@ func (c *caseRun) racks(names []string) []string {
 	return racks
 }
 
-// tidy makes nodes as they were, and lets all pods go.
+// tidy makes nodes as they were.
 func (c *caseRun) tidy() {
 	for _, name := range c.nodes {
 		for _, patch := range []string{`{"spec":{"unschedulable":null}}`, `{"spec":{"taints":null}}`} {
 			if _, err := c.client.CoreV1().Nodes().Patch(context.Background(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
 				c.t.Errorf("tidying up node %q: %v", name, err)
 			}
-		}
-	}
-	pods, err := c.client.CoreV1().Pods(c.namespace).List(context.Background(), metav1.ListOptions{})
-	if err != nil {
-		c.t.Errorf("tidying up: %v", err)
-		return
-	}
-	for i := range pods.Items {
-		if p := &pods.Items[i]; len(p.Finalizers) > 0 {
-			_, _ = c.client.CoreV1().Pods(c.namespace).Patch(context.Background(), p.Name, types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})
 		}
 	}
 }

@@ -15,8 +15,9 @@ func TestStandbyTakesOverWithQueues(t *testing.T) {
 	e := stock(t)
 	e.queue(t, "takeover", `{resources: [{name: nvidia.com/gpu, guaranteed: 64}]}`)
 	args := []string{"--leader-elect=true", "--leader-elect-lease-duration=3s", "--leader-elect-renew-deadline=2s", "--leader-elect-retry-period=500ms"}
+	before := e.holder(t)
 	leader := e.scheduler(t, args...)
-	e.expectLeader(t, "")
+	e.expectLeader(t, before)
 	standby := e.scheduler(t, args...)
 	ns := e.namespace(t)
 	const each = 24

@@ -53,6 +53,14 @@ func (p *Path) mayPreempt(pod *corev1.Pod) bool {
 	return p.index.AnyBelow(corev1helpers.PodPriority(pod))
 }
 
+// AnyBelow reports whether a pod of a lower priority is somewhere, as far as the index
+// knows; true if it knows nothing.
+func (p *Path) AnyBelow(pod *corev1.Pod) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.index == nil || p.unread || p.mayPreempt(pod)
+}
+
 // eachStatus calls set with the status of every node, or of those in nodes.
 func (p *Path) eachStatus(shape *shape, nodes *pack.Set, set func(node string, status *fwk.Status)) {
 	for name := range p.index.Names() {
