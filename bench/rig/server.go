@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
@@ -144,28 +145,42 @@ func (s *Server) send(event watch.EventType, pod *corev1.Pod) {
 // tell gives every watcher a copy of a pod: informers write into what they get.
 func (s *Server) tell(event watch.Event) {
 	for _, to := range s.streams {
+		if !selects(to.selector, event.Object.(*corev1.Pod)) {
+			continue
+		}
 		out := *event.Object.(*corev1.Pod)
 		to.send(watch.Event{Type: event.Type, Object: &out})
 	}
 }
 
-func (s *Server) list() *corev1.PodList {
+// selects reports whether a field selector of the kind that Berth has selects a pod.
+func selects(selector fields.Selector, pod *corev1.Pod) bool {
+	phase := pod.Status.Phase
+	if phase == "" {
+		phase = corev1.PodPending
+	}
+	return selector.Matches(fields.Set{"status.phase": string(phase), "spec.schedulerName": pod.Spec.SchedulerName})
+}
+
+func (s *Server) list(selector fields.Selector) *corev1.PodList {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := &corev1.PodList{ListMeta: metav1.ListMeta{ResourceVersion: strconv.FormatInt(s.version, 10)}, Items: make([]corev1.Pod, 0, len(s.pods))}
 	for _, pod := range s.pods {
-		out.Items = append(out.Items, *pod)
+		if selects(selector, pod) {
+			out.Items = append(out.Items, *pod)
+		}
 	}
 	return out
 }
 
-func (s *Server) watch(from string) (watch.Interface, error) {
+func (s *Server) watch(from string, selector fields.Selector) (watch.Interface, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if from != strconv.FormatInt(s.version, 10) {
 		return nil, apierrors.NewResourceExpired("nothing is kept of what was before: list again")
 	}
-	to := &stream{events: make(chan watch.Event, streamBuffer), done: make(chan struct{})}
+	to := &stream{selector: selector, events: make(chan watch.Event, streamBuffer), done: make(chan struct{})}
 	s.streams = append(s.streams, to)
 	return to, nil
 }
@@ -193,9 +208,10 @@ const streamBuffer = 4096
 
 // stream is a watch of pods.
 type stream struct {
-	events chan watch.Event
-	done   chan struct{}
-	once   sync.Once
+	selector fields.Selector
+	events   chan watch.Event
+	done     chan struct{}
+	once     sync.Once
 }
 
 func (w *stream) ResultChan() <-chan watch.Event { return w.events }
@@ -233,12 +249,20 @@ type pods struct {
 	server *Server
 }
 
-func (p pods) List(context.Context, metav1.ListOptions) (*corev1.PodList, error) {
-	return p.server.list(), nil
+func (p pods) List(_ context.Context, options metav1.ListOptions) (*corev1.PodList, error) {
+	selector, err := fields.ParseSelector(options.FieldSelector)
+	if err != nil {
+		return nil, apierrors.NewBadRequest(err.Error())
+	}
+	return p.server.list(selector), nil
 }
 
 func (p pods) Watch(_ context.Context, options metav1.ListOptions) (watch.Interface, error) {
-	return p.server.watch(options.ResourceVersion)
+	selector, err := fields.ParseSelector(options.FieldSelector)
+	if err != nil {
+		return nil, apierrors.NewBadRequest(err.Error())
+	}
+	return p.server.watch(options.ResourceVersion, selector)
 }
 
 func (p pods) Bind(_ context.Context, b *corev1.Binding, _ metav1.CreateOptions) error {

@@ -137,7 +137,7 @@ func member(pod *corev1.Pod, dialect gang.Dialect, name, at string, size func(*c
 	}
 	m.Claims.Queue = Queue(pod.Labels, pod.Annotations)
 
-	var faults [3]*gang.Fault
+	var faults [4]*gang.Fault
 	if size != nil {
 		m.Claims.Size, faults[0] = size(pod)
 	}
@@ -146,6 +146,9 @@ func member(pod *corev1.Pod, dialect gang.Dialect, name, at string, size func(*c
 	}
 	m.Claims.Topology, faults[1] = topologyOf(pod.Annotations)
 	m.Rank, faults[2] = rankOf(pod)
+	if _, err := GPULink(pod); err != nil {
+		faults[3] = malformed("%v", err)
+	}
 	for _, f := range faults {
 		if f != nil {
 			m.Fault = f

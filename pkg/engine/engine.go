@@ -124,7 +124,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 		return nil, err
 	}
 	e.queues = state.NewQueues(e.gangs, requestsOf, podsOf(factory), options.admission(), clock.RealClock{})
-	e.tries = &tries{queues: e.queues}
+	e.tries = &tries{queues: e.queues, fast: e.fast}
 	e.statuses = newQueueStatusWriter(e.queues, clients.Dynamic)
 	b.queues = e.queues
 	setNode := func(node *corev1.Node) {
@@ -212,7 +212,7 @@ func (e *engine) attach(ctx context.Context, sched *scheduler.Scheduler) error {
 	sched.FailureHandler = e.reporter.observeRefusals(sched.FailureHandler)
 	e.reclaimer.ctx = ctx
 	e.tries.observe(sched)
-	go letIn(ctx, e.queues, sched, e.conditions)
+	go letIn(ctx, e.queues, e.fast, sched, e.conditions)
 	next := sched.NextEntity
 	sched.NextEntity = func(logger klog.Logger) (framework.QueuedEntityInfo, error) {
 		e.leadOnce.Do(func() { e.lead(ctx, logger) })

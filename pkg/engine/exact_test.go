@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"testing"
 	"time"
 
@@ -117,6 +118,12 @@ func (f *fleet) happen() {
 		f.resize(pick(f, c.uids...))
 	case what < 63:
 		to := pick(f, "a", "b1", "b2")
+		f.mu.Lock()
+		placed := slices.ContainsFunc(c.uids, func(uid types.UID) bool { return f.pods[uid] != nil && f.pods[uid].Spec.NodeName != "" })
+		f.mu.Unlock()
+		if placed {
+			return // a policy keeps what has its place from changing its queue
+		}
 		for _, uid := range c.uids {
 			f.edit(uid, func(pod *corev1.Pod) { pod.Labels["berth.dev/queue"] = to })
 		}

@@ -78,8 +78,17 @@ func TestEveryHolderHasAReason(t *testing.T) {
 		},
 		{
 			name: "a queue, after it was refused for want of room",
-			hold: func(h *harbour) *corev1.Pod { return h.create((&crew{name: "p", queue: "wide", gpus: 9}).podOf(0)) },
+			hold: func(h *harbour) *corev1.Pod {
+				h.launch(crew{name: "full", queue: "wide", size: 4, gpus: 8})
+				h.settle()
+				return h.create((&crew{name: "p", queue: "wide", gpus: 8}).podOf(0))
+			},
 			code: reasonBackoff, text: "there was no room",
+		},
+		{
+			name: "the size of the cluster",
+			hold: func(h *harbour) *corev1.Pod { return h.create((&crew{name: "p", queue: "wide", gpus: 9}).podOf(0)) },
+			code: "GangNeverFits", text: "even if nothing else ran",
 		},
 		{
 			name: "the scheduling queue, which takes its gang in",

@@ -170,7 +170,7 @@ func (h *harbour) build(client kubernetes.Interface, recorder events.EventRecord
 	e.budget = NewEventBudget(e.reporter, pods, 0)
 	e.reporter.gangs, e.reporter.conditions, e.reporter.recorder = e.gangs, e.conditions, recorder
 	e.reclaimer = newReclaimer(e.fast, e.queues, client, recorder, h.clock)
-	e.tries = &tries{queues: e.queues, reclaimer: e.reclaimer}
+	e.tries = &tries{queues: e.queues, reclaimer: e.reclaimer, fast: e.fast}
 	e.gate.gone = e.client.forgetNative
 	return factory
 }

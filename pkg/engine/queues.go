@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -26,6 +27,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
 	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/plugins/queueadmission"
 	"github.com/berth-dev/berth/pkg/plugins/queueorder"
 	"github.com/berth-dev/berth/pkg/plugins/queuereclaim"
@@ -165,12 +167,13 @@ const retryAnyway = 30 * time.Second
 
 // letIn has the scheduling queue take those whose turn it is, and tells the others why they
 // wait, until the context is done.
-func letIn(ctx context.Context, queues *state.Queues, sched *scheduler.Scheduler, conditions *conditionWriter) {
+func letIn(ctx context.Context, queues *state.Queues, fast *fastpath.Path, sched *scheduler.Scheduler, conditions *conditionWriter) {
 	logger := klog.FromContext(ctx)
 	ticker := time.NewTicker(retryPeriod)
 	defer ticker.Stop()
 	anyway := time.NewTicker(retryAnyway)
 	defer anyway.Stop()
+	nodes := fast.NodesVersion()
 	for {
 		select {
 		case <-ctx.Done():
@@ -179,6 +182,10 @@ func letIn(ctx context.Context, queues *state.Queues, sched *scheduler.Scheduler
 			queues.Freed()
 		case <-ticker.C:
 			giveBackLost(sched, queues)
+			if now := fast.NodesVersion(); now != nodes {
+				nodes = now
+				queues.MayFit()
+			}
 			queues.Retry()
 			queues.Claims()
 			tellWhy(queues.Explain(), conditions)
@@ -251,8 +258,11 @@ func gated(sched *scheduler.Scheduler, pod *corev1.Pod) bool {
 type tries struct {
 	queues    *state.Queues
 	reclaimer *reclaimer
-	// last is a pod of the entity that is being tried, nil if there is none.
-	last *corev1.Pod
+	// last is a pod of the entity that is being tried, nil if there is none, and group all
+	// of it.
+	last  *corev1.Pod
+	group fwk.PodGroupInfo
+	fast  *fastpath.Path
 }
 
 // observe has queues hear of each try of a scheduler when it ends: before the scheduling queue
@@ -267,6 +277,7 @@ func (t *tries) observe(sched *scheduler.Scheduler) {
 				t.last = info.Pod
 				return false
 			})
+			t.group = groupIn(entity)
 			if t.last != nil && t.reclaimer.some() {
 				t.reclaimer.Lend(state.NameOf(t.last))
 			}
@@ -276,6 +287,17 @@ func (t *tries) observe(sched *scheduler.Scheduler) {
 	sched.SchedulingQueue = triedQueue{sched.SchedulingQueue, t}
 }
 
+// groupIn returns the group of an entity; a plain pod is a group of one.
+func groupIn(entity framework.QueuedEntityInfo) fwk.PodGroupInfo {
+	switch e := entity.(type) {
+	case *framework.QueuedPodGroupInfo:
+		return e.PodGroupInfo
+	case *framework.QueuedPodInfo:
+		return &framework.PodGroupInfo{Namespace: e.Pod.Namespace, UnscheduledPods: []*corev1.Pod{e.Pod}, PodGroup: &schedulingv1beta1.PodGroup{}}
+	}
+	return &framework.PodGroupInfo{}
+}
+
 // end takes in how the try ended that is under way.
 func (t *tries) end() {
 	if t.last == nil {
@@ -283,7 +305,12 @@ func (t *tries) end() {
 	}
 	t.reclaimer.tried(t.last)
 	t.queues.Ended(t.last)
-	t.last = nil
+	if t.queues.ToJudge(t.last, t.fast.NodesVersion()) {
+		if why, never := t.fast.NeverFits(t.group); never {
+			t.queues.Impossible(t.last, why)
+		}
+	}
+	t.last, t.group = nil, nil
 	t.reclaimer.Lend("")
 }
 

@@ -83,6 +83,11 @@ func (d *Devices) Free(node fwk.NodeInfo) pack.Amounts {
 	return d.free(amountsOf(node.GetAllocatable()), amountsOf(node.GetRequested()), int64(node.GetAllocatable().GetAllowedPodNumber()), int64(len(node.GetPods())))
 }
 
+// all returns what a node has without pods.
+func (d *Devices) all(node fwk.NodeInfo) pack.Amounts {
+	return d.free(amountsOf(node.GetAllocatable()), amounts{}, int64(node.GetAllocatable().GetAllowedPodNumber()), 0)
+}
+
 // freeOfList is Free of a node that is given by its allocatable amounts and what each of
 // its pods requests.
 func (d *Devices) freeOfList(allocatable corev1.ResourceList, pods []corev1.ResourceList) pack.Amounts {

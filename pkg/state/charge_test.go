@@ -41,11 +41,38 @@ func TestUpdateThatChangesNothingChargesNothing(t *testing.T) {
 	if got := b.used("a"); got != 3 {
 		t.Errorf("it asks for 3, and its queue uses %d", got)
 	}
+	// What it says once it has its place moves nothing: it would pass the limit of the other
+	// queue, and free its own.
 	moved := grown.DeepCopy()
 	moved.Labels["berth.dev/queue"] = "b"
 	b.tell(moved)
-	if a, to := b.used("a"), b.used("b"); a != 0 || to != 3 {
+	if a, to := b.used("a"), b.used("b"); a != 3 || to != 0 {
 		t.Errorf("it names another queue: the first uses %d and the second %d", a, to)
+	}
+	b.SetQueue(queue("c", "", 0, 0)) // all are charged anew
+	if a, to := b.used("a"), b.used("b"); a != 3 || to != 0 {
+		t.Errorf("a queue was made: the first uses %d and the second %d", a, to)
+	}
+}
+
+// So it is for a member of a gang, whose gang has the queue that its members name.
+func TestChargeOfAMemberIsFixed(t *testing.T) {
+	b := newBank(t)
+	b.SetQueue(queue("a", "", 0, 0))
+	b.SetQueue(queue("b", "", 0, 0))
+	member := func(queue string) *corev1.Pod {
+		p := gpuPod("p", 2, inQueue(queue), inGang("g"), sized(1), onNode)
+		p.Spec.SchedulingGroup = groupNamed(berthKey("g").GroupName())
+		return p
+	}
+	for _, queue := range []string{"a", "b"} {
+		b.table.SetPod(member(queue))
+		b.tell(member(queue))
+		b.table.settleAll()
+		b.GangChanged(berthKey("g"))
+		if a, to := b.used("a"), b.used("b"); a != 2 || to != 0 {
+			t.Errorf("it names queue %s: the first uses %d and the second %d", queue, a, to)
+		}
 	}
 }
 

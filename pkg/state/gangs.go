@@ -182,6 +182,10 @@ func (g *Gangs) setMember(pod *corev1.Pod, membership dialect.Membership) {
 	e := g.entry(membership.Key)
 	m := memberOf(pod, membership)
 	old, was := e.members[pod.UID]
+	if was && old.Node != "" {
+		// The queue that it named when it was placed pays for it.
+		m.Claims.Queue = old.Claims.Queue
+	}
 	if was && sameMember(old, m) {
 		return
 	}
@@ -209,6 +213,9 @@ func (g *Gangs) setMember(pod *corev1.Pod, membership dialect.Membership) {
 // SetEnded takes in a pod that has succeeded or failed. One that has succeeded stays a
 // member; one that failed is none any more.
 func (g *Gangs) SetEnded(pod *corev1.Pod) {
+	if pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
+		return
+	}
 	membership, member := dialect.Of(pod)
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -41,6 +41,11 @@ type Index struct {
 	priorities map[int32]int
 
 	log changes
+
+	// version counts the changes of nodes, and emptied is what they would be without pods;
+	// nil before anybody asks.
+	version int64
+	emptied *Emptied
 }
 
 // node is a node as it was last read.
@@ -114,6 +119,9 @@ func (ix *Index) Set(info fwk.NodeInfo) {
 	if changed {
 		ix.dislike(id, dislikes(object))
 	}
+	if changed || n.object != object && ix.devices.all(n.info) != ix.devices.all(info) {
+		ix.version++
+	}
 	ix.log.add(change{node: id, object: changed})
 	ix.count(n.lowest, -1)
 	domains := n.domains
@@ -140,6 +148,7 @@ func (ix *Index) Level(key string) (fabric.Level, bool) {
 	if len(ix.trees) >= mostTrees {
 		return fabric.NoLevel, false
 	}
+	ix.version++
 	ix.trees = append(ix.trees, []string{key})
 	ix.fabric = fabric.New(ix.trees...)
 	for id, ok := ix.present.Next(0); ok; id, ok = ix.present.Next(id + 1) {
@@ -199,6 +208,7 @@ func (ix *Index) Remove(name string) {
 	if !known {
 		return
 	}
+	ix.version++
 	ix.pack.Remove(id)
 	ix.fabric.Remove(id)
 	ix.count(ix.nodes[id].lowest, -1)

@@ -15,11 +15,13 @@ import (
 
 // payer is a pod with a node.
 type payer struct {
-	pod   *corev1.Pod
-	queue string
-	asks  corev1.ResourceList
-	id    quota.QueueID
-	by    quota.Vector
+	pod *corev1.Pod
+	// says is the queue that the pod itself named when it got its node, "" if none: what it
+	// says later moves nothing. queue is the one that pays.
+	says, queue string
+	asks        corev1.ResourceList
+	id          quota.QueueID
+	by          quota.Vector
 }
 
 // SetPod takes in a pod that was made or changed.
@@ -159,12 +161,14 @@ const (
 	QueueNotFound QueueCode = "QueueNotFound"
 	// QueueFault: the queue, or one around it, makes no sense.
 	QueueFault QueueCode = "QueueFault"
+	// NeverFits: the cluster could not hold the gang even if nothing else ran.
+	NeverFits QueueCode = "GangNeverFits"
 	// QueueLimit: the queue, or one around it, would pass its limit.
 	QueueLimit QueueCode = "QueueLimitReached"
 )
 
 func (q *Queues) check(pod *corev1.Pod, asks corev1.ResourceList) (Refusal, bool) {
-	name := q.queueOf(pod)
+	name := q.queueNow(pod)
 	id, known := q.id(name)
 	if !known {
 		return notFound(name), false
@@ -196,7 +200,11 @@ func (q *Queues) charge(pod *corev1.Pod) {
 
 // chargeFor is charge where it is known what the pod asks for.
 func (q *Queues) chargeFor(pod *corev1.Pod, asks corev1.ResourceList) {
-	p := &payer{pod: pod, queue: q.queueOf(pod), asks: asks}
+	says := dialect.Queue(pod.Labels, pod.Annotations)
+	if was := q.payers[pod.UID]; was != nil && was.pod.Spec.NodeName != "" {
+		says = was.says
+	}
+	p := &payer{pod: pod, says: says, queue: q.queueOf(pod, says), asks: asks}
 	if was := q.payers[pod.UID]; was != nil && was.queue == p.queue && waiterOf(was.pod) == waiterOf(pod) && amountsAlike(was.asks, p.asks) {
 		was.pod = pod
 		return
@@ -244,8 +252,14 @@ func (q *Queues) release(uid types.UID) {
 	}
 }
 
-// queueOf returns the name of the queue that pays for a pod.
-func (q *Queues) queueOf(pod *corev1.Pod) string {
+// queueNow returns the name of the queue of a pod as it says now.
+func (q *Queues) queueNow(pod *corev1.Pod) string {
+	return q.queueOf(pod, dialect.Queue(pod.Labels, pod.Annotations))
+}
+
+// queueOf returns the name of the queue that pays for a pod that names one, "" for none:
+// that of its gang, if there is a verdict on it, comes first.
+func (q *Queues) queueOf(pod *corev1.Pod, says string) string {
 	name := ""
 	if id := waiterOf(pod); id.group != "" {
 		key := id.key()
@@ -254,8 +268,8 @@ func (q *Queues) queueOf(pod *corev1.Pod) string {
 	}
 	switch {
 	case name != "":
-	case dialect.Queue(pod.Labels, pod.Annotations) != "":
-		name = dialect.Queue(pod.Labels, pod.Annotations)
+	case says != "":
+		name = says
 	case q.namespaces[pod.Namespace] != "":
 		name = q.namespaces[pod.Namespace]
 	case len(q.elastic[pod.Namespace]) > 0:

@@ -74,6 +74,8 @@ type Queues struct {
 	stuck []*waiter
 	// back is the gang that the scheduling queue is taking back after it was tried.
 	back waiterID
+	// impossible are those that not even the empty cluster could hold.
+	impossible map[*waiter]struct{}
 	// tries are those that were let in, in their order; those that were tried since are
 	// dropped when they come first.
 	tries []try
@@ -119,8 +121,8 @@ func NewQueues(gangs *Gangs, requests func(pod *corev1.Pod) corev1.ResourceList,
 		nodes: map[string]corev1.ResourceList{}, news: make(chan struct{}, 1),
 		waiting: map[waiterID]*waiter{}, byName: map[string]*waiter{}, byPod: map[types.UID]*waiter{},
 		objects: map[string]queueObject{}, elastic: map[string]map[string]quota.Spec{}, namespaces: map[string]string{},
-		tallies: map[string]*QueueTally{},
-		payers:  map[types.UID]*payer{}, gangPayers: map[waiterID]map[types.UID]*payer{}, reserved: map[types.UID]*corev1.Pod{}, gangQueues: map[gang.Key]string{},
+		tallies: map[string]*QueueTally{}, impossible: map[*waiter]struct{}{},
+		payers: map[types.UID]*payer{}, gangPayers: map[waiterID]map[types.UID]*payer{}, reserved: map[types.UID]*corev1.Pod{}, gangQueues: map[gang.Key]string{},
 	}
 	q.some.Store(true)
 	return q
@@ -281,7 +283,7 @@ func (q *Queues) settled() bool {
 		return true
 	}
 	for _, p := range q.payers {
-		p.queue = q.queueOf(p.pod)
+		p.queue = q.queueOf(p.pod, p.says)
 		q.bill(p)
 	}
 	q.line.Averages().Carry(before.Averages(), before.Used(), q.now())

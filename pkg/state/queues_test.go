@@ -136,7 +136,7 @@ func TestWhoPays(t *testing.T) {
 		{nil, DefaultQueue},
 	} {
 		pod := gpuPod(fmt.Sprint("p", i), 1, c.with...)
-		if got := b.queueOf(pod); got != c.want {
+		if got := b.queueNow(pod); got != c.want {
 			t.Errorf("pod %d pays to %q, want %q", i, got, c.want)
 		}
 	}

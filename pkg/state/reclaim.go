@@ -67,7 +67,7 @@ func (q *Queues) Reclaim(pods []*corev1.Pod, others Others) *Reclaim {
 		return nil
 	}
 	w := q.waiting[waiterOf(pods[0])]
-	queue, known := q.id(q.queueOf(pods[0]))
+	queue, known := q.id(q.queueNow(pods[0]))
 	if w == nil || !known {
 		return nil
 	}
@@ -107,7 +107,7 @@ func (q *Queues) foreseen(claimant *waiter, claim quota.Claim, others Others) *q
 			continue
 		}
 		pods := w.byName()
-		id, known := q.id(q.queueOf(pods[0]))
+		id, known := q.id(q.queueNow(pods[0]))
 		for id = q.tree.Own(id); !path.Has(id); {
 			id = q.tree.Parent(id)
 		}

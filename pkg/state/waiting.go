@@ -66,6 +66,9 @@ type waiter struct {
 	claimRest time.Duration
 	// hold says that others leave for it.
 	hold bool
+	// judged is the version of the nodes for which it was judged last whether the cluster
+	// could hold it at all.
+	judged int64
 	// told is what its pods were told last of why its turn never comes.
 	told string
 	// said is the code of what they were told last of why they wait: see Explain.
@@ -89,7 +92,7 @@ func (q *Queues) Enter(pod *corev1.Pod) bool {
 	}
 	w.ready = true
 	switch {
-	case !q.opened:
+	case !q.opened, q.isImpossible(w):
 		return false
 	case !w.queued:
 		q.enqueue(w)
@@ -146,6 +149,10 @@ func (q *Queues) wait(pod *corev1.Pod) *waiter {
 		delete(w.asked, pod.UID)
 	}
 	w.pods[pod.UID], q.byPod[pod.UID] = pod, w
+	if !known {
+		w.judged = 0
+		delete(q.impossible, w)
+	}
 	if !known && w.queued {
 		q.again(w)
 	}
@@ -206,6 +213,7 @@ func (q *Queues) forgetEmpty(w *waiter) bool {
 	}
 	delete(q.waiting, w.id)
 	delete(q.byName, w.name)
+	delete(q.impossible, w)
 	return true
 }
 
@@ -224,7 +232,7 @@ func (q *Queues) enqueue(w *waiter) { q.enqueueWith(w, 0) }
 
 func (q *Queues) enqueueWith(w *waiter, overtaken int) {
 	pods := w.byName()
-	name := q.queueOf(pods[0])
+	name := q.queueNow(pods[0])
 	id, known := q.id(name)
 	if !known {
 		w.refusal = notFound(name)
@@ -232,6 +240,7 @@ func (q *Queues) enqueueWith(w *waiter, overtaken int) {
 		return
 	}
 	w.refusal = Refusal{}
+	delete(q.impossible, w)
 	g := admission.Gang{Name: w.name, Queue: id, Priority: priorityOf(pods[0]), Asks: q.asks(w, pods), Overtaken: overtaken}
 	g.Arrived = quota.Time(pods[0].CreationTimestamp.UnixNano())
 	for _, pod := range pods {
@@ -293,6 +302,7 @@ func (q *Queues) open() {
 	clear(q.waiting)
 	clear(q.byName)
 	clear(q.byPod)
+	clear(q.impossible)
 	q.fresh, q.known = nil, nil
 	q.tell()
 }

@@ -252,7 +252,7 @@ func TestNoDeviceHasTwoPods(t *testing.T) {
 	for name := range w.devices {
 		_, err := e.client.CoreV1().Pods(ns).Patch(t.Context(), name, types.MergePatchType,
 			[]byte(`{"metadata":{"annotations":{"berth.dev/devices":"{\"main\":[]}"}}}`), metav1.PatchOptions{})
-		if err == nil || !strings.Contains(err.Error(), "cannot be changed") {
+		if err == nil || !strings.Contains(err.Error(), "nobody else sets or changes them") {
 			t.Errorf("changing the devices of pod %q: %v", name, err)
 		}
 		break

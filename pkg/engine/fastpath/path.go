@@ -39,6 +39,8 @@ type Path struct {
 	queue     *sparingQueue
 	// profiles are those with the plugin NodePacking, by name.
 	profiles map[string]*profile
+	// impossible remembers which gangs the empty cluster could not hold.
+	impossible impossible
 	// policies are those of the profiles whose plugin was built, by name.
 	policies map[string]pack.Policy
 	devices  []corev1.ResourceName

@@ -1,0 +1,95 @@
+package engine
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// A gang that the cluster could not hold if nothing else ran holds nobody up, however old
+// it is: it is told so, and is tried when nodes change.
+func TestImpossibleHoldsNobodyUp(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		crew crew
+		text string
+		// mend is what makes it possible; the node that comes.
+		mend func(node *corev1.Node)
+	}{
+		{"a pod that no node holds", crew{gpus: 9}, "holds 1 pods", func(n *corev1.Node) { gpusOf(n, "16") }},
+		{"a gang that no rack holds", crew{size: 3, gpus: 8, rack: true}, "no domain of topology.kubernetes.io/rack holds 3 pods", func(n *corev1.Node) { n.Labels[rackLabel] = "r000" }},
+		{"a gang that the cluster does not hold", crew{size: 9, gpus: 8}, "holds 9 pods", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHarbour(t, rackNodes(8, 2), rule{name: "q"})
+			h.unchecked = true
+			c.crew.name, c.crew.queue = "first", "q"
+			impossible := h.launch(c.crew)
+			h.settle()
+			// More than may overtake one that could be held.
+			for i := range 3 * DefaultQueueOvertaking {
+				one := h.launch(crew{name: fmt.Sprint("p", i), queue: "q", gpus: 1})
+				h.settle()
+				if got := len(h.berthed(one)); got != 1 {
+					t.Fatalf("pod %d waits behind a gang that nothing can hold", i)
+				}
+				h.end(one.uids...)
+			}
+			h.pass(2, time.Second)
+			waits := h.told[impossible.uids[0]]
+			why := h.explainer.why(waits)
+			if why.code != "GangNeverFits" || !strings.Contains(why.text, "even if nothing else ran") || !strings.Contains(why.text, c.text) {
+				t.Errorf("it is told %+v", why)
+			}
+			before := h.counts["cycles"]
+			h.pass(5, time.Second)
+			if n := h.counts["cycles"] - before; n > 0 {
+				t.Errorf("it is tried %d times though nothing has changed", n)
+			}
+			node := rackNodes(9, 2)[8]
+			if c.mend != nil {
+				c.mend(node)
+			}
+			h.nodeTap.set(node)
+			h.mayFit()
+			h.settle()
+			if got, want := len(h.berthed(impossible)), max(1, c.crew.size); got != want {
+				t.Errorf("%d of %d pods are placed after a node came; %+v", got, want, h.explainer.why(h.told[impossible.uids[0]]))
+			}
+		})
+	}
+}
+
+// A gang for which there is no room now, and that an empty cluster would hold, keeps its
+// place in the line.
+func TestPossibleKeepsItsPlace(t *testing.T) {
+	h := newHarbour(t, rackNodes(4, 2), rule{name: "q"})
+	h.unchecked = true
+	h.launch(crew{name: "runs", queue: "q", size: 3, gpus: 8})
+	h.settle()
+	waits := h.launch(crew{name: "waits", queue: "q", size: 2, gpus: 8})
+	h.settle()
+	if why := h.explainer.why(h.told[waits.uids[0]]); why.code != reasonBackoff {
+		t.Errorf("it is told %+v", why)
+	}
+}
+
+func gpusOf(node *corev1.Node, n string) {
+	for _, list := range []corev1.ResourceList{node.Status.Allocatable, node.Status.Capacity} {
+		list[gpuName] = resource.MustParse(n)
+	}
+}
+
+// mayFit has those tried that the cluster could not hold, as the engine does when nodes have
+// changed.
+func (h *harbour) mayFit() {
+	probe := h.create((&crew{name: "probe", queue: "q", gpus: 0}).podOf(0))
+	h.settle() // the index reads nodes with the next cycle
+	h.engine.queues.MayFit()
+	h.end(types.UID(probe.UID))
+}

@@ -1,0 +1,67 @@
+package state
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// ToJudge reports whether it is to be judged if the cluster could hold the gang of a pod, or
+// a plain pod, at all: there was no room for it, and it was not judged yet for this version
+// of the nodes.
+func (q *Queues) ToJudge(pod *corev1.Pod, version int64) bool {
+	if !q.some.Load() {
+		return false
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	w := q.waiting[waiterOf(pod)]
+	if w == nil || !w.refused || w.judged == version || !q.settled() {
+		return false
+	}
+	w.judged = version
+	return true
+}
+
+// Impossible says that the cluster could not hold the gang of a pod, or a plain pod, even
+// if nothing else ran. It is taken out of the line, so that its age holds nobody up, is told
+// why, and costs nothing more until MayFit or a change of its own.
+func (q *Queues) Impossible(pod *corev1.Pod, why string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	w := q.waiting[waiterOf(pod)]
+	if w == nil || w.letIn || !q.settled() {
+		return
+	}
+	q.line.Gone(w.name)
+	w.queued, w.refused = false, false
+	w.refusal = Refusal{Code: NeverFits, Queue: q.queueNow(pod), Text: why}
+	q.impossible[w] = struct{}{}
+	q.stuck = append(q.stuck, w)
+	q.tell()
+}
+
+// isImpossible reports whether the cluster could not hold one at all.
+func (q *Queues) isImpossible(w *waiter) bool {
+	_, is := q.impossible[w]
+	return is
+}
+
+// MayFit has all those tried again that the cluster could not hold: nodes have changed.
+func (q *Queues) MayFit() {
+	if !q.some.Load() {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.impossible) == 0 || !q.settled() {
+		return
+	}
+	all := slices.SortedFunc(maps.Keys(q.impossible), func(a, b *waiter) int { return strings.Compare(a.name, b.name) })
+	for _, w := range all {
+		q.enqueue(w)
+	}
+	q.tell()
+}
