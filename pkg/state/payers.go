@@ -16,9 +16,11 @@ import (
 // payer is a pod with a node.
 type payer struct {
 	pod *corev1.Pod
-	// says is the queue that the pod itself named when it got its node, "" if none: what it
-	// says later moves nothing. queue is the one that pays.
+	// says is the queue that the pod itself named when it got its node, "" if none. Fixed says
+	// that the API server told of the node: what the pod says later moves nothing. queue is
+	// the one that pays.
 	says, queue string
+	fixed       bool
 	asks        corev1.ResourceList
 	id          quota.QueueID
 	by          quota.Vector
@@ -116,6 +118,7 @@ func (q *Queues) Reserve(pod *corev1.Pod) (Refusal, bool) {
 		if refusal, ok := q.check(pod, asks); !ok {
 			return refusal, false
 		}
+		q.reserved[pod.UID] = pod
 		q.chargeFor(pod, asks)
 	}
 	q.reserved[pod.UID] = pod
@@ -201,12 +204,16 @@ func (q *Queues) charge(pod *corev1.Pod) {
 // chargeFor is charge where it is known what the pod asks for.
 func (q *Queues) chargeFor(pod *corev1.Pod, asks corev1.ResourceList) {
 	says := dialect.Queue(pod.Labels, pod.Annotations)
-	if was := q.payers[pod.UID]; was != nil && was.pod.Spec.NodeName != "" {
+	was := q.payers[pod.UID]
+	fixed := was != nil && was.fixed
+	if fixed {
 		says = was.says
 	}
-	p := &payer{pod: pod, says: says, queue: q.queueOf(pod, says), asks: asks}
-	if was := q.payers[pod.UID]; was != nil && was.queue == p.queue && waiterOf(was.pod) == waiterOf(pod) && amountsAlike(was.asks, p.asks) {
-		was.pod = pod
+	// What is reserved has a node in the scheduler's mind alone.
+	fixed = fixed || pod.Spec.NodeName != "" && q.reserved[pod.UID] == nil
+	p := &payer{pod: pod, says: says, fixed: fixed, queue: q.queueOf(pod, says), asks: asks}
+	if was != nil && was.queue == p.queue && waiterOf(was.pod) == waiterOf(pod) && amountsAlike(was.asks, p.asks) {
+		was.pod, was.says, was.fixed = pod, says, fixed
 		return
 	}
 	q.release(pod.UID)
