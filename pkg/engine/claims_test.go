@@ -60,8 +60,12 @@ func TestScatteredVictimsAreNotEvictedForAGangInOneRack(t *testing.T) {
 	}
 
 	// The third rack becomes one of borrowers, who have run for longer than the others.
-	for _, uid := range third.uids {
-		h.edit(uid, func(pod *corev1.Pod) { pod.Labels["berth.dev/queue"] = "borrower" })
+	h.end(third.uids...)
+	others := h.run(crew{name: "others", queue: "borrower", size: 4, gpus: 8}, "n0008", "n0009", "n0010", "n0011")
+	for _, uid := range others.uids {
+		h.edit(uid, func(pod *corev1.Pod) {
+			pod.Status.StartTime = &metav1.Time{Time: h.clock.Now().Add(-24 * time.Hour)}
+		})
 	}
 	h.pass(150, 5*time.Second)
 	h.expectEvicted(4, "one rack can be had")

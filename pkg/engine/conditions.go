@@ -151,9 +151,11 @@ func (w *conditionWriter) flush(ctx context.Context, name types.NamespacedName) 
 	}
 	err := w.patch(ctx, pod, asked.condition)
 	switch {
-	case err == nil, apierrors.IsNotFound(err), apierrors.IsConflict(err), ctx.Err() != nil:
+	case err == nil, apierrors.IsNotFound(err), ctx.Err() != nil:
 		w.queue.Forget(name)
 	default:
+		// With a conflict, the pod is another one by now, or has changed: it is looked at
+		// anew once the watch has told of it.
 		klog.FromContext(ctx).V(2).Info("Writing a pod's condition failed; trying again", "pod", name, "err", err)
 		w.mu.Lock()
 		if _, newer := w.pending[name]; !newer {
@@ -164,15 +166,16 @@ func (w *conditionWriter) flush(ctx context.Context, name types.NamespacedName) 
 	}
 }
 
-// patch writes a condition. The UID makes the API server refuse it, as a conflict,
-// if the name is another pod's by now.
+// patch writes a condition. The UID makes the API server refuse it, as a conflict, if
+// the name is another pod's by now, and the version if the pod has changed: it may have
+// been bound.
 func (w *conditionWriter) patch(ctx context.Context, pod *corev1.Pod, condition corev1.PodCondition) error {
 	condition.LastTransitionTime = metav1.NewTime(w.clock.Now())
 	if old := scheduledCondition(pod); old != nil && old.Status == condition.Status {
 		condition.LastTransitionTime = old.LastTransitionTime
 	}
 	body, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{"uid": pod.UID},
+		"metadata": map[string]any{"uid": pod.UID, "resourceVersion": pod.ResourceVersion},
 		"status":   map[string]any{"conditions": []corev1.PodCondition{condition}},
 	})
 	if err != nil {

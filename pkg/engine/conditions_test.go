@@ -65,7 +65,8 @@ func TestConditionWriter(t *testing.T) {
 		{"the API server is away", []func(*bench){fail(apierrors.NewServiceUnavailable("away")), set(refused("a")), flush}, []string{"p (uid-p): Unschedulable: a"}, 1},
 		{"the API server was away", []func(*bench){fail(apierrors.NewServiceUnavailable("away")), set(refused("a")), flush, flush},
 			[]string{"p (uid-p): Unschedulable: a", "p (uid-p): Unschedulable: a"}, 0},
-		{"the API server knows another pod", []func(*bench){fail(conflict), set(refused("a")), flush, flush}, []string{"p (uid-p): Unschedulable: a"}, 0},
+		{"the API server knows another pod, or another state of it", []func(*bench){fail(conflict), set(refused("a")), flush}, []string{"p (uid-p): Unschedulable: a"}, 1},
+		{"it was bound meanwhile", []func(*bench){fail(conflict), set(refused("a")), flush, see(func(p *corev1.Pod) { p.Spec.NodeName = "n" }), flush}, []string{"p (uid-p): Unschedulable: a"}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t, testPod("p"))

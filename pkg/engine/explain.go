@@ -6,11 +6,12 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
@@ -31,6 +32,10 @@ const (
 	unexplainedDelay = 5 * time.Second
 	// reexplainDelay is after how long it is looked whether what was said still holds.
 	reexplainDelay = 30 * time.Second
+	// Every lookPeriod, looksAtATime gangs and plain pods are looked at, so that ten thousand
+	// that come at once do not stand in the way of those that are placed.
+	lookPeriod   = 100 * time.Millisecond
+	looksAtATime = 100
 )
 
 // The reasons for which a pod waits that no verdict, queue or refusal gives. None of them
@@ -58,28 +63,52 @@ type explanation struct {
 // order in which a pod passes them, and says what the first one answers, if nobody has
 // said it.
 type explainer struct {
-	clock      clock.PassiveClock
+	clock      clock.WithTicker
 	ours       func(scheduler string) bool
 	gangs      *state.Gangs
 	queues     *state.Queues
 	gate       *gate
 	conditions *conditionWriter
-	// looks are the pods to look at.
-	looks workqueue.TypedDelayingInterface[types.NamespacedName]
-	sched *scheduler.Scheduler
+	sched      *scheduler.Scheduler
+
+	mu sync.Mutex
+	// leads is set once Run runs: before that, nobody is kept.
+	leads bool
+	// known are those that are to be looked at: first those that nobody was told of yet, in
+	// the order in which they came, and again the others.
+	known        map[waits]bool
+	first, again []dueLook
+}
+
+// waits names a gang by its group, or a plain pod by its name: who waits.
+type waits struct {
+	namespace, group, pod string
+}
+
+// dueLook is when one is to be looked at.
+type dueLook struct {
+	who waits
+	at  time.Time
 }
 
 func newExplainer(c clock.WithTicker, ours func(string) bool, gangs *state.Gangs, queues *state.Queues, g *gate, conditions *conditionWriter) *explainer {
-	return &explainer{
-		clock: c, ours: ours, gangs: gangs, queues: queues, gate: g, conditions: conditions,
-		looks: workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[types.NamespacedName]{Clock: c}),
-	}
+	return &explainer{clock: c, ours: ours, gangs: gangs, queues: queues, gate: g, conditions: conditions, known: map[waits]bool{}}
 }
 
 // SetPod takes in a pod that was made or changed.
 func (e *explainer) SetPod(pod *corev1.Pod) {
-	if pod.Spec.NodeName == "" && pod.DeletionTimestamp == nil && e.ours(pod.Spec.SchedulerName) && !said(pod) {
-		e.looks.AddAfter(types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, unexplainedDelay)
+	if pod.Spec.NodeName != "" || pod.DeletionTimestamp != nil || !e.ours(pod.Spec.SchedulerName) || said(pod) {
+		return
+	}
+	who := waits{namespace: pod.Namespace, group: gang.InGroup(groupOf(pod))}
+	if who.group == "" {
+		who.pod = pod.Name
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.leads && !e.known[who] {
+		e.known[who] = true
+		e.first = append(e.first, dueLook{who, e.clock.Now().Add(unexplainedDelay)})
 	}
 }
 
@@ -91,39 +120,109 @@ func said(pod *corev1.Pod) bool {
 
 // Run explains until the context is done. It is run by the leader alone.
 func (e *explainer) Run(ctx context.Context) {
-	stop := context.AfterFunc(ctx, e.looks.ShutDown)
-	defer stop()
+	e.mu.Lock()
+	e.leads = true
+	e.mu.Unlock()
+	all, _ := e.conditions.pods.List(labels.Everything()) // a lister of an informer does not fail
+	for _, pod := range all {
+		e.SetPod(pod)
+	}
+	ticker := e.clock.NewTicker(lookPeriod)
+	defer ticker.Stop()
 	for {
-		name, shutdown := e.looks.Get()
-		if shutdown {
+		select {
+		case <-ctx.Done():
 			return
+		case <-ticker.C():
+			for _, who := range e.due() {
+				e.lookAgain(who, e.look(who))
+			}
 		}
-		if again := e.look(name); again > 0 {
-			e.looks.AddAfter(name, again)
-		}
-		e.looks.Done(name)
 	}
 }
 
-// look looks at a pod, and returns after how long it is to be looked at again: not at all
-// if it does not wait.
-func (e *explainer) look(name types.NamespacedName) time.Duration {
-	pod := e.conditions.waiting(name)
-	if pod == nil || !e.ours(pod.Spec.SchedulerName) {
+// due returns who is to be looked at now, a few at a time: of those that nobody looked at
+// yet, and of the others.
+func (e *explainer) due() []waits {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.clock.Now()
+	var out []waits
+	for _, list := range [...]*[]dueLook{&e.first, &e.again} {
+		for n := 0; n < looksAtATime && len(*list) > 0 && !now.Before((*list)[0].at); n++ {
+			out = append(out, (*list)[0].who)
+			*list = (*list)[1:]
+		}
+	}
+	return out
+}
+
+// lookAgain has one be looked at after a while, or not any more.
+func (e *explainer) lookAgain(who waits, after time.Duration) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if after == 0 {
+		delete(e.known, who)
+		return
+	}
+	at := dueLook{who, e.clock.Now().Add(after)}
+	// Nearly all come last.
+	i := len(e.again)
+	for i > 0 && at.at.Before(e.again[i-1].at) {
+		i--
+	}
+	e.again = slices.Insert(e.again, i, at)
+}
+
+// look looks at a gang or plain pod, and returns after how long it is to be looked at
+// again: not at all if it does not wait.
+func (e *explainer) look(who waits) time.Duration {
+	pods := e.waiting(who)
+	if len(pods) == 0 {
 		return 0
 	}
-	why := e.why(pod)
-	if why.code == "" || said(pod) && !contradicts(scheduledCondition(pod).Reason, why.code) {
+	why := e.why(pods[0])
+	if why.code == "" {
 		return reexplainDelay
 	}
 	// The reporter tells all members of a gang what the verdict is, with an event, and gives
 	// the others some time to be created.
-	if left := pod.CreationTimestamp.Add(incompleteDelay + unexplainedDelay).Sub(e.clock.Now()); left > 0 && why.code == string(gang.Incomplete) {
+	if left := pods[0].CreationTimestamp.Add(incompleteDelay + unexplainedDelay).Sub(e.clock.Now()); left > 0 && why.code == string(gang.Incomplete) {
 		return left
 	}
-	e.conditions.Set(name, corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: why.code, Message: why.text})
+	for _, pod := range pods {
+		if !said(pod) || contradicts(scheduledCondition(pod).Reason, why.code) {
+			e.conditions.Set(types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name},
+				corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: why.code, Message: why.text})
+		}
+	}
 	return reexplainDelay
 }
+
+// waiting returns the pods of one that wait, and may be placed if they are of a gang.
+func (e *explainer) waiting(who waits) []*corev1.Pod {
+	names := []string{who.pod}
+	if who.group != "" {
+		names = names[:0]
+		g, _ := e.gangs.Get(gang.KeyOf(who.namespace, who.group))
+		for i := range g.Pods {
+			if g.Pods[i].State == gang.Waiting && g.Pods[i].Ours {
+				names = append(names, g.Pods[i].Name)
+			}
+		}
+	}
+	var out []*corev1.Pod
+	for _, name := range names {
+		pod := e.conditions.waiting(types.NamespacedName{Namespace: who.namespace, Name: name})
+		if pod != nil && e.ours(pod.Spec.SchedulerName) {
+			out = append(out, pod)
+		}
+	}
+	return out
+}
+
+// inLine are the reasons of those that others of their queues come before.
+var inLine = []string{string(admission.Turn), string(admission.Behind), string(admission.Held)}
 
 // contradicts reports whether what was said is not what is the case. A refusal by the
 // scheduler is still worth knowing while the pod waits for the next try, and how far a
@@ -131,7 +230,6 @@ func (e *explainer) look(name types.NamespacedName) time.Duration {
 func contradicts(said, is string) bool {
 	refused := []string{corev1.PodReasonUnschedulable, corev1.PodReasonSchedulerError}
 	waits := []string{reasonNotTried, reasonBackoff}
-	inLine := []string{string(admission.Turn), string(admission.Behind), string(admission.Held)}
 	switch {
 	case said == is:
 		return false

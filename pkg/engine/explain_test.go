@@ -196,11 +196,12 @@ func TestSilenceIsBroken(t *testing.T) {
 		t.Fatalf("somebody said why already: %v", told.Status.Conditions)
 	}
 	name := types.NamespacedName{Namespace: told.Namespace, Name: told.Name}
-	if again := h.explainer.look(name); again <= 0 || len(h.conditions.pending) > 0 {
+	who := waits{namespace: told.Namespace, group: groupOf(told)}
+	if again := h.explainer.look(who); again <= 0 || len(h.conditions.pending) > 0 {
 		t.Fatalf("the others were given no time to be created: again after %s, asked for %v", again, h.conditions.pending)
 	}
 	h.clock.Step(incompleteDelay + unexplainedDelay)
-	if again := h.explainer.look(name); again != reexplainDelay {
+	if again := h.explainer.look(who); again != reexplainDelay {
 		t.Fatalf("the pod is looked at again after %s", again)
 	}
 	asked, found := h.conditions.pending[name]
@@ -212,7 +213,7 @@ func TestSilenceIsBroken(t *testing.T) {
 	})
 	h.settle()
 	delete(h.conditions.pending, name)
-	h.explainer.look(name)
+	h.explainer.look(who)
 	if len(h.conditions.pending) > 0 {
 		t.Errorf("what was said is said again: %v", h.conditions.pending)
 	}

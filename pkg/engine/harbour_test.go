@@ -221,7 +221,6 @@ func (h *harbour) depose() {
 	l.sched.SchedulingQueue.Close()
 	l.reporter.queue.ShutDown()
 	l.conditions.queue.ShutDown()
-	l.explainer.looks.ShutDown()
 }
 
 // await waits until something that goes on by itself has come about.

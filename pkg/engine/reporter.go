@@ -173,6 +173,9 @@ func (r *reporter) Run(ctx context.Context) {
 func (r *reporter) report(ctx context.Context, key gang.Key) error {
 	g, known := r.gangs.Get(key)
 	if !known || len(g.Pods) == int(g.Done) {
+		if err := r.reportEmpty(ctx, g); err != nil {
+			return err
+		}
 		r.mu.Lock()
 		delete(r.news, key)
 		r.mu.Unlock()
@@ -196,6 +199,18 @@ func (r *reporter) report(ctx context.Context, key gang.Key) error {
 	default:
 		return nil // no pod of the gang is ours
 	}
+	return r.writeStatus(ctx, g, t)
+}
+
+// reportEmpty has the object that declared a gang say that nothing of it is left, if it
+// was told of a gang that had pods: a suspended owner has its pods deleted, and none of
+// them runs.
+func (r *reporter) reportEmpty(ctx context.Context, g state.Gang) error {
+	t := r.told[g.Key]
+	if t == nil || t.status == nil || !t.status.Scheduled || g.Object == nil || g.Done > 0 {
+		return nil
+	}
+	t.outcome = &dialect.Outcome{Code: gang.Incomplete, Text: fmt.Sprintf("gang %s has no pods", g.Key)}
 	return r.writeStatus(ctx, g, t)
 }
 
@@ -237,12 +252,19 @@ func (r *reporter) reportTried(g state.Gang, t *told, d deeds) {
 		if isRefusal(d.decided) {
 			r.reportRefused(g, t, d)
 		}
+		r.follow(g, t)
 		return
 	case d.binds > 0:
 		r.reportPlaced(g, t, d.binds)
 	}
 	r.reportLeftOut(g, d)
-	if g.Running+g.Done >= g.Verdict.Group.Size && g.Running > 0 {
+	r.follow(g, t)
+}
+
+// follow has the status of a gang that was placed follow what runs of it, down as well as
+// up.
+func (r *reporter) follow(g state.Gang, t *told) {
+	if g.Placed && g.Bound+g.Done > 0 {
 		t.outcome = &dialect.Outcome{Scheduled: true, Bound: g.Bound, Running: g.Running}
 	}
 }
@@ -320,8 +342,8 @@ func firstWaiting(g state.Gang) *corev1.ObjectReference {
 	return podReference(g.Key.Namespace, first.Name, first.UID)
 }
 
-// writeStatus tells the object that declared the gang, in its own words. A status
-// of which only the text changed is not written at once.
+// writeStatus tells the object that declared the gang, in its own words. A status of
+// which only the text changed, or how many of its members run, is not written at once.
 func (r *reporter) writeStatus(ctx context.Context, g state.Gang, t *told) error {
 	if t.outcome == nil || g.Kind == nil || g.Kind.Status == nil {
 		return nil
@@ -332,7 +354,7 @@ func (r *reporter) writeStatus(ctx context.Context, g state.Gang, t *told) error
 	}
 	if s := t.status; s != nil && s.Scheduled == outcome.Scheduled && s.Code == outcome.Code && s.Bound == outcome.Bound &&
 		(s.Running > 0) == (outcome.Running > 0) {
-		if gist(s.Text) == gist(outcome.Text) {
+		if gist(s.Text) == gist(outcome.Text) && s.Running == outcome.Running {
 			return nil
 		}
 		if left := t.written.Add(textDelay).Sub(now); left > 0 {

@@ -32,6 +32,10 @@ import (
 //	letgo NAME...        end them
 //	ungate NAME...       take the gates off
 //	annotate NAME KEY=VALUE
+//	job NAME completions=N parallelism=N size=N [gpus=N] [runs=DURATION]   see jobs_test.go
+//	suspend JOB          and resume; deletejob; delete-index JOB INDEX
+//	jobbound JOB N       wait until so many of its pods, that have not ended, have nodes
+//	jobdone JOB          wait until it is complete
 //	cordon NODE...       and uncordon; taint NODE... and untaint, with NoSchedule
 //	restart              stop the scheduler and start another
 //	bound NAME...        wait until the pods have nodes
@@ -123,6 +127,8 @@ func (c *caseRun) do(command string, args []string) {
 		}
 	case "object":
 		c.object(args)
+	case "job", "jobbound", "jobdone", "delete-index", "suspend", "resume", "deletejob":
+		c.jobCommand(command, args)
 	case "delete":
 		each(func(name string) error {
 			return c.client.CoreV1().Pods(c.namespace).Delete(c.t.Context(), name, metav1.DeleteOptions{})
