@@ -202,6 +202,11 @@ func policyProblems(objects []runtime.Object) (found []string) {
 		if !bound {
 			found = append(found, fmt.Sprintf("policy %q is bound by nothing that denies", name.name))
 		}
+		if !slices.ContainsFunc(policy.Spec.MatchConditions, func(c admissionv1.MatchCondition) bool {
+			return strings.Contains(c.Expression, "request.userInfo")
+		}) {
+			continue // it is for everybody
+		}
 		concerned := false
 		for account := range index[*corev1.ServiceAccount](objects) {
 			user := fmt.Sprintf("'system:serviceaccount:%s:%s'", account.namespace, account.name)
@@ -209,8 +214,7 @@ func policyProblems(objects []runtime.Object) (found []string) {
 				return strings.Contains(c.Expression, user)
 			})
 		}
-		// One without conditions is for everybody.
-		if !concerned && len(policy.Spec.MatchConditions) > 0 {
+		if !concerned {
 			found = append(found, fmt.Sprintf("policy %q names no service account that is here", name.name))
 		}
 	}

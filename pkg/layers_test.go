@@ -86,7 +86,7 @@ var law = []layer{
 	},
 	{
 		packages: "./pkg/localcluster/...",
-		may:      []string{"STD", "CLIENT", "golang.org/x/sync/...", "./manifests/...", "./pkg/core/...", "./pkg/api/...", "./pkg/localcluster/..."},
+		may:      []string{"STD", "CLIENT", "k8s.io/component-helpers/...", "golang.org/x/sync/...", "./manifests/...", "./pkg/core/...", "./pkg/api/...", "./pkg/localcluster/..."},
 		tests:    []string{"ANY"},
 		why:      "a cluster to schedule on, for any scheduler: it starts real binaries, and links neither an API server nor the engine",
 	},
