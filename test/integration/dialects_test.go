@@ -9,12 +9,14 @@ import (
 	"testing"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
 
 	"github.com/berth-dev/berth/pkg/localcluster"
@@ -33,12 +35,50 @@ type spoken struct {
 	edits   []func(*corev1.Pod)
 }
 
-// owner makes a pod look as if a controller had made it.
+// owner makes a pod look as if a controller had made it; madeByJobs gives it the Job.
 func owner(apiVersion, kind, name string) func(*corev1.Pod) {
 	return func(p *corev1.Pod) {
 		yes := true
 		p.OwnerReferences = []metav1.OwnerReference{{APIVersion: apiVersion, Kind: kind, Name: name, UID: "0", Controller: &yes}}
 	}
+}
+
+// madeByJobs makes the Jobs that the pods name as their owners, for the garbage
+// collector deletes a pod whose owner is not there. The Job controller leaves them alone:
+// another is said to manage them.
+func (e *environment) madeByJobs(t *testing.T, namespace string, pods []*corev1.Pod) []*corev1.Pod {
+	t.Helper()
+	jobs := map[string]types.UID{}
+	for _, p := range pods {
+		for i, o := range p.OwnerReferences {
+			if o.Kind != "Job" {
+				continue
+			}
+			if _, made := jobs[o.Name]; !made {
+				jobs[o.Name] = e.unmanagedJob(t, namespace, o.Name, int32(len(pods)))
+			}
+			p.OwnerReferences[i].UID = jobs[o.Name]
+		}
+	}
+	return pods
+}
+
+// unmanagedJob returns the UID of a Job of that many pods at once, for which no
+// controller makes pods.
+func (e *environment) unmanagedJob(t *testing.T, namespace, name string, pods int32) types.UID {
+	t.Helper()
+	manager := "berth.test/the-test"
+	template := pod("", 0).Spec
+	template.RestartPolicy = corev1.RestartPolicyNever
+	job, err := e.client.BatchV1().Jobs(namespace).Create(t.Context(), &batchv1.Job{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: batchv1.JobSpec{Parallelism: &pods, Completions: &pods, ManagedBy: &manager,
+			Template: corev1.PodTemplateSpec{Spec: template}},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatalf("creating the Job that owns the pods: %v", err)
+	}
+	return job.UID
 }
 
 func allDialects() []spoken {
@@ -67,7 +107,7 @@ func TestEveryDialectWithoutDefinitions(t *testing.T) {
 	for _, d := range allDialects() {
 		t.Run(d.dialect, func(t *testing.T) {
 			ns := e.namespace(t)
-			gang := gangOf("p", 3, 8, d.edits...)
+			gang := e.madeByJobs(t, ns, gangOf("p", 3, 8, d.edits...))
 			e.create(t, ns, gang[:2]...)
 			e.create(t, ns, pod("single", 0))
 			e.expectBound(t, ns, 1)
@@ -184,7 +224,7 @@ func TestEveryDialectWithDefinitions(t *testing.T) {
 		t.Run(d.definition, func(t *testing.T) {
 			e.define(t, d.definition, d.resource)
 			ns := e.namespace(t)
-			gang := gangOf("p", 3, 8, d.edits...)
+			gang := e.madeByJobs(t, ns, gangOf("p", 3, 8, d.edits...))
 			e.create(t, ns, gang...)
 			e.create(t, ns, pod("single", 0))
 			e.expectBound(t, ns, 1)
@@ -205,7 +245,11 @@ func TestEveryDialectWithDefinitions(t *testing.T) {
 			}
 			e.undefine(t, d.resource)
 			// A kind that went takes its gangs along: pods of one wait again.
-			e.create(t, ns, gangOf("later", 3, 0, append([]func(*corev1.Pod){}, d.edits...)...)...)
+			later := gangOf("later", 3, 0, d.edits...)
+			for _, p := range later {
+				p.OwnerReferences = gang[0].OwnerReferences
+			}
+			e.create(t, ns, later...)
 			e.create(t, ns, pod("single-later", 0))
 			if strings.HasPrefix(d.definition, "scheduler-plugins") {
 				e.expectHeld(t, ns, "later-0", "GangNotDeclared")
