@@ -14,9 +14,8 @@ func newBuildCommand() *cobra.Command {
 		Use:   "build",
 		Short: "Build the control plane, which the other commands do when they are absent",
 		Long: `build builds etcd, kube-apiserver and kube-controller-manager at the versions that
-go.tools.mod pins,
-unless they are there already. The other commands, and the tests, do the same on
-first use; run it by itself where a build of several minutes would be in the
+go.tools.mod pins, unless they are there already. The other commands, and the
+tests, do the same on first use; run it by itself where a build of several minutes would be in the
 way, as within the time limit of go test. It prints the directory they are in.`,
 		Example: `  berth-local build
 

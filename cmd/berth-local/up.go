@@ -55,7 +55,7 @@ containers do:
   berth.dev/exit-after: 20s    how long they take to exit once the pod is deleted
   berth.dev/init-for: 3s       how long each init container runs
 
-and these of a node what its kubelet does (see also "berth-local drill"):
+and these of a node what its kubelet does:
 
   berth.dev/simulate-dark: ""              nothing: no lease, no pod starts or ends
   berth.dev/simulate-refusal: REASON       it refuses each pod that comes

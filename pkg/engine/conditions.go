@@ -202,6 +202,11 @@ func news(pod *corev1.Pod, condition corev1.PodCondition) bool {
 		gist(old.Message) != gist(condition.Message)
 }
 
+// waitsFor is the condition of a pod that waits for a reason.
+func waitsFor(reason, text string) corev1.PodCondition {
+	return corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: reason, Message: text}
+}
+
 func scheduledCondition(pod *corev1.Pod) *corev1.PodCondition {
 	for i := range pod.Status.Conditions {
 		if pod.Status.Conditions[i].Type == corev1.PodScheduled {

@@ -41,12 +41,12 @@
 //
 // Files: command.go and options.go (flags, set-up, run), profile.go (gates, built-in
 // profile, what a user's configuration may not do), engine.go (wiring, leadership),
-// embed.go (the engine without its command),
-// informers.go and source.go (what the scheduler reads), ended.go (pods that have ended), kinds.go and bridge.go (where
-// gangs come from), queues.go (where queues come from, and whose turn it is),
-// queuestatus.go (what is said of them), reclaim.go (who is evicted for whom), wave.go (how), gate.go
-// (when a gang's pods may enter), activator.go (when they are woken), postfilter.go (when preemption is asked), client.go,
-// conditions.go, recorder.go, reporter.go, refusal.go and explain.go (what it writes), gist.go (what
-// is news), recovery.go, serve.go (health, metrics, debugging), metrics.go. Where pods go
+// embed.go (the engine without its command), informers.go and source.go (what the
+// scheduler reads), ended.go (pods that have ended), kinds.go and bridge.go (where gangs
+// come from), queues.go (where queues come from, and whose turn it is), queuestatus.go
+// (what is said of them), reclaim.go (who is evicted for whom), wave.go (how), gate.go
+// (when a gang's pods may enter), activator.go (when they are woken), postfilter.go (when
+// preemption is asked), client.go, conditions.go, recorder.go, reporter.go, refusal.go and
+// explain.go (what it writes), gist.go (what is news), recovery.go, serve.go (health, metrics, debugging), metrics.go. Where pods go
 // is decided in package fastpath.
 package engine

@@ -192,8 +192,7 @@ func (e *explainer) look(who waits) time.Duration {
 	}
 	for _, pod := range pods {
 		if !said(pod) || contradicts(scheduledCondition(pod).Reason, why.code) {
-			e.conditions.Set(types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name},
-				corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: why.code, Message: why.text})
+			e.conditions.Set(types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, waitsFor(why.code, why.text))
 		}
 	}
 	return reexplainDelay
@@ -372,7 +371,7 @@ var preEnqueueTexts = map[string]string{
 // saysPlugin says why a plugin holds a pod.
 func (e *explainer) saysPlugin(pod *corev1.Pod, plugin string) string {
 	text := preEnqueueTexts[plugin]
-	if _, ours := preEnqueueTexts[plugin]; text == "" && (ours || plugin != "") {
+	if text == "" {
 		if f := e.sched.Profiles[pod.Spec.SchedulerName]; f != nil {
 			for _, p := range f.PreEnqueuePlugins() {
 				if p.Name() == plugin {

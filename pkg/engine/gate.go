@@ -66,10 +66,7 @@ func (g *gate) cleared(name types.NamespacedName) {
 // taken is called when the scheduler has taken in a group, or a change of it.
 func (g *gate) taken(pg *schedulingv1beta1.PodGroup) {
 	name := types.NamespacedName{Namespace: pg.Namespace, Name: pg.Name}
-	count := int32(1)
-	if policy := pg.Spec.SchedulingPolicy.Gang; policy != nil {
-		count = policy.MinCount
-	}
+	count := state.LeastCount(pg)
 	g.mu.Lock()
 	was, open := g.open[name]
 	g.open[name] = count

@@ -62,7 +62,8 @@ func dropManagedFields(obj any) (any, error) {
 
 // groupTransform sets spec.schedulingGroup of each pod that speaks a dialect, in
 // memory only. A member that does not count towards its gang is in a group that is set
-// aside (see state.GroupName), so the scheduler does not count it either. Like every transform it may meet an object twice: see dialect.Of.
+// aside (see state.GroupName), so the scheduler does not count it either. Like every
+// transform it may meet an object twice: see dialect.Of.
 func groupTransform(ours func(string) bool) cache.TransformFunc {
 	return func(obj any) (any, error) {
 		obj, err := dropManagedFields(obj)

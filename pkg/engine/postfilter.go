@@ -11,6 +11,8 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
+
+	"github.com/berth-dev/berth/pkg/state"
 )
 
 // guardPostFilters keeps a scheduler from asking who could be preempted for a gang where
@@ -78,8 +80,8 @@ func (f guardedFramework) members(group fwk.PodGroupInfo) int {
 
 // leastOf returns the least count of a group.
 func leastOf(group fwk.PodGroupInfo) int {
-	if pg := group.GetPodGroup(); pg != nil && pg.Spec.SchedulingPolicy.Gang != nil {
-		return int(pg.Spec.SchedulingPolicy.Gang.MinCount)
+	if pg := group.GetPodGroup(); pg != nil {
+		return int(state.LeastCount(pg))
 	}
 	return 1
 }

@@ -212,22 +212,15 @@ func giveBackLost(sched *scheduler.Scheduler, queues *state.Queues) {
 // lost reports whether a pod, or its gang, is neither in the active queue nor in the one of
 // those that are tried after a while.
 func lost(sched *scheduler.Scheduler, pod *corev1.Pod) bool {
-	if gated(sched, pod) {
-		return true
-	}
-	if group := groupOf(pod); group != "" {
-		_, waits := sched.SchedulingQueue.GetPodGroup(group, pod.Namespace, fwk.PodGroupKeyType)
-		return !waits
-	}
-	_, waits := sched.SchedulingQueue.GetPod(pod.Name, pod.Namespace, nil)
-	return !waits
+	waits, gated := inQueue(sched, pod)
+	return !waits || gated
 }
 
 // letInNext is letIn after one piece of news.
 func letInNext(logger klog.Logger, queues *state.Queues, sched *scheduler.Scheduler, conditions *conditionWriter) {
 	for _, pod := range queues.LetIn() {
 		sched.SchedulingQueue.Activate(logger, map[string]*corev1.Pod{"": pod})
-		if gated(sched, pod) {
+		if _, gated := inQueue(sched, pod); gated {
 			queues.Held(pod)
 		}
 	}
@@ -237,32 +230,32 @@ func letInNext(logger klog.Logger, queues *state.Queues, sched *scheduler.Schedu
 // tellWhy tells pods why they wait.
 func tellWhy(all []state.Stuck, conditions *conditionWriter) {
 	for _, stuck := range all {
-		condition := corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: stuck.Code, Message: stuck.Text}
+		condition := waitsFor(stuck.Code, stuck.Text)
 		for _, pod := range stuck.Pods {
 			conditions.Set(types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, condition)
 		}
 	}
 }
 
-// gated reports whether a pod, or one of its gang, is held by something else.
-func gated(sched *scheduler.Scheduler, pod *corev1.Pod) bool {
+// inQueue reports whether a pod, or its gang, waits in the scheduling queue, and whether it,
+// or one of its gang, is held there by something else.
+func inQueue(sched *scheduler.Scheduler, pod *corev1.Pod) (waits, gated bool) {
 	if group := groupOf(pod); group != "" {
 		info, ok := sched.SchedulingQueue.GetPodGroup(group, pod.Namespace, fwk.PodGroupKeyType)
-		return ok && info.Gated()
+		return ok, ok && info.Gated()
 	}
 	info, ok := sched.SchedulingQueue.GetPod(pod.Name, pod.Namespace, nil)
-	return ok && info.Pod.UID == pod.UID && info.Gated()
+	return ok, ok && info.Pod.UID == pod.UID && info.Gated()
 }
 
 // tries tells queues how the tries end of those that they let in.
 type tries struct {
 	queues    *state.Queues
 	reclaimer *reclaimer
-	// last is a pod of the entity that is being tried, nil if there is none, and group all
-	// of it.
-	last  *corev1.Pod
-	group fwk.PodGroupInfo
-	fast  *fastpath.Path
+	fast      *fastpath.Path
+	// entity is being tried, and last is a pod of it; nil if there is none.
+	entity framework.QueuedEntityInfo
+	last   *corev1.Pod
 }
 
 // observe has queues hear of each try of a scheduler when it ends: before the scheduling queue
@@ -277,7 +270,7 @@ func (t *tries) observe(sched *scheduler.Scheduler) {
 				t.last = info.Pod
 				return false
 			})
-			t.group = groupIn(entity)
+			t.entity = entity
 			if t.last != nil && t.reclaimer.some() {
 				t.reclaimer.Lend(state.NameOf(t.last))
 			}
@@ -306,11 +299,11 @@ func (t *tries) end() {
 	t.reclaimer.tried(t.last)
 	t.queues.Ended(t.last)
 	if t.queues.ToJudge(t.last, t.fast.NodesVersion()) {
-		if why, never := t.fast.NeverFits(t.group); never {
+		if why, never := t.fast.NeverFits(groupIn(t.entity)); never {
 			t.queues.Impossible(t.last, why)
 		}
 	}
-	t.last, t.group = nil, nil
+	t.entity, t.last = nil, nil
 	t.reclaimer.Lend("")
 }
 

@@ -66,7 +66,7 @@ func refusalText(g state.Gang, d deeds) string {
 // tellWaiting asks for a condition of each pod of ours that waits. It reports
 // whether that is news to any.
 func (r *reporter) tellWaiting(g state.Gang, reason, text string) bool {
-	condition := corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: reason, Message: text}
+	condition := waitsFor(reason, text)
 	news := false
 	for _, p := range g.Pods {
 		if p.Ours && p.State == gang.Waiting {

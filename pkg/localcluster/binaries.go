@@ -50,11 +50,11 @@ func targets() []target {
 }
 
 // EnsureBinaries returns a directory that holds etcd, kube-apiserver and
-// kube-controller-manager, and builds them there if they are absent or go.tools.mod or the version of Go
-// has changed since. The directory is dir if it is given, else $BERTH_BIN,
-// else bin/ in the repository that the working directory is in, else a folder
-// of the user's cache. Binaries that something else put there are used as they
-// are. Only one process builds at a time.
+// kube-controller-manager, and builds them there if they are absent or
+// go.tools.mod or the version of Go has changed since. The directory is dir if
+// it is given, else $BERTH_BIN, else bin/ in the repository that the working
+// directory is in, else a folder of the user's cache. Binaries that something
+// else put there are used as they are. Only one process builds at a time.
 func EnsureBinaries(ctx context.Context, dir string, progress func(string)) (string, error) {
 	root, err := moduleRoot()
 	if err != nil {

@@ -250,7 +250,7 @@ func (k *kubelets) admit(pod *v1.Pod, node *v1.Node) (rejection, bool) {
 
 // adopt takes a pod for admitted that ran before we came.
 func (k *kubelets) adopt(pod *v1.Pod) {
-	if pod.Status.StartTime != nil && pod.Status.Phase != v1.PodSucceeded && pod.Status.Phase != v1.PodFailed {
+	if pod.Status.StartTime != nil && !hasEnded(pod) {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		k.hold(pod)

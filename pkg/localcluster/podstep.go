@@ -65,16 +65,14 @@ type behavior struct {
 // start.
 func step(pod *v1.Pod, start, now time.Time) action {
 	b, err := behaviorOf(pod)
-	phase := pod.Status.Phase
-	ended := phase == v1.PodSucceeded || phase == v1.PodFailed
 	switch {
 	case pod.DeletionTimestamp != nil:
-		return leave(pod, ended, b, now)
-	case ended:
+		return leave(pod, b, now)
+	case hasEnded(pod):
 		return action{}
 	case err != nil:
 		return action{step: stepEnd, phase: v1.PodFailed, reason: "InvalidBehavior", message: err.Error(), code: 1}
-	case phase != v1.PodRunning && pod.Status.StartTime == nil:
+	case pod.Status.Phase != v1.PodRunning && pod.Status.StartTime == nil:
 		return action{step: stepAdmit}
 	}
 	if limit := pod.Spec.ActiveDeadlineSeconds; limit != nil && pod.Status.StartTime != nil {
@@ -89,12 +87,12 @@ func step(pod *v1.Pod, start, now time.Time) action {
 
 // leave decides what comes next for a pod that is being deleted: it gets its grace
 // period, then a terminal phase, and then goes, unless a finalizer holds it.
-func leave(pod *v1.Pod, ended bool, b behavior, now time.Time) action {
+func leave(pod *v1.Pod, b behavior, now time.Time) action {
 	grace := time.Duration(0)
 	if s := pod.DeletionGracePeriodSeconds; s != nil {
 		grace = time.Duration(*s) * time.Second
 	}
-	if ended {
+	if hasEnded(pod) {
 		if grace == 0 {
 			return action{} // confirmed; a finalizer holds it
 		}
@@ -166,6 +164,11 @@ func backOff(pod *v1.Pod) time.Duration {
 	return min(first<<min(restarts-1, 10), most)
 }
 
+// hasEnded reports whether a pod has a terminal phase.
+func hasEnded(pod *v1.Pod) bool {
+	return pod.Status.Phase == v1.PodSucceeded || pod.Status.Phase == v1.PodFailed
+}
+
 func isReady(pod *v1.Pod) bool {
 	for _, c := range pod.Status.Conditions {
 		if c.Type == v1.PodReady {
@@ -183,11 +186,14 @@ func behaviorOf(pod *v1.Pod) (behavior, error) {
 	}
 	limit, err := duration(pod, RunForAnnotation)
 	b.runFor = limit
-	for key, to := range map[string]*time.Duration{ReadyAfterAnnotation: &b.readyAfter, ExitAfterAnnotation: &b.exitAfter, InitForAnnotation: &b.initFor} {
-		d, bad := duration(pod, key)
+	for _, of := range []struct {
+		key string
+		to  *time.Duration
+	}{{ReadyAfterAnnotation, &b.readyAfter}, {ExitAfterAnnotation, &b.exitAfter}, {InitForAnnotation, &b.initFor}} {
+		d, bad := duration(pod, of.key)
 		err = errors.Join(err, bad)
 		if d != nil {
-			*to = *d
+			*of.to = *d
 		}
 	}
 	if text, said := pod.Annotations[ExitCodeAnnotation]; said {

@@ -23,8 +23,9 @@ const (
 
 // PodGroup returns the native pod group that stands for a gang inside the
 // scheduler. It never reaches the API server. Its least count is what the gang needs of
-// those members that the scheduler knows: the others are done, or will not come. Its disruption mode is "all": a gang
-// of which one pod is preempted holds its other places for nothing.
+// those members that the scheduler knows: the others are done, or will not come. Its
+// disruption mode is "all": a gang of which one pod is preempted holds its other places
+// for nothing.
 func PodGroup(g gang.Group) *schedulingv1beta1.PodGroup {
 	name := g.Key.GroupName()
 	pg := &schedulingv1beta1.PodGroup{
@@ -76,16 +77,22 @@ func NativePodGroup(pg *schedulingv1beta1.PodGroup, g gang.Group) *schedulingv1b
 	return pg
 }
 
+// LeastCount returns how many members of a pod group must have a place together. Those of
+// one without the gang policy may run one by one.
+func LeastCount(pg *schedulingv1beta1.PodGroup) int32 {
+	if policy := pg.Spec.SchedulingPolicy.Gang; policy != nil {
+		return policy.MinCount
+	}
+	return 1
+}
+
 // nativeResource is the resource of native pod groups.
 var nativeResource = schedulingv1beta1.SchemeGroupVersion.WithResource("podgroups")
 
 // nativeDeclaration reads a native pod group. One without the gang policy is a
 // set of pods that may run one by one: a gang of one.
 func nativeDeclaration(pg *schedulingv1beta1.PodGroup) gang.Declaration {
-	size := int64(1)
-	if policy := pg.Spec.SchedulingPolicy.Gang; policy != nil {
-		size = int64(policy.MinCount)
-	}
+	size := int64(LeastCount(pg))
 	claims := gang.Claims{Size: &size, Queue: pg.Labels[AnnotationQueue]}
 	if c := pg.Spec.SchedulingConstraints; c != nil && len(c.Topology) > 0 {
 		claims.Topology.Required = c.Topology[0].Key

@@ -31,16 +31,24 @@ func waiterOfGang(key gang.Key) waiterID {
 // waiterOf names the gang of a pod, also of one that is set aside: its queue pays for it
 // until it is gone.
 func waiterOf(pod *corev1.Pod) waiterID {
-	if group := pod.Spec.SchedulingGroup; group != nil && group.PodGroupName != nil {
-		return waiterID{namespace: pod.Namespace, group: gang.InGroup(*group.PodGroupName)}
+	if group, in := groupOf(pod); in {
+		return waiterID{namespace: pod.Namespace, group: gang.InGroup(group)}
 	}
 	return waiterID{uid: pod.UID}
 }
 
+// groupOf returns the name of a pod's group, if it is in one.
+func groupOf(pod *corev1.Pod) (name string, in bool) {
+	if group := pod.Spec.SchedulingGroup; group != nil && group.PodGroupName != nil {
+		return *group.PodGroupName, true
+	}
+	return "", false
+}
+
 // setAside reports whether a pod does not count towards its gang.
 func setAside(pod *corev1.Pod) bool {
-	group := pod.Spec.SchedulingGroup
-	return group != nil && group.PodGroupName != nil && gang.Aside(*group.PodGroupName)
+	group, _ := groupOf(pod)
+	return gang.Aside(group)
 }
 
 // waiter is a gang or a plain pod that has no place.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -175,12 +176,7 @@ func (c *caseRun) do(command string, args []string) {
 		c.await(args, "has succeeded", func(p *corev1.Pod) bool { return p.Status.Phase == corev1.PodSucceeded })
 	case "gone":
 		for _, name := range args {
-			eventually(c.t, c.where, func(ctx context.Context) error {
-				if _, err := c.client.CoreV1().Pods(c.namespace).Get(ctx, name, metav1.GetOptions{}); err == nil {
-					return fmt.Errorf("pod %q is there", name)
-				}
-				return nil
-			})
+			c.awaitGone(name)
 		}
 	case "held":
 		c.held(args[0], args[1], strings.Join(args[2:], " "))
@@ -312,6 +308,21 @@ func (c *caseRun) await(names []string, what string, is func(*corev1.Pod) bool) 
 			return err
 		})
 	}
+}
+
+// awaitGone waits until there is no pod of that name.
+func (c *caseRun) awaitGone(name string) {
+	c.t.Helper()
+	eventually(c.t, c.where, func(ctx context.Context) error {
+		_, err := c.client.CoreV1().Pods(c.namespace).Get(ctx, name, metav1.GetOptions{})
+		switch {
+		case apierrors.IsNotFound(err):
+			return nil
+		case err == nil:
+			return fmt.Errorf("pod %q is there", name)
+		}
+		return err
+	})
 }
 
 // held waits until a pod says that it waits for a reason.

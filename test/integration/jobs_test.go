@@ -39,16 +39,7 @@ func (c *caseRun) jobCommand(command string, args []string) {
 		for i := range pods {
 			if pods[i].Annotations[batchv1.JobCompletionIndexAnnotation] == args[1] {
 				check(c.client.CoreV1().Pods(c.namespace).Delete(c.t.Context(), pods[i].Name, metav1.DeleteOptions{}))
-				uid := pods[i].UID
-				eventually(c.t, c.where, func(ctx context.Context) error {
-					now, err := c.podsOfJob(ctx, name)
-					for i := range now {
-						if now[i].UID == uid {
-							err = fmt.Errorf("pod %q is there", now[i].Name)
-						}
-					}
-					return err
-				})
+				c.awaitGone(pods[i].Name) // the one that comes instead has another name
 			}
 		}
 	case "jobbound":

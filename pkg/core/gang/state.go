@@ -1,5 +1,7 @@
 package gang
 
+import "slices"
+
 // State is what a member is to its gang.
 type State uint8
 
@@ -134,16 +136,14 @@ type place struct {
 // made no earlier, has taken its rank, or comes from a controller of the same name
 // that is not the same: the gang was made again.
 func replacedAmong(members []Member) func(*Member) bool {
+	if !slices.ContainsFunc(members, func(m Member) bool { return m.State() == Succeeded }) {
+		return func(*Member) bool { return false }
+	}
 	ranks := map[place]int64{}
 	controllers := map[string]map[string]int64{}
-	any := false
 	for i := range members {
 		m := &members[i]
-		switch m.State() {
-		case Leaving:
-			continue
-		case Succeeded:
-			any = true
+		if s := m.State(); s == Leaving || s == Succeeded {
 			continue
 		}
 		if m.Rank >= 0 {
@@ -158,9 +158,6 @@ func replacedAmong(members []Member) func(*Member) bool {
 			}
 			of[m.Controller.UID] = max(of[m.Controller.UID], m.Created+1)
 		}
-	}
-	if !any {
-		return func(*Member) bool { return false }
 	}
 	return func(m *Member) bool {
 		if m.Rank >= 0 && ranks[place{m.Role, m.Rank}] > m.Created {

@@ -2,7 +2,6 @@ package fastpath
 
 import (
 	"fmt"
-	"strings"
 
 	fwk "k8s.io/kube-scheduler/framework"
 
@@ -134,13 +133,7 @@ func (p *Path) whyNever(a *alike, of *plan.Request) string {
 	if len(result.Candidates) > 0 {
 		return ""
 	}
-	text := []string{"even if nothing else ran, there would be no place: " + result.Reason.Sentence(p.index.Fabric(), a.needed)}
-	if last := result.Reason.Levels[len(result.Reason.Levels)-1]; last.Closest != fabric.NoDomain && a.shape != nil {
-		if refusals := p.refusalsIn(last.Closest, []*shape{a.shape}); refusals != "" {
-			text = append(text, "of the nodes there "+refusals)
-		}
-	}
-	return strings.Join(text, "; ")
+	return "even if nothing else ran, there would be no place: " + p.whyNoPlace(result.Reason, &request, []*shape{a.shape})
 }
 
 // mayUse returns the nodes that have not refused pods of a shape for what they are

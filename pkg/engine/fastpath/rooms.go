@@ -170,13 +170,7 @@ func (p *Path) openToVictims(request *plan.Request, shapes []*shape) {
 			continue
 		}
 		if sets[shape] == nil {
-			open := &pack.Set{}
-			for name := range p.index.Names() {
-				if id, _ := p.index.ID(name); !shape.Lasting(id) {
-					open.Add(id)
-				}
-			}
-			sets[shape] = open
+			sets[shape] = p.mayUse(shape)
 		}
 		request.Pods[i].Open = sets[shape]
 	}
