@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -35,6 +36,18 @@ const (
 	DevicesAnnotation   = "berth.dev/devices"
 	PlacementAnnotation = "berth.dev/placement"
 )
+
+// GangPlacedCondition is a condition of a pod that waits while the gang that it is a
+// member of has its place without it: beyond the size of the gang, or in the place of a
+// member that was lost. It tells a scheduler that starts anew that the gang was whole.
+const GangPlacedCondition corev1.PodConditionType = "berth.dev/GangPlaced"
+
+// LeftOut reports whether a pod has the condition.
+func LeftOut(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == GangPlacedCondition && c.Status == corev1.ConditionTrue
+	})
+}
 
 // GPULink returns the links that a pod asks for between its devices.
 func GPULink(pod *corev1.Pod) (topology.Level, error) {

@@ -172,7 +172,7 @@ type saidOfNative struct {
 // itself. Upstream goes by what its snapshot has of the group, which may be older.
 func (c *budgetClient) newsOfNative(key gang.Key, condition metav1.Condition) bool {
 	placed := condition.Status == metav1.ConditionTrue
-	if !placed && c.reporter.placed(key) {
+	if !placed && c.reporter.gangs.Placed(key) {
 		return false
 	}
 	name := groupName(key)

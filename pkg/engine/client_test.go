@@ -74,7 +74,7 @@ func newBench(t *testing.T, objects ...runtime.Object) *bench {
 	}
 	b.reporter = newReporter(b.clock, nil)
 	b.reporter.gangs = state.NewGangs(isOurs, noSink{}, b.clock)
-	b.conditions = newConditionWriter(b.server, corelisters.NewPodLister(b.pods), b.clock)
+	b.conditions = newConditionWriter(b.server, corelisters.NewPodLister(b.pods), b.reporter.gangs, b.clock)
 	b.conditions.limiter = flowcontrol.NewFakeAlwaysRateLimiter()
 	b.client = newBudgetClient(b.server, b.conditions, b.reporter, schedulinglisters.NewPodGroupLister(b.groups))
 	t.Cleanup(b.conditions.queue.ShutDown)

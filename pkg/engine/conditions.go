@@ -17,6 +17,10 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
+
+	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/state"
 )
 
 const (
@@ -36,10 +40,12 @@ const (
 )
 
 // conditionWriter writes the PodScheduled condition of pods that wait: later,
-// only the last of several, and only if it says something new.
+// only the last of several, and only if it says something new. With the first of them
+// that is written after the pod's gang was placed, it writes that the gang was.
 type conditionWriter struct {
 	client  kubernetes.Interface
 	pods    corelisters.PodLister
+	gangs   *state.Gangs
 	clock   clock.PassiveClock
 	limiter flowcontrol.RateLimiter
 	queue   workqueue.TypedRateLimitingInterface[types.NamespacedName]
@@ -55,10 +61,11 @@ type askedCondition struct {
 	condition corev1.PodCondition
 }
 
-func newConditionWriter(client kubernetes.Interface, pods corelisters.PodLister, c clock.WithTicker) *conditionWriter {
+func newConditionWriter(client kubernetes.Interface, pods corelisters.PodLister, gangs *state.Gangs, c clock.WithTicker) *conditionWriter {
 	return &conditionWriter{
 		client:  client,
 		pods:    pods,
+		gangs:   gangs,
 		clock:   c,
 		limiter: flowcontrol.NewTokenBucketRateLimiter(conditionRate, conditionBurst),
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
@@ -71,7 +78,8 @@ func newConditionWriter(client kubernetes.Interface, pods corelisters.PodLister,
 // Set asks for a condition. It reports whether that is news to the pod.
 func (w *conditionWriter) Set(name types.NamespacedName, condition corev1.PodCondition) bool {
 	pod := w.waiting(name)
-	if pod == nil || !news(pod, condition) {
+	leftOut := pod != nil && w.newlyLeftOut(pod)
+	if pod == nil || !news(pod, condition) && !leftOut {
 		w.forget(name)
 		conditionsSaved.Inc()
 		return false
@@ -84,7 +92,7 @@ func (w *conditionWriter) Set(name types.NamespacedName, condition corev1.PodCon
 		conditionsSaved.Inc()
 	}
 	delay := conditionDelay
-	if old := scheduledCondition(pod); old != nil && old.Status == condition.Status && old.Reason == condition.Reason {
+	if old := scheduledCondition(pod); old != nil && old.Status == condition.Status && old.Reason == condition.Reason && !leftOut {
 		delay = textDelay
 	}
 	w.queue.AddAfter(name, delay)
@@ -142,7 +150,7 @@ func (w *conditionWriter) flush(ctx context.Context, name types.NamespacedName) 
 	delete(w.pending, name)
 	w.mu.Unlock()
 	pod := w.waiting(name)
-	if !found || pod == nil || pod.UID != asked.pod || !news(pod, asked.condition) {
+	if !found || pod == nil || pod.UID != asked.pod || !news(pod, asked.condition) && !w.newlyLeftOut(pod) {
 		w.queue.Forget(name)
 		return
 	}
@@ -174,9 +182,16 @@ func (w *conditionWriter) patch(ctx context.Context, pod *corev1.Pod, condition 
 	if old := scheduledCondition(pod); old != nil && old.Status == condition.Status {
 		condition.LastTransitionTime = old.LastTransitionTime
 	}
+	conditions := []corev1.PodCondition{condition}
+	if w.newlyLeftOut(pod) {
+		conditions = append(conditions, corev1.PodCondition{
+			Type: dialect.GangPlacedCondition, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(w.clock.Now()),
+			Reason: "Placed", Message: "The gang of the pod has its place",
+		})
+	}
 	body, err := json.Marshal(map[string]any{
 		"metadata": map[string]any{"uid": pod.UID, "resourceVersion": pod.ResourceVersion},
-		"status":   map[string]any{"conditions": []corev1.PodCondition{condition}},
+		"status":   map[string]any{"conditions": conditions},
 	})
 	if err != nil {
 		return fmt.Errorf("encoding the condition of pod %q: %w", pod.Name, err)
@@ -184,6 +199,13 @@ func (w *conditionWriter) patch(ctx context.Context, pod *corev1.Pod, condition 
 	apiWrites.WithLabelValues("condition").Inc()
 	_, err = w.client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.StrategicMergePatchType, body, metav1.PatchOptions{}, "status")
 	return err
+}
+
+// newlyLeftOut reports whether a pod's gang was placed without it, and the pod does not say
+// so yet.
+func (w *conditionWriter) newlyLeftOut(pod *corev1.Pod) bool {
+	group := groupOf(pod)
+	return group != "" && !dialect.LeftOut(pod) && w.gangs.Placed(gang.KeyOf(pod.Namespace, group))
 }
 
 // waiting returns a pod that is not bound and not being deleted; nil if there is none.

@@ -150,7 +150,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	e.topologies = newTopologySource(clients.Dynamic, e.fast, factory.Core().V1().Nodes().Lister())
 	e.kinds.sources[nodeTopologies] = e.topologies.source()
 	maps.Copy(e.kinds.sources, queueSources(clients.Dynamic, e.queues))
-	e.conditions = newConditionWriter(clients.Kubernetes, factory.Core().V1().Pods().Lister(), clock.RealClock{})
+	e.conditions = newConditionWriter(clients.Kubernetes, factory.Core().V1().Pods().Lister(), e.gangs, clock.RealClock{})
 	e.explainer = newExplainer(clock.RealClock{}, ours, e.gangs, e.queues, e.gate, e.conditions)
 	e.client = newBudgetClient(clients.Kubernetes, e.conditions, e.reporter, factory.Scheduling().V1beta1().PodGroups().Lister())
 	e.budget = NewEventBudget(e.reporter, factory.Core().V1().Pods().Lister(), options.ScheduledEventsPerSecond)

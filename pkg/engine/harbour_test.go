@@ -164,7 +164,7 @@ func (h *harbour) build(client kubernetes.Interface, recorder events.EventRecord
 		UpdateFunc: func(_, obj any) { e.gangs.SetNode(obj.(*corev1.Node)); e.queues.SetNode(obj.(*corev1.Node)) },
 	})
 	pods := factory.Core().V1().Pods().Lister()
-	e.conditions = newConditionWriter(client, pods, h.clock)
+	e.conditions = newConditionWriter(client, pods, e.gangs, h.clock)
 	e.explainer = newExplainer(h.clock, ours, e.gangs, e.queues, e.gate, e.conditions)
 	e.client = newBudgetClient(client, e.conditions, e.reporter, factory.Scheduling().V1beta1().PodGroups().Lister())
 	e.budget = NewEventBudget(e.reporter, pods, 0)

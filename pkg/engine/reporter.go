@@ -121,12 +121,6 @@ func (r *reporter) Bound(key gang.Key) {
 	r.queue.AddAfter(key, quietDelay)
 }
 
-// placed reports whether a gang has its place, or had it before members were lost.
-func (r *reporter) placed(key gang.Key) bool {
-	g, known := r.gangs.Get(key)
-	return known && g.Placed
-}
-
 // did changes what is known of a gang's present life.
 func (r *reporter) did(key gang.Key, change func(*deeds)) {
 	life := r.gangs.Life(key)

@@ -38,6 +38,8 @@ func memberOf(pod *corev1.Pod, membership dialect.Membership) gang.Member {
 	}
 	if m.Node != "" {
 		m.Bound = boundAt(pod)
+	} else {
+		m.LeftOut = dialect.LeftOut(pod)
 	}
 	return m
 }

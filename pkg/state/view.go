@@ -68,6 +68,14 @@ func (g *Gangs) Get(key gang.Key) (Gang, bool) {
 	return out, true
 }
 
+// Placed reports whether a gang has its place, or had it before members were lost.
+func (g *Gangs) Placed(key gang.Key) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	e := g.gangs[key]
+	return e != nil && e.placed
+}
+
 // Life returns the number of a gang's life; 0 if there is no such gang. A gang that
 // is deleted and made again under the same name has another one.
 func (g *Gangs) Life(key gang.Key) int64 {

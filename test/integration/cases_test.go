@@ -38,12 +38,13 @@ import (
 //	jobbound JOB N       wait until so many of its pods, that have not ended, have nodes
 //	jobdone JOB          wait until it is complete
 //	cordon NODE...       and uncordon; taint NODE... and untaint, with NoSchedule
-//	restart              stop the scheduler and start another
+//	restart [FLAG...]    stop the scheduler and start another
 //	bound NAME...        wait until the pods have nodes
 //	ended NAME...        wait until the pods have succeeded
 //	gone NAME...         wait until there are no such pods
 //	held NAME REASON [TEXT...]   wait until the pod says so
 //	waits NAME...        check that the pods have no node, now and for a second
+//	stays NAME...        check that the pods are not deleted, now and for 5 seconds
 //	inrack NAME...       check that the pods share a rack
 //	notrack A B          check that pods A and B are in two racks
 //
@@ -169,7 +170,7 @@ func (c *caseRun) do(command string, args []string) {
 			}
 			return nil
 		})
-		c.program = c.scheduler(c.t)
+		c.program = c.scheduler(c.t, args...)
 	case "bound":
 		c.await(args, "has a node", func(p *corev1.Pod) bool { return p.Spec.NodeName != "" })
 	case "ended":
@@ -184,6 +185,15 @@ func (c *caseRun) do(command string, args []string) {
 		never(c.t, c.where+": one has a node", time.Second, func(ctx context.Context) (bool, error) {
 			for _, name := range args {
 				if p, err := c.client.CoreV1().Pods(c.namespace).Get(ctx, name, metav1.GetOptions{}); err != nil || p.Spec.NodeName != "" {
+					return true, err
+				}
+			}
+			return false, nil
+		})
+	case "stays":
+		never(c.t, c.where+": one is deleted", 5*time.Second, func(ctx context.Context) (bool, error) {
+			for _, name := range args {
+				if p, err := c.client.CoreV1().Pods(c.namespace).Get(ctx, name, metav1.GetOptions{}); err != nil || p.DeletionTimestamp != nil {
 					return true, err
 				}
 			}

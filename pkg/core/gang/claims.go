@@ -60,6 +60,9 @@ type Member struct {
 	Gate string
 	// Running says that the pod's containers were started.
 	Running bool
+	// LeftOut says that the pod, which waits, was told that its gang has its place without
+	// it. Whoever remembered that the gang was placed may be gone.
+	LeftOut bool
 	// Leaving says that the pod is being deleted.
 	Leaving bool
 	// Succeeded says that the pod has done its work. A pod that failed is no member.

@@ -8,9 +8,11 @@ package gang
 // A member that has succeeded was bound, and so was one that leaves with a node.
 //
 // A gang that was placed whole and lost a member later is not interrupted: the
-// member that replaces the lost one is younger than the binds of the others.
-// Times have a resolution of one second, so a replacement within the very second
-// of the bind counts as older; the caller's grace period covers that.
+// member that replaces the lost one is younger than the binds of the others, and a
+// member beyond the size, which may have waited since before, was told that the gang
+// has its place without it. Times have a resolution of one second, so a replacement
+// within the very second of the bind counts as older until it was told, too; the
+// caller's grace period covers that.
 func Interrupted(size int32, members []Member) bool {
 	var bound int32
 	var lastBind int64
@@ -25,7 +27,7 @@ func Interrupted(size int32, members []Member) bool {
 	}
 	var left int32
 	for i := range members {
-		if m := &members[i]; m.State() == Waiting && m.Created <= lastBind {
+		if m := &members[i]; m.State() == Waiting && !m.LeftOut && m.Created <= lastBind {
 			left++
 		}
 	}

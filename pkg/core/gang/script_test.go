@@ -174,6 +174,8 @@ func parseMember(args []string) (Member, error) {
 			m.Created, err = strconv.ParseInt(value, 10, 64)
 		case "bound":
 			m.Bound, err = strconv.ParseInt(value, 10, 64)
+		case "left-out":
+			m.LeftOut = true
 		case "leaving":
 			m.Leaving = true
 		case "succeeded":

@@ -185,7 +185,7 @@ func naiveInterrupted(size int32, members []Member) bool {
 	}
 	for _, m := range members {
 		for _, b := range bound {
-			if m.Node == "" && m.Gate == "" && !m.Leaving && !m.Succeeded && m.Created <= b.Bound {
+			if m.Node == "" && m.Gate == "" && !m.LeftOut && !m.Leaving && !m.Succeeded && m.Created <= b.Bound {
 				return true
 			}
 		}
@@ -247,6 +247,7 @@ func randomGang(r *rand.Rand) (*Declaration, []Member) {
 			m.Node, m.Bound = "node", r.Int64N(5)
 			m.Running, m.Succeeded = rarely(r, 2), rarely(r, 3)
 		}
+		m.LeftOut = rarely(r, 4)
 		if rarely(r, odd) {
 			m.Claims = randomClaims(r, 2)
 		}
@@ -386,8 +387,8 @@ func describe(declared *Declaration, members []Member) string {
 		fmt.Fprintf(&out, "declared %s", describeClaims(declared.Claims))
 	}
 	for _, m := range members {
-		fmt.Fprintf(&out, "\n  %s %s %d %s %s node=%q created=%d bound=%d gate=%q leaving=%v succeeded=%v rank=%d%s controller=%v fault=%v", m.Name, m.Scheduler,
-			m.Priority, m.Preemption, describeClaims(m.Claims), m.Node, m.Created, m.Bound, m.Gate, m.Leaving, m.Succeeded, m.Rank, m.Role, m.Controller, m.Fault)
+		fmt.Fprintf(&out, "\n  %s %s %d %s %s node=%q created=%d bound=%d gate=%q leftout=%v leaving=%v succeeded=%v rank=%d%s controller=%v fault=%v", m.Name, m.Scheduler,
+			m.Priority, m.Preemption, describeClaims(m.Claims), m.Node, m.Created, m.Bound, m.Gate, m.LeftOut, m.Leaving, m.Succeeded, m.Rank, m.Role, m.Controller, m.Fault)
 	}
 	return out.String()
 }
