@@ -36,6 +36,13 @@ const (
 	// that come at once do not stand in the way of those that are placed.
 	lookPeriod   = 100 * time.Millisecond
 	looksAtATime = 100
+	// In each lookPeriod, so many pods are told that others of their queues come first:
+	// few while pods are bound, and until busyDelay after that, for most of those in line
+	// are bound soon, and their conditions would be written for nothing; else as many as
+	// the conditions' writer gets written.
+	inLineAtATime   = conditionRate / int(time.Second/lookPeriod)
+	inLineWhileBusy = 5
+	busyDelay       = time.Second
 )
 
 // The reasons for which a pod waits that no verdict, queue or refusal gives. None of them
@@ -78,6 +85,11 @@ type explainer struct {
 	// the order in which they came, and again the others.
 	known        map[waits]bool
 	first, again []dueLook
+	// lastBind is when one of them was last seen to be bound.
+	lastBind time.Time
+
+	// line are those that are to be told that others come first. Only Run touches it.
+	line []waits
 }
 
 // waits names a gang by its group, or a plain pod by its name: who waits.
@@ -97,7 +109,8 @@ func newExplainer(c clock.WithTicker, ours func(string) bool, gangs *state.Gangs
 
 // SetPod takes in a pod that was made or changed.
 func (e *explainer) SetPod(pod *corev1.Pod) {
-	if pod.Spec.NodeName != "" || pod.DeletionTimestamp != nil || !e.ours(pod.Spec.SchedulerName) || said(pod) {
+	bound := pod.Spec.NodeName != ""
+	if pod.DeletionTimestamp != nil || !e.ours(pod.Spec.SchedulerName) || !bound && said(pod) {
 		return
 	}
 	who := waits{namespace: pod.Namespace, group: gang.InGroup(groupOf(pod))}
@@ -106,7 +119,10 @@ func (e *explainer) SetPod(pod *corev1.Pod) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.leads && !e.known[who] {
+	switch {
+	case bound && e.known[who]:
+		e.lastBind = e.clock.Now()
+	case !bound && e.leads && !e.known[who]:
 		e.known[who] = true
 		e.first = append(e.first, dueLook{who, e.clock.Now().Add(unexplainedDelay)})
 	}
@@ -135,8 +151,9 @@ func (e *explainer) Run(ctx context.Context) {
 			return
 		case <-ticker.C():
 			for _, who := range e.due() {
-				e.lookAgain(who, e.look(who))
+				e.look(who)
 			}
+			e.tellInLine()
 		}
 	}
 }
@@ -174,28 +191,57 @@ func (e *explainer) lookAgain(who waits, after time.Duration) {
 	e.again = slices.Insert(e.again, i, at)
 }
 
-// look looks at a gang or plain pod, and returns after how long it is to be looked at
-// again: not at all if it does not wait.
-func (e *explainer) look(who waits) time.Duration {
+// look looks at a gang or plain pod, has it told why it waits, and looked at again later.
+func (e *explainer) look(who waits) {
 	pods := e.waiting(who)
 	if len(pods) == 0 {
-		return 0
+		e.lookAgain(who, 0)
+		return
 	}
 	why := e.why(pods[0])
-	if why.code == "" {
-		return reexplainDelay
-	}
 	// The reporter tells all members of a gang what the verdict is, with an event, and gives
 	// the others some time to be created.
 	if left := pods[0].CreationTimestamp.Add(incompleteDelay + unexplainedDelay).Sub(e.clock.Now()); left > 0 && why.code == string(gang.Incomplete) {
-		return left
+		e.lookAgain(who, left)
+		return
 	}
+	if why.isInLine() && slices.ContainsFunc(pods, why.isNews) {
+		e.line = append(e.line, who)
+		return
+	}
+	e.tell(pods, why)
+	e.lookAgain(who, reexplainDelay)
+}
+
+// tell tells those of the pods that do not say so yet why they wait.
+func (e *explainer) tell(pods []*corev1.Pod, why explanation) {
 	for _, pod := range pods {
-		if !said(pod) || contradicts(scheduledCondition(pod).Reason, why.code) {
+		if why.isNews(pod) {
 			e.conditions.Set(types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, waitsFor(why.code, why.text))
 		}
 	}
-	return reexplainDelay
+}
+
+// tellInLine tells the first of those in line, unless they were placed meanwhile or wait for
+// something else. What they say is then looked at again like that of all others.
+func (e *explainer) tellInLine() {
+	e.mu.Lock()
+	left := inLineAtATime
+	if e.clock.Since(e.lastBind) < busyDelay {
+		left = inLineWhileBusy
+	}
+	e.mu.Unlock()
+	for ; len(e.line) > 0 && left > 0; e.line = e.line[1:] {
+		who := e.line[0]
+		pods := e.waiting(who)
+		if len(pods) == 0 {
+			e.lookAgain(who, 0)
+			continue
+		}
+		e.tell(pods, e.why(pods[0]))
+		e.lookAgain(who, reexplainDelay)
+		left -= len(pods)
+	}
 }
 
 // waiting returns the pods of one that wait, and may be placed if they are of a gang.
@@ -222,6 +268,14 @@ func (e *explainer) waiting(who waits) []*corev1.Pod {
 
 // inLine are the reasons of those that others of their queues come before.
 var inLine = []string{string(admission.Turn), string(admission.Behind), string(admission.Held)}
+
+// isInLine reports whether others of the queue come first.
+func (why explanation) isInLine() bool { return slices.Contains(inLine, why.code) }
+
+// isNews reports whether there is something to say, and a pod does not say it.
+func (why explanation) isNews(pod *corev1.Pod) bool {
+	return why.code != "" && (!said(pod) || contradicts(scheduledCondition(pod).Reason, why.code))
+}
 
 // contradicts reports whether what was said is not what is the case. A refusal by the
 // scheduler is still worth knowing while the pod waits for the next try, and how far a

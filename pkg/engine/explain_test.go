@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -197,12 +198,20 @@ func TestSilenceIsBroken(t *testing.T) {
 	}
 	name := types.NamespacedName{Namespace: told.Namespace, Name: told.Name}
 	who := waits{namespace: told.Namespace, group: groupOf(told)}
-	if again := h.explainer.look(who); again <= 0 || len(h.conditions.pending) > 0 {
-		t.Fatalf("the others were given no time to be created: again after %s, asked for %v", again, h.conditions.pending)
+	again := func() time.Duration {
+		h.explainer.look(who)
+		defer func() { h.explainer.again = nil }()
+		if len(h.explainer.again) != 1 {
+			t.Fatalf("the pod is looked at again %d times", len(h.explainer.again))
+		}
+		return h.explainer.again[0].at.Sub(h.clock.Now())
+	}
+	if after := again(); after <= 0 || len(h.conditions.pending) > 0 {
+		t.Fatalf("the others were given no time to be created: again after %s, asked for %v", after, h.conditions.pending)
 	}
 	h.clock.Step(incompleteDelay + unexplainedDelay)
-	if again := h.explainer.look(who); again != reexplainDelay {
-		t.Fatalf("the pod is looked at again after %s", again)
+	if after := again(); after != reexplainDelay {
+		t.Fatalf("the pod is looked at again after %s", after)
 	}
 	asked, found := h.conditions.pending[name]
 	if !found || asked.condition.Reason != "GangIncomplete" || asked.condition.Message == "" {
@@ -216,5 +225,51 @@ func TestSilenceIsBroken(t *testing.T) {
 	h.explainer.look(who)
 	if len(h.conditions.pending) > 0 {
 		t.Errorf("what was said is said again: %v", h.conditions.pending)
+	}
+}
+
+// Those that others of their queues come before are told so a few at a time while pods are
+// bound, and all at once when none is.
+func TestThoseInLineAreTold(t *testing.T) {
+	const pods = 100
+	h := newHarbour(t, rackNodes(4, 2), rule{name: "q"})
+	h.explainer.leads = true
+	for i := range pods {
+		h.create((&crew{name: fmt.Sprintf("p%02d", i), queue: "q"}).podOf(0))
+	}
+	h.tell()
+	h.admit()
+	look := func() {
+		for {
+			due := h.explainer.due()
+			if len(due) == 0 {
+				return
+			}
+			for _, who := range due {
+				h.explainer.look(who)
+			}
+		}
+	}
+	h.clock.Step(unexplainedDelay)
+	look()
+	line, told := len(h.explainer.line), len(h.conditions.pending)
+	if line <= 2*inLineWhileBusy || line+told != pods {
+		t.Fatalf("%d are in line and %d were told, of %d", line, told, pods)
+	}
+	h.explainer.lastBind = h.clock.Now()
+	h.explainer.tellInLine()
+	if n := len(h.conditions.pending) - told; n != inLineWhileBusy {
+		t.Errorf("while pods are bound, %d were told, want %d", n, inLineWhileBusy)
+	}
+	h.clock.Step(busyDelay)
+	h.explainer.tellInLine()
+	if n := len(h.conditions.pending) - told; n != min(line, inLineWhileBusy+inLineAtATime) {
+		t.Errorf("%d of %d in line were told once no pod was bound", n, line)
+	}
+	for len(h.explainer.line) > 0 {
+		h.explainer.tellInLine()
+	}
+	if len(h.explainer.again) != pods {
+		t.Errorf("%d are looked at again, want %d", len(h.explainer.again), pods)
 	}
 }
