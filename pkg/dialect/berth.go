@@ -42,12 +42,22 @@ const (
 // member that was lost. It tells a scheduler that starts anew that the gang was whole.
 const GangPlacedCondition corev1.PodConditionType = "berth.dev/GangPlaced"
 
-// LeftOut reports whether a pod has the condition.
-func LeftOut(pod *corev1.Pod) bool {
+// EvictingCondition is a condition of one pod of a gang that is being evicted whole: the one
+// that goes last. As long as part of the gang is there, whoever leads finds by it what was
+// begun.
+const EvictingCondition corev1.PodConditionType = "berth.dev/Evicting"
+
+// Evicting reports whether a pod says that its gang is being evicted.
+func Evicting(pod *corev1.Pod) bool { return hasCondition(pod, EvictingCondition) }
+
+func hasCondition(pod *corev1.Pod, kind corev1.PodConditionType) bool {
 	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == GangPlacedCondition && c.Status == corev1.ConditionTrue
+		return c.Type == kind && c.Status == corev1.ConditionTrue
 	})
 }
+
+// LeftOut reports whether a pod has the condition.
+func LeftOut(pod *corev1.Pod) bool { return hasCondition(pod, GangPlacedCondition) }
 
 // GPULink returns the links that a pod asks for between its devices.
 func GPULink(pod *corev1.Pod) (topology.Level, error) {

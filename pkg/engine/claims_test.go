@@ -1,13 +1,17 @@
 package engine
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
+	"github.com/berth-dev/berth/pkg/dialect"
 )
 
 // run has a crew's pods run on the nodes that are given, one each, without a scheduler.
@@ -18,9 +22,20 @@ func (h *harbour) run(c crew, nodes ...string) *crew {
 		h.edit(uid, func(pod *corev1.Pod) {
 			pod.Spec.NodeName = nodes[i%len(nodes)]
 			pod.Status.Phase, pod.Status.StartTime = corev1.PodRunning, &metav1.Time{Time: h.clock.Now()}
+			pod.Status.Conditions = append(pod.Status.Conditions, corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionTrue})
 		})
 	}
 	return out
+}
+
+// leave has pods be deleted by their owner.
+func (h *harbour) leave(uids ...types.UID) {
+	for _, uid := range uids {
+		h.edit(uid, func(pod *corev1.Pod) {
+			at := metav1.NewTime(h.clock.Now().Add(time.Duration(*pod.Spec.TerminationGracePeriodSeconds) * time.Second))
+			pod.DeletionTimestamp, pod.DeletionGracePeriodSeconds = &at, pod.Spec.TerminationGracePeriodSeconds
+		})
+	}
 }
 
 // expectBerthed fails the test if not so many pods of a crew have a place and stay.
@@ -160,30 +175,173 @@ func (h *harbour) kept() int {
 	return len(h.reclaimer.waves)
 }
 
-// A budget protects a pod of the gang that would do the least damage: nobody is evicted for
-// that choice, not in part either, and then others are chosen.
-func TestBudgetRefusesAndOthersAreChosen(t *testing.T) {
+// A budget protects the gang that would do the least damage, and allows one of its two pods to
+// go: none is asked to, and others are chosen at once.
+func TestBudgetProtectsAndOthersAreChosen(t *testing.T) {
 	h := newHarbour(t, rackNodes(4, 2), rule{name: "owner", guaranteed: 16}, rule{name: "borrower", weight: 1})
 	dear := h.run(crew{name: "dear", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
 	h.pass(100, 5*time.Second)
 	cheap := h.run(crew{name: "cheap", queue: "borrower", size: 2, gpus: 8}, "n0002", "n0003")
-	h.protected["cheap"] = true
+	h.reclaimer.SetBudget(h.protect("cheap", 1))
+	h.pass(1, time.Second)
+	owner := h.launch(crew{name: "owner", queue: "owner", size: 2, gpus: 8})
+	h.settle()
+	h.expectEvicted(2, "others are chosen")
+	h.pass(10, time.Second)
+	h.expectBerthed(dear, 0, "others are chosen")
+	h.expectBerthed(cheap, 2, "a budget protects it")
+	h.expectBerthed(owner, 2, "others are chosen")
+}
+
+// Budgets protect all that would have to go: nobody goes, and whoever waits is told of the
+// budget, whatever else it could be told. It goes on once the budget is gone.
+func TestBudgetsProtectAll(t *testing.T) {
+	h := newHarbour(t, rackNodes(2, 2), rule{name: "owner", guaranteed: 16}, rule{name: "borrower", weight: 1})
+	h.run(crew{name: "cheap", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
+	h.reclaimer.SetBudget(h.protect("cheap", 1))
+	h.pass(1, time.Second)
+	owner := h.launch(crew{name: "owner", queue: "owner", size: 2, gpus: 8})
+	h.pass(5, time.Second)
+	h.expectEvicted(0, "a budget protects them")
+	why := h.explainer.why(h.told[owner.uids[0]])
+	if why.code != reasonVictimsProtected || !strings.Contains(why.text, `disruption budget "ns/cheap" protects 2 pods that would have to go, and allows 1 disruption`) {
+		t.Errorf("the gang that waits is told %+v", why)
+	}
+	h.reclaimer.SetBudget(func() *policyv1.PodDisruptionBudget {
+		pdb := h.protect("cheap", 2)
+		pdb.ResourceVersion = "2"
+		return pdb
+	}())
+	h.pass(10, time.Second)
+	h.expectBerthed(owner, 2, "the budget lets all go")
+}
+
+// A budget that nobody knew of lets one of two pods go. The gang that lost it is made whole
+// first: neither the one for which it went nor another gets the room, and nobody else goes.
+func TestWaveThatIsCutShortIsUndone(t *testing.T) {
+	h := newHarbour(t, rackNodes(4, 2), rule{name: "owner", guaranteed: 16}, rule{name: "borrower", weight: 1})
+	h.run(crew{name: "dear", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
+	h.pass(100, 5*time.Second)
+	cheap := h.run(crew{name: "cheap", queue: "borrower", size: 2, gpus: 8}, "n0002", "n0003")
+	h.protect("cheap", 1)
 	h.pass(1, time.Second)
 	owner := h.launch(crew{name: "owner", queue: "owner", size: 2, gpus: 8})
 	h.settle()
 	h.await("the wave is given up", func() bool { return h.kept() == 0 })
-	if len(h.tried) != 2 {
-		t.Errorf("the evictions of %v were tried, want those of the gang that costs least", h.tried)
+	guest := h.launch(crew{name: "guest", queue: "borrower", size: 1, gpus: 8})
+	h.pass(5, time.Second)
+	h.expectBerthed(cheap, 1, "a budget stopped the eviction")
+	h.expectBerthed(guest, 0, "the room of the pod that went is kept for its gang")
+	h.expectBerthed(owner, 0, "the gang that lost a pod is made whole first")
+	again := crew{name: "cheap", queue: "borrower", size: 2, gpus: 8}
+	lost := 0
+	if h.pod("cheap-0") != nil {
+		lost = 1
 	}
-	h.expectEvicted(0, "a budget protects the cheapest")
-	if kept := h.kept(); kept != 0 {
-		t.Errorf("room is kept for %d", kept)
+	made := h.create(again.podOf(lost))
+	h.pass(3, time.Second)
+	if pod := h.told[made.UID]; pod == nil || pod.Spec.NodeName == "" {
+		t.Error("the pod that was made again has no place")
 	}
+	h.expectBerthed(guest, 0, "the gang is whole, and the cluster full")
+	asked := len(h.evicted)
+	h.reclaimer.SetBudget(h.protect("cheap", 0))
+	h.pass(20, time.Second)
+	h.expectBerthed(owner, 2, "others go for it once the gang is whole")
+	if len(h.evicted) != asked+2 {
+		t.Errorf("the evictions of %v were asked for", h.evicted)
+	}
+}
+
+// A leader dies in the middle of an eviction. The next one evicts the rest before it lets
+// anybody claim anything.
+func TestNextLeaderEndsAnEviction(t *testing.T) {
+	h := newHarbour(t, rackNodes(2, 2), rule{name: "owner", guaranteed: 16}, rule{name: "borrower", weight: 1})
+	victim := h.run(crew{name: "victim", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
+	h.busy["victim-1"] = true
+	h.settle()
+	owner := h.launch(crew{name: "owner", queue: "owner", size: 2, gpus: 8})
+	h.settle()
+	h.await("the second pod does not go", func() bool { return len(h.evicted) >= 2 })
+	h.pass(1, time.Second)
+	h.expectBerthed(victim, 1, "the leader did not come further")
+	h.depose()
+	h.busy["victim-1"] = false
+	// Nobody waits any more: what was begun is ended all the same.
+	h.end(owner.uids...)
+	h.lead()
 	h.pass(10, time.Second)
-	h.expectEvicted(2, "others are chosen")
-	h.expectBerthed(dear, 0, "others are chosen")
-	h.expectBerthed(cheap, 2, "a budget protects it")
-	h.expectBerthed(owner, 2, "others are chosen")
+	h.expectBerthed(victim, 0, "the next leader evicts the rest")
+}
+
+// A leader dies after it has written that a gang goes, and before any of its pods has gone: the
+// gang stays.
+func TestNextLeaderLetsAWholeGangStay(t *testing.T) {
+	h := newHarbour(t, rackNodes(2, 2), rule{name: "owner", guaranteed: 16}, rule{name: "borrower", weight: 1})
+	victim := h.run(crew{name: "victim", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
+	h.busy["victim-0"], h.busy["victim-1"] = true, true
+	h.settle()
+	owner := h.launch(crew{name: "owner", queue: "owner", size: 2, gpus: 8})
+	h.settle()
+	h.await("no pod goes", func() bool { return len(h.evicted) >= 1 })
+	h.depose()
+	h.busy["victim-0"], h.busy["victim-1"] = false, false
+	h.end(owner.uids...)
+	h.lead()
+	h.pass(10, time.Second)
+	h.expectBerthed(victim, 2, "nothing of it had gone")
+	if pod := h.pod("victim-1"); dialect.Evicting(pod) {
+		t.Error("the gang still says that it is being evicted")
+	}
+}
+
+// Pods that leave are room to come, whoever has them leave: nobody is evicted for a gang that
+// has enough of it.
+func TestLeavingPodsAreRoomToCome(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		rack bool
+	}{{"anywhere", false}, {"in a rack", true}} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHarbour(t, rackNodes(4, 2), rule{name: "owner", guaranteed: 16}, rule{name: "borrower", weight: 1})
+			leaving := h.run(crew{name: "leaving", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
+			stays := h.run(crew{name: "stays", queue: "borrower", size: 2, gpus: 8}, "n0002", "n0003")
+			h.settle()
+			h.leave(leaving.uids...)
+			h.pass(1, time.Second)
+			owner := h.launch(crew{name: "owner", queue: "owner", size: 2, gpus: 8, rack: c.rack})
+			h.pass(10, time.Second)
+			h.expectEvicted(0, "pods are leaving")
+			h.expectBerthed(owner, 0, "they have not left")
+			why := h.explainer.why(h.told[owner.uids[0]])
+			if why.code != "EvictsOthers" || !strings.Contains(why.text, "once 2 pods have left") {
+				t.Errorf("the gang that waits is told %+v", why)
+			}
+			h.pass(30, time.Second)
+			h.expectBerthed(owner, 2, "they have left")
+			h.expectBerthed(stays, 2, "nobody else had to go")
+		})
+	}
+}
+
+// The leader changes while victims leave: the next one waits for them, and evicts nobody else.
+func TestNextLeaderWaitsForVictims(t *testing.T) {
+	h := newHarbour(t, rackNodes(4, 2), rule{name: "owner", guaranteed: 16}, rule{name: "borrower", weight: 1})
+	h.run(crew{name: "one", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
+	h.run(crew{name: "two", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0002", "n0003")
+	h.settle()
+	owner := h.launch(crew{name: "owner", queue: "owner", size: 2, gpus: 8})
+	h.settle()
+	h.expectEvicted(2, "the owner is entitled to it")
+	for range 3 {
+		h.pass(3, time.Second)
+		h.depose()
+		h.lead()
+	}
+	h.expectEvicted(2, "what leaves is enough")
+	h.pass(40, time.Second)
+	h.expectBerthed(owner, 2, "they have left")
+	h.expectEvicted(2, "what left was enough")
 }
 
 // Who has been chosen to go is not there to be counted on: while the victims of one claim

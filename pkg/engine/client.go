@@ -82,9 +82,7 @@ func (p budgetPods) Patch(ctx context.Context, name string, kind types.PatchType
 				return nil, fmt.Errorf("reading the condition of pod %q: %w", name, err)
 			}
 			if only && condition.Status == corev1.ConditionFalse && condition.Reason != "" {
-				if !p.client.conditions.inGang(pod) {
-					p.client.conditions.Set(pod, condition)
-				}
+				p.client.refused(pod, condition)
 				return &corev1.Pod{}, nil
 			}
 			p.client.conditions.forget(pod)
@@ -92,6 +90,20 @@ func (p budgetPods) Patch(ctx context.Context, name string, kind types.PatchType
 	}
 	apiWrites.WithLabelValues("pod_status").Inc()
 	return p.PodInterface.Patch(ctx, name, kind, data, options, subresources...)
+}
+
+// refused asks for the condition of a plain pod that was refused a place. The reporter, who
+// knows all members, asks for that of a gang's.
+func (c *budgetClient) refused(name types.NamespacedName, condition corev1.PodCondition) {
+	if c.conditions.inGang(name) {
+		return
+	}
+	if pod := c.conditions.waiting(name); pod != nil && c.reporter.entitlement != nil && condition.Reason == corev1.PodReasonUnschedulable {
+		if why, more := c.reporter.entitlement(pod); more {
+			condition.Reason, condition.Message = why.code, why.text
+		}
+	}
+	c.conditions.Set(name, condition)
 }
 
 // conditionIn returns the condition of a type in a patch of a status, nil if there

@@ -157,7 +157,11 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	e.reporter.gangs, e.reporter.conditions, e.reporter.recorder = e.gangs, e.conditions, recorder
 	e.recovery = &recovery{client: clients.Kubernetes, gangs: e.gangs, recorder: recorder, clock: clock.RealClock{}, grace: options.GangGracePeriod}
 
-	e.reclaimer = newReclaimer(e.fast, e.queues, clients.Kubernetes, recorder, clock.RealClock{})
+	e.reclaimer = newReclaimer(e.fast, e.queues, e.gangs, clients.Kubernetes, recorder, clock.RealClock{})
+	e.reporter.entitlement, e.explainer.entitlement = e.reclaimer.entitlement, e.reclaimer.entitlement
+	if err := watchBudgets(factory, e.reclaimer); err != nil {
+		return nil, err
+	}
 	e.tries.reclaimer = e.reclaimer
 
 	e.gate.gone = e.client.forgetNative
@@ -230,6 +234,7 @@ func (e *engine) lead(ctx context.Context, logger klog.Logger) {
 	if err != nil && ctx.Err() == nil {
 		logger.Error(err, "Objects that declare gangs are not all known; scheduling starts without them", "waited", syncPatience)
 	}
+	e.recovery.resume(ctx)
 	e.leading.Store(true)
 	e.queues.Open()
 	go e.conditions.Run(ctx)

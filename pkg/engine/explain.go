@@ -77,6 +77,9 @@ type explainer struct {
 	gate       *gate
 	conditions *conditionWriter
 	sched      *scheduler.Scheduler
+	// entitlement says why a pod that was refused a place does not get what its queue is
+	// entitled to; nil if nobody knows.
+	entitlement func(pod *corev1.Pod) (explanation, bool)
 
 	mu sync.Mutex
 	// leads is set once Run runs: before that, nobody is kept.
@@ -319,7 +322,7 @@ func (e *explainer) held() map[string]int {
 // why says why a pod waits: what holds it, or the zero value if the API server says so
 // itself, as of scheduling gates.
 func (e *explainer) why(pod *corev1.Pod) explanation {
-	for _, ask := range [...]func(*corev1.Pod) (explanation, bool){e.gated, e.verdict, e.queue, e.entering, e.scheduling} {
+	for _, ask := range [...]func(*corev1.Pod) (explanation, bool){e.gated, e.verdict, e.queue, e.entering, e.entitled, e.scheduling} {
 		if why, holds := ask(pod); holds {
 			return why
 		}
@@ -351,10 +354,23 @@ func (e *explainer) verdict(pod *corev1.Pod) (explanation, bool) {
 // queue: the pod's queue does not let it be tried.
 func (e *explainer) queue(pod *corev1.Pod) (explanation, bool) {
 	code, text, holds := e.queues.Why(pod)
+	if code == string(admission.NoRoom) || code == string(admission.Claims) {
+		if why, more := e.entitled(pod); more {
+			return why, holds
+		}
+	}
 	if code == string(admission.NoRoom) {
 		code = reasonBackoff
 	}
 	return explanation{code, text}, holds
+}
+
+// entitled: the pod was tried, and does not get what its queue is entitled to.
+func (e *explainer) entitled(pod *corev1.Pod) (explanation, bool) {
+	if e.entitlement == nil {
+		return explanation{}, false
+	}
+	return e.entitlement(pod)
 }
 
 // entering: the scheduling queue has not taken in the gang as it is.

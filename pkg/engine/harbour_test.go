@@ -123,7 +123,8 @@ func (h *harbour) lead() {
 		h.t.Fatal(err)
 	}
 	l.run(ctx)
-	l.rounds = (&recovery{client: client, gangs: l.gangs, recorder: recorder, clock: h.clock, grace: DefaultOptions().GangGracePeriod}).begin()
+	l.recovery = &recovery{client: client, gangs: l.gangs, recorder: recorder, clock: h.clock, grace: DefaultOptions().GangGracePeriod}
+	l.rounds = l.recovery.begin()
 	for _, node := range h.nodes {
 		l.nodeTap.set(node)
 	}
@@ -137,6 +138,8 @@ func (h *harbour) lead() {
 	for _, pod := range h.byName() {
 		h.tellOne(change{nil, pod})
 	}
+	h.judge()
+	l.recovery.resume(ctx)
 	l.engine.queues.Open()
 	h.settle()
 }
@@ -169,7 +172,8 @@ func (h *harbour) build(client kubernetes.Interface, recorder events.EventRecord
 	e.client = newBudgetClient(client, e.conditions, e.reporter, factory.Scheduling().V1beta1().PodGroups().Lister())
 	e.budget = NewEventBudget(e.reporter, pods, 0)
 	e.reporter.gangs, e.reporter.conditions, e.reporter.recorder = e.gangs, e.conditions, recorder
-	e.reclaimer = newReclaimer(e.fast, e.queues, client, recorder, h.clock)
+	e.reclaimer = newReclaimer(e.fast, e.queues, e.gangs, client, recorder, h.clock)
+	e.reporter.entitlement, e.explainer.entitlement = e.reclaimer.entitlement, e.reclaimer.entitlement
 	e.tries = &tries{queues: e.queues, reclaimer: e.reclaimer, fast: e.fast}
 	e.gate.gone = e.client.forgetNative
 	return factory
@@ -362,7 +366,7 @@ func (h *harbour) evicting() bool {
 	defer r.mu.Unlock()
 	for _, w := range r.waves {
 		for uid := range w.left {
-			if pod := h.pods[uid]; pod != nil && pod.DeletionTimestamp == nil {
+			if pod := h.pods[uid]; pod != nil && pod.DeletionTimestamp == nil && !h.busy[pod.Name] {
 				return false
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
@@ -98,6 +99,23 @@ func watchNamespaces(factory informers.SharedInformerFactory, queues *state.Queu
 	})
 	if err != nil {
 		return fmt.Errorf("watching namespaces for their queues: %w", err)
+	}
+	return nil
+}
+
+// watchBudgets has a reclaimer hear of disruption budgets.
+func watchBudgets(factory informers.SharedInformerFactory, reclaimer *reclaimer) error {
+	_, err := factory.Policy().V1().PodDisruptionBudgets().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(obj any) { reclaimer.SetBudget(obj.(*policyv1.PodDisruptionBudget)) },
+		UpdateFunc: func(_, obj any) { reclaimer.SetBudget(obj.(*policyv1.PodDisruptionBudget)) },
+		DeleteFunc: func(obj any) {
+			if name, err := cache.DeletionHandlingObjectToName(obj); err == nil {
+				reclaimer.DeleteBudget(types.NamespacedName{Namespace: name.Namespace, Name: name.Name})
+			}
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("watching disruption budgets: %w", err)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
@@ -17,6 +18,7 @@ import (
 	"k8s.io/kubernetes/pkg/features"
 	"k8s.io/utils/clock"
 
+	"github.com/berth-dev/berth/pkg/core/admission"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/plugins/queuereclaim"
 	"github.com/berth-dev/berth/pkg/state"
@@ -24,11 +26,9 @@ import (
 
 const (
 	// leastRest is how long nobody is looked for again, for a gang for which nobody was found.
-	// It doubles each time, up to mostRest. spareTime is how long a gang is left alone that a
-	// budget protected.
+	// It doubles each time, up to mostRest.
 	leastRest = 5 * time.Second
 	mostRest  = 5 * time.Minute
-	spareTime = 15 * time.Second
 	// searchShare has victims be looked for at most one part in so many of the time.
 	searchShare = 4
 	// wavePatience is how long victims may take to be gone beyond the longest of their grace
@@ -45,6 +45,8 @@ const (
 type reclaimer struct {
 	*fastpath.Path
 	queues   *state.Queues
+	gangs    *state.Gangs
+	budgets  *state.Budgets
 	client   kubernetes.Interface
 	recorder events.EventRecorder
 	clock    clock.WithTicker
@@ -54,10 +56,11 @@ type reclaimer struct {
 	// mu is taken before that of queues, and not after it.
 	mu    sync.Mutex
 	waves map[string]*wave
-	// resting are those for whom nobody was found, and spared, until when, those that a budget
-	// protected.
+	// resting are those for whom nobody was found.
 	resting map[string]rest
-	spared  map[string]time.Time
+	// repairs are gangs that lost pods to a wave that was cut short, by name: the room of
+	// those pods is kept for them.
+	repairs map[string]repair
 	// quiet is until when nobody at all is looked for.
 	quiet time.Time
 }
@@ -68,15 +71,21 @@ type rest struct {
 	until time.Time
 	// woken says that the gang was let in again since.
 	woken bool
+	// why is what a user is told, if it is more than that there is no room.
+	why explanation
 }
+
+// reasonVictimsProtected: disruption budgets protect those that would have to go for the gang.
+// More nodes would help it, but it is entitled to those that there are.
+const reasonVictimsProtected = "VictimsProtected"
 
 var _ queuereclaim.Reclaimer = &reclaimer{}
 
-func newReclaimer(path *fastpath.Path, queues *state.Queues, client kubernetes.Interface, recorder events.EventRecorder, c clock.WithTicker) *reclaimer {
+func newReclaimer(path *fastpath.Path, queues *state.Queues, gangs *state.Gangs, client kubernetes.Interface, recorder events.EventRecorder, c clock.WithTicker) *reclaimer {
 	path.LeaveOut(func() bool { return queues.Some() && !groupsInGroups() })
 	return &reclaimer{
-		Path: path, queues: queues, client: client, recorder: recorder, clock: c, ctx: context.Background(),
-		waves: map[string]*wave{}, resting: map[string]rest{}, spared: map[string]time.Time{},
+		Path: path, queues: queues, gangs: gangs, budgets: state.NewBudgets(), client: client, recorder: recorder, clock: c, ctx: context.Background(),
+		waves: map[string]*wave{}, resting: map[string]rest{}, repairs: map[string]repair{},
 	}
 }
 
@@ -104,21 +113,18 @@ func (r *reclaimer) Reclaim(pods []*corev1.Pod, group fwk.PodGroupInfo, fits fun
 	if pods[0].Spec.PreemptionPolicy != nil && *pods[0].Spec.PreemptionPolicy == corev1.PreemptNever {
 		return "its pods say that nobody is to be evicted for them"
 	}
-	claim := r.queues.Reclaim(pods, r.others(now))
+	claim := r.queues.Reclaim(pods, r.others())
 	if claim == nil {
 		return "its queue is not entitled to what others have"
 	}
 	choice, why := r.choose(claim, pods, group, now)
 	r.searched(now)
 	if choice == nil {
-		r.rest(name)
-		klog.FromContext(r.ctx).V(2).Info("Nobody's going makes room for a gang that is entitled to it", "gang", name, "why", why)
-		return why
+		r.rest(name, why)
+		klog.FromContext(r.ctx).V(2).Info("Nobody's going makes room for a gang that is entitled to it", "gang", name, "why", why.text)
+		return why.text
 	}
-	var gone []*corev1.Pod
-	for _, e := range choice.Evicted {
-		gone = append(gone, e.Pods...)
-	}
+	gone := choice.Pods()
 	r.Within(choice)
 	r.queues.Try(pods[0])
 	ok := fits(gone)
@@ -126,16 +132,41 @@ func (r *reclaimer) Reclaim(pods []*corev1.Pod, group fwk.PodGroupInfo, fits fun
 	r.Within(nil)
 	r.searched(now)
 	if !ok {
-		r.rest(name)
+		r.rest(name, explanation{})
 		klog.FromContext(r.ctx).V(2).Info("Gangs whose going would make room for another were tried without, and it did not fit", "gang", name, "gangs", len(choice.Evicted), "pods", len(gone))
 		return "the gangs that would make room for it were tried without, and it did not fit"
 	}
 	r.begin(pods[0], claim, choice, now)
-	return fmt.Sprintf("%d pods of %d gangs are evicted for it", len(gone), len(choice.Evicted))
+	if len(choice.Evicted) == 0 {
+		return fmt.Sprintf("%d pods are leaving, and it gets their room", len(gone))
+	}
+	return fmt.Sprintf("%d pods of %d gangs are evicted for it", len(choice.UIDs()), len(choice.Evicted))
 }
 
-// choose returns who goes, by the first mode by which enough may.
-func (r *reclaimer) choose(claim *state.Reclaim, pods []*corev1.Pod, group fwk.PodGroupInfo, now time.Time) (*fastpath.Choice, string) {
+// choose returns who goes, by the first mode by which enough may; or why nobody does, with a
+// code if budgets are what decides.
+func (r *reclaimer) choose(claim *state.Reclaim, pods []*corev1.Pod, group fwk.PodGroupInfo, now time.Time) (*fastpath.Choice, explanation) {
+	choice, why := r.chooseByModes(claim, pods, group, now)
+	if choice != nil || !r.budgets.Some() {
+		return choice, explanation{text: why}
+	}
+	var open *fastpath.Choice
+	claim.WithoutBudgets(func() { open, _ = r.chooseByModes(claim, pods, group, now) })
+	if open == nil {
+		return nil, explanation{text: why}
+	}
+	for _, e := range open.Evicted {
+		if protection := claim.Protected(e.Pods); protection != nil {
+			return nil, explanation{reasonVictimsProtected, fmt.Sprintf("the gang is entitled to room that others have, but %s (gang %s)", protection.Sentence(), e.Tenant.Name)}
+		}
+	}
+	if protection := claim.Protected(evictedPods(open)); protection != nil {
+		return nil, explanation{reasonVictimsProtected, "the gang is entitled to room that others have, but " + protection.Sentence()}
+	}
+	return nil, explanation{text: why}
+}
+
+func (r *reclaimer) chooseByModes(claim *state.Reclaim, pods []*corev1.Pod, group fwk.PodGroupInfo, now time.Time) (*fastpath.Choice, string) {
 	lost := func(pod *corev1.Pod, devices int64) int64 { return state.Lost(pod, devices, now) }
 	why := ""
 	for _, mode := range state.Modes() {
@@ -143,15 +174,15 @@ func (r *reclaimer) choose(claim *state.Reclaim, pods []*corev1.Pod, group fwk.P
 		if err != nil {
 			return nil, err.Error()
 		}
-		choice, reason := r.Victims(pods, group, claim.Tenants, lost, permit)
-		if choice != nil && len(choice.Evicted) > 0 {
+		choice, text := r.Victims(pods, group, claim.Tenants, claim.Leaving, lost, permit)
+		if choice != nil && len(choice.Evicted)+len(choice.Awaited) > 0 {
 			return choice, ""
 		}
 		if choice != nil {
 			return nil, "there is room for it, and yet it was refused"
 		}
 		if why == "" {
-			why = reason
+			why = text
 		}
 	}
 	return nil, why
@@ -162,14 +193,20 @@ func (r *reclaimer) busy(name string, now time.Time) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if w := r.waves[name]; w != nil {
-		return fmt.Sprintf("it waits for %d pods to leave that are evicted for it", w.left.Len())
+		return fmt.Sprintf("it waits for %d pods to leave", w.left.Len())
+	}
+	for victim, one := range r.repairs {
+		if one.claimant == name {
+			return fmt.Sprintf("gang %s lost pods for it and is made whole first", victim)
+		}
 	}
 	resting := r.resting[name]
 	switch {
 	case now.Before(resting.until):
 		return "nobody whose going would make room for it was found a while ago"
 	case now.Before(r.quiet):
-		r.resting[name] = rest{long: resting.long, until: r.quiet}
+		resting.until = r.quiet
+		r.resting[name] = resting
 		return "whose going would make room for it is looked for in a moment"
 	}
 	return ""
@@ -184,35 +221,74 @@ func (r *reclaimer) searched(since time.Time) {
 }
 
 // rest has nobody looked for, for a while.
-func (r *reclaimer) rest(name string) {
+func (r *reclaimer) rest(name string, why explanation) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.sleep(name)
+	r.sleep(name, why)
 }
 
-func (r *reclaimer) sleep(name string) {
+func (r *reclaimer) sleep(name string, why explanation) {
 	long := min(max(leastRest, 2*r.resting[name].long), mostRest)
-	r.resting[name] = rest{long: long, until: r.clock.Now().Add(long)}
+	r.resting[name] = rest{long: long, until: r.clock.Now().Add(long), why: why}
 }
 
-// left returns who is left alone now.
-func (r *reclaimer) left(now time.Time) sets.Set[string] {
+// Why says what a gang or plain pod waits for that is entitled to room, if there is more to
+// be said than that there is none.
+func (r *reclaimer) Why(name string) (explanation, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	out := sets.New[string]()
-	for name, until := range r.spared {
-		if now.Before(until) {
-			out.Insert(name)
+	if w := r.waves[name]; w != nil {
+		return explanation{string(admission.Claims), fmt.Sprintf("the gang gets its place once %d pods have left", w.left.Len())}, true
+	}
+	why := r.resting[name].why
+	return why, why.code != ""
+}
+
+// entitlement says why a pod, or its gang, that is refused a place does not get what its queue
+// is entitled to: a limit holds it, a budget protects those that would have to go, or they
+// are leaving. None of that is for want of nodes.
+func (r *reclaimer) entitlement(pod *corev1.Pod) (explanation, bool) {
+	if why, more := r.Why(state.NameOf(pod)); more {
+		return why, true
+	}
+	text, at := r.queues.AtLimit(pod)
+	return explanation{string(admission.AtLimit), text}, at
+}
+
+// SetBudget takes in a disruption budget that was made or changed, and DeleteBudget that it
+// is gone. Those for whom somebody would have to go that a budget protects are looked after
+// again.
+func (r *reclaimer) SetBudget(pdb *policyv1.PodDisruptionBudget) {
+	r.budgets.Set(pdb)
+	r.wakeProtected()
+}
+
+// DeleteBudget forgets a disruption budget.
+func (r *reclaimer) DeleteBudget(name types.NamespacedName) {
+	r.budgets.Delete(name)
+	r.wakeProtected()
+}
+
+func (r *reclaimer) wakeProtected() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.clock.Now()
+	for name, one := range r.resting {
+		if one.why.code == reasonVictimsProtected && now.Before(one.until) {
+			one.until = now
+			r.resting[name] = one
 		}
 	}
-	return out
 }
 
 // others is what is under way for others.
-func (r *reclaimer) others(now time.Time) state.Others {
-	out := state.Others{Spared: r.left(now), Claims: sets.New[string](), Leaving: sets.New[types.UID]()}
+func (r *reclaimer) others() state.Others {
+	out := state.Others{Budgets: r.budgets, Spared: sets.New[string](), Claims: sets.New[string](), Leaving: sets.New[types.UID]()}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for name := range r.repairs {
+		out.Spared.Insert(name)
+	}
 	for name, w := range r.waves {
 		out.Claims.Insert(name)
 		out.Leaving = out.Leaving.Union(w.left)
@@ -235,7 +311,7 @@ func (r *reclaimer) tried(pod *corev1.Pod) {
 func (r *reclaimer) some() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.waves) > 0
+	return len(r.waves)+len(r.repairs) > 0
 }
 
 // Run gives up what is not taken in time, and has those tried again whose room is there or

@@ -54,6 +54,25 @@ func (r *recovery) Run(ctx context.Context) {
 	}
 }
 
+// resume takes up the evictions that another leader began and did not end: a gang that lost
+// pods to it loses the others as well, and one that has all of them stays. It is called
+// before anybody is placed.
+func (r *recovery) resume(ctx context.Context) {
+	for _, g := range r.gangs.Evicting() {
+		if !g.Whole {
+			klog.FromContext(ctx).Info("A gang was being evicted when the leader changed; evicting the rest", "gang", g.Key)
+			r.gangs.Finish(g.Key)
+			gangsReleased.Inc()
+			continue
+		}
+		klog.FromContext(ctx).Info("A gang was to be evicted when the leader changed; it stays", "gang", g.Key)
+		name := types.NamespacedName{Namespace: g.Key.Namespace, Name: g.Pod.Name}
+		if err := markEvicting(ctx, r.client, name, g.Pod.UID, false, "The gang is not evicted after all", r.clock.Now()); err != nil && ctx.Err() == nil {
+			klog.FromContext(ctx).Error(err, "A gang that is not evicted after all still says that it is", "gang", g.Key)
+		}
+	}
+}
+
 // rounds are the rounds of one leader.
 type rounds struct {
 	*recovery
@@ -123,12 +142,11 @@ func (r *recovery) evict(ctx context.Context, g state.Interrupted) {
 	}
 }
 
-// evictPod asks for the eviction of a pod, of that UID and no other of its name; with
-// metav1.DryRunAll as dryRun, only whether it would be granted.
-func evictPod(ctx context.Context, client kubernetes.Interface, name types.NamespacedName, uid types.UID, dryRun ...string) error {
+// evictPod asks for the eviction of a pod, of that UID and no other of its name.
+func evictPod(ctx context.Context, client kubernetes.Interface, name types.NamespacedName, uid types.UID) error {
 	apiWrites.WithLabelValues("eviction").Inc()
 	return client.PolicyV1().Evictions(name.Namespace).Evict(ctx, &policyv1.Eviction{
 		ObjectMeta:    metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name},
-		DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}, DryRun: dryRun},
+		DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}},
 	})
 }

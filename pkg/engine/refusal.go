@@ -34,12 +34,28 @@ func (r *reporter) observeRefusals(next scheduler.FailureHandlerFn) scheduler.Fa
 // reportRefused tells why the scheduler found no place for the whole gang: one event,
 // and the same sentence in the condition of every pod that waits.
 func (r *reporter) reportRefused(g state.Gang, t *told, d deeds) {
-	text := refusalText(g, d)
-	r.tellWaiting(g, d.decided.Reason, text)
+	code, text := d.decided.Reason, refusalText(g, d)
+	if why, more := r.entitled(g); more {
+		code, text = why.code, why.text
+	}
+	r.tellWaiting(g, code, text)
 	r.trouble(g, t, eventFailedScheduling, "Scheduling", text)
 	if !g.Placed {
-		t.outcome = &dialect.Outcome{Code: gang.Code(d.decided.Reason), Text: text, Bound: g.Bound}
+		t.outcome = &dialect.Outcome{Code: gang.Code(code), Text: text, Bound: g.Bound}
 	}
+}
+
+// entitled says why a gang that was refused does not get what its queue is entitled to.
+func (r *reporter) entitled(g state.Gang) (explanation, bool) {
+	for _, p := range g.Pods {
+		if p.Ours && p.State == gang.Waiting {
+			pod := r.conditions.waiting(types.NamespacedName{Namespace: g.Key.Namespace, Name: p.Name})
+			if pod != nil && r.entitlement != nil {
+				return r.entitlement(pod)
+			}
+		}
+	}
+	return explanation{}, false
 }
 
 // reportLeftOut tells the members that found no place beside a gang that has its

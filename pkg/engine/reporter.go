@@ -46,6 +46,9 @@ type reporter struct {
 	gangs      *state.Gangs
 	conditions *conditionWriter
 	recorder   events.EventRecorder
+	// entitlement says why a pod, or its gang, that is refused a place does not get what its
+	// queue is entitled to; false if no more is to be said than that there is no room.
+	entitlement func(pod *corev1.Pod) (explanation, bool)
 
 	// told is what was said of each gang. Only Run touches it.
 	told map[gang.Key]*told

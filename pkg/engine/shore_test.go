@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -41,10 +42,12 @@ type shore struct {
 	news, early []change
 	// fate is what becomes of a binding.
 	fate func(pod *corev1.Pod) fate
-	// protected are gangs of which a budget lets no pod go, stuck pods that do not leave.
-	protected, stuck map[string]bool
-	// tried and evicted are the pods whose eviction was asked for, on trial and in earnest.
-	tried, evicted []string
+	// budgets are those of the API server, by the name of the gang whose pods they protect;
+	// stuck are pods that do not leave, and busy those of which no eviction is answered.
+	budgets     map[string]*policyv1.PodDisruptionBudget
+	stuck, busy map[string]bool
+	// evicted are the pods whose eviction was asked for.
+	evicted []string
 }
 
 // change is a pod as it was, nil if there was none, and as it is, nil if it is gone.
@@ -63,7 +66,7 @@ const (
 func newShore(t testing.TB) *shore {
 	return &shore{
 		t: t, clock: clocktesting.NewFakeClock(time.Unix(1_000_000, 0)), queues: map[string]*v1alpha1.Queue{}, pods: map[types.UID]*corev1.Pod{}, names: map[string]types.UID{},
-		fate: func(*corev1.Pod) fate { return bound }, protected: map[string]bool{}, stuck: map[string]bool{},
+		fate: func(*corev1.Pod) fate { return bound }, budgets: map[string]*policyv1.PodDisruptionBudget{}, stuck: map[string]bool{}, busy: map[string]bool{},
 	}
 }
 
@@ -71,6 +74,13 @@ func newShore(t testing.TB) *shore {
 func (s *shore) client() *fake.Clientset {
 	client := fake.NewClientset()
 	client.PrependReactor("*", "*", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		if get, ok := action.(clienttesting.GetAction); ok && action.GetResource().Resource == "poddisruptionbudgets" {
+			pdb, err := s.budget(get.GetName())
+			return true, pdb, err
+		}
+		if patch, ok := action.(clienttesting.PatchAction); ok {
+			s.patch(patch.GetName(), patch.GetPatch())
+		}
 		create, ok := action.(clienttesting.CreateAction)
 		if !ok {
 			return true, &corev1.Pod{}, nil // conditions and the like go nowhere
@@ -188,6 +198,47 @@ func (s *shore) bind(b *corev1.Binding) error {
 	return nil
 }
 
+// protect makes a budget that lets so many pods of a gang go.
+func (s *shore) protect(crew string, allowed int32) *policyv1.PodDisruptionBudget {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.budgets[crew] = &policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: crew, Generation: 1, ResourceVersion: "1"},
+		Spec:   policyv1.PodDisruptionBudgetSpec{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"crew": crew}}},
+		Status: policyv1.PodDisruptionBudgetStatus{ObservedGeneration: 1, DisruptionsAllowed: allowed, ExpectedPods: 2}}
+	return s.budgets[crew].DeepCopy()
+}
+
+func (s *shore) budget(name string) (*policyv1.PodDisruptionBudget, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if pdb := s.budgets[name]; pdb != nil {
+		return pdb.DeepCopy(), nil
+	}
+	return nil, apierrors.NewNotFound(policyv1.Resource("poddisruptionbudgets"), name)
+}
+
+// patch takes in the conditions of Berth's own in the patch of a pod's status.
+func (s *shore) patch(name string, body []byte) {
+	var patch corev1.Pod
+	if err := json.Unmarshal(body, &patch); err != nil {
+		s.t.Error(err)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.pod(name)
+	for _, c := range patch.Status.Conditions {
+		if old == nil || !strings.HasPrefix(string(c.Type), "berth.dev/") {
+			continue
+		}
+		pod := old.DeepCopy()
+		pod.Status.Conditions = slices.DeleteFunc(pod.Status.Conditions, func(had corev1.PodCondition) bool { return had.Type == c.Type })
+		pod.Status.Conditions = append(pod.Status.Conditions, c)
+		s.set(old, pod, true)
+		old = pod
+	}
+}
+
 func (s *shore) evict(e *policyv1.Eviction) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -198,17 +249,20 @@ func (s *shore) evict(e *policyv1.Eviction) error {
 	case old.UID != *e.DeleteOptions.Preconditions.UID:
 		return apierrors.NewConflict(corev1.Resource("pods"), e.Name, fmt.Errorf("it is another pod"))
 	}
-	trial := len(e.DeleteOptions.DryRun) > 0
-	if trial {
-		s.tried = append(s.tried, old.Name)
-	} else {
-		s.evicted = append(s.evicted, old.Name)
-	}
-	switch {
-	case s.protected[crewOf(old)]:
-		return apierrors.NewTooManyRequests("the budget", 0)
-	case trial || old.DeletionTimestamp != nil:
+	s.evicted = append(s.evicted, old.Name)
+	if old.DeletionTimestamp != nil {
 		return nil
+	}
+	if s.busy[old.Name] {
+		return apierrors.NewServiceUnavailable("busy")
+	}
+	if pdb := s.budgets[crewOf(old)]; pdb != nil {
+		if pdb.Status.DisruptionsAllowed == 0 {
+			refused := apierrors.NewTooManyRequests("the budget", 0)
+			refused.ErrStatus.Details.Causes = append(refused.ErrStatus.Details.Causes, metav1.StatusCause{Type: policyv1.DisruptionBudgetCause})
+			return refused
+		}
+		pdb.Status.DisruptionsAllowed--
 	}
 	pod := old.DeepCopy()
 	leaves := metav1.NewTime(s.clock.Now().Add(time.Duration(*pod.Spec.TerminationGracePeriodSeconds) * time.Second))
@@ -229,6 +283,7 @@ func (s *shore) kubelets() {
 		case old.Spec.NodeName != "" && old.Status.StartTime == nil:
 			pod := old.DeepCopy()
 			pod.Status.Phase, pod.Status.StartTime = corev1.PodRunning, &metav1.Time{Time: now}
+			pod.Status.Conditions = append(pod.Status.Conditions, corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionTrue})
 			s.set(old, pod, false)
 		}
 	}

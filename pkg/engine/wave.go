@@ -3,24 +3,20 @@ package engine
 import (
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/state"
 )
 
-// wave is gangs that are evicted for one that waits.
+// wave is gangs that are evicted for one that waits, and pods that it waits for.
 type wave struct {
-	// left are the victims that are not gone yet.
+	// left are the pods that are not gone yet.
 	left sets.Set[types.UID]
 	// deadline is when the room is given up.
 	deadline time.Time
@@ -29,90 +25,53 @@ type wave struct {
 // begin keeps the room, and has the victims evicted.
 func (r *reclaimer) begin(claimant *corev1.Pod, claim *state.Reclaim, choice *fastpath.Choice, now time.Time) {
 	name := state.NameOf(claimant)
-	grace := int64(0)
-	for _, e := range choice.Evicted {
-		for _, pod := range e.Pods {
-			if s := pod.Spec.TerminationGracePeriodSeconds; s != nil {
-				grace = max(grace, *s)
-			}
+	w := &wave{left: choice.UIDs(), deadline: now.Add(wavePatience + graceOf(evictedPods(choice)))}
+	for _, pod := range choice.Awaited {
+		w.left.Insert(pod.UID)
+		if until := pod.DeletionTimestamp.Add(wavePatience); until.After(w.deadline) {
+			w.deadline = until
 		}
 	}
-	w := &wave{left: choice.UIDs(), deadline: now.Add(wavePatience + time.Duration(grace)*time.Second)}
+	pods := w.left.UnsortedList()
 	r.mu.Lock()
 	r.waves[name] = w
 	r.mu.Unlock()
 	r.Keep(name, choice.Room)
 	r.queues.Hold(name)
-	klog.FromContext(r.ctx).Info("Evicting gangs for one that is entitled to their place", "for", name, "queue", claim.Claimant(),
-		"gangs", len(choice.Evicted), "pods", w.left.Len(), "deviceSecondsLost", choice.Damage.Lost)
-	go r.evict(name, claimant, claim, choice)
-}
-
-// evict has all victims evicted, or, if a budget protects one of them, none.
-func (r *reclaimer) evict(name string, claimant *corev1.Pod, claim *state.Reclaim, choice *fastpath.Choice) {
-	var pods []*corev1.Pod
-	tenant := map[types.UID]string{}
-	for _, e := range choice.Evicted {
-		for _, pod := range e.Pods {
-			pods = append(pods, pod)
-			tenant[pod.UID] = e.Tenant.Name
-		}
+	klog.FromContext(r.ctx).Info("Making room for a gang that is entitled to it", "for", name, "queue", claim.Claimant(),
+		"gangs", len(choice.Evicted), "pods", len(pods)-len(choice.Awaited), "leaving", len(choice.Awaited), "deviceSecondsLost", choice.Damage.Lost)
+	if len(choice.Evicted) > 0 {
+		go func() {
+			e := evictor{reclaimer: r, wave: w, name: name, claimant: claimant, claim: claim, choice: choice}
+			e.run()
+		}()
 	}
-	refused := r.each(pods, true)
-	if len(refused) > 0 {
-		now := r.clock.Now()
-		r.mu.Lock()
-		for _, pod := range refused {
-			r.spared[tenant[pod.UID]] = now.Add(spareTime)
-		}
-		r.mu.Unlock()
-		r.end(name, "a disruption budget protects a pod that would have to go")
-		return
-	}
-	for _, e := range choice.Evicted {
-		if e.Whole {
-			r.queues.Leaves(e.Pods[0])
-		}
-		r.tell(e, claimant, claim)
-	}
-	for r.ctx.Err() == nil {
-		if pods = r.each(pods, false); len(pods) == 0 {
-			return
-		}
-		if r.over(name) {
-			for _, e := range choice.Evicted {
-				r.queues.Stays(e.Pods[0])
-			}
-			return
-		}
-		select {
-		case <-r.ctx.Done():
-		case <-r.clock.After(evictionRetry):
+	// Some may have gone while it was looked who does.
+	for _, uid := range pods {
+		if !r.queues.Placed(uid) {
+			r.gone(uid)
 		}
 	}
 }
 
-// each asks for the eviction of all pods, on trial or not, and returns those that were
-// refused.
-func (r *reclaimer) each(pods []*corev1.Pod, trial bool) []*corev1.Pod {
-	var mu sync.Mutex
-	var refused []*corev1.Pod
-	var dryRun []string
-	if trial {
-		dryRun = []string{metav1.DryRunAll}
+// evictedPods returns the pods of a choice that are to be evicted.
+func evictedPods(choice *fastpath.Choice) []*corev1.Pod {
+	var out []*corev1.Pod
+	for _, e := range choice.Evicted {
+		out = append(out, e.Pods...)
 	}
-	workqueue.ParallelizeUntil(r.ctx, evictionsAtATime, len(pods), func(i int) {
-		pod := pods[i]
-		err := evictPod(r.ctx, r.client, types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, pod.UID, dryRun...)
-		if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
-			return // it goes, or is gone, or another has its name
+	return out
+}
+
+// graceOf returns the longest of the grace periods of pods.
+func graceOf(pods []*corev1.Pod) time.Duration {
+	grace := int64(0)
+	for _, pod := range pods {
+		if s := pod.Spec.TerminationGracePeriodSeconds; s != nil {
+			grace = max(grace, *s)
 		}
-		klog.FromContext(r.ctx).V(2).Info("A pod was not evicted", "pod", klog.KObj(pod), "trial", trial, "err", err)
-		mu.Lock()
-		refused = append(refused, pod)
-		mu.Unlock()
-	})
-	return refused
+	}
+	return time.Duration(grace) * time.Second
 }
 
 // tell writes an event for a gang that goes, about its first pod and one of those for which
@@ -154,15 +113,27 @@ func (r *reclaimer) gone(uid types.UID) {
 	}
 }
 
-// over reports whether a wave has ended.
+// over reports whether no room is kept for somebody.
 func (r *reclaimer) over(name string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.waves[name] == nil
 }
 
-// end gives up the room that is kept for somebody.
-func (r *reclaimer) end(name, why string) {
+// ended reports whether a wave has ended: another one of the same name may be under way.
+func (r *reclaimer) ended(name string, w *wave) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.waves[name] != w
+}
+
+// end gives up the room that is kept for somebody. The text says why, for the log; it is ""
+// if the room was taken.
+func (r *reclaimer) end(name, why string) { r.endFor(name, explanation{text: why}) }
+
+// endFor is end where a user is to be told a reason.
+func (r *reclaimer) endFor(name string, because explanation) {
+	why := because.text
 	r.mu.Lock()
 	_, some := r.waves[name]
 	delete(r.waves, name)
@@ -170,7 +141,7 @@ func (r *reclaimer) end(name, why string) {
 	case why == "":
 		delete(r.resting, name)
 	case some:
-		r.sleep(name)
+		r.sleep(name, because)
 	}
 	r.mu.Unlock()
 	if !some {
@@ -200,11 +171,6 @@ func (r *reclaimer) sweep(now time.Time) {
 			ready = append(ready, name) // the scheduler may not have known yet that they left
 		}
 	}
-	for name, until := range r.spared {
-		if now.After(until) {
-			delete(r.spared, name)
-		}
-	}
 	for name, one := range r.resting {
 		switch {
 		case now.Before(one.until):
@@ -228,4 +194,5 @@ func (r *reclaimer) sweep(now time.Time) {
 	for name, why := range late {
 		r.end(name, why)
 	}
+	r.sweepRepairs(now)
 }

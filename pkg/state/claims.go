@@ -106,6 +106,29 @@ func (q *Queues) Unhold(name string) {
 	}
 }
 
+// AtLimit returns which limit the gang of a pod that waits would pass, or a plain pod; false
+// if it would pass none.
+func (q *Queues) AtLimit(pod *corev1.Pod) (text string, at bool) {
+	if !q.some.Load() {
+		return "", false
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	w := q.waiting[waiterOf(pod)]
+	if w == nil || !q.settled() {
+		return "", false
+	}
+	id, known := q.id(q.queueNow(pod))
+	if !known {
+		return "", false
+	}
+	refusal, ok := q.line.Used().CanCharge(id, q.asks(w, w.byName()))
+	if ok || refusal.Fault != nil {
+		return "", false
+	}
+	return refusal.Sentence(q.tree), true
+}
+
 // let notes that a gang is let in, and returns a pod of it.
 func (q *Queues) let(w *waiter) *corev1.Pod {
 	q.letIn++

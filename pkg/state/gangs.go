@@ -111,6 +111,8 @@ type entry struct {
 	placed bool
 	// releasing is set from Release until no member is bound any more, or Retain.
 	releasing bool
+	// finishing says that nobody else evicts those that are bound.
+	finishing bool
 	// bound counts members with a node, standing those of them that are not leaving;
 	// progress is when bound last grew.
 	bound, standing int32
@@ -323,7 +325,7 @@ func (g *Gangs) Retain(key gang.Key) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if e := g.gangs[key]; e != nil && e.releasing {
-		e.releasing = false
+		e.releasing, e.finishing = false, false
 		g.dirty.Add(key)
 	}
 }
@@ -388,6 +390,6 @@ func (e *entry) leave(m gang.Member) {
 	}
 	e.staying--
 	if e.staying == 0 {
-		e.placed, e.releasing = false, false
+		e.placed, e.releasing, e.finishing = false, false, false
 	}
 }

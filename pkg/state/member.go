@@ -37,7 +37,7 @@ func memberOf(pod *corev1.Pod, membership dialect.Membership) gang.Member {
 		m.Preemption = string(*pod.Spec.PreemptionPolicy)
 	}
 	if m.Node != "" {
-		m.Bound = boundAt(pod)
+		m.Bound, m.Evicting = boundAt(pod), dialect.Evicting(pod)
 	} else {
 		m.LeftOut = dialect.LeftOut(pod)
 	}

@@ -1,9 +1,11 @@
 package state
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -36,6 +38,10 @@ type Reclaim struct {
 	// Name is who waits, as in the line. Tenants are by name.
 	Name    string
 	Tenants []Tenant
+	// Leaving are the pods with a place that are being deleted, by namespace and name, but for
+	// those that should be gone for long, and those that others wait for: their room is to
+	// come, and nobody loses anything for it.
+	Leaving []*corev1.Pod
 
 	tree   *quota.Tree
 	usage  *quota.Usage
@@ -43,12 +49,23 @@ type Reclaim struct {
 	shares []quota.Vector
 	uses   map[string]quota.Vector
 	byName map[string]*Tenant
+	// budgets are those that protect members, by memberName, as far as they were asked for.
+	budgets    *Budgets
+	protection map[string][]*preempt.Budget
+	// unprotected has budgets protect nobody, on trial.
+	unprotected bool
 }
+
+// overdueAfter is how long after the end of its grace period a pod that is being deleted is no
+// longer expected to be gone: its node may be dead, or a finalizer may hold it.
+const overdueAfter = time.Minute
 
 // Others is what is under way when somebody claims room.
 type Others struct {
 	// Spared are gangs that are left alone.
 	Spared sets.Set[string]
+	// Budgets are those that protect pods; nil for none.
+	Budgets *Budgets
 	// Claims are those for whom others leave, and Leaving the pods that do.
 	Claims  sets.Set[string]
 	Leaving sets.Set[types.UID]
@@ -79,8 +96,10 @@ func (q *Queues) Reclaim(pods []*corev1.Pod, others Others) *Reclaim {
 	r := &Reclaim{
 		Name: w.name, tree: q.tree, usage: usage, claim: claim, shares: q.recentShares(),
 		uses: map[string]quota.Vector{}, byName: map[string]*Tenant{},
+		budgets: others.Budgets, protection: map[string][]*preempt.Budget{},
 	}
 	r.Tenants = q.tenants(r, others)
+	r.Leaving = q.leaving(others)
 	for i := range r.Tenants {
 		r.byName[r.Tenants[i].Name] = &r.Tenants[i]
 	}
@@ -196,6 +215,22 @@ func (q *Queues) tenants(r *Reclaim, others Others) []Tenant {
 	return out
 }
 
+// leaving returns the pods with a place that are being deleted, that are expected to be gone
+// soon, and that nobody waits for.
+func (q *Queues) leaving(others Others) []*corev1.Pod {
+	now := q.clock.Now()
+	var out []*corev1.Pod
+	for _, p := range q.payers {
+		if at := p.pod.DeletionTimestamp; at != nil && p.pod.Spec.NodeName != "" && now.Before(at.Add(overdueAfter)) && !others.Leaving.Has(p.pod.UID) {
+			out = append(out, p.pod)
+		}
+	}
+	slices.SortFunc(out, func(a, b *corev1.Pod) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+	})
+	return out
+}
+
 func priorityOf(pod *corev1.Pod) int32 {
 	if pod.Spec.Priority != nil {
 		return *pod.Spec.Priority
@@ -240,6 +275,12 @@ func (q *Queues) Leaves(pod *corev1.Pod) {
 	}
 }
 
+// Standing returns how many pods of the gang of a pod have a place and stay; false if there is
+// no such gang.
+func (q *Queues) Standing(pod *corev1.Pod) (int32, bool) {
+	return q.gangs.Standing(waiterOf(pod).key())
+}
+
 // Stays says that the gang of a pod does not go after all.
 func (q *Queues) Stays(pod *corev1.Pod) {
 	if id := waiterOf(pod); id.group != "" {
@@ -259,24 +300,76 @@ func (r *Reclaim) Permit(mode quota.Mode) (preempt.Permit, error) {
 	return &permit{reclaim: r, simulation: simulation}, nil
 }
 
-// permit has a simulation of quotas say who may go.
+// WithoutBudgets has budgets protect nobody while f runs.
+func (r *Reclaim) WithoutBudgets(f func()) {
+	r.unprotected = true
+	defer func() { r.unprotected = false }()
+	f()
+}
+
+// Protected returns why pods may not go together, by the budgets that protect them; nil if
+// they may.
+func (r *Reclaim) Protected(pods []*corev1.Pod) *preempt.Protection {
+	if r.budgets == nil {
+		return nil
+	}
+	under := make([][]*preempt.Budget, len(pods))
+	for i, pod := range pods {
+		under[i] = r.budgets.Of(pod)
+	}
+	_, why := (&preempt.Disruptions{}).Take(under)
+	return why
+}
+
+// protecting returns the budgets that protect a member of a tenant.
+func (r *Reclaim) protecting(t *Tenant, member string) []*preempt.Budget {
+	name := memberName(t.Name, member)
+	budgets, known := r.protection[name]
+	if !known {
+		i, found := slices.BinarySearchFunc(t.Pods, member, func(pod *corev1.Pod, name string) int { return strings.Compare(pod.Name, name) })
+		if found {
+			budgets = r.budgets.Of(t.Pods[i])
+		}
+		r.protection[name] = budgets
+	}
+	return budgets
+}
+
+// permit has budgets and a simulation of quotas say who may go.
 type permit struct {
-	reclaim    *Reclaim
-	simulation *quota.Simulation
+	reclaim     *Reclaim
+	simulation  *quota.Simulation
+	disruptions preempt.Disruptions
 }
 
 // Evict counts members of a gang as gone, if they may go.
 func (p *permit) Evict(g *preempt.Gang, members []preempt.Member) (undo func(), ok bool) {
 	t := p.reclaim.byName[g.Name]
+	restore := func() {}
+	if p.reclaim.budgets != nil && !p.reclaim.unprotected {
+		under := make([][]*preempt.Budget, len(members))
+		for i, m := range members {
+			under[i] = p.reclaim.protecting(t, m.Name)
+		}
+		back, why := p.disruptions.Take(under)
+		if why != nil {
+			return nil, false
+		}
+		restore = back
+	}
 	uses := make(quota.Vector, len(p.reclaim.claim.Asks))
 	for _, m := range members {
 		uses = uses.Plus(p.reclaim.uses[memberName(g.Name, m.Name)])
 	}
 	taken, protection := p.simulation.Evict(quota.Victim{Queue: t.Queue, Uses: uses, Priority: t.Priority, Ran: t.Ran})
 	if protection != nil {
+		restore()
 		return nil, false
 	}
-	return func() { p.simulation.Revert(taken) }, true
+	return func() {
+		p.simulation.Revert(taken)
+		restore()
+	}, true
 }
 
 // Enough reports whether the claim is within all limits after the evictions so far.

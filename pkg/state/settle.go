@@ -88,12 +88,12 @@ func (g *Gangs) judge(key gang.Key) (publish *gang.Group, withdraw bool) {
 	if !mine {
 		withdraw = e.published != nil
 		e.published, e.verdict = nil, gang.Verdict{}
-		e.placed, e.releasing = false, false
+		e.placed, e.releasing, e.finishing = false, false, false
 		return nil, withdraw
 	}
 
 	if e.releasing && bound == 0 {
-		e.releasing, e.placed = false, false
+		e.releasing, e.finishing, e.placed = false, false, false
 	}
 	declared, fault := g.declaration(e)
 	switch {

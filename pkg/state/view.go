@@ -76,6 +76,57 @@ func (g *Gangs) Placed(key gang.Key) bool {
 	return e != nil && e.placed
 }
 
+// Standing returns how many members of a gang have a place and are not leaving; false if
+// there is no such gang.
+func (g *Gangs) Standing(key gang.Key) (int32, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	e := g.gangs[key]
+	if e == nil {
+		return 0, false
+	}
+	return e.standing, true
+}
+
+// Evicting returns the gangs of which a member that stays says that they are being evicted,
+// with that member, and whether all members that have a place stay: ordered by key. Unless
+// this process evicts them, another one has begun to and did not come to the end.
+func (g *Gangs) Evicting() []Evicting {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var out []Evicting
+	for key, e := range g.gangs {
+		for uid, m := range e.members {
+			if m.Evicting && m.State().Effect().Counts && m.State() != gang.Succeeded {
+				size := e.verdict.Group.Size
+				out = append(out, Evicting{Key: key, Pod: Pod{Name: m.Name, UID: uid, Node: m.Node, Ours: g.ours(m.Scheduler), State: m.State()},
+					Whole: e.standing == e.bound && e.standing >= size})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b Evicting) int { return a.Key.Compare(b.Key) })
+	return out
+}
+
+// Evicting is a gang of which a member says that it is being evicted.
+type Evicting struct {
+	Key gang.Key
+	Pod Pod
+	// Whole says that no member has left yet.
+	Whole bool
+}
+
+// Finish has a gang give its places back as Release has, and has Interrupted list it until
+// all have left, also if it was whole once.
+func (g *Gangs) Finish(key gang.Key) {
+	g.Release(key)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if e := g.gangs[key]; e != nil {
+		e.finishing = e.releasing
+	}
+}
+
 // Life returns the number of a gang's life; 0 if there is no such gang. A gang that
 // is deleted and made again under the same name has another one.
 func (g *Gangs) Life(key gang.Key) int64 {
@@ -135,7 +186,7 @@ func (g *Gangs) Interrupted() []Interrupted {
 	var out []Interrupted
 	for key, e := range g.gangs {
 		size := e.verdict.Group.Size
-		if e.bound == 0 || e.placed || !e.releasing && (size == 0 || e.bound >= size) {
+		if e.bound == 0 || e.placed && !(e.releasing && e.finishing) || !e.releasing && (size == 0 || e.bound >= size) {
 			continue
 		}
 		members := make([]gang.Member, 0, len(e.members))

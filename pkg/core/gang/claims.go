@@ -63,6 +63,8 @@ type Member struct {
 	// LeftOut says that the pod, which waits, was told that its gang has its place without
 	// it. Whoever remembered that the gang was placed may be gone.
 	LeftOut bool
+	// Evicting says that whoever evicts the gang has written so on the pod, which goes last.
+	Evicting bool
 	// Leaving says that the pod is being deleted.
 	Leaving bool
 	// Succeeded says that the pod has done its work. A pod that failed is no member.

@@ -106,8 +106,9 @@ func (p *Path) Keeps(pod *corev1.Pod, info fwk.NodeInfo) bool {
 }
 
 // Victims returns whose going makes room for the pods of a group, or for a plain pod, if
-// group is nil, or why nobody's does.
-func (p *Path) Victims(pods []*corev1.Pod, group fwk.PodGroupInfo, tenants []state.Tenant, lost func(pod *corev1.Pod, devices int64) int64, permit preempt.Permit) (*Choice, string) {
+// group is nil, or why nobody's does. Pods that are leaving count as gone: the choice says
+// for which of them it waits.
+func (p *Path) Victims(pods []*corev1.Pod, group fwk.PodGroupInfo, tenants []state.Tenant, leaving []*corev1.Pod, lost func(pod *corev1.Pod, devices int64) int64, permit preempt.Permit) (*Choice, string) {
 	if len(pods) == 0 {
 		return nil, ""
 	}
@@ -131,6 +132,7 @@ func (p *Path) Victims(pods []*corev1.Pod, group fwk.PodGroupInfo, tenants []sta
 	}
 	p.openToVictims(&request, shapes)
 	planner := plan.Planner{Index: p.index.Pack(), Fabric: p.index.Fabric(), Ranking: profile.ranking}
+	defer p.withoutLeaving(leaving)()
 	running, byName := p.runningOf(tenants, lost)
 	found, reason := preempt.Victims(planner, request, running, permit, preempt.Bounds{})
 	if reason != nil {
@@ -149,6 +151,11 @@ func (p *Path) Victims(pods []*corev1.Pod, group fwk.PodGroupInfo, tenants []sta
 		if a.Node != plan.NoNode {
 			node := p.index.Info(a.Node).Node().Name
 			choice.Room[node] = choice.Room[node].And(request.Pods[i].Request)
+		}
+	}
+	for _, pod := range leaving {
+		if _, needed := choice.Room[pod.Spec.NodeName]; needed {
+			choice.Awaited = append(choice.Awaited, pod)
 		}
 	}
 	if found.Candidate.Level != fabric.NoLevel {
@@ -176,9 +183,33 @@ func (p *Path) openToVictims(request *plan.Request, shapes []*shape) {
 	}
 }
 
+// withoutLeaving has the index be as it will be once pods have left, until what it returns
+// is called.
+func (p *Path) withoutLeaving(leaving []*corev1.Pod) (undo func()) {
+	index := p.index.Pack()
+	var given []pack.Undo
+	for _, pod := range leaving {
+		id, known := p.index.ID(pod.Spec.NodeName)
+		if !known {
+			continue
+		}
+		if _, ok := index.Free(id); ok {
+			request, held := p.heldBy(pod)
+			given = append(given, index.Give(id, request, held))
+		}
+	}
+	return func() {
+		for _, one := range slices.Backward(given) {
+			index.Revert(one)
+		}
+	}
+}
+
 // Choice is who goes, and what they make room for.
 type Choice struct {
 	Evicted []Evicted
+	// Awaited are pods that are leaving already, of nodes that are in Room.
+	Awaited []*corev1.Pod
 	Room    Room
 	Damage  preempt.Damage
 	// domain are the nodes of the domain that the gang gets; nil for all.
@@ -206,12 +237,7 @@ func (p *Path) runningOf(tenants []state.Tenant, lost func(pod *corev1.Pod, devi
 			if !known {
 				break
 			}
-			info := framework.PodInfo{Pod: pod}
-			request := p.index.Devices().Request(info.CalculateResource().Resource)
-			held := topology.Mask(0)
-			if request.Devices > 0 {
-				held = p.inventory.Held(pod.UID)
-			}
+			request, held := p.heldBy(pod)
 			g.Members = append(g.Members, preempt.Member{
 				Name: pod.Name, Rank: ranks[j], Node: id, Request: request, Held: held, Lost: lost(pod, int64(request.Devices)),
 			})
@@ -222,6 +248,28 @@ func (p *Path) runningOf(tenants []state.Tenant, lost func(pod *corev1.Pod, devi
 		}
 	}
 	return out, byName
+}
+
+// heldBy returns what a node gets back when a pod of it goes, and which devices.
+func (p *Path) heldBy(pod *corev1.Pod) (request pack.Amounts, held topology.Mask) {
+	info := framework.PodInfo{Pod: pod}
+	request = p.index.Devices().Request(info.CalculateResource().Resource)
+	if request.Devices > 0 {
+		held = p.inventory.Held(pod.UID)
+	}
+	return request, held
+}
+
+// RoomOf returns the room of pods on their nodes.
+func (p *Path) RoomOf(pods []*corev1.Pod) Room {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	room := Room{}
+	for _, pod := range pods {
+		request, _ := p.heldBy(pod)
+		room[pod.Spec.NodeName] = room[pod.Spec.NodeName].And(request)
+	}
+	return room
 }
 
 // Within has the placements of a group be looked for in the domain of a choice alone, while
@@ -252,7 +300,17 @@ func (p *Path) restricted(parent *fwk.Placement) ([]*fwk.Placement, bool) {
 	return []*fwk.Placement{placement}, true
 }
 
-// UIDs returns those of all pods that go.
+// Pods returns all pods without which there is room: those that are to be evicted, and those
+// that are leaving.
+func (c *Choice) Pods() []*corev1.Pod {
+	var out []*corev1.Pod
+	for _, e := range c.Evicted {
+		out = append(out, e.Pods...)
+	}
+	return append(out, c.Awaited...)
+}
+
+// UIDs returns those of all pods that go, but for those that are leaving already.
 func (c *Choice) UIDs() sets.Set[types.UID] {
 	out := sets.New[types.UID]()
 	for _, e := range c.Evicted {

@@ -1,0 +1,266 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/klog/v2"
+
+	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/state"
+)
+
+// evictor has the gangs of a choice evicted: each of them whole or not at all.
+//
+// First the disruption budgets that protect any of the pods are read from the API server, and
+// all pods are counted against them: if they may not go together, none goes. Then it is
+// written on one pod of each gang that the gang is being evicted, and that pod goes last:
+// whoever leads next finds it as long as part of the gang is there (see [recovery]).
+//
+// A budget that was made since may stop it in the middle. Gangs under no budget go at once, and
+// the others one after the other, so that one of them at most has lost pods then. That one is
+// made whole again before anything else gets the room of what it lost, and nobody else goes.
+type evictor struct {
+	*reclaimer
+	wave     *wave
+	name     string
+	claimant *corev1.Pod
+	claim    *state.Reclaim
+	choice   *fastpath.Choice
+}
+
+// run evicts, until all have been, or the wave ends.
+func (e *evictor) run() {
+	pods := evictedPods(e.choice)
+	if err := e.readBudgets(pods); err != nil {
+		e.end(e.name, err.Error())
+		return
+	}
+	if protection := e.claim.Protected(pods); protection != nil {
+		e.endFor(e.name, explanation{reasonVictimsProtected, "the gang is entitled to room that others have, but " + protection.Sentence()})
+		return
+	}
+	for _, victim := range e.choice.Evicted {
+		if err := e.mark(victim, true); err != nil {
+			e.end(e.name, err.Error())
+			e.spare(e.choice.Evicted)
+			return
+		}
+	}
+	for _, victim := range e.choice.Evicted {
+		if victim.Whole {
+			e.queues.Leaves(victim.Pods[0])
+		}
+		e.tell(victim, e.claimant, e.claim)
+	}
+	batches := e.batches()
+	for i, batch := range batches {
+		if stopped := e.evictAll(batch); stopped != nil {
+			klog.FromContext(e.ctx).Info("A wave of evictions was cut short", "for", e.name, "why", stopped.text)
+			e.endFor(e.name, *stopped)
+			e.spare(slices.Concat(batches[i+1:]...))
+			return
+		}
+	}
+}
+
+// batches are the gangs that go at the same time: all that no budget protects, then one after
+// another.
+func (e *evictor) batches() [][]fastpath.Evicted {
+	var free []fastpath.Evicted
+	var others [][]fastpath.Evicted
+	for _, victim := range e.choice.Evicted {
+		if slices.ContainsFunc(victim.Pods, func(pod *corev1.Pod) bool { return len(e.budgets.Of(pod)) > 0 }) {
+			others = append(others, []fastpath.Evicted{victim})
+		} else {
+			free = append(free, victim)
+		}
+	}
+	if len(free) > 0 {
+		others = slices.Insert(others, 0, free)
+	}
+	return others
+}
+
+// evictAll evicts gangs, and returns why it stopped before all had gone; nil if they have.
+func (e *evictor) evictAll(victims []fastpath.Evicted) *explanation {
+	var first, last []*corev1.Pod
+	for _, victim := range victims {
+		marked := markedOf(victim)
+		for _, pod := range victim.Pods {
+			if pod == marked {
+				last = append(last, pod)
+			} else {
+				first = append(first, pod)
+			}
+		}
+	}
+	gone := sets.New[types.UID]()
+	for _, pods := range [][]*corev1.Pod{first, last} {
+		if stopped := e.evictPods(pods, gone); stopped != nil {
+			for _, victim := range victims {
+				e.undo(victim, gone)
+			}
+			return stopped
+		}
+	}
+	return nil
+}
+
+// evictPods evicts pods, again if that fails for another reason than a budget, and adds those
+// that go to the gone. It returns why it stopped before all were; nil if they are.
+func (e *evictor) evictPods(pods []*corev1.Pod, gone sets.Set[types.UID]) *explanation {
+	for {
+		var mu sync.Mutex
+		var failed []*corev1.Pod
+		var budget error
+		workqueue.ParallelizeUntil(e.ctx, evictionsAtATime, len(pods), func(i int) {
+			pod := pods[i]
+			err := evictPod(e.ctx, e.client, types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, pod.UID)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil, apierrors.IsNotFound(err), apierrors.IsConflict(err):
+				gone.Insert(pod.UID) // it goes, or is gone, or another has its name
+			default:
+				klog.FromContext(e.ctx).V(2).Info("A pod was not evicted", "pod", klog.KObj(pod), "err", err)
+				failed = append(failed, pod)
+				if isBudget(err) {
+					budget = err
+				}
+			}
+		})
+		switch {
+		case e.ctx.Err() != nil:
+			return nil // whoever leads next finds what was marked
+		case budget != nil:
+			return &explanation{reasonVictimsProtected, "the gang is entitled to room that others have, but a disruption budget stopped their eviction: " + budget.Error()}
+		case len(failed) == 0:
+			return nil
+		case e.ended(e.name, e.wave):
+			return &explanation{text: fmt.Sprintf("%d pods could not be evicted in time", len(failed))}
+		}
+		pods = failed
+		select {
+		case <-e.ctx.Done():
+		case <-e.clock.After(evictionRetry):
+		}
+	}
+}
+
+// isBudget reports whether an eviction was refused for a disruption budget, and not because
+// the API server is busy or away.
+func isBudget(err error) bool {
+	var status apierrors.APIStatus
+	return apierrors.HasStatusCause(err, policyv1.DisruptionBudgetCause) ||
+		errors.As(err, &status) && status.Status().Code == http.StatusInternalServerError && strings.Contains(err.Error(), "more than one PodDisruptionBudget")
+}
+
+// readBudgets reads the budgets that protect any of the pods as they are now.
+func (e *evictor) readBudgets(pods []*corev1.Pod) error {
+	names := sets.New[types.NamespacedName]()
+	for _, pod := range pods {
+		for _, b := range e.budgets.Of(pod) {
+			namespace, name, _ := strings.Cut(b.Name, "/")
+			names.Insert(types.NamespacedName{Namespace: namespace, Name: name})
+		}
+	}
+	all := names.UnsortedList()
+	errs := make([]error, len(all))
+	workqueue.ParallelizeUntil(e.ctx, evictionsAtATime, len(all), func(i int) {
+		pdb, err := e.client.PolicyV1().PodDisruptionBudgets(all[i].Namespace).Get(e.ctx, all[i].Name, metav1.GetOptions{})
+		switch {
+		case err == nil:
+			e.budgets.Set(pdb)
+		case apierrors.IsNotFound(err):
+			e.budgets.Delete(all[i])
+		default:
+			errs[i] = fmt.Errorf("reading disruption budget %s: %w", all[i], err)
+		}
+	})
+	return errors.Join(errs...)
+}
+
+// markedOf returns the pod of a gang on which it is written that the gang goes: the last by
+// name; nil if it goes in one step, or not whole.
+func markedOf(victim fastpath.Evicted) *corev1.Pod {
+	if !victim.Whole || len(victim.Pods) < 2 {
+		return nil
+	}
+	return slices.MaxFunc(victim.Pods, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// mark writes on a pod of a gang that the gang is being evicted, or that it is not.
+func (e *evictor) mark(victim fastpath.Evicted, evicting bool) error {
+	pod := markedOf(victim)
+	if pod == nil {
+		return nil
+	}
+	text := fmt.Sprintf("The gang is evicted for %s of queue %q", e.name, e.claim.Claimant())
+	if !evicting {
+		text = "The gang is not evicted after all"
+	}
+	return markEvicting(e.ctx, e.client, types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, pod.UID, evicting, text, e.clock.Now())
+}
+
+// markEvicting writes the condition on a pod by which the eviction of its gang is found. A
+// pod that is gone needs none.
+func markEvicting(ctx context.Context, client kubernetes.Interface, name types.NamespacedName, uid types.UID, evicting bool, text string, now time.Time) error {
+	status := corev1.ConditionFalse
+	if evicting {
+		status = corev1.ConditionTrue
+	}
+	body, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"uid": uid},
+		"status": map[string]any{"conditions": []corev1.PodCondition{{
+			Type: dialect.EvictingCondition, Status: status, Reason: "Reclaimed", Message: text, LastTransitionTime: metav1.NewTime(now),
+		}}},
+	})
+	if err != nil {
+		return fmt.Errorf("encoding a condition of pod %s: %w", name, err)
+	}
+	apiWrites.WithLabelValues("condition").Inc()
+	_, err = client.CoreV1().Pods(name.Namespace).Patch(ctx, name.Name, types.StrategicMergePatchType, body, metav1.PatchOptions{}, "status")
+	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+		return fmt.Errorf("writing on pod %s that its gang is evicted: %w", name, err)
+	}
+	return nil
+}
+
+// spare has gangs stay that have lost nothing.
+func (e *evictor) spare(victims []fastpath.Evicted) {
+	for _, victim := range victims {
+		e.queues.Stays(victim.Pods[0])
+		if err := e.mark(victim, false); err != nil {
+			klog.FromContext(e.ctx).Error(err, "A gang that is not evicted after all still says that it is", "gang", victim.Tenant.Name)
+		}
+	}
+}
+
+// undo has a gang of which only some pods have gone stay, and keeps the room of those for it.
+func (e *evictor) undo(victim fastpath.Evicted, gone sets.Set[types.UID]) {
+	lost := slices.DeleteFunc(slices.Clone(victim.Pods), func(pod *corev1.Pod) bool { return !gone.Has(pod.UID) })
+	if len(lost) == len(victim.Pods) {
+		return
+	}
+	e.spare([]fastpath.Evicted{victim})
+	if len(lost) > 0 && victim.Whole {
+		e.repair(victim, lost, e.name)
+	}
+}
