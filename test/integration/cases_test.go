@@ -27,8 +27,9 @@ import (
 // of 8 GPUs, racks of 4 and blocks of 2 racks. A scenario is commands, one a line:
 //
 //	object KIND NAME [FIELD=N]   apply an object that declares a gang
+//	gang NAME N [...]            create the pods NAME-0 to NAME-(N-1) of a gang of that name and size
 //	pod NAME [gang=G size=N] [gpus=N] [required=LEVEL] [gate=GATE] [hold] [runs=DURATION]
-//	         [annotation=KEY:VALUE] [label=KEY:VALUE] [node=NODE]
+//	         [annotation=KEY:VALUE] [label=KEY:VALUE] [node=NODE] [queue=Q] [priority=CLASS]
 //	delete NAME...       delete pods; those made with "hold" run on until let go
 //	letgo NAME...        end them
 //	ungate NAME...       take the gates off
@@ -37,6 +38,13 @@ import (
 //	suspend JOB          and resume; deletejob; delete-index JOB INDEX
 //	jobbound JOB N       wait until so many of its pods, that have not ended, have nodes
 //	jobdone JOB          wait until it is complete
+//	queue NAME SPEC      make a queue, of a spec as YAML in which NAMESPACE is the scenario's
+//	priority NAME N      make a priority class
+//	budget NAME KEY=VALUE minAvailable=N     make or change a disruption budget
+//	budgetsees NAME N    wait until its controller has counted so many healthy pods
+//	leaving N            wait until so many pods are being deleted, and check that it stays so for 8 s
+//	letgo-leaving        end those
+//	keeps D NAME REASON  check that the pod says so for that long
 //	cordon NODE...       and uncordon; taint NODE... and untaint, with NoSchedule
 //	restart [FLAG...]    stop the scheduler and start another
 //	bound NAME...        wait until the pods have nodes
@@ -48,7 +56,7 @@ import (
 //	inrack NAME...       check that the pods share a rack
 //	notrack A B          check that pods A and B are in two racks
 //
-// Lines that start with # are comments. Names of nodes are those of the cluster.
+// NAME-0..2 stands for NAME-0 NAME-1 NAME-2. Lines that start with # are comments. Names of nodes are those of the cluster.
 func TestCases(t *testing.T) {
 	scripts, err := filepath.Glob("testdata/cases/*.txt")
 	if err != nil || len(scripts) == 0 {
@@ -114,6 +122,9 @@ type caseRun struct {
 // do plays one command.
 func (c *caseRun) do(command string, args []string) {
 	c.t.Helper()
+	if command != "queue" {
+		args = expanded(args)
+	}
 	each := func(f func(name string) error) {
 		c.t.Helper()
 		for _, name := range args {
@@ -123,6 +134,19 @@ func (c *caseRun) do(command string, args []string) {
 		}
 	}
 	switch command {
+	case "gang":
+		var members int
+		if _, err := fmt.Sscan(args[1], &members); err != nil {
+			c.t.Fatalf("%s: %v", c.where, err)
+		}
+		var pods []*corev1.Pod
+		for i := range members {
+			words := []string{fmt.Sprintf("%s-%d", args[0], i), "gang=" + args[0], "size=" + args[1]}
+			pods = append(pods, c.pod(slices.Concat(words, args[2:])))
+		}
+		if err := c.tryCreate(c.t.Context(), c.namespace, pods); err != nil {
+			c.t.Fatalf("%s: %v", c.where, err)
+		}
 	case "pod":
 		if err := c.tryCreate(c.t.Context(), c.namespace, []*corev1.Pod{c.pod(args)}); err != nil {
 			c.t.Fatalf("%s: %v", c.where, err)
@@ -131,6 +155,8 @@ func (c *caseRun) do(command string, args []string) {
 		c.object(args)
 	case "job", "jobbound", "jobdone", "delete-index", "suspend", "resume", "deletejob":
 		c.jobCommand(command, args)
+	case "queue", "priority", "budget", "budgetsees", "leaving", "letgo-leaving", "keeps":
+		c.queueCommand(command, args)
 	case "delete":
 		each(func(name string) error {
 			return c.client.CoreV1().Pods(c.namespace).Delete(c.t.Context(), name, metav1.DeleteOptions{})
@@ -212,6 +238,24 @@ func (c *caseRun) do(command string, args []string) {
 	}
 }
 
+// expanded returns words in which NAME-0..2 stands for NAME-0 NAME-1 NAME-2.
+func expanded(words []string) []string {
+	var out []string
+	for _, word := range words {
+		before, last, is := strings.Cut(word, "..")
+		at := strings.LastIndex(before, "-") + 1
+		var from, to int
+		if n, _ := fmt.Sscan(before[at:]+" "+last, &from, &to); !is || n != 2 {
+			out = append(out, word)
+			continue
+		}
+		for i := from; i <= to; i++ {
+			out = append(out, fmt.Sprint(before[:at], i))
+		}
+	}
+	return out
+}
+
 // pod makes a pod of the words that describe it.
 func (c *caseRun) pod(args []string) *corev1.Pod {
 	c.t.Helper()
@@ -228,6 +272,10 @@ func (c *caseRun) pod(args []string) *corev1.Pod {
 			p.Annotations["berth.dev/gang-size"] = value
 		case "required":
 			p.Annotations["berth.dev/required-topology"] = value
+		case "queue":
+			p.Labels["berth.dev/queue"] = value
+		case "priority":
+			p.Spec.PriorityClassName = value
 		case "runs":
 			p.Annotations[localcluster.RunForAnnotation] = value
 		case "label":
