@@ -40,7 +40,7 @@ func newForest(queues, nodes int) *forest {
 		q := &v1alpha1.Queue{
 			TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "Queue"},
 			ObjectMeta: metav1.ObjectMeta{Name: name, Generation: 1, CreationTimestamp: metav1.Unix(epoch, 0)},
-			Spec:       v1alpha1.QueueSpec{Parent: parent, Resources: []v1alpha1.QueueResource{of}},
+			Spec:       v1alpha1.QueueSpec{Parent: parent, Namespaces: []string{rig.Namespace}, Resources: []v1alpha1.QueueResource{of}},
 		}
 		f.objects = append(f.objects, q)
 		return q

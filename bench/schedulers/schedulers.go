@@ -98,7 +98,7 @@ func New(name string, places Places) (*Scheduler, error) {
 		if s.path != nil {
 			inventory = s.path.Inventory()
 		}
-		s.Plugins[boundedbinder.Name] = engine.BindingPlugin(engine.DefaultBindings, inventory)
+		s.Plugins[boundedbinder.Name] = engine.BindingPlugin(engine.DefaultBindings, inventory, nil)
 	}
 	return s, nil
 }

@@ -41,7 +41,7 @@ func (q Queue) Object() *unstructured.Unstructured {
 		"apiVersion": "berth.dev/v1alpha1",
 		"kind":       "Queue",
 		"metadata":   map[string]any{"name": q.Name},
-		"spec": map[string]any{"resources": []any{map[string]any{
+		"spec": map[string]any{"namespaces": []any{namespace}, "resources": []any{map[string]any{
 			"name":       string(localcluster.GPUResource),
 			"guaranteed": int64(q.Guaranteed),
 			"limit":      int64(q.Limit),

@@ -30,11 +30,13 @@ func berthGang(pod *corev1.Pod) statement {
 // words of topology.Level.
 const GPULinkAnnotation = "berth.dev/gpu-link"
 
-// The annotations of a bound pod: which devices each of its containers was given, as JSON
-// from the names of containers to lists of UUIDs; and how good that is.
+// The annotations of a bound pod, which are written with its binding and by nobody else:
+// which devices each of its containers was given, as JSON from the names of containers to
+// lists of UUIDs; how good that is, and where; and the queue that pays.
 const (
-	DevicesAnnotation   = "berth.dev/devices"
-	PlacementAnnotation = "berth.dev/placement"
+	DevicesAnnotation      = "berth.dev/devices"
+	PlacementAnnotation    = "berth.dev/placement"
+	ChargedQueueAnnotation = "berth.dev/charged-queue"
 )
 
 // GangPlacedCondition is a condition of a pod that waits while the gang that it is a
@@ -58,6 +60,12 @@ func hasCondition(pod *corev1.Pod, kind corev1.PodConditionType) bool {
 
 // LeftOut reports whether a pod has the condition.
 func LeftOut(pod *corev1.Pod) bool { return hasCondition(pod, GangPlacedCondition) }
+
+// WrittenAnnotations are those that the scheduler writes with a binding. On a pod without a
+// node they mean nothing.
+func WrittenAnnotations() []string {
+	return []string{DevicesAnnotation, PlacementAnnotation, ChargedQueueAnnotation}
+}
 
 // GPULink returns the links that a pod asks for between its devices.
 func GPULink(pod *corev1.Pod) (topology.Level, error) {

@@ -26,7 +26,7 @@ type rule struct {
 // object returns the queue that an API server would have, at a generation.
 func (r rule) object(generation int64) *v1alpha1.Queue {
 	out := &v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: r.name, Generation: generation, CreationTimestamp: metav1.Unix(1, 0)}}
-	out.Spec.Parent, out.Spec.Preemption = r.parent, r.preemption
+	out.Spec.Parent, out.Spec.Preemption, out.Spec.NamespaceSelector = r.parent, r.preemption, &metav1.LabelSelector{}
 	gpus := v1alpha1.QueueResource{Name: gpuName, Guaranteed: resource.NewQuantity(r.guaranteed, resource.DecimalSI), Weight: &r.weight}
 	if r.limit > 0 {
 		gpus.Limit = resource.NewQuantity(r.limit, resource.DecimalSI)

@@ -88,6 +88,8 @@ func NewCommand() (*cobra.Command, error) {
 		"How many gangs and plain pods the queues let in at a time. Those in it are tried in the order in which they were let in; more of them, and the order is less that of fair shares.")
 	fs.IntVar(&own.QueueOvertaking, "queue-overtaking", own.QueueOvertaking,
 		"How often a gang for which there was no room may be overtaken by later ones of its queue. After that they wait for it; with 0, from the start.")
+	fs.StringVar(&own.QueueAccess, "queue-access", own.QueueAccess,
+		"Who may use queues. restricted: the namespaces that a queue names or selects; without either, a queue with a guarantee is open to namespaces labelled berth.dev/queue with its name, and any other queue to all. open: every namespace uses every queue, for clusters in which all trust each other.")
 	fs.IntVar(&own.ScheduledEventsPerSecond, "scheduled-events-per-second", own.ScheduledEventsPerSecond,
 		"How many events a second may say that a pod without a gang was placed, ten times as many in a moment; 0 for none. An event costs the API server as much as the bind, and the pod says where it is.")
 	fs.BoolVar(&own.ReplaceDefault, "replace-default-scheduler", own.ReplaceDefault,

@@ -62,6 +62,8 @@ type engine struct {
 	statuses   *queueStatusWriter
 	reclaimer  *reclaimer
 	bindings   int
+	// namespacesKnown reports whether queues have heard of all namespaces that there were.
+	namespacesKnown func() bool
 
 	leadOnce sync.Once
 	leading  atomic.Bool
@@ -124,6 +126,9 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 		return nil, err
 	}
 	e.queues = state.NewQueues(e.gangs, requestsOf, podsOf(factory), options.admission(), clock.RealClock{})
+	if options.QueueAccess == QueuesOpen {
+		e.queues.OpenToAll()
+	}
 	e.tries = &tries{queues: e.queues, fast: e.fast}
 	e.statuses = newQueueStatusWriter(e.queues, clients.Dynamic)
 	b.queues = e.queues
@@ -143,7 +148,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	}); err != nil {
 		return nil, fmt.Errorf("watching nodes for topology levels, and what they have: %w", err)
 	}
-	if err := watchNamespaces(factory, e.queues); err != nil {
+	if e.namespacesKnown, err = watchNamespaces(factory, e.queues); err != nil {
 		return nil, err
 	}
 	e.kinds = newKindWatcher(clients.Kubernetes, clients.Dynamic, clients.Metadata, e.gangs, b)
@@ -191,7 +196,7 @@ func (e *engine) plugins() frameworkruntime.Registry {
 	registry[queueorder.Name] = func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
 		return queueorder.New(numbers{e.queues}), nil
 	}
-	registry[boundedbinder.Name] = BindingPlugin(e.bindings, e.fast.Inventory())
+	registry[boundedbinder.Name] = BindingPlugin(e.bindings, e.fast.Inventory(), e.queues)
 	return registry
 }
 
@@ -229,7 +234,7 @@ func (e *engine) lead(ctx context.Context, logger klog.Logger) {
 	waitCtx, cancel := context.WithTimeout(ctx, syncPatience)
 	defer cancel()
 	err := wait.PollUntilContextCancel(waitCtx, 20*time.Millisecond, true, func(context.Context) (bool, error) {
-		return e.kinds.Synced() && e.ended.Synced() && e.gangs.Settled(), nil
+		return e.kinds.Synced() && e.namespacesKnown() && e.ended.Synced() && e.gangs.Settled(), nil
 	})
 	if err != nil && ctx.Err() == nil {
 		logger.Error(err, "Objects that declare gangs are not all known; scheduling starts without them", "waited", syncPatience)

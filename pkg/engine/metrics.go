@@ -64,7 +64,7 @@ var (
 		"What each queue has of a resource, with all queues within it, in whole units, thousandths of a core of CPU, or bytes: used, guaranteed, its fair share, and what those that wait ask for (pending).",
 		[]string{"queue", "resource", "amount"}, nil, metrics.ALPHA, "")
 	queueGangs = metrics.NewDesc("berth_queue_gangs",
-		"Gangs and plain pods of each queue, by whether they have a place (running) or wait (pending).", []string{"queue", "state"}, nil, metrics.ALPHA, "")
+		"Gangs and plain pods of each queue, by whether they have a place (running), wait (pending), or may not use it (refused).", []string{"queue", "state"}, nil, metrics.ALPHA, "")
 	queueWait = metrics.NewDesc("berth_queue_head_wait_seconds",
 		"How long ago the next gang or pod of each queue was made; 0 if none waits.", []string{"queue"}, nil, metrics.ALPHA, "")
 
@@ -126,6 +126,7 @@ func (c *queueCollector) CollectWithStability(ch chan<- metrics.Metric) {
 		}
 		ch <- metrics.NewLazyConstMetric(queueGangs, metrics.GaugeValue, float64(r.Running), r.Name, "running")
 		ch <- metrics.NewLazyConstMetric(queueGangs, metrics.GaugeValue, float64(r.Pending), r.Name, "pending")
+		ch <- metrics.NewLazyConstMetric(queueGangs, metrics.GaugeValue, float64(r.Refused), r.Name, "refused")
 		ch <- metrics.NewLazyConstMetric(queueAdmitted, metrics.CounterValue, float64(r.Admitted), r.Name)
 		ch <- metrics.NewLazyConstMetric(queueReclaims, metrics.CounterValue, float64(r.Taken), r.Name, "taken")
 		ch <- metrics.NewLazyConstMetric(queueReclaims, metrics.CounterValue, float64(r.Given), r.Name, "given")

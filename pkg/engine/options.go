@@ -27,6 +27,14 @@ const (
 	DefaultQueueOvertaking = 100
 )
 
+// The values of Options.QueueAccess.
+const (
+	// QueuesRestricted: the namespaces that the queue says; see v1alpha1.QueueSpec.
+	QueuesRestricted = "restricted"
+	// QueuesOpen: everybody, whatever queues say.
+	QueuesOpen = "open"
+)
+
 // queueBacklog is how many gangs of one queue may wait for room before later ones of it
 // are no longer tried.
 const queueBacklog = 1000
@@ -44,6 +52,11 @@ type Options struct {
 	// QueueOvertaking how often one may be overtaken by later ones of its queue.
 	QueueWindow     int
 	QueueOvertaking int
+	// QueueAccess says who may use queues that are guaranteed something: QueuesRestricted or
+	// QueuesOpen. It is a flag, and no field of a queue: whether those who share a cluster
+	// trust each other is a matter of the cluster. Whoever may write one queue must not be
+	// able to open the others, and there is no object that is the root of all.
+	QueueAccess string
 	// ReplaceDefault lets a profile be named default-scheduler.
 	ReplaceDefault bool
 }
@@ -53,6 +66,7 @@ func DefaultOptions() *Options {
 	return &Options{
 		GangGracePeriod: time.Minute, Bindings: DefaultBindings, ScheduledEventsPerSecond: DefaultScheduledEvents,
 		QueueWindow: DefaultQueueWindow, QueueOvertaking: DefaultQueueOvertaking,
+		QueueAccess: QueuesRestricted,
 	}
 }
 
@@ -72,6 +86,9 @@ func (o *Options) Validate() error {
 	}
 	if o.QueueOvertaking < 0 {
 		return fmt.Errorf("--queue-overtaking=%d must be at least 0, with which nobody is overtaken", o.QueueOvertaking)
+	}
+	if o.QueueAccess != QueuesRestricted && o.QueueAccess != QueuesOpen {
+		return fmt.Errorf("--queue-access=%s must be %s, for the namespaces that queues say, or %s, for all", o.QueueAccess, QueuesRestricted, QueuesOpen)
 	}
 	return nil
 }

@@ -103,6 +103,8 @@ func TestOptionsValidate(t *testing.T) {
 		{"negative events", func(o *Options) { o.ScheduledEventsPerSecond = -1 }, "--scheduled-events-per-second=-1"},
 		{"nobody let in", func(o *Options) { o.QueueWindow = 0 }, "--queue-window=0"},
 		{"nobody overtaken", func(o *Options) { o.QueueOvertaking = 0 }, ""},
+		{"queues open", func(o *Options) { o.QueueAccess = QueuesOpen }, ""},
+		{"queues ajar", func(o *Options) { o.QueueAccess = "ajar" }, "--queue-access=ajar must be restricted"},
 		{"overtaken less than never", func(o *Options) { o.QueueOvertaking = -1 }, "--queue-overtaking=-1"},
 	} {
 		o := DefaultOptions()

@@ -86,9 +86,10 @@ func queueSources(client dynamic.Interface, queues *state.Queues) map[schema.Gro
 	}
 }
 
-// watchNamespaces has queues hear which namespaces name one.
-func watchNamespaces(factory informers.SharedInformerFactory, queues *state.Queues) error {
-	_, err := factory.Core().V1().Namespaces().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+// watchNamespaces has queues hear of the labels of namespaces. It returns what says whether
+// they have heard of all that there were.
+func watchNamespaces(factory informers.SharedInformerFactory, queues *state.Queues) (known func() bool, err error) {
+	handler, err := factory.Core().V1().Namespaces().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(obj any) { queues.SetNamespace(obj.(*corev1.Namespace)) },
 		UpdateFunc: func(_, obj any) { queues.SetNamespace(obj.(*corev1.Namespace)) },
 		DeleteFunc: func(obj any) {
@@ -98,9 +99,9 @@ func watchNamespaces(factory informers.SharedInformerFactory, queues *state.Queu
 		},
 	})
 	if err != nil {
-		return fmt.Errorf("watching namespaces for their queues: %w", err)
+		return nil, fmt.Errorf("watching namespaces for their queues: %w", err)
 	}
-	return nil
+	return handler.HasSynced, nil
 }
 
 // watchBudgets has a reclaimer hear of disruption budgets.

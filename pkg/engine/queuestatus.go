@@ -95,7 +95,8 @@ func (w *queueStatusWriter) write(ctx context.Context) {
 // patch replaces the status of a queue: what is null in a merge patch goes.
 func (w *queueStatusWriter) patch(ctx context.Context, name string, status v1alpha1.QueueStatus) error {
 	fields := map[string]any{"resources": status.Resources, "observedGeneration": status.ObservedGeneration,
-		"pendingGangs": status.PendingGangs, "runningGangs": status.RunningGangs, "head": status.Head, "conditions": status.Conditions}
+		"pendingGangs": status.PendingGangs, "runningGangs": status.RunningGangs,
+		"refusedGangs": status.RefusedGangs, "head": status.Head, "conditions": status.Conditions}
 	patch, err := json.Marshal(map[string]any{"status": fields})
 	if err != nil {
 		return fmt.Errorf("rendering the status of queue %q: %w", name, err)
@@ -108,7 +109,7 @@ func (w *queueStatusWriter) patch(ctx context.Context, name string, status v1alp
 // queueStatus translates a report. Conditions are those of before, changed.
 func queueStatus(r *state.QueueReport, conditions []metav1.Condition) v1alpha1.QueueStatus {
 	status := v1alpha1.QueueStatus{
-		ObservedGeneration: r.Generation, PendingGangs: int32(r.Pending), RunningGangs: int32(r.Running),
+		ObservedGeneration: r.Generation, PendingGangs: int32(r.Pending), RunningGangs: int32(r.Running), RefusedGangs: int32(r.Refused),
 		Conditions: append([]metav1.Condition(nil), conditions...),
 	}
 	for _, a := range r.Resources {

@@ -54,7 +54,7 @@ func newCourt(t *testing.T) *court {
 	queues.Open()
 	two := resource.MustParse("2")
 	queues.SetQueue(&v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: "owner", Generation: 1},
-		Spec: v1alpha1.QueueSpec{Resources: []v1alpha1.QueueResource{{Name: "nvidia.com/gpu", Guaranteed: &two}}}})
+		Spec: v1alpha1.QueueSpec{Namespaces: []string{"ns"}, Resources: []v1alpha1.QueueResource{{Name: "nvidia.com/gpu", Guaranteed: &two}}}})
 	queues.SetQueue(&v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: "borrower", Generation: 1}})
 	pod := func(name, queue, node string, gpus string) *corev1.Pod {
 		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, UID: types.UID(name), Labels: map[string]string{"berth.dev/queue": queue}}}

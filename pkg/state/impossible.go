@@ -37,7 +37,7 @@ func (q *Queues) Impossible(pod *corev1.Pod, why string) {
 	}
 	q.line.Gone(w.name)
 	w.queued, w.refused = false, false
-	w.refusal = Refusal{Code: NeverFits, Queue: q.queueNow(pod), Text: why}
+	q.refuse(w, Refusal{Code: NeverFits, Queue: q.queueNow(pod), Text: why})
 	q.impossible[w] = struct{}{}
 	q.stuck = append(q.stuck, w)
 	q.tell()

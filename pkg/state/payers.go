@@ -2,28 +2,26 @@ package state
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/quota"
 	"github.com/berth-dev/berth/pkg/dialect"
 )
 
-// payer is a pod with a node.
+// payer is a pod with a node, or one that is to get it.
 type payer struct {
 	pod *corev1.Pod
-	// says is the queue that the pod itself named when it got its node, "" if none. Fixed says
-	// that the API server told of the node: what the pod says later moves nothing. queue is
-	// the one that pays.
-	says, queue string
-	fixed       bool
-	asks        corev1.ResourceList
-	id          quota.QueueID
-	by          quota.Vector
+	// queue is the one that pays, as it was when the pod was placed: nothing that is said later
+	// moves a charge, for it would free one queue and pass the limit of another.
+	queue string
+	// agreed says that the pod was placed by that queue. What others have placed is charged
+	// to nobody if it names a queue that its namespace may not use.
+	agreed bool
+	asks   corev1.ResourceList
+	id     quota.QueueID
+	by     quota.Vector
 }
 
 // SetPod takes in a pod that was made or changed.
@@ -68,42 +66,6 @@ func (q *Queues) DeletePod(pod *corev1.Pod) {
 	}
 }
 
-// GangChanged looks at what a gang says of its queue.
-func (q *Queues) GangChanged(key gang.Key) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if !q.settled() {
-		return
-	}
-	if w := q.waiting[waiterOfGang(key)]; w != nil && w.letIn && q.gangs.Verdict(key).Action != gang.Admit {
-		// The scheduling queue puts its pods aside without a try, so none will end.
-		q.giveBack(w)
-	}
-	said, known := q.gangQueues[key]
-	if !known {
-		return
-	}
-	// Without a verdict it names none, as while its pods disagree: each pays as it says itself.
-	queue, some := q.gangs.Queue(key)
-	if some && queue == said {
-		return
-	}
-	pay := slices.Collect(maps.Values(q.gangPayers[waiterOfGang(key)]))
-	if queue != said {
-		for _, p := range pay {
-			q.charge(p.pod)
-		}
-	}
-	if !some && len(pay) == 0 {
-		delete(q.gangQueues, key)
-		return
-	}
-	q.gangQueues[key] = queue
-	if queue != said {
-		q.moved(key)
-	}
-}
-
 // Reserve charges a pod that is to get a node, unless that would pass a limit: then it
 // says why not. A pod that is charged already is not charged again, and one that is tried
 // out without others is not charged: see Try.
@@ -118,8 +80,7 @@ func (q *Queues) Reserve(pod *corev1.Pod) (Refusal, bool) {
 		if refusal, ok := q.check(pod, asks); !ok {
 			return refusal, false
 		}
-		q.reserved[pod.UID] = pod
-		q.chargeFor(pod, asks)
+		q.chargeFor(pod, asks, true)
 	}
 	q.reserved[pod.UID] = pod
 	return Refusal{}, true
@@ -171,10 +132,9 @@ const (
 )
 
 func (q *Queues) check(pod *corev1.Pod, asks corev1.ResourceList) (Refusal, bool) {
-	name := q.queueNow(pod)
-	id, known := q.id(name)
-	if !known {
-		return notFound(name), false
+	id, why, ok := q.find(q.queueNow(pod), pod.Namespace)
+	if !ok {
+		return why, false
 	}
 	refusal, ok := q.line.Used().CanCharge(id, q.vector(asks))
 	if ok || refusal.Fault == nil && waiterOf(pod) == q.trial {
@@ -187,34 +147,30 @@ func (q *Queues) check(pod *corev1.Pod, asks corev1.ResourceList) (Refusal, bool
 	return out, false
 }
 
-func notFound(name string) Refusal {
-	return Refusal{Code: QueueNotFound, Queue: name, Text: fmt.Sprintf("there is no queue %q: make it, or name another with label berth.dev/queue", name)}
-}
-
 // charge charges a pod, anew if it was charged for something else, or to another queue. Most
 // that is told of a pod changes neither, and then nobody gains by it.
 func (q *Queues) charge(pod *corev1.Pod) {
 	if was := q.payers[pod.UID]; was != nil && AskAlike(was.pod, pod) {
-		q.chargeFor(pod, was.asks)
+		q.chargeFor(pod, was.asks, false)
 		return
 	}
-	q.chargeFor(pod, q.requests(pod))
+	q.chargeFor(pod, q.requests(pod), false)
 }
 
-// chargeFor is charge where it is known what the pod asks for.
-func (q *Queues) chargeFor(pod *corev1.Pod, asks corev1.ResourceList) {
-	says := dialect.Queue(pod.Labels, pod.Annotations)
-	was := q.payers[pod.UID]
-	fixed := was != nil && was.fixed
-	if fixed {
-		says = was.says
-	}
-	// What is reserved has a node in the scheduler's mind alone.
-	fixed = fixed || pod.Spec.NodeName != "" && q.reserved[pod.UID] == nil
-	p := &payer{pod: pod, says: says, fixed: fixed, queue: q.queueOf(pod, says), asks: asks}
-	if was != nil && was.queue == p.queue && waiterOf(was.pod) == waiterOf(pod) && amountsAlike(was.asks, p.asks) {
-		was.pod, was.says, was.fixed = pod, says, fixed
-		return
+// chargeFor is charge where it is known what the pod asks for, and whether its queue has
+// agreed.
+func (q *Queues) chargeFor(pod *corev1.Pod, asks corev1.ResourceList, agreed bool) {
+	p := &payer{pod: pod, asks: asks}
+	if was := q.payers[pod.UID]; was != nil {
+		if waiterOf(was.pod) == waiterOf(pod) && amountsAlike(was.asks, asks) {
+			was.pod = pod
+			return
+		}
+		p.queue, p.agreed = was.queue, was.agreed
+	} else if p.queue = pod.Annotations[dialect.ChargedQueueAnnotation]; p.queue != "" && pod.Spec.NodeName != "" {
+		p.agreed = true
+	} else {
+		p.queue, p.agreed = q.queueNow(pod), agreed
 	}
 	q.release(pod.UID)
 	q.payers[pod.UID] = p
@@ -231,7 +187,7 @@ func (q *Queues) chargeFor(pod *corev1.Pod, asks corev1.ResourceList) {
 // its name is charged to none, above all of them: it is used all the same.
 func (q *Queues) bill(p *payer) {
 	id, known := q.id(p.queue)
-	if !known {
+	if !known || !p.agreed && !q.mayUse(id, p.pod.Namespace) {
 		id = quota.RootID
 	}
 	p.id, p.by = id, q.vector(p.asks)
@@ -259,32 +215,31 @@ func (q *Queues) release(uid types.UID) {
 	}
 }
 
-// queueNow returns the name of the queue of a pod as it says now.
+// queueNow returns the name of the queue of a pod as things are: that of its gang, if there
+// is a verdict on it, comes first, then its own, and then that of its namespace.
 func (q *Queues) queueNow(pod *corev1.Pod) string {
-	return q.queueOf(pod, dialect.Queue(pod.Labels, pod.Annotations))
+	if id := waiterOf(pod); id.group != "" {
+		if name, _ := q.gangs.Queue(id.key()); name != "" {
+			return name
+		}
+	}
+	if name := dialect.Queue(pod.Labels, pod.Annotations); name != "" {
+		return name
+	}
+	return q.ownQueue(pod.Namespace)
 }
 
-// queueOf returns the name of the queue that pays for a pod that names one, "" for none:
-// that of its gang, if there is a verdict on it, comes first.
-func (q *Queues) queueOf(pod *corev1.Pod, says string) string {
-	name := ""
-	if id := waiterOf(pod); id.group != "" {
-		key := id.key()
-		name, _ = q.gangs.Queue(key)
-		q.gangQueues[key] = name
+// PaysFor returns the queue that pays for a pod; "" if none does.
+func (q *Queues) PaysFor(uid types.UID) string {
+	if !q.some.Load() {
+		return ""
 	}
-	switch {
-	case name != "":
-	case says != "":
-		name = says
-	case q.namespaces[pod.Namespace] != "":
-		name = q.namespaces[pod.Namespace]
-	case len(q.elastic[pod.Namespace]) > 0:
-		name = pod.Namespace
-	default:
-		name = DefaultQueue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if p := q.payers[uid]; p != nil {
+		return p.queue
 	}
-	return name
+	return ""
 }
 
 // vector returns amounts in the order of the tree.

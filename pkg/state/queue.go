@@ -41,7 +41,7 @@ func QuantityOf(name corev1.ResourceName, amount quota.Amount) resource.Quantity
 
 // QueueSpec translates a Queue.
 func QueueSpec(q *v1alpha1.Queue) quota.Spec {
-	spec := quota.Spec{Name: q.Name, Parent: q.Spec.Parent, Resources: make(map[string]quota.Quota, len(q.Spec.Resources))}
+	spec := quota.Spec{Name: q.Name, Parent: q.Spec.Parent, Resources: make(map[string]quota.Quota, len(q.Spec.Resources)), Access: accessOf(&q.Spec)}
 	for i := range q.Spec.Resources {
 		r := &q.Spec.Resources[i]
 		name := corev1.ResourceName(r.Name)

@@ -18,6 +18,8 @@ type QueueReport struct {
 	// Pending are the gangs and plain pods of the queue itself that wait, Running those that
 	// have a place.
 	Pending, Running int
+	// Refused are those that wait, name the queue and may not use it.
+	Refused int
 	// Head is the first that waits; nil if none does.
 	Head *QueueHead
 	QueueTally
@@ -101,7 +103,7 @@ func (q *Queues) Report() []QueueReport {
 		if !ok {
 			continue
 		}
-		r := QueueReport{Name: spec.Name, Generation: q.objects[spec.Name].generation, Fault: q.tree.Fault(id), Running: len(running[id]), QueueTally: tally}
+		r := QueueReport{Name: spec.Name, Generation: q.objects[spec.Name].generation, Fault: q.tree.Fault(id), Running: len(running[id]), Refused: q.denied[spec.Name], QueueTally: tally}
 		for i, name := range q.tree.Resources() {
 			r.Resources = append(r.Resources, QueueAmounts{
 				Resource: name, Used: q.line.Used().Of(id)[i], Guaranteed: q.tree.Guaranteed(id)[i], Share: shares[id][i], Asked: asked[id][i],

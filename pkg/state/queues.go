@@ -15,9 +15,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
 	"github.com/berth-dev/berth/pkg/core/admission"
-	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/quota"
-	"github.com/berth-dev/berth/pkg/dialect"
 )
 
 // DefaultQueue is the queue of pods that name none. It needs no object: without one it is
@@ -39,8 +37,11 @@ type Queues struct {
 	mu      sync.Mutex
 	objects map[string]queueObject
 	// elastic are the ElasticQuotas of each namespace by name; the first by name counts.
-	elastic    map[string]map[string]quota.Spec
-	namespaces map[string]string
+	elastic map[string]map[string]quota.Spec
+	// namespaces have the labels of each that has any.
+	namespaces map[string]map[string]string
+	// openToAll has every namespace use every queue.
+	openToAll bool
 	// nodes are what each node has, capacity the sum in the order of the tree.
 	nodes map[string]corev1.ResourceList
 	// resized says that the nodes changed since the line was told what they have. total is
@@ -60,8 +61,6 @@ type Queues struct {
 	// reserved are pods that are to get a node and whose node the API server did not tell
 	// yet. They are known even where nobody pays.
 	reserved map[types.UID]*corev1.Pod
-	// gangQueues are the queues that gangs with payers name, "" for none.
-	gangQueues map[gang.Key]string
 
 	// Who waits: see waiting.go.
 	config  admission.Config
@@ -69,7 +68,11 @@ type Queues struct {
 	waiting map[waiterID]*waiter
 	byName  map[string]*waiter
 	byPod   map[types.UID]*waiter
-	letIn   uint64
+	// waitingIn are those of each namespace, and denied counts, by queue, those that may not
+	// use it.
+	waitingIn map[string]map[*waiter]struct{}
+	denied    map[string]int
+	letIn     uint64
 	// stuck are those whose turn it never is as things are, that were not told yet.
 	stuck []*waiter
 	// back is the gang that the scheduling queue is taking back after it was tried.
@@ -120,9 +123,10 @@ func NewQueues(gangs *Gangs, requests func(pod *corev1.Pod) corev1.ResourceList,
 		gangs: gangs, requests: requests, list: list, config: config, clock: c,
 		nodes: map[string]corev1.ResourceList{}, news: make(chan struct{}, 1),
 		waiting: map[waiterID]*waiter{}, byName: map[string]*waiter{}, byPod: map[types.UID]*waiter{},
-		objects: map[string]queueObject{}, elastic: map[string]map[string]quota.Spec{}, namespaces: map[string]string{},
+		objects: map[string]queueObject{}, elastic: map[string]map[string]quota.Spec{}, namespaces: map[string]map[string]string{},
 		tallies: map[string]*QueueTally{}, impossible: map[*waiter]struct{}{},
-		payers: map[types.UID]*payer{}, gangPayers: map[waiterID]map[types.UID]*payer{}, reserved: map[types.UID]*corev1.Pod{}, gangQueues: map[gang.Key]string{},
+		payers: map[types.UID]*payer{}, gangPayers: map[waiterID]map[types.UID]*payer{}, reserved: map[types.UID]*corev1.Pod{},
+		waitingIn: map[string]map[*waiter]struct{}{}, denied: map[string]int{},
 	}
 	q.some.Store(true)
 	return q
@@ -205,30 +209,6 @@ func (q *Queues) DeleteElasticQuota(name types.NamespacedName) {
 	q.changed()
 }
 
-// SetNamespace takes in a namespace, which may name the queue of its pods.
-func (q *Queues) SetNamespace(namespace *corev1.Namespace) {
-	q.setNamespace(namespace.Name, dialect.NamespaceQueue(namespace.Labels))
-}
-
-// DeleteNamespace forgets a namespace.
-func (q *Queues) DeleteNamespace(name string) { q.setNamespace(name, "") }
-
-func (q *Queues) setNamespace(name, queue string) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.namespaces[name] == queue {
-		return
-	}
-	if queue == "" {
-		delete(q.namespaces, name)
-	} else {
-		q.namespaces[name] = queue
-	}
-	if q.tree != nil {
-		q.changed()
-	}
-}
-
 // id returns the queue of a name. The default queue is the root's own gangs unless there
 // is an object of its name.
 func (q *Queues) id(name string) (quota.QueueID, bool) {
@@ -253,7 +233,6 @@ func (q *Queues) settled() bool {
 		q.tree, q.line = nil, nil
 		clear(q.payers)
 		clear(q.gangPayers)
-		clear(q.gangQueues)
 		q.open()
 		return false
 	}
@@ -283,7 +262,6 @@ func (q *Queues) settled() bool {
 		return true
 	}
 	for _, p := range q.payers {
-		p.queue = q.queueOf(p.pod, p.says)
 		q.bill(p)
 	}
 	q.line.Averages().Carry(before.Averages(), before.Used(), q.now())

@@ -90,7 +90,7 @@ func queue(name, parent string, guaranteed, limit int64) *v1alpha1.Queue {
 	if limit > 0 {
 		r.Limit = resource.NewQuantity(limit, resource.DecimalSI)
 	}
-	return &v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: name, Generation: 1}, Spec: v1alpha1.QueueSpec{Parent: parent, Resources: []v1alpha1.QueueResource{r}}}
+	return &v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: name, Generation: 1}, Spec: v1alpha1.QueueSpec{Parent: parent, Resources: []v1alpha1.QueueResource{r}, NamespaceSelector: &metav1.LabelSelector{}}}
 }
 
 func TestQueuesWithoutObjects(t *testing.T) {

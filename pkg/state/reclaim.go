@@ -72,7 +72,8 @@ type Others struct {
 }
 
 // Reclaim returns who might be evicted for the pods of a gang, or for a plain pod; nil where
-// there are no queues, or if its own queue is not there. Gangs that are being bound, or of
+// there are no queues, or if its own queue is not there,
+// or not open to it. Gangs that are being bound, or of
 // which a pod is leaving, are not among the tenants, nor are those that are spared. Pods that
 // leave count as gone, so that a queue is not asked twice for what it has beyond its
 // guarantee, and those for whom they leave as there, so that a queue does not get its
@@ -84,8 +85,8 @@ func (q *Queues) Reclaim(pods []*corev1.Pod, others Others) *Reclaim {
 		return nil
 	}
 	w := q.waiting[waiterOf(pods[0])]
-	queue, known := q.id(q.queueNow(pods[0]))
-	if w == nil || !known {
+	queue, _, allowed := q.find(q.queueNow(pods[0]), pods[0].Namespace)
+	if w == nil || !allowed {
 		return nil
 	}
 	claim := quota.Claim{Queue: queue, Priority: priorityOf(pods[0]), Asks: q.asks(w, slices.SortedFunc(slices.Values(pods), comparePods))}

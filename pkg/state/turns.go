@@ -112,7 +112,7 @@ func (q *Queues) Ended(pod *corev1.Pod) {
 		q.tally(payer).Admitted++
 		q.line.Placed(w.name)
 		w.queued, w.refused, w.hold = false, false, false
-		if q.forgetEmpty(w) {
+		if q.forgetEmpty(w, pod.Namespace) {
 			break
 		}
 		// Those that a gang does not need go on waiting, by themselves.

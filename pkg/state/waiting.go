@@ -66,7 +66,9 @@ type waiter struct {
 	// first. It does not change while the gang is in the scheduling queue.
 	letIn  bool
 	number uint64
-	// refusal is why it is not in the line, if its queue is not there.
+	// queue is the name of the queue in whose line it is, or would be, and refusal why it is
+	// not, if that queue is not there or not open to it.
+	queue   string
 	refusal Refusal
 	// claimed is when it was let in last for others to go, and claimRest how long it is not
 	// after that: see Claims.
@@ -147,6 +149,10 @@ func (q *Queues) wait(pod *corev1.Pod) *waiter {
 			w.name += " " + string(pod.UID)
 		}
 		q.waiting[id], q.byName[w.name] = w, w
+		if q.waitingIn[pod.Namespace] == nil {
+			q.waitingIn[pod.Namespace] = map[*waiter]struct{}{}
+		}
+		q.waitingIn[pod.Namespace][w] = struct{}{}
 		q.fresh = append(q.fresh, doubt{w, q.clock.Now().Add(explainAfter)})
 	}
 	if old := q.byPod[pod.UID]; old != nil && old != w {
@@ -173,8 +179,9 @@ func (q *Queues) leave(uid types.UID) {
 	if w == nil {
 		return
 	}
+	namespace := w.pods[uid].Namespace
 	q.drop(w, uid)
-	if q.forgetEmpty(w) {
+	if q.forgetEmpty(w, namespace) {
 		return
 	}
 	if w.queued && !w.letIn {
@@ -211,7 +218,7 @@ func (q *Queues) asksFor(pod *corev1.Pod) corev1.ResourceList {
 }
 
 // forgetEmpty forgets a gang of which no pod waits.
-func (q *Queues) forgetEmpty(w *waiter) bool {
+func (q *Queues) forgetEmpty(w *waiter, namespace string) bool {
 	if len(w.pods) > 0 {
 		return false
 	}
@@ -222,6 +229,11 @@ func (q *Queues) forgetEmpty(w *waiter) bool {
 	delete(q.waiting, w.id)
 	delete(q.byName, w.name)
 	delete(q.impossible, w)
+	q.refuse(w, Refusal{})
+	delete(q.waitingIn[namespace], w)
+	if len(q.waitingIn[namespace]) == 0 {
+		delete(q.waitingIn, namespace)
+	}
 	return true
 }
 
@@ -240,14 +252,13 @@ func (q *Queues) enqueue(w *waiter) { q.enqueueWith(w, 0) }
 
 func (q *Queues) enqueueWith(w *waiter, overtaken int) {
 	pods := w.byName()
-	name := q.queueNow(pods[0])
-	id, known := q.id(name)
-	if !known {
-		w.refusal = notFound(name)
+	w.queue = q.queueNow(pods[0])
+	id, why, ok := q.find(w.queue, pods[0].Namespace)
+	q.refuse(w, why)
+	if !ok {
 		q.stuck = append(q.stuck, w)
 		return
 	}
-	w.refusal = Refusal{}
 	delete(q.impossible, w)
 	g := admission.Gang{Name: w.name, Queue: id, Priority: priorityOf(pods[0]), Asks: q.asks(w, pods), Overtaken: overtaken}
 	g.Arrived = quota.Time(pods[0].CreationTimestamp.UnixNano())
@@ -279,13 +290,6 @@ func (q *Queues) asks(w *waiter, pods []*corev1.Pod) quota.Vector {
 	return sum
 }
 
-// moved takes in that a gang names another queue.
-func (q *Queues) moved(key gang.Key) {
-	if w := q.waiting[waiterOfGang(key)]; w != nil && w.ready {
-		q.again(w)
-	}
-}
-
 // queueAnew puts all that would be tried into a line that is new.
 func (q *Queues) queueAnew() {
 	for _, name := range slices.Sorted(maps.Keys(q.byName)) {
@@ -311,6 +315,8 @@ func (q *Queues) open() {
 	clear(q.byName)
 	clear(q.byPod)
 	clear(q.impossible)
+	clear(q.waitingIn)
+	clear(q.denied)
 	q.fresh, q.known = nil, nil
 	q.tell()
 }

@@ -30,7 +30,11 @@ func TestQueueIsValidated(t *testing.T) {
 		refused    string // "" for a queue that is taken
 	}{
 		{"nothing", `{}`, ""},
-		{"everything", `{resources: [{name: nvidia.com/gpu, guaranteed: 8, limit: "16", weight: 3}, {name: memory, guaranteed: 1Ti, limit: 2Ti}], order: FIFO, preemption: {withinQueue: Never, reclaim: LowerPriority, minRuntime: 10m}, fairShareHalfLife: 24h}`, ""},
+		{"everything", `{namespaces: [a, b], namespaceSelector: {matchLabels: {team: red}}, resources: [{name: nvidia.com/gpu, guaranteed: 8, limit: "16", weight: 3}, {name: memory, guaranteed: 1Ti, limit: 2Ti}], order: FIFO, preemption: {withinQueue: Never, reclaim: LowerPriority, minRuntime: 10m}, fairShareHalfLife: 24h}`, ""},
+		{"all namespaces", `{namespaceSelector: {}}`, ""},
+		{"no namespace", `{namespaces: []}`, "spec.namespaces"},
+		{"a namespace without a name", `{namespaces: [""]}`, "spec.namespaces[0]"},
+		{"a namespace twice", `{namespaces: [a, a]}`, "Duplicate value"},
 		{"limit is guarantee", `{resources: [{name: cpu, guaranteed: "1", limit: 1000m}]}`, ""},
 		{"limit below guarantee", `{resources: [{name: nvidia.com/gpu, guaranteed: 9, limit: 8}]}`, "spec.resources[0]: Invalid value: limit must be at least guaranteed"},
 		{"limit below guarantee in other units", `{resources: [{name: memory, guaranteed: 1Ti, limit: 1000Gi}]}`, "limit must be at least guaranteed"},
@@ -232,7 +236,7 @@ func TestQueueLimitHoldsOverRestart(t *testing.T) {
 func TestQueueStatus(t *testing.T) {
 	e := stock(t)
 	ns := e.namespace(t)
-	e.queue(t, "limited", `{resources: [{name: nvidia.com/gpu, guaranteed: 2, limit: 4}]}`)
+	e.queue(t, "limited", `{namespaceSelector: {}, resources: [{name: nvidia.com/gpu, guaranteed: 2, limit: 4}]}`)
 	e.queue(t, "orphan", `{parent: nobody}`)
 	e.scheduler(t)
 	e.create(t, ns, gangOf("p", 4, 1, inQueue("limited"))...)

@@ -48,7 +48,7 @@ func (e *environment) gangsLeft(ctx context.Context, namespace string) (map[stri
 func TestReclaimEmptiesARack(t *testing.T) {
 	e := stock(t)
 	ns := e.namespace(t)
-	e.queue(t, "owner", `{resources: [{name: nvidia.com/gpu, guaranteed: 64, weight: 0}]}`)
+	e.queue(t, "owner", `{namespaceSelector: {}, resources: [{name: nvidia.com/gpu, guaranteed: 64, weight: 0}]}`)
 	e.queue(t, "borrower", `{resources: [{name: nvidia.com/gpu, weight: 1}]}`)
 	e.scheduler(t)
 	e.borrowers(t, ns)
@@ -101,7 +101,7 @@ func (e *environment) expectOneDomain(t *testing.T, namespace, gang string) {
 func TestReclaimForAPod(t *testing.T) {
 	e := stock(t)
 	ns := e.namespace(t)
-	e.queue(t, "owner", `{resources: [{name: nvidia.com/gpu, guaranteed: 8}]}`)
+	e.queue(t, "owner", `{namespaceSelector: {}, resources: [{name: nvidia.com/gpu, guaranteed: 8}]}`)
 	e.queue(t, "borrower", `{}`)
 	e.scheduler(t)
 	e.create(t, ns, gangOf("b", nodes*nodeGPUs, 1, inQueue("borrower"))...)
@@ -137,7 +137,7 @@ func TestReclaimWithinALimit(t *testing.T) {
 func TestReclaimKeepsBudgets(t *testing.T) {
 	e := stock(t)
 	ns := e.namespace(t)
-	e.queue(t, "owner", `{resources: [{name: nvidia.com/gpu, guaranteed: 32}]}`)
+	e.queue(t, "owner", `{namespaceSelector: {}, resources: [{name: nvidia.com/gpu, guaranteed: 32}]}`)
 	e.queue(t, "borrower", `{}`)
 	e.scheduler(t)
 	e.borrowers(t, ns)

@@ -13,7 +13,7 @@ import (
 // than are tried at a time.
 func TestStandbyTakesOverWithQueues(t *testing.T) {
 	e := stock(t)
-	e.queue(t, "takeover", `{resources: [{name: nvidia.com/gpu, guaranteed: 64}]}`)
+	e.queue(t, "takeover", `{namespaceSelector: {}, resources: [{name: nvidia.com/gpu, guaranteed: 64}]}`)
 	args := []string{"--leader-elect=true", "--leader-elect-lease-duration=3s", "--leader-elect-renew-deadline=2s", "--leader-elect-retry-period=500ms"}
 	before := e.holder(t)
 	leader := e.scheduler(t, args...)

@@ -21,6 +21,7 @@ const MaxQueueResources = 16
 // +kubebuilder:printcolumn:name="Parent",type=string,JSONPath=".spec.parent"
 // +kubebuilder:printcolumn:name="Pending",type=integer,JSONPath=".status.pendingGangs",description="Gangs and plain pods that wait"
 // +kubebuilder:printcolumn:name="Running",type=integer,JSONPath=".status.runningGangs",description="Gangs and plain pods that have places",priority=1
+// +kubebuilder:printcolumn:name="Refused",type=integer,JSONPath=".status.refusedGangs",description="Gangs and plain pods that name the queue and may not use it",priority=1
 // +kubebuilder:printcolumn:name="Head",type=string,JSONPath=".status.head.gang",description="Who is next"
 // +kubebuilder:printcolumn:name="Why",type=string,JSONPath=".status.head.reason",description="Why it waits"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=".status.conditions[?(@.type=='Ready')].status"
@@ -55,6 +56,22 @@ type QueueSpec struct {
 	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	Parent string `json:"parent,omitempty"`
+	// Namespaces are those whose gangs may use the queue, by name. So may those that
+	// NamespaceSelector selects. With neither, what the nearest queue around this one says
+	// holds; and if none says anything, a queue that is guaranteed something, or is in one
+	// that is, is open to namespaces alone whose own label berth.dev/queue names it, and any
+	// other to all.
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=1024
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	// +optional
+	Namespaces []string `json:"namespaces,omitempty"`
+	// NamespaceSelector selects namespaces whose gangs may use the queue by their labels. An
+	// empty selector, {}, selects all.
+	// +optional
+	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
 	// Resources are the quotas. Of a resource that is not there nothing is guaranteed, and
 	// nothing is limited.
 	// +listType=map
@@ -180,6 +197,9 @@ type QueueStatus struct {
 	// RunningGangs are those that have places.
 	// +optional
 	RunningGangs int32 `json:"runningGangs"`
+	// RefusedGangs are those that wait, name this queue and may not use it.
+	// +optional
+	RefusedGangs int32 `json:"refusedGangs,omitempty"`
 	// Head is the next one; missing if none waits.
 	// +optional
 	Head *QueueHead `json:"head,omitempty"`
@@ -224,5 +244,6 @@ type QueueHead struct {
 
 // ReasonAdmits is the reason of ConditionReady on a Queue that admits gangs. Those of one
 // that does not name its fault, or that of a queue around it: QueueParentNotFound,
-// QueueCycle, QueueLimitBelowGuaranteed, QueueOverGuaranteed, QueueAmountNegative.
+// QueueCycle, QueueLimitBelowGuaranteed, QueueOverGuaranteed, QueueAmountNegative,
+// QueueSelectorInvalid.
 const ReasonAdmits = "Admits"

@@ -55,6 +55,12 @@
 // (A + usage) / 2, where A is the average of what the queue used, decayed ([Averages] has
 // the equations): who had much gets less for a while, and the more recent it is, the less.
 //
+// # Who may use a queue
+//
+// Gangs name their queue themselves, so a guarantee is open only to namespaces that the
+// queue, or one around it, names or selects; without a word, to those whose own queue it is
+// ([Tree.MayUse]). What runs is charged whatever the rule says now.
+//
 // # Numbers
 //
 // All amounts are whole units and saturate ([Amount]); products are compared in 128 bits,
@@ -63,6 +69,6 @@
 //
 // Files: amount.go (amounts), spec.go (what is said of a queue), fault.go (what is wrong with
 // it), link.go (specs to a tree), settle.go (what amounts are in effect), tree.go (the tree),
-// usage.go (charges and limits), shares.go and fill.go (fair shares), reclaim.go (who may be
+// access.go (which namespaces may use them), usage.go (charges and limits), shares.go and fill.go (fair shares), reclaim.go (who may be
 // evicted), average.go (decayed averages), ratio.go (who is served first).
 package quota

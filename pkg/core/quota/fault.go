@@ -18,6 +18,8 @@ const (
 	Negative FaultCode = "QueueAmountNegative"
 	// NotFinite: what is guaranteed, or a weight, is Unlimited.
 	NotFinite FaultCode = "QueueAmountUnlimited"
+	// BadSelector: it cannot be read which namespaces may use the queue.
+	BadSelector FaultCode = "QueueSelectorInvalid"
 	// LimitTooLow: the limit is below what is guaranteed.
 	LimitTooLow FaultCode = "QueueLimitBelowGuaranteed"
 	// OverGuaranteed: the siblings before this queue leave too little of what the parent is
@@ -52,6 +54,9 @@ func (f *faults) checkSpec(s *Spec, resources []string) {
 	}
 	if s.Preemption.MinRuntime < 0 {
 		f.add(Negative, s.Name, "preemption.minRuntime", "minRuntime is %s: give 0 or more", s.Preemption.MinRuntime)
+	}
+	if s.Access.Invalid != "" {
+		f.add(BadSelector, s.Name, "namespaceSelector", "namespaceSelector cannot be read: %s", s.Access.Invalid)
 	}
 	for _, resource := range resources {
 		q := s.Resources[resource]

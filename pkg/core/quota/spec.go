@@ -18,6 +18,8 @@ type Spec struct {
 	// HalfLife is the time after which past usage counts half. 0 is that of the parent; at
 	// the top, past usage does not count.
 	HalfLife time.Duration
+	// Access says which namespaces may use the queue.
+	Access Access
 }
 
 // Quota is what a queue may have of one resource. What is nil has a default.

@@ -46,6 +46,11 @@ type queue struct {
 	preemption      Preemption
 	halfLife        time.Duration
 	fault           *Fault
+	// access is what the queue says of who may use it, and accessOf the queue whose word
+	// counts. closed says that it, or a queue around it, is guaranteed something.
+	access   Access
+	accessOf QueueID
+	closed   bool
 }
 
 // Resources returns the names of the resources. The slice is read only.

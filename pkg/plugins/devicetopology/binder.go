@@ -17,20 +17,27 @@ type Takings interface {
 	TakenBy(pod types.UID) *state.Taken
 }
 
-// Binder binds pods with their devices, and their place in the plan of their gang, in
-// annotations of the binding, which the API server merges into those of the pod. Another
-// plugin binds the pods without.
+// Payers knows which queue pays for a pod; "" if none does.
+type Payers interface {
+	PaysFor(pod types.UID) string
+}
+
+// Binder binds pods with their devices, their place in the plan of their gang and the queue
+// that pays in annotations of the binding, which the API server merges into those of the
+// pod. What a pod says of these itself is overwritten. Another plugin binds the pods without.
 type Binder struct {
 	next    fwk.BindPlugin
 	handle  fwk.Handle
 	takings Takings
+	payers  Payers
 }
 
 var _ fwk.BindPlugin = &Binder{}
 
-// NewBinder returns a plugin that lets another bind the pods that were given nothing.
-func NewBinder(next fwk.BindPlugin, handle fwk.Handle, takings Takings) *Binder {
-	return &Binder{next: next, handle: handle, takings: takings}
+// NewBinder returns a plugin that lets another bind the pods that were given nothing. Payers
+// may be nil, where there are no queues.
+func NewBinder(next fwk.BindPlugin, handle fwk.Handle, takings Takings, payers Payers) *Binder {
+	return &Binder{next: next, handle: handle, takings: takings, payers: payers}
 }
 
 // Name returns the name of the other plugin, in whose place this one is.
@@ -42,9 +49,16 @@ func (b *Binder) Bind(ctx context.Context, cycle fwk.CycleState, pod *corev1.Pod
 	if err != nil {
 		return fwk.AsStatus(err)
 	}
-	if _, given := annotations[dialect.DevicesAnnotation]; !given && pod.Annotations[dialect.DevicesAnnotation] != "" {
-		// Nobody may give devices to himself.
-		annotations[dialect.DevicesAnnotation] = ""
+	if b.payers != nil {
+		if queue := b.payers.PaysFor(pod.UID); queue != "" {
+			annotations[dialect.ChargedQueueAnnotation] = queue
+		}
+	}
+	for _, key := range dialect.WrittenAnnotations() {
+		if _, written := annotations[key]; !written && pod.Annotations[key] != "" {
+			// Nobody may give devices to himself.
+			annotations[key] = ""
+		}
 	}
 	if len(annotations) == 0 {
 		return b.next.Bind(ctx, cycle, pod, node)

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 	fwk "k8s.io/kube-scheduler/framework"
@@ -178,7 +179,7 @@ func TestBinder(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := &nextBinder{}
-	binder := NewBinder(next, handle, inventory)
+	binder := NewBinder(next, handle, inventory, nil)
 	linked, counted := gpuPod("linked", 2, ""), gpuPod("counted", 2, "")
 	for pod, node := range map[*corev1.Pod]string{linked: "cards", counted: "plain"} {
 		if status := plugin.Reserve(t.Context(), framework.NewCycleState(), pod, node); !status.IsSuccess() {
@@ -204,6 +205,15 @@ func TestBinder(t *testing.T) {
 	forged.Annotations = map[string]string{dialect.DevicesAnnotation: `{"c":["GPU-mine"]}`}
 	if status := binder.Bind(t.Context(), framework.NewCycleState(), forged, "plain"); !status.IsSuccess() || len(bindings) != 2 || bindings[1].Annotations[dialect.DevicesAnnotation] != "" {
 		t.Errorf("a forged annotation: %v, %+v", status, bindings)
+	}
+	// Who pays is written where there are queues, whatever the pod says.
+	binder = NewBinder(next, handle, inventory, payers{"uid-forged": "team"})
+	forged.Annotations = map[string]string{dialect.ChargedQueueAnnotation: "other", dialect.PlacementAnnotation: `{"rank":7}`}
+	if status := binder.Bind(t.Context(), framework.NewCycleState(), forged, "plain"); !status.IsSuccess() || len(bindings) != 3 {
+		t.Fatal(status, bindings)
+	}
+	if diff := cmp.Diff(map[string]string{dialect.ChargedQueueAnnotation: "team", dialect.PlacementAnnotation: ""}, bindings[2].Annotations); diff != "" {
+		t.Errorf("what is written of who pays (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"counted"}, next.bound); diff != "" || binder.Name() != "Next" {
 		t.Errorf("bound by the next plugin (-want +got):\n%s", diff)
@@ -235,3 +245,7 @@ func TestDecodeArgs(t *testing.T) {
 }
 
 var _ Inventory = state.NewInventory()
+
+type payers map[types.UID]string
+
+func (p payers) PaysFor(pod types.UID) string { return p[pod] }
