@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,9 +22,9 @@ import (
 )
 
 // budgetClient is the client that the scheduler gets. It is the real one, but for
-// three kinds of write: a bind is counted, a waiting pod's condition goes to the
-// condition writer, and the status of a pod group goes to the reporter, which
-// knows the object that declared it.
+// four kinds of write: a bind is counted, a waiting pod's condition goes to the
+// condition writer, the status of a pod group goes to the reporter, which knows the
+// object that declared it, and a pod that preemption would delete is evicted.
 type budgetClient struct {
 	kubernetes.Interface
 	conditions *conditionWriter
@@ -68,13 +69,22 @@ func (p budgetPods) Bind(ctx context.Context, binding *corev1.Binding, options m
 	return p.PodInterface.Bind(ctx, binding, options)
 }
 
+// Delete evicts the pod: only upstream's preemption deletes any. So disruption budgets hold,
+// and the scheduler needs no right to delete pods.
 func (p budgetPods) Delete(ctx context.Context, name string, options metav1.DeleteOptions) error {
-	apiWrites.WithLabelValues("delete").Inc()
-	return p.PodInterface.Delete(ctx, name, options)
+	apiWrites.WithLabelValues("eviction").Inc()
+	return p.client.PolicyV1().Evictions(p.namespace).Evict(ctx, &policyv1.Eviction{
+		ObjectMeta:    metav1.ObjectMeta{Namespace: p.namespace, Name: name},
+		DeleteOptions: &options,
+	})
 }
 
 func (p budgetPods) Patch(ctx context.Context, name string, kind types.PatchType, data []byte, options metav1.PatchOptions, subresources ...string) (*corev1.Pod, error) {
 	if len(subresources) == 1 && subresources[0] == "status" {
+		if raw, only := conditionIn(data, string(corev1.DisruptionTarget)); raw != nil && only {
+			// The eviction that follows says so itself, if a budget lets it pass.
+			return &corev1.Pod{}, nil
+		}
 		if raw, only := conditionIn(data, string(corev1.PodScheduled)); raw != nil {
 			pod := types.NamespacedName{Namespace: p.namespace, Name: name}
 			condition := p.client.conditions.current(pod)

@@ -379,3 +379,22 @@ func TestEventBudget(t *testing.T) {
 		t.Errorf("%d pods are remembered, want none", len(budget.refused))
 	}
 }
+
+// Upstream's preemption marks a pod and deletes it. Both come to one eviction, which asks
+// disruption budgets.
+func TestPreemptionEvicts(t *testing.T) {
+	victim := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "p"}}
+	b := newBench(t, victim)
+	marked := victim.Status.DeepCopy()
+	marked.Conditions = append(marked.Conditions, corev1.PodCondition{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: corev1.PodReasonPreemptionByScheduler})
+	if err := util.PatchPodStatus(t.Context(), b.client, "p", "ns", &victim.Status, marked); err != nil {
+		t.Fatal(err)
+	}
+	if err := util.DeletePod(t.Context(), b.client, victim); err != nil {
+		t.Fatal(err)
+	}
+	actions := b.server.Actions()
+	if len(actions) != 1 || actions[0].GetVerb() != "create" || actions[0].GetSubresource() != "eviction" {
+		t.Errorf("the API server gets %v, want one eviction", actions)
+	}
+}
