@@ -102,6 +102,8 @@ type entry struct {
 	// required is the topology level that the gang requires, "" if none. tiered says that
 	// a level that it asks for depends on which labels nodes have.
 	required string
+	// segments is the level that each of its segments requires, "" if none.
+	segments string
 	tiered   bool
 	// verdict is the last one; published is set while the scheduler knows the gang.
 	verdict   gang.Verdict

@@ -25,9 +25,13 @@ type Index struct {
 	classes []pack.ClassID
 	ids     map[string]pack.NodeID
 	nodes   []node
-	// fabric is where nodes are; trees are its levels.
-	fabric *fabric.Fabric
-	trees  [][]string
+	// fabric is where nodes are; trees are its levels, and added those that are there because
+	// somebody asks for them, the one that was asked for last at the end. labelled counts
+	// nodes by the keys of their labels.
+	fabric   *fabric.Fabric
+	trees    [][]string
+	added    []string
+	labelled map[string]int
 	// present are the numbers in use, vacant those of nodes that are gone, to be
 	// given again.
 	present, vacant pack.Set
@@ -63,7 +67,7 @@ type node struct {
 func NewIndex(devices *Devices, inventory *Inventory) *Index {
 	return &Index{
 		devices: devices, inventory: inventory, pack: pack.NewIndex(), classes: make([]pack.ClassID, 1),
-		ids: map[string]pack.NodeID{}, priorities: map[int32]int{}, kept: map[string]pack.Amounts{},
+		ids: map[string]pack.NodeID{}, priorities: map[int32]int{}, kept: map[string]pack.Amounts{}, labelled: map[string]int{},
 		trees: dialect.FabricTrees(), fabric: fabric.New(dialect.FabricTrees()...),
 	}
 }
@@ -118,6 +122,8 @@ func (ix *Index) Set(info fwk.NodeInfo) {
 	changed := !samePlace(n.object, object)
 	if changed {
 		ix.dislike(id, dislikes(object))
+		ix.label(n.object, -1)
+		ix.label(object, 1)
 	}
 	if changed || n.object != object && ix.devices.all(n.info) != ix.devices.all(info) {
 		ix.version++
@@ -131,33 +137,6 @@ func (ix *Index) Set(info fwk.NodeInfo) {
 	*n = node{info: info, object: object, lowest: lowestPriority(info), domains: domains}
 	ix.count(n.lowest, 1)
 	ix.pack.Set(id, pack.Node{Free: ix.Free(info), Domains: domains})
-}
-
-// Fabric returns where nodes are. It is read only, and another one once a level is added.
-func (ix *Index) Fabric() *fabric.Fabric { return ix.fabric }
-
-// mostTrees bounds how many levels are added by those who ask for them.
-const mostTrees = 64
-
-// Level returns the level of a label key. One that is not known yet becomes a tree of its
-// own, which costs a look at all nodes, once; false if there are too many already.
-func (ix *Index) Level(key string) (fabric.Level, bool) {
-	if level := ix.fabric.LevelOf(key); level != fabric.NoLevel {
-		return level, true
-	}
-	if len(ix.trees) >= mostTrees {
-		return fabric.NoLevel, false
-	}
-	ix.version++
-	ix.trees = append(ix.trees, []string{key})
-	ix.fabric = fabric.New(ix.trees...)
-	for id, ok := ix.present.Next(0); ok; id, ok = ix.present.Next(id + 1) {
-		n := &ix.nodes[id]
-		n.domains = ix.fabric.Set(id, n.object.Name, n.object.Labels)
-		free, _ := ix.pack.Free(id)
-		ix.pack.Set(id, pack.Node{Free: free, Domains: n.domains})
-	}
-	return ix.fabric.LevelOf(key), true
 }
 
 // Free returns what a node of a snapshot has free, with its devices as of now, less what is
@@ -212,6 +191,7 @@ func (ix *Index) Remove(name string) {
 	ix.pack.Remove(id)
 	ix.fabric.Remove(id)
 	ix.count(ix.nodes[id].lowest, -1)
+	ix.label(ix.nodes[id].object, -1)
 	ix.nodes[id] = node{lowest: math.MaxInt32}
 	ix.dislike(id, false)
 	delete(ix.ids, name)

@@ -76,7 +76,7 @@ func (g *Gangs) setNode(name string, labels map[string]string) {
 		came[key] = true
 	}
 	for key, e := range g.gangs {
-		if came[e.required] || e.tiered {
+		if came[e.required] || came[e.segments] || e.tiered {
 			g.dirty.Add(key)
 		}
 	}

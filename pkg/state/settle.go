@@ -115,7 +115,7 @@ func (g *Gangs) judge(key gang.Key) (publish *gang.Group, withdraw bool) {
 	asked := &e.verdict.Group.Topology
 	resolved, why := ResolveTiers(*asked, func(level string) bool { return g.levels.nodes[level] > 0 })
 	e.tiered = resolved != *asked || why != ""
-	*asked, e.required = resolved, resolved.Required
+	*asked, e.required, e.segments = resolved, resolved.Required, resolved.SegmentLevel
 	switch {
 	case bound > 0:
 	case why != "":
@@ -124,6 +124,9 @@ func (g *Gangs) judge(key gang.Key) (publish *gang.Group, withdraw bool) {
 	case e.required != "" && g.levels.nodes[e.required] == 0:
 		e.verdict = gang.Verdict{Action: gang.Hold, Code: gang.Unschedulable,
 			Text: fmt.Sprintf("gang %s requires one domain of topology level %s, and no node has that label", key, e.required)}
+	case e.segments != "" && g.levels.nodes[e.segments] == 0:
+		e.verdict = gang.Verdict{Action: gang.Hold, Code: gang.Unschedulable,
+			Text: fmt.Sprintf("gang %s requires one domain of topology level %s for each segment, and no node has that label", key, e.segments)}
 	}
 	if e.verdict.Action != gang.Admit {
 		withdraw = e.published != nil

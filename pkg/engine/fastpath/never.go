@@ -55,8 +55,8 @@ func (p *Path) NeverFits(group fwk.PodGroupInfo) (why string, never bool) {
 	if pg := group.GetPodGroup(); pg != nil {
 		asked.Required = state.TopologyOf(pg).Required
 	}
-	request, shapes, ok := p.planRequest(group, asked, profile)
-	if !ok || len(request.Running) > 0 {
+	request, shapes, missing := p.planRequest(group, asked, profile)
+	if missing != "" || len(request.Running) > 0 {
 		return "", false
 	}
 	if version := p.index.NodesVersion(); p.impossible.version != version || len(p.impossible.why) >= mostNever {

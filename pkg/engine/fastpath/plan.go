@@ -85,9 +85,9 @@ func (p *Path) Place(group fwk.PodGroupInfo, parent *fwk.Placement) (placements 
 		return nil, nil, false
 	}
 	p.readTouched()
-	request, shapes, ok := p.planRequest(group, asked, profile)
-	if !ok {
-		return nil, p.noPlace(pods[0], fmt.Sprintf("gangs ask for too many different levels; %q or another is not looked at", asked.Required)), true
+	request, shapes, missing := p.planRequest(group, asked, profile)
+	if missing != "" {
+		return nil, p.noPlace(pods[0], missing), true
 	}
 	planner := plan.Planner{Index: p.index.Pack(), Fabric: p.index.Fabric(), Ranking: profile.ranking}
 	result := p.newVerifier(&request, pods, shapes).plan(planner)
@@ -101,11 +101,16 @@ func (p *Path) Place(group fwk.PodGroupInfo, parent *fwk.Placement) (placements 
 	return placements, nil, true
 }
 
-// planRequest translates a group; false if a level that it asks for cannot be looked at.
-func (p *Path) planRequest(group fwk.PodGroupInfo, asked gang.Topology, profile *profile) (plan.Request, []*shape, bool) {
-	r, missing := plan.NewRequest(asked, p.index.Level)
-	if missing != "" {
-		return r, nil, false
+// planRequest translates a group. What is missing is empty, or says which level it has to
+// have that is none. A preferred level that no node has is not asked for.
+func (p *Path) planRequest(group fwk.PodGroupInfo, asked gang.Topology, profile *profile) (_ plan.Request, _ []*shape, missing string) {
+	p.index.LookAt(asked.Required, asked.Preferred, asked.SegmentLevel)
+	if _, level := p.index.Level(asked.Preferred); !level {
+		asked.Preferred = ""
+	}
+	r, key := plan.NewRequest(asked, p.index.Level)
+	if key != "" {
+		return r, nil, fmt.Sprintf("no node has label %s, the topology level that it asks for", key)
 	}
 	r.Candidates = mostPlacements
 	var running []*corev1.Pod
@@ -135,7 +140,7 @@ func (p *Path) planRequest(group fwk.PodGroupInfo, asked gang.Topology, profile 
 		size = int(pg.Spec.SchedulingPolicy.Gang.MinCount)
 	}
 	r.Need(size)
-	return r, shapes, true
+	return r, shapes, ""
 }
 
 // placementOf makes a placement of a candidate, and notes its plan.

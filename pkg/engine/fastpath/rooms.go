@@ -126,9 +126,9 @@ func (p *Path) Victims(pods []*corev1.Pod, group fwk.PodGroupInfo, tenants []sta
 	if pg := group.GetPodGroup(); pg != nil {
 		asked = state.TopologyOf(pg)
 	}
-	request, shapes, ok := p.planRequest(group, asked, profile)
-	if !ok {
-		return nil, "it asks for a level that is not looked at"
+	request, shapes, missing := p.planRequest(group, asked, profile)
+	if missing != "" {
+		return nil, missing
 	}
 	p.openToVictims(&request, shapes)
 	planner := plan.Planner{Index: p.index.Pack(), Fabric: p.index.Fabric(), Ranking: profile.ranking}
