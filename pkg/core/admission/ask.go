@@ -2,12 +2,16 @@ package admission
 
 import "github.com/berth-dev/berth/pkg/core/quota"
 
-// Overtaken returns how often a gang was overtaken; 0 if there is none of that name.
+// Overtaken returns how often a gang was overtaken by others that were placed, as Push takes
+// it; 0 if there is none of that name.
 func (a *Admission) Overtaken(name string) int {
-	if e := a.byName[name]; e != nil {
-		return e.node.overtaken
+	e := a.byName[name]
+	if e == nil {
+		return 0
 	}
-	return 0
+	queue := &a.gangs[e.leaf]
+	queue.line.settle(&e.node)
+	return queue.passed(e)
 }
 
 // WithinLimits reports whether the limits of its path would let a gang in now, whatever its

@@ -63,5 +63,5 @@
 //
 // Files: admission.go (gangs come, usage changes), window.go (gangs are let in), order.go
 // (who is first), gang.go (gangs of one queue), line.go (the ordered line), reason.go (why
-// a gang waits), ask.go (who waits).
+// a gang waits), adopt.go (from one tree to another), ask.go (who waits).
 package admission

@@ -110,6 +110,18 @@ func (l *line) before(k *key) int {
 // overtake adds to how often nodes before a key were overtaken.
 func (l *line) overtake(k *key, by int) { overtake(l.root, k, by) }
 
+// settle hands down what is owed to a node.
+func (l *line) settle(n *node) {
+	for at := l.root; at != nil && at != n; {
+		at.settle()
+		if n.key.compare(&at.key) < 0 {
+			at = at.left
+		} else {
+			at = at.right
+		}
+	}
+}
+
 // aged returns the first node that was overtaken so many times, or more; nil if none was.
 func (l *line) aged(times int) *node {
 	n := l.root

@@ -319,6 +319,9 @@ type pair struct {
 	chosen  int
 	// claims counts the claims, and those that were held and let in again.
 	claims [3]int
+	// renewed counts how often a gang was put back, or all of them into another tree.
+	renewed  int
+	capacity quota.Vector
 }
 
 // charged is what was charged to a queue.
@@ -359,7 +362,7 @@ func randomTree(r *rand.Rand, queues int) *quota.Tree {
 func newPair(r *rand.Rand, queues int) *pair {
 	tree := randomTree(r, queues)
 	config := Config{Window: r.IntN(6), Overtaking: r.IntN(5), Backlog: r.IntN(5)}
-	p := &pair{Admission: New(tree, quota.Vector{20, 40}, config), twin: newTwin(tree, config), codes: map[Code]int{}}
+	p := &pair{Admission: New(tree, quota.Vector{20, 40}, config), twin: newTwin(tree, config), codes: map[Code]int{}, capacity: quota.Vector{20, 40}}
 	p.twin.scale = quota.NewScale(tree, quota.Vector{20, 40})
 	return p
 }
@@ -417,7 +420,13 @@ func (p *pair) step(t *testing.T, r *rand.Rand) {
 		q = up
 	}
 	v := quota.Vector{quota.Amount(r.IntN(9)), quota.Amount(r.IntN(4) * r.IntN(4))}
-	switch r.IntN(13) {
+	switch r.IntN(14) {
+	case 13:
+		if r.IntN(8) == 0 {
+			p.renew(t, r)
+		} else {
+			p.again(t, r)
+		}
 	case 12:
 		p.stepClaim(t, r)
 	case 0, 1, 2:
@@ -476,6 +485,7 @@ func (p *pair) step(t *testing.T, r *rand.Rand) {
 		case 1:
 			capacity := quota.Vector{quota.Amount(r.IntN(40)), quota.Amount(r.IntN(40))}
 			p.SetCapacity(capacity)
+			p.capacity = capacity
 			p.twin.scale, p.twin.stale = quota.NewScale(p.tree, capacity), true
 		case 2:
 			p.charge(t, q, v)
@@ -491,6 +501,69 @@ func (p *pair) step(t *testing.T, r *rand.Rand) {
 	default:
 		p.ask(t, r)
 	}
+}
+
+// again takes a gang out and puts it back, as often overtaken.
+func (p *pair) again(t *testing.T, r *rand.Rand) {
+	t.Helper()
+	name := p.some(r, waiting)
+	if name == "" {
+		return
+	}
+	g := p.twin.get(name).Gang
+	g.Overtaken = p.Overtaken(name)
+	if !p.Gone(name) {
+		t.Fatalf("%q is not there", name)
+	}
+	if err := p.Push(g); err != nil {
+		t.Fatal(err)
+	}
+	p.renewed++
+}
+
+// renew has both go on with another tree of the same queues, or some of them.
+func (p *pair) renew(t *testing.T, r *rand.Rand) {
+	t.Helper()
+	before, tree := p.Admission, randomTree(r, p.tree.Len())
+	where := func(q quota.QueueID) (quota.QueueID, bool) { return tree.Queue(before.tree.Name(q)) }
+	p.Admission = New(tree, p.capacity, before.config)
+	tw := newTwin(tree, before.config)
+	tw.scale, tw.gangs = quota.NewScale(tree, p.capacity), p.twin.gangs
+	p.twin = tw
+	charges := p.charges
+	p.charges = nil
+	for _, c := range charges {
+		id, ok := where(c.queue)
+		if !ok {
+			id = quota.RootID
+		}
+		p.charge(t, id, c.v)
+	}
+	p.Adopt(before, func(g Gang) (quota.QueueID, bool) { return where(g.Queue) })
+	var gangs []*twinGang
+	for _, g := range tw.gangs {
+		id, ok := where(g.Queue)
+		if !ok {
+			continue
+		}
+		g.Queue = id
+		never := false
+		for up := tree.Own(id); up != quota.NoQueue; up = tree.Parent(up) {
+			never = never || !fits(g.Asks, tree.Limit(up))
+		}
+		switch {
+		case never:
+			g.stage = beyond
+		case g.stage == beyond:
+			g.stage = waiting
+		case g.stage == letIn, g.stage == held:
+			tw.must(tw.all.Charge(id, g.Asks))
+		}
+		gangs = append(gangs, g)
+	}
+	tw.gangs = gangs
+	p.renewed++
+	p.agree(t)
 }
 
 func (p *pair) charge(t *testing.T, q quota.QueueID, v quota.Vector) {

@@ -1,0 +1,77 @@
+package admission
+
+import (
+	"slices"
+
+	"github.com/berth-dev/berth/pkg/core/quota"
+)
+
+// Adopt takes over the gangs of an admission of another tree with the same resources, before
+// the first call of Next: each in the queue that into says, none if it is false. They stay
+// what they were, let in, held or without room, and as often overtaken, unless they ask for
+// more than a limit of their path now. The other admission is not used afterwards. What runs
+// is not taken over.
+func (a *Admission) Adopt(from *Admission, into func(Gang) (quota.QueueID, bool)) {
+	for q := range from.gangs {
+		queue := &from.gangs[q]
+		queue.all(func(e *entry) bool {
+			g := e.gang
+			to, ok := into(g)
+			if !ok {
+				return true
+			}
+			g.Queue, g.Overtaken = to, queue.passed(e)
+			if a.Push(g) != nil {
+				return true // there is one of its name
+			}
+			if mine := a.byName[g.Name]; mine.stage != beyond {
+				a.bring(mine, e.stage)
+			}
+			return true
+		})
+	}
+}
+
+// bring has a gang that was just pushed be where it was elsewhere.
+func (a *Admission) bring(e *entry, to stage) {
+	queue := &a.gangs[e.leaf]
+	switch to {
+	case letIn:
+		if _, err := a.all.Charge(e.leaf, e.gang.Asks); err == nil {
+			a.enter(e)
+		}
+	case held:
+		a.Hold(e.gang.Name)
+	case refused:
+		queue.take(e)
+		e.stage = refused
+		queue.put(e)
+		if len(queue.refused) == 1 {
+			a.waiters = append(a.waiters, e.leaf)
+		}
+		a.update(e.leaf)
+	}
+}
+
+// passed returns how often a gang was overtaken by others that were placed, without those
+// that are let in. Nothing may be owed to its node.
+func (g *gangs) passed(e *entry) int {
+	if e.stage == beyond {
+		return e.gang.Overtaken
+	}
+	at, _ := slices.BinarySearchFunc(g.letIn, e, compareEntries)
+	if e.stage == letIn {
+		at++
+	}
+	return e.node.overtaken - (len(g.letIn) - at)
+}
+
+// IsLetIn and IsRefused report whether a gang is let in, or was without room.
+func (a *Admission) IsLetIn(name string) bool { return a.is(name, letIn) }
+
+func (a *Admission) IsRefused(name string) bool { return a.is(name, refused) }
+
+func (a *Admission) is(name string, s stage) bool {
+	e := a.byName[name]
+	return e != nil && e.stage == s
+}
