@@ -76,25 +76,29 @@ func TestChargeOfAMemberIsFixed(t *testing.T) {
 	}
 }
 
-// Who pays of each gang is known by the gang, and nothing is kept of those that are gone.
-func TestPayersOfGangs(t *testing.T) {
+// An account knows whose pods it pays for, and nothing is kept of those that are gone.
+func TestAccounts(t *testing.T) {
 	b := newBank(t)
 	b.SetQueue(queue("a", "", 0, 0))
 	member := gpuPod("p", 2, inQueue("a"), onNode)
 	member.Spec.SchedulingGroup = groupNamed("g")
+	second := gpuPod("q", 1, inQueue("a"), onNode)
+	second.Spec.SchedulingGroup = groupNamed("g")
 	b.tell(member)
-	if got := b.gangPayers[waiterOf(member)]; len(got) != 1 || got[member.UID] != b.payers[member.UID] {
-		t.Errorf("one pays of the gang, and it is said to be %d", len(got))
+	b.tell(second)
+	if a := b.accounts["a"]; a.pods != 2 || len(a.gangs) != 1 || a.gangs[waiterOf(member)] != 2 {
+		t.Errorf("two pods of one gang are there, and the account has %+v", a)
 	}
 	other := member.DeepCopy()
 	other.Spec.SchedulingGroup = groupNamed("h")
 	b.tell(other)
-	if len(b.gangPayers[waiterOf(member)]) != 0 || len(b.gangPayers[waiterOf(other)]) != 1 {
-		t.Error("it went to another gang, and pays of the first")
+	if a := b.accounts["a"]; a.pods != 2 || len(a.gangs) != 2 {
+		t.Errorf("one went to another gang, and the account has %+v", a)
 	}
 	b.forget(other)
-	if len(b.gangPayers) != 0 {
-		t.Error("it is gone, and pays still")
+	b.forget(second)
+	if len(b.accounts) != 0 || len(b.unagreed) != 0 {
+		t.Error("they are gone, and pay still")
 	}
 }
 

@@ -13,16 +13,17 @@
 // [Queues] knows which queue pays for which pod, and what each uses.
 //
 // Files: member.go (pods to members), podgroup.go (groups to pod groups), gangs.go (what
-// is kept), settle.go (from a change to a verdict), nodes.go (which topology levels there
-// are), tiers.go (which of them a tier is), view.go (reading); index.go, amounts.go (what
-// nodes have and pods ask for), lookedat.go (which levels are looked at), changes.go (what
-// changed since); machine.go (a
-// NodeTopology), containers.go (the devices that each container asks for), inventory.go,
-// take.go and judge.go (who holds what, gets what, and fits where), annotation.go (what is
-// written on a pod), prediction.go, dump.go; ranks.go (the ranks of a gang's pods),
-// snapshot.go (all of it as one value); queue.go (queues, and quotas of namespaces) and
-// queues.go (which there are), access.go (who may use them), payers.go (who pays for what), waiting.go (who waits), turns.go
-// (who is let in), reclaim.go (who may be evicted for whom), claims.go (who is
+// is kept), settle.go (from a change to a verdict), nodes.go (which topology levels
+// there are), tiers.go (which of them a tier is), view.go (reading); index.go,
+// amounts.go (what nodes have and pods ask for), lookedat.go (which levels are looked
+// at), changes.go (what changed since); machine.go (a NodeTopology), containers.go (the
+// devices that each container asks for), inventory.go, take.go and judge.go (who holds
+// what, gets what, and fits where), annotation.go (what is written on a pod),
+// prediction.go, dump.go; ranks.go (the ranks of a gang's pods), snapshot.go (all of it
+// as one value); queue.go (queues, and quotas of namespaces) and queues.go (which there
+// are), rebuild.go (from one set of them to another), capacity.go (what all nodes have),
+// access.go (who may use them), payers.go (who pays for what), waiting.go (who waits),
+// turns.go (who is let in), reclaim.go (who may be evicted for whom), claims.go (who is
 // tried in spite of a limit), explain.go (what those that wait are told), queuereport.go
 // (what is said of queues).
 package state

@@ -21,7 +21,7 @@ import (
 // recorder is a Sink that keeps what the scheduler would know, and refuses news
 // that are none.
 type recorder struct {
-	t         *testing.T
+	t         testing.TB
 	published map[gang.Key]gang.Group
 	cleared   int
 	// log is what was published and withdrawn, in order.
@@ -58,7 +58,7 @@ type table struct {
 
 var epoch = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 
-func newTable(t *testing.T) *table {
+func newTable(t testing.TB) *table {
 	sink := &recorder{t: t, published: map[gang.Key]gang.Group{}, changed: map[gang.Key]int{}}
 	c := clocktesting.NewFakePassiveClock(epoch)
 	return &table{NewGangs(func(name string) bool { return name == "berth" }, sink, c), sink, c}

@@ -20,8 +20,20 @@ type payer struct {
 	// to nobody if it names a queue that its namespace may not use.
 	agreed bool
 	asks   corev1.ResourceList
-	id     quota.QueueID
-	by     quota.Vector
+	// account is where it is charged, and by how much.
+	account *account
+	by      quota.Vector
+}
+
+// account is what is charged to the queue of a name, with what is charged to nobody under "":
+// so a tree that is new is charged by the number of queues, and not of pods.
+type account struct {
+	queue string
+	id    quota.QueueID
+	used  quota.Vector
+	pods  int
+	// gangs counts the pods of each gang and plain pod.
+	gangs map[waiterID]int
 }
 
 // SetPod takes in a pod that was made or changed.
@@ -174,44 +186,72 @@ func (q *Queues) chargeFor(pod *corev1.Pod, asks corev1.ResourceList, agreed boo
 	}
 	q.release(pod.UID)
 	q.payers[pod.UID] = p
-	if id := waiterOf(pod); id.group != "" {
-		if q.gangPayers[id] == nil {
-			q.gangPayers[id] = map[types.UID]*payer{}
-		}
-		q.gangPayers[id][pod.UID] = p
-	}
 	q.bill(p)
 }
 
-// bill charges a payer by the tree that is in effect. What cannot be charged to a queue of
-// its name is charged to none, above all of them: it is used all the same.
-func (q *Queues) bill(p *payer) {
-	id, known := q.id(p.queue)
-	if !known || !p.agreed && !q.mayUse(id, p.pod.Namespace) {
-		id = quota.RootID
+// payerOf returns the name of the queue that is charged for a payer by the tree that is in
+// effect. What cannot be charged to a queue of its name is charged to none, "", above all of
+// them: it is used all the same.
+func (q *Queues) payerOf(p *payer) string {
+	if id, known := q.id(p.queue); !known || p.agreed || q.mayUse(id, p.pod.Namespace) {
+		return p.queue
 	}
-	p.id, p.by = id, q.vector(p.asks)
-	if err := q.line.Charge(q.now(), id, p.by); err != nil {
+	return ""
+}
+
+// accountID returns the queue of an account.
+func (q *Queues) accountID(name string) quota.QueueID {
+	id, known := q.id(name)
+	if !known {
+		return quota.RootID
+	}
+	return id
+}
+
+// bill charges a payer by the tree that is in effect.
+func (q *Queues) bill(p *payer) {
+	name := q.payerOf(p)
+	a := q.accounts[name]
+	if a == nil {
+		a = &account{queue: name, id: q.accountID(name), used: make(quota.Vector, len(q.tree.Resources())), gangs: map[waiterID]int{}}
+		q.accounts[name] = a
+	}
+	p.account, p.by = a, q.vector(p.asks)
+	if err := q.line.Charge(q.now(), a.id, p.by); err != nil {
 		// More than can be counted: it is not counted.
 		p.by = make(quota.Vector, len(p.by))
 	}
+	a.used = a.used.Plus(p.by)
+	a.pods++
+	a.gangs[waiterOf(p.pod)]++
+	if !p.agreed {
+		q.unagreed[p.pod.UID] = p
+	}
+}
+
+// unbill takes a payer out of its account.
+func (q *Queues) unbill(p *payer) {
+	a, gang := p.account, waiterOf(p.pod)
+	if err := q.line.Release(q.now(), a.id, p.by); err != nil {
+		panic(fmt.Sprintf("releasing what was charged for pod %s/%s: %v", p.pod.Namespace, p.pod.Name, err))
+	}
+	for r := range a.used {
+		a.used[r] = a.used[r].Minus(p.by[r])
+	}
+	if a.gangs[gang]--; a.gangs[gang] == 0 {
+		delete(a.gangs, gang)
+	}
+	if a.pods--; a.pods == 0 {
+		delete(q.accounts, a.queue)
+	}
+	delete(q.unagreed, p.pod.UID)
 }
 
 func (q *Queues) release(uid types.UID) {
-	p := q.payers[uid]
-	if p == nil {
-		return
-	}
-	delete(q.payers, uid)
-	if of := q.gangPayers[waiterOf(p.pod)]; of != nil {
-		delete(of, uid)
-		if len(of) == 0 {
-			delete(q.gangPayers, waiterOf(p.pod))
-		}
-	}
-	q.tell()
-	if err := q.line.Release(q.now(), p.id, p.by); err != nil {
-		panic(fmt.Sprintf("releasing what was charged for pod %s/%s: %v", p.pod.Namespace, p.pod.Name, err))
+	if p := q.payers[uid]; p != nil {
+		delete(q.payers, uid)
+		q.tell()
+		q.unbill(p)
 	}
 }
 

@@ -75,26 +75,21 @@ type QueueHead struct {
 }
 
 // Report says what all queues use and who waits, by name; nothing where there is none. The
-// cost is that of the queues, and of all that runs and waits.
+// cost is that of the queues.
 func (q *Queues) Report() []QueueReport {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.settled() {
 		return nil
 	}
-	running := map[quota.QueueID]map[waiterID]bool{}
-	for _, p := range q.payers {
-		of := running[p.id]
-		if of == nil {
-			of = map[waiterID]bool{}
-			running[p.id] = of
-		}
-		of[waiterOf(p.pod)] = true
-	}
 	asked, demand := q.demands()
 	shares := q.tree.Shares(q.capacity(), demand)
 	var out []QueueReport
-	for _, spec := range q.specs() {
+	for _, spec := range q.specs {
+		running := 0
+		if a := q.accounts[spec.Name]; a != nil {
+			running = len(a.gangs)
+		}
 		var tally QueueTally
 		if t := q.tallies[spec.Name]; t != nil {
 			tally = *t
@@ -103,7 +98,7 @@ func (q *Queues) Report() []QueueReport {
 		if !ok {
 			continue
 		}
-		r := QueueReport{Name: spec.Name, Generation: q.objects[spec.Name].generation, Fault: q.tree.Fault(id), Running: len(running[id]), Refused: q.denied[spec.Name], QueueTally: tally}
+		r := QueueReport{Name: spec.Name, Generation: q.objects[spec.Name].generation, Fault: q.tree.Fault(id), Running: running, Refused: q.denied[spec.Name], QueueTally: tally}
 		for i, name := range q.tree.Resources() {
 			r.Resources = append(r.Resources, QueueAmounts{
 				Resource: name, Used: q.line.Used().Of(id)[i], Guaranteed: q.tree.Guaranteed(id)[i], Share: shares[id][i], Asked: asked[id][i],

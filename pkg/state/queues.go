@@ -2,7 +2,6 @@ package state
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -34,8 +33,10 @@ type Queues struct {
 	requests func(pod *corev1.Pod) corev1.ResourceList
 	list     func() []*corev1.Pod
 
-	mu      sync.Mutex
+	mu sync.Mutex
+	// objects are the queues by name, and ordered the same by their right.
 	objects map[string]queueObject
+	ordered []queueObject
 	// elastic are the ElasticQuotas of each namespace by name; the first by name counts.
 	elastic map[string]map[string]quota.Spec
 	// namespaces have the labels of each that has any.
@@ -48,13 +49,19 @@ type Queues struct {
 	// what all of them have, in the order of the tree; nil if it is not worked out.
 	resized bool
 	total   quota.Vector
-	// stale is set while tree and admission are not those of the objects.
-	stale  bool
-	tree   *quota.Tree
-	line   *admission.Admission
-	payers map[types.UID]*payer
-	// gangPayers are those of each gang.
-	gangPayers map[waiterID]map[types.UID]*payer
+	// stale is set while tree and admission are not those of the objects. specs are those
+	// that they are of, rebuilt is when they were made, and rebuildTook how long that took.
+	stale       bool
+	specs       []quota.Spec
+	rebuilt     time.Time
+	rebuildTook time.Duration
+	tree        *quota.Tree
+	line        *admission.Admission
+	payers      map[types.UID]*payer
+	// accounts are what is charged to each queue, by name, and unagreed the payers whose queue
+	// did not let them in.
+	accounts map[string]*account
+	unagreed map[types.UID]*payer
 	// shares are the fair shares as of an instant; nil if the tree is another since.
 	shares   []quota.Vector
 	sharesAt time.Time
@@ -125,7 +132,7 @@ func NewQueues(gangs *Gangs, requests func(pod *corev1.Pod) corev1.ResourceList,
 		waiting: map[waiterID]*waiter{}, byName: map[string]*waiter{}, byPod: map[types.UID]*waiter{},
 		objects: map[string]queueObject{}, elastic: map[string]map[string]quota.Spec{}, namespaces: map[string]map[string]string{},
 		tallies: map[string]*QueueTally{}, impossible: map[*waiter]struct{}{},
-		payers: map[types.UID]*payer{}, gangPayers: map[waiterID]map[types.UID]*payer{}, reserved: map[types.UID]*corev1.Pod{},
+		payers: map[types.UID]*payer{}, accounts: map[string]*account{}, unagreed: map[types.UID]*payer{}, reserved: map[types.UID]*corev1.Pod{},
 		waitingIn: map[string]map[*waiter]struct{}{}, denied: map[string]int{},
 	}
 	q.some.Store(true)
@@ -149,7 +156,11 @@ func (q *Queues) SetQueue(object *v1alpha1.Queue) {
 		// Most changes are of the status.
 		return
 	}
-	q.objects[object.Name] = queueObject{spec: QueueSpec(object), generation: object.Generation, created: object.CreationTimestamp.Unix()}
+	q.forget(object.Name)
+	o := queueObject{spec: QueueSpec(object), generation: object.Generation, created: object.CreationTimestamp.Unix()}
+	q.objects[object.Name] = o
+	at, _ := slices.BinarySearchFunc(q.ordered, o, compareObjects)
+	q.ordered = slices.Insert(q.ordered, at, o)
 	q.changed()
 }
 
@@ -157,8 +168,24 @@ func (q *Queues) SetQueue(object *v1alpha1.Queue) {
 func (q *Queues) DeleteQueue(name string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	delete(q.objects, name)
+	q.forget(name)
 	q.changed()
+}
+
+// forget takes a queue out, if it is known.
+func (q *Queues) forget(name string) {
+	o, known := q.objects[name]
+	if !known {
+		return
+	}
+	delete(q.objects, name)
+	at, _ := slices.BinarySearchFunc(q.ordered, o, compareObjects)
+	q.ordered = slices.Delete(q.ordered, at, at+1)
+}
+
+// compareObjects orders queues by their right: the oldest first.
+func compareObjects(a, b queueObject) int {
+	return cmp.Or(cmp.Compare(a.created, b.created), cmp.Compare(a.spec.Name, b.spec.Name))
 }
 
 // DropQueues forgets all queues: the server does not serve the kind any more.
@@ -166,6 +193,7 @@ func (q *Queues) DropQueues() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	clear(q.objects)
+	q.ordered = nil
 	q.changed()
 }
 
@@ -178,7 +206,8 @@ func (q *Queues) DropElasticQuotas() {
 }
 
 // changed takes in that queues are others than before. What follows is worked out when it
-// is next asked for, so that a thousand queues that come at once cost no more than one.
+// is next asked for, and not sooner than settled has it, so that a thousand queues that come
+// at once cost no more than a few.
 func (q *Queues) changed() {
 	q.stale = true
 	q.some.Store(true)
@@ -216,72 +245,4 @@ func (q *Queues) id(name string) (quota.QueueID, bool) {
 		return id, true
 	}
 	return quota.RootID, name == DefaultQueue
-}
-
-// settled brings the tree up to date with the objects. It reports whether there are any.
-func (q *Queues) settled() bool {
-	if !q.opened {
-		return false
-	}
-	if !q.stale {
-		return q.tree != nil
-	}
-	q.stale = false
-	was := q.tree != nil
-	specs := q.specs()
-	if len(specs) == 0 {
-		q.tree, q.line = nil, nil
-		clear(q.payers)
-		clear(q.gangPayers)
-		q.open()
-		return false
-	}
-	// The tree knows the fault of each queue.
-	q.tree, _ = quota.NewTree(specs, nil)
-	before := q.line
-	q.shares, q.total = nil, nil
-	maps.DeleteFunc(q.tallies, func(name string, _ *QueueTally) bool {
-		_, still := q.tree.Queue(name)
-		return !still
-	})
-	q.line = admission.New(q.tree, q.capacity(), q.config)
-	defer q.queueAnew()
-	if !was {
-		for _, pod := range q.list() {
-			switch {
-			case !q.gangs.ours(pod.Spec.SchedulerName):
-			case pod.Spec.NodeName != "":
-				q.charge(pod)
-			case q.reserved[pod.UID] == nil && !setAside(pod):
-				q.wait(pod)
-			}
-		}
-		for _, pod := range q.reserved {
-			q.charge(pod)
-		}
-		return true
-	}
-	for _, p := range q.payers {
-		q.bill(p)
-	}
-	q.line.Averages().Carry(before.Averages(), before.Used(), q.now())
-	return true
-}
-
-// specs returns what is said of all queues: oldest first, and those of namespaces, whose
-// names a queue object may take, last.
-func (q *Queues) specs() []quota.Spec {
-	var specs []quota.Spec
-	for _, o := range slices.SortedFunc(maps.Values(q.objects), func(a, b queueObject) int {
-		return cmp.Or(cmp.Compare(a.created, b.created), cmp.Compare(a.spec.Name, b.spec.Name))
-	}) {
-		specs = append(specs, o.spec)
-	}
-	for _, namespace := range slices.Sorted(maps.Keys(q.elastic)) {
-		if _, taken := q.objects[namespace]; !taken {
-			of := q.elastic[namespace]
-			specs = append(specs, of[slices.Min(slices.Collect(maps.Keys(of)))])
-		}
-	}
-	return specs
 }

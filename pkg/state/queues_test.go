@@ -27,7 +27,7 @@ type bank struct {
 	pods  map[types.UID]*corev1.Pod
 }
 
-func newBank(t *testing.T) *bank {
+func newBank(t testing.TB) *bank {
 	b := &bank{table: newTable(t), pods: map[types.UID]*corev1.Pod{}}
 	b.Queues = NewQueues(b.table.Gangs, func(pod *corev1.Pod) corev1.ResourceList { return pod.Spec.Containers[0].Resources.Requests }, func() []*corev1.Pod {
 		var out []*corev1.Pod

@@ -114,7 +114,7 @@ func (q *Queues) foreseen(claimant *waiter, claim quota.Claim, others Others) *q
 	usage := q.line.Used().Clone()
 	for _, p := range q.payers {
 		if leaves(p.pod, others) {
-			_, _ = usage.Release(p.id, p.by) // it is charged
+			_, _ = usage.Release(p.account.id, p.by) // it is charged
 		}
 	}
 	path := sets.New[quota.QueueID]()
@@ -160,7 +160,7 @@ func (q *Queues) mayClaim(claim quota.Claim, used *quota.Usage, lowest map[quota
 func (q *Queues) lowest() map[quota.QueueID]int32 {
 	out := map[quota.QueueID]int32{}
 	for _, p := range q.payers {
-		leaf, priority := q.tree.Own(p.id), priorityOf(p.pod)
+		leaf, priority := q.tree.Own(p.account.id), priorityOf(p.pod)
 		if least, some := out[leaf]; !some || priority < least {
 			out[leaf] = priority
 		}
@@ -186,7 +186,7 @@ func (q *Queues) tenants(r *Reclaim, others Others) []Tenant {
 		name := NameOf(p.pod)
 		t := all[name]
 		if t == nil {
-			t = &Tenant{Name: name, Queue: p.id, Ran: -1, Least: 1}
+			t = &Tenant{Name: name, Queue: p.account.id, Ran: -1, Least: 1}
 			t.Priority = priorityOf(p.pod)
 			if id := waiterOf(p.pod); id.group != "" {
 				need, _ := q.gangs.Need(id.key())

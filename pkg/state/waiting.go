@@ -7,7 +7,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/berth-dev/berth/pkg/core/admission"
@@ -290,18 +289,6 @@ func (q *Queues) asks(w *waiter, pods []*corev1.Pod) quota.Vector {
 	return sum
 }
 
-// queueAnew puts all that would be tried into a line that is new.
-func (q *Queues) queueAnew() {
-	for _, name := range slices.Sorted(maps.Keys(q.byName)) {
-		w := q.byName[name]
-		w.queued, w.refused, w.letIn = false, false, false
-		if w.ready {
-			q.enqueue(w)
-		}
-	}
-	q.tell()
-}
-
 // open takes in that there are no queues any more: nobody waits for one.
 func (q *Queues) open() {
 	q.some.Store(false)
@@ -330,38 +317,6 @@ func (q *Queues) tell() {
 }
 
 func (q *Queues) now() quota.Time { return quota.Time(q.clock.Now().UnixNano()) }
-
-// SetNode takes in what a node has.
-func (q *Queues) SetNode(node *corev1.Node) { q.setNode(node.Name, node.Status.Allocatable) }
-
-// DeleteNode forgets a node.
-func (q *Queues) DeleteNode(name string) { q.setNode(name, nil) }
-
-func (q *Queues) setNode(name string, amounts corev1.ResourceList) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if equality.Semantic.DeepEqual(q.nodes[name], amounts) {
-		return
-	}
-	if amounts == nil {
-		delete(q.nodes, name)
-	} else {
-		q.nodes[name] = amounts
-	}
-	q.resized, q.freed, q.total = true, true, nil
-	q.tell()
-}
-
-// capacity returns what all nodes have, in the order of the tree. It is read only.
-func (q *Queues) capacity() quota.Vector {
-	if q.total == nil {
-		q.total = make(quota.Vector, len(q.tree.Resources()))
-		for _, amounts := range q.nodes {
-			q.total = q.total.Plus(q.vector(amounts))
-		}
-	}
-	return q.total
-}
 
 // Placed reports whether a pod has a place, as far as it is charged for it.
 func (q *Queues) Placed(uid types.UID) bool {

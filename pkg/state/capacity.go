@@ -1,0 +1,56 @@
+package state
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+
+	"github.com/berth-dev/berth/pkg/core/quota"
+)
+
+// SetNode takes in what a node has.
+func (q *Queues) SetNode(node *corev1.Node) { q.setNode(node.Name, node.Status.Allocatable) }
+
+// DeleteNode forgets a node.
+func (q *Queues) DeleteNode(name string) { q.setNode(name, nil) }
+
+func (q *Queues) setNode(name string, amounts corev1.ResourceList) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if equality.Semantic.DeepEqual(q.nodes[name], amounts) {
+		return
+	}
+	if q.total != nil {
+		q.total = exchange(q.total, q.vector(q.nodes[name]), q.vector(amounts))
+	}
+	if amounts == nil {
+		delete(q.nodes, name)
+	} else {
+		q.nodes[name] = amounts
+	}
+	q.resized, q.freed = true, true
+	q.tell()
+}
+
+// exchange returns a sum with one part in the place of another; nil if it has come to the
+// most that is counted, from which nothing can be taken away.
+func exchange(sum, was, is quota.Vector) quota.Vector {
+	out := make(quota.Vector, len(sum))
+	for r := range sum {
+		if sum[r] >= quota.Most {
+			return nil
+		}
+		out[r] = sum[r].Minus(was[r]).Plus(is[r])
+	}
+	return out
+}
+
+// capacity returns what all nodes have, in the order of the tree. It is read only.
+func (q *Queues) capacity() quota.Vector {
+	if q.total == nil {
+		q.total = make(quota.Vector, len(q.tree.Resources()))
+		for _, amounts := range q.nodes {
+			q.total = q.total.Plus(q.vector(amounts))
+		}
+	}
+	return q.total
+}

@@ -1,0 +1,76 @@
+package state
+
+import (
+	"fmt"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/berth-dev/berth/pkg/dialect"
+)
+
+// crowded returns a bank with so many queues, in cohorts of 100, pods that run and pods that
+// wait.
+func crowded(t testing.TB, queues, running, waiting int) *bank {
+	b := newBank(t)
+	for n := range 2500 {
+		b.SetNode(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprint("n", n)}, Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{gpu: *resource.NewQuantity(8, resource.DecimalSI)}}})
+	}
+	for i := range queues / 100 {
+		b.SetQueue(queue(fmt.Sprint("cohort-", i), "", 0, 0))
+	}
+	leaf := func(i int) string { return fmt.Sprint("queue-", i%queues) }
+	for i := range queues {
+		b.SetQueue(queue(leaf(i), fmt.Sprint("cohort-", i/100), int64(i%3), 0))
+	}
+	for i := range running {
+		p := gpuPod(fmt.Sprint("r", i), 1, inQueue(leaf(i)), onNode)
+		p.Annotations[dialect.ChargedQueueAnnotation] = leaf(i)
+		b.tell(p)
+	}
+	for i := range waiting {
+		p := gpuPod(fmt.Sprint("w", i), 8, inQueue(leaf(i)))
+		b.tell(p)
+		b.Enter(p)
+	}
+	b.LetIn()
+	return b
+}
+
+// What a change of one queue, or of one node, and a look at all of them cost those who wait
+// for the lock.
+func BenchmarkQueues(b *testing.B) {
+	const queues, running, waiting = 5000, 20000, 2000
+	pod := gpuPod("probe", 1, inQueue("queue-7"))
+	for _, c := range []struct {
+		name   string
+		change func(k *bank, i int)
+	}{
+		{"a limit", func(k *bank, i int) {
+			q := queue("queue-7", "cohort-0", 1, int64(10+i%2))
+			q.Generation = int64(i + 2)
+			k.SetQueue(q)
+		}},
+		{"a new queue", func(k *bank, i int) { k.SetQueue(queue(fmt.Sprint("new-", i), "cohort-0", 0, 0)) }},
+		{"who may use one", func(k *bank, i int) {
+			q := queue("queue-7", "cohort-0", 1, 0)
+			q.Generation, q.Spec.Namespaces = int64(i+2), []string{fmt.Sprint("n", i)}
+			k.SetQueue(q)
+		}},
+		{"a node", func(k *bank, i int) {
+			k.SetNode(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n7"}, Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{gpu: *resource.NewQuantity(int64(7+i%2), resource.DecimalSI)}}})
+		}},
+		{"a report", func(k *bank, _ int) { k.Report() }},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			k := crowded(b, queues, running, waiting)
+			for i := 0; b.Loop(); i++ {
+				c.change(k, i)
+				k.Check(pod)
+				k.LetIn()
+			}
+		})
+	}
+}

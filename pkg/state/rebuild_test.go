@@ -1,0 +1,122 @@
+package state
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/berth-dev/berth/pkg/core/quota"
+)
+
+// A change of a queue does not take back who is let in, nor have anybody tried again for
+// whom there was no room.
+func TestChangeOfAQueueLeavesTheLine(t *testing.T) {
+	b := newBank(t)
+	a := queue("a", "", 0, 0)
+	b.SetQueue(a)
+	inside, without := gpuPod("inside", 1, inQueue("a")), gpuPod("without", 1, inQueue("a"))
+	for _, p := range []*corev1.Pod{inside, without} {
+		b.tell(p)
+		b.Enter(p)
+	}
+	if let := b.LetIn(); len(let) != 2 {
+		t.Fatalf("let in are %v", let)
+	}
+	b.Ended(without)
+	number := b.Number("", "", inside.UID)
+	check := func(what string) {
+		t.Helper()
+		if let := b.LetIn(); len(let) != 0 {
+			t.Errorf("%s: %d are let in, and had no room before or are inside", what, len(let))
+		}
+		if !b.Enter(inside) || b.Number("", "", inside.UID) != number {
+			t.Errorf("%s: who was let in is not, or at another place", what)
+		}
+		if code, _, _ := b.Why(without); code != "NoRoom" {
+			t.Errorf("%s: the other waits for %q", what, code)
+		}
+	}
+	b.SetQueue(queue("b", "", 4, 0))
+	check("another queue")
+	changed := a.DeepCopy()
+	changed.Generation, changed.Spec.Parent = 2, "b"
+	b.SetQueue(changed)
+	check("another parent")
+	// With its limit lowered it may not have its place.
+	changed = changed.DeepCopy()
+	changed.Generation, changed.Spec.Resources[0].Limit = 3, new(resource.MustParse("0"))
+	b.SetQueue(changed)
+	b.LetIn()
+	if code, _, _ := b.Why(inside); code != "QueueLimitTooLow" {
+		t.Errorf("its limit is 0, and it waits for %q", code)
+	}
+}
+
+// ticking is a clock on which each look takes a millisecond.
+type ticking struct{ now time.Time }
+
+func (c *ticking) Now() time.Time {
+	c.now = c.now.Add(time.Millisecond)
+	return c.now
+}
+
+func (c *ticking) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
+
+// Queues that come all the time take a tenth of it at most, and are all there in the end.
+func TestManyQueuesCostAFewTrees(t *testing.T) {
+	b := newBank(t)
+	c := &ticking{now: epoch}
+	b.clock = c
+	b.SetQueue(queue("first", "", 0, 0))
+	pod := gpuPod("p", 1, inQueue("first"))
+	b.tell(pod)
+	made, last := 0, time.Time{}
+	for i := range 1000 {
+		b.SetQueue(queue(fmt.Sprint("q", i), "", 0, 0))
+		b.Check(pod)
+		if b.rebuilt != last {
+			made, last = made+1, b.rebuilt
+		}
+	}
+	if took := c.now.Sub(epoch) / time.Millisecond; made > 1+int(took)/10 || made < 2 {
+		t.Errorf("the tree was made %d times in %d ms", made, took)
+	}
+	c.now = c.now.Add(time.Second)
+	if refusal, ok := b.Check(gpuPod("last", 1, inQueue("q999"))); !ok {
+		t.Error(refusal.Text)
+	}
+}
+
+// What all nodes have is the sum, whatever comes and goes and however much it is.
+func TestCapacityAgreesWithTheSum(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 7))
+	b := newBank(t)
+	b.SetQueue(queue("a", "", 1, 0))
+	amounts := []string{"0", "1", "8", "1e18", "9e18", "1e30"}
+	for step := range 3000 {
+		name := fmt.Sprint("n", r.IntN(5))
+		if r.IntN(4) == 0 {
+			b.DeleteNode(name)
+		} else {
+			b.SetNode(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}, Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{gpu: resource.MustParse(amounts[r.IntN(len(amounts)-r.IntN(3))])}}})
+		}
+		if r.IntN(20) == 0 {
+			b.SetQueue(queue(fmt.Sprint("q", step), "", 0, 0))
+		}
+		b.LetIn()
+		want := quota.Amount(0)
+		for _, n := range slices.Sorted(maps.Keys(b.nodes)) {
+			want = want.Plus(AmountOf(gpu, b.nodes[n][gpu]))
+		}
+		if got := b.capacity(); got[0] != want {
+			t.Fatalf("step %d: the nodes have %d, and it is said %d", step, want, got[0])
+		}
+	}
+}
