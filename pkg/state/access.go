@@ -66,6 +66,7 @@ func (q *Queues) setNamespace(name string, of map[string]string) {
 	for w := range q.waitingIn[name] {
 		q.rejudge(w)
 	}
+	q.rejudgePayers(name)
 }
 
 // ownQueue returns the queue of the pods of a namespace that name none: that of its label,

@@ -205,6 +205,14 @@ func TestPlacedByOthers(t *testing.T) {
 	if _, ok := b.Check(forged); ok {
 		t.Error("it may use the queue")
 	}
+	b.SetNamespace(namespaced("team", "berth.dev/queue", "owned"))
+	if got := b.used("owned"); got != 3 {
+		t.Errorf("its namespace has the queue now, which pays for %d, want 3", got)
+	}
+	b.SetNamespace(namespaced("team"))
+	if got := b.used("owned"); got != 0 {
+		t.Errorf("it has not any more, and pays for %d, want 0", got)
+	}
 	more := owned.DeepCopy()
 	more.Generation, more.Spec.Namespaces = 2, []string{"team"}
 	b.SetQueue(more)

@@ -225,7 +225,12 @@ func (q *Queues) bill(p *payer) {
 	a.pods++
 	a.gangs[waiterOf(p.pod)]++
 	if !p.agreed {
-		q.unagreed[p.pod.UID] = p
+		of := q.unagreed[p.pod.Namespace]
+		if of == nil {
+			of = map[types.UID]*payer{}
+			q.unagreed[p.pod.Namespace] = of
+		}
+		of[p.pod.UID] = p
 	}
 }
 
@@ -244,7 +249,11 @@ func (q *Queues) unbill(p *payer) {
 	if a.pods--; a.pods == 0 {
 		delete(q.accounts, a.queue)
 	}
-	delete(q.unagreed, p.pod.UID)
+	of := q.unagreed[p.pod.Namespace]
+	delete(of, p.pod.UID)
+	if len(of) == 0 {
+		delete(q.unagreed, p.pod.Namespace)
+	}
 }
 
 func (q *Queues) release(uid types.UID) {

@@ -113,10 +113,19 @@ func (q *Queues) rebill(sameResources bool) {
 			panic(fmt.Sprintf("charging what queue %q used before: %v", a.queue, err)) // it was counted in sum
 		}
 	}
-	for _, p := range q.unagreed {
+	for namespace := range q.unagreed {
+		q.rejudgePayers(namespace)
+	}
+}
+
+// rejudgePayers charges anew those of a namespace whose queue has not agreed, if another is
+// to be charged than before.
+func (q *Queues) rejudgePayers(namespace string) {
+	for _, p := range q.unagreed[namespace] {
 		if q.payerOf(p) != p.account.queue {
 			q.unbill(p)
 			q.bill(p)
+			q.tell()
 		}
 	}
 }

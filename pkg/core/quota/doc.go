@@ -11,7 +11,7 @@
 //
 // Queues are numbered densely, and what they use lives apart from them: live state and
 // simulations share one tree and one body of arithmetic. A spec that changes makes another
-// tree, onto which everything is charged again.
+// tree, onto which what each queue uses is charged again.
 //
 // A queue may have children, and gangs of its own beside them. Those count as a child
 // without name ([Tree.Own]) that has no limit, is guaranteed what the children leave of
