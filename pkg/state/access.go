@@ -3,6 +3,9 @@ package state
 import (
 	"fmt"
 	"maps"
+	"reflect"
+	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -63,10 +66,36 @@ func (q *Queues) setNamespace(name string, of map[string]string) {
 	if !q.opened || q.stale || q.tree == nil {
 		return // all are looked at anyway, or there are no queues
 	}
-	for w := range q.waitingIn[name] {
-		q.rejudge(w)
-	}
+	q.rejudgeAll(slices.Collect(maps.Keys(q.waitingIn[name])))
 	q.rejudgePayers(name)
+}
+
+// opensOtherwise takes in a spec of which nothing is new but who may use the queue: then
+// nobody is looked at but those who wait for it, or for one in it. It reports whether it is
+// such a spec.
+func (q *Queues) opensOtherwise(was, is quota.Spec) bool {
+	access := is.Access
+	was.Access, is.Access = quota.Access{}, quota.Access{}
+	if !q.opened || q.stale || q.tree == nil || !reflect.DeepEqual(was, is) {
+		return false
+	}
+	tree, ok := q.tree.WithAccess(is.Name, access)
+	if !ok {
+		return false
+	}
+	q.tree = tree
+	of, _ := q.tree.Queue(is.Name)
+	var within []*waiter
+	for _, w := range q.waiting {
+		if id, known := q.id(w.queue); known && q.tree.In(id, of) {
+			within = append(within, w)
+		}
+	}
+	q.rejudgeAll(within)
+	for namespace := range q.unagreed {
+		q.rejudgePayers(namespace)
+	}
+	return true
 }
 
 // ownQueue returns the queue of the pods of a namespace that name none: that of its label,
@@ -131,6 +160,14 @@ func (q *Queues) refuse(w *waiter, why Refusal) {
 		w.told = "" // it is news if it comes to be again
 	}
 	w.refusal = why
+}
+
+// rejudgeAll is rejudge of some, by name.
+func (q *Queues) rejudgeAll(all []*waiter) {
+	slices.SortFunc(all, func(a, b *waiter) int { return strings.Compare(a.name, b.name) })
+	for _, w := range all {
+		q.rejudge(w)
+	}
 }
 
 // rejudge has a gang be where it belongs, if what it names, or may use, is not what it was.

@@ -161,7 +161,9 @@ func (q *Queues) SetQueue(object *v1alpha1.Queue) {
 	q.objects[object.Name] = o
 	at, _ := slices.BinarySearchFunc(q.ordered, o, compareObjects)
 	q.ordered = slices.Insert(q.ordered, at, o)
-	q.changed()
+	if !was || old.created != o.created || !q.opensOtherwise(old.spec, o.spec) {
+		q.changed()
+	}
 }
 
 // DeleteQueue forgets a queue that is gone.

@@ -52,7 +52,7 @@ func (t *Tree) AccessOf(q QueueID) QueueID { return t.queues[q].accessOf }
 
 // open works out of whose word it depends who may use a queue, parents before children,
 // after what is guaranteed was settled.
-func (t *Tree) open(id QueueID, n *node) {
+func (t *Tree) open(id QueueID) {
 	q := &t.queues[id]
 	q.accessOf = NoQueue
 	if q.parent == NoQueue {
@@ -63,7 +63,35 @@ func (t *Tree) open(id QueueID, n *node) {
 	if up.own != id {
 		q.closed = q.closed || slices.ContainsFunc(t.Guaranteed(id), func(a Amount) bool { return a > 0 })
 	}
-	if q.access = n.spec.Access; q.access.stated() {
+	if q.access.stated() {
 		q.accessOf = id
 	}
+}
+
+// WithAccess returns the tree in which a queue says something else of who may use it. All else
+// is the same, numbers too: whatever was made for this tree goes with that one. It fails if
+// there is no queue of that name, or if what is said cannot be read, which is a fault.
+func (t *Tree) WithAccess(name string, a Access) (*Tree, bool) {
+	id, known := t.byName[name]
+	if !known || a.Invalid != "" || t.queues[id].access.Invalid != "" {
+		return nil, false
+	}
+	out := *t
+	out.queues = slices.Clone(t.queues)
+	out.queues[id].access = a
+	// Those in it have higher numbers.
+	for ; int(id) < len(out.queues); id++ {
+		out.open(id)
+	}
+	return &out, true
+}
+
+// In reports whether a queue is another, or in it.
+func (t *Tree) In(q, of QueueID) bool {
+	for ; q != NoQueue; q = t.queues[q].parent {
+		if q == of {
+			return true
+		}
+	}
+	return false
 }

@@ -133,6 +133,7 @@ func (t *Tree) number(root *node) []*node {
 			preemption: n.spec.Preemption,
 			halfLife:   max(0, n.spec.HalfLife),
 			fault:      n.fault,
+			access:     n.spec.Access,
 		}
 		if parent != NoQueue {
 			up := &t.queues[parent]

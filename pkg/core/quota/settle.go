@@ -21,7 +21,7 @@ func (t *Tree) settle(nodes []*node, all *faults) {
 		if q.parent != NoQueue && q.fault == nil {
 			q.fault = t.queues[q.parent].fault
 		}
-		t.open(QueueID(id), nodes[id])
+		t.open(QueueID(id))
 		if q.children > 0 {
 			t.cut(QueueID(id), nodes, all)
 			t.weigh(QueueID(id), nodes)
