@@ -135,6 +135,10 @@ func notFound(name string) Refusal {
 // notAllowed says why gangs of a namespace may not use a queue, and who can change that.
 func (q *Queues) notAllowed(id quota.QueueID, name, namespace string) Refusal {
 	out := Refusal{Code: QueueNotAllowed, Queue: name}
+	if _, object := q.objects[name]; !object && name != DefaultQueue {
+		out.Text = fmt.Sprintf("queue %q is the ElasticQuota of namespace %q, and of no other: name another queue with label berth.dev/queue", name, name)
+		return out
+	}
 	if by := q.tree.AccessOf(id); by != quota.NoQueue {
 		out.Text = fmt.Sprintf("namespace %q may not use queue %q: neither spec.namespaces nor spec.namespaceSelector of queue %q has it; "+
 			"have its administrator add the namespace there, or name another queue with label berth.dev/queue", namespace, name, q.tree.Name(by))

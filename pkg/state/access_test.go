@@ -52,6 +52,10 @@ func TestQueueNotAllowed(t *testing.T) {
 		"metadata": map[string]any{"namespace": "elastic", "name": "quota"},
 		"spec":     map[string]any{"min": map[string]any{gpu: int64(4)}},
 	}})
+	b.SetElasticQuota(&unstructured.Unstructured{Object: map[string]any{
+		"metadata": map[string]any{"namespace": "most", "name": "quota"},
+		"spec":     map[string]any{"max": map[string]any{gpu: int64(4)}},
+	}})
 	kueue := func(name string) func(*corev1.Pod) {
 		return func(p *corev1.Pod) { p.Labels["kueue.x-k8s.io/queue-name"] = name }
 	}
@@ -70,7 +74,9 @@ func TestQueueNotAllowed(t *testing.T) {
 		{[]func(*corev1.Pod){in("other"), inQueue("free")}, ""},
 		{[]func(*corev1.Pod){in("other")}, ""},
 		{[]func(*corev1.Pod){in("elastic")}, ""},
-		{[]func(*corev1.Pod){in("other"), inQueue("elastic")}, `namespace "other" may not use queue "elastic"`},
+		{[]func(*corev1.Pod){in("other"), inQueue("elastic")}, `queue "elastic" is the ElasticQuota of namespace "elastic", and of no other: name another queue`},
+		{[]func(*corev1.Pod){in("other"), inQueue("most")}, `queue "most" is the ElasticQuota of namespace "most"`}, // also without a guarantee
+		{[]func(*corev1.Pod){in("most")}, ""},
 	} {
 		pod := gpuPod("p"+string(rune('a'+i)), 1, c.with...)
 		refusal, ok := b.Check(pod)

@@ -159,8 +159,8 @@ func (q *Queues) check(pod *corev1.Pod, asks corev1.ResourceList) (Refusal, bool
 	return out, false
 }
 
-// charge charges a pod, anew if it was charged for something else, or to another queue. Most
-// that is told of a pod changes neither, and then nobody gains by it.
+// charge charges a pod, anew if it was charged for something else. Most that is told of a pod
+// does not change that, and then nobody gains by it.
 func (q *Queues) charge(pod *corev1.Pod) {
 	if was := q.payers[pod.UID]; was != nil && AskAlike(was.pod, pod) {
 		q.chargeFor(pod, was.asks, false)

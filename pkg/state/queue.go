@@ -91,10 +91,13 @@ func whom(policy v1alpha1.PreemptionPolicy, byDefault quota.Whom) quota.Whom {
 }
 
 // ElasticQuotaSpec translates an ElasticQuota of scheduler-plugins: a queue with the name of
-// its namespace.
+// its namespace, which alone may use it.
 func ElasticQuotaSpec(obj *unstructured.Unstructured) quota.Spec {
 	guaranteed, limit := dialect.ElasticQuota(obj)
-	spec := quota.Spec{Name: obj.GetNamespace(), Resources: map[string]quota.Quota{}, Preemption: quota.Preemption{WithinQueue: quota.LowerPriority}}
+	spec := quota.Spec{
+		Name: obj.GetNamespace(), Resources: map[string]quota.Quota{}, Preemption: quota.Preemption{WithinQueue: quota.LowerPriority},
+		Access: quota.Access{Namespaces: []string{obj.GetNamespace()}},
+	}
 	for name, q := range guaranteed {
 		of := spec.Resources[string(name)]
 		of.Guaranteed = amountOf(name, &q)
