@@ -21,12 +21,17 @@ type rule struct {
 	cpuLimit          int64
 	weight            int64
 	preemption        v1alpha1.QueuePreemption
+	// others says that it is open to another namespace alone, and not to all.
+	others bool
 }
 
 // object returns the queue that an API server would have, at a generation.
 func (r rule) object(generation int64) *v1alpha1.Queue {
 	out := &v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: r.name, Generation: generation, CreationTimestamp: metav1.Unix(1, 0)}}
 	out.Spec.Parent, out.Spec.Preemption, out.Spec.NamespaceSelector = r.parent, r.preemption, &metav1.LabelSelector{}
+	if r.others {
+		out.Spec.Namespaces, out.Spec.NamespaceSelector = []string{"others"}, nil
+	}
 	gpus := v1alpha1.QueueResource{Name: gpuName, Guaranteed: resource.NewQuantity(r.guaranteed, resource.DecimalSI), Weight: &r.weight}
 	if r.limit > 0 {
 		gpus.Limit = resource.NewQuantity(r.limit, resource.DecimalSI)

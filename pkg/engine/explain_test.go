@@ -78,6 +78,11 @@ func TestEveryHolderHasAReason(t *testing.T) {
 			code: "QueueNotFound", text: `no queue "none"`,
 		},
 		{
+			name: "a queue that is not open to it", holder: queueadmission.Name,
+			hold: func(h *harbour) *corev1.Pod { return h.create((&crew{name: "p", queue: "theirs"}).podOf(0)) },
+			code: "QueueNotAllowed", text: `may not use queue "theirs"`,
+		},
+		{
 			name: "a queue, after it was refused for want of room",
 			hold: func(h *harbour) *corev1.Pod {
 				h.launch(crew{name: "full", queue: "wide", size: 4, gpus: 8})
@@ -127,7 +132,7 @@ func TestEveryHolderHasAReason(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			h := newHarbour(t, rackNodes(4, 2), rule{name: "q", limit: 8}, rule{name: "wide"})
+			h := newHarbour(t, rackNodes(4, 2), rule{name: "q", limit: 8}, rule{name: "wide"}, rule{name: "theirs", others: true})
 			pod := c.hold(h)
 			if c.untried {
 				h.tell()

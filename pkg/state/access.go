@@ -150,7 +150,8 @@ func (q *Queues) notAllowed(id quota.QueueID, name, namespace string) Refusal {
 	return out
 }
 
-// refuse notes why a gang is not in the line; the zero value if it is.
+// refuse notes why a gang is not in the line; the zero value if it is. Counts are kept of
+// those that may not use their queue.
 func (q *Queues) refuse(w *waiter, why Refusal) {
 	if was := w.refusal; was.Code == QueueNotAllowed {
 		if q.denied[was.Queue]--; q.denied[was.Queue] == 0 {
@@ -160,7 +161,7 @@ func (q *Queues) refuse(w *waiter, why Refusal) {
 	if why.Code == QueueNotAllowed {
 		q.denied[why.Queue]++
 	}
-	if why.Code == "" && w.refusal.Code != "" {
+	if w.refusal.Code == QueueNotAllowed && why.Code != QueueNotAllowed {
 		w.told = "" // it is news if it comes to be again
 	}
 	w.refusal = why

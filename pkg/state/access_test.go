@@ -175,6 +175,10 @@ func TestJudgedAnew(t *testing.T) {
 		t.Errorf("after a restart the queue pays for %d, want 1", got)
 	}
 
+	if stuck := b.Stuck(); len(stuck) != 1 || stuck[0].Pods[0].Name != "second" {
+		t.Errorf("the later one is told %+v", stuck)
+	}
+
 	// The spec names the other one.
 	more := owned.DeepCopy()
 	more.Generation, more.Spec.Namespaces = 2, []string{"else"}

@@ -1,6 +1,8 @@
 package state
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 
@@ -19,15 +21,17 @@ func (q *Queues) setNode(name string, amounts corev1.ResourceList) {
 	if equality.Semantic.DeepEqual(q.nodes[name], amounts) {
 		return
 	}
-	if q.total != nil {
-		q.total = exchange(q.total, q.vector(q.nodes[name]), q.vector(amounts))
+	if q.total == nil {
+		q.resized = true
+	} else if was, is := q.vector(q.nodes[name]), q.vector(amounts); !slices.Equal(was, is) {
+		q.total, q.resized = exchange(q.total, was, is), true
 	}
 	if amounts == nil {
 		delete(q.nodes, name)
 	} else {
 		q.nodes[name] = amounts
 	}
-	q.resized, q.freed = true, true
+	q.freed = true
 	q.tell()
 }
 
