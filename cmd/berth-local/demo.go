@@ -34,9 +34,10 @@ func newDemoCommand() *cobra.Command {
 starts it as a process of its own with the rights of its manifests, and submits
 gangs of 2 to 512 pods, in eight dialects, which require or prefer racks and
 blocks, mixed with single pods: together 80 % of the cluster's GPUs, all of which
-fits. Two queues pay for them, of which one borrows. When all of it is bound, a third
+fits. A gang is an Indexed Job, a single pod a Deployment, and kube-controller-manager
+makes their pods, those that were evicted again. Two queues pay for them, of which one borrows. When all of it is bound, a third
 queue comes, and gangs that borrow are evicted for what it is guaranteed; when its
-pods have ended, those come back. After each of the three stages demo asks the API
+Jobs are complete, those run again. After each of the three stages demo asks the API
 who sits where, and at the end it reports.
 
 It prints a table, and as its last line one JSON object:
@@ -50,9 +51,9 @@ It prints a table, and as its last line one JSON object:
   oversubscribed_nodes     nodes with more requested of a resource than they have
   pods_per_second          pods bound / (last bind - request of the first creation);
                            this and the times below are of the first stage
-  p50_ms, p99_ms           latency of a bound pod, from when it could be bound
-                           (creation of the last pod of its gang, or its own, was
-                           answered) until the bind was seen by a watch; at least 0
+  p50_ms, p99_ms           latency of a bound pod, from when it could be bound (a watch
+                           saw the last pod of its gang, or it alone, made) until the
+                           watch saw it bound
   scheduler_cpu_seconds    processor time of the scheduler until the last bind
   api_writes_by_scheduler  requests of the scheduler that write, from the audit log
   failed                   pods that should be bound and are not
@@ -63,14 +64,26 @@ It prints a table, and as its last line one JSON object:
   reclaims                 gangs and single pods for which others were evicted
   evicted_gangs            gangs and single pods that were evicted
   partial_evictions        of those, gangs of which not all pods were
+  jobs, deployments        of each, how many were submitted
+  pods_created_seconds     how long the controllers took to make the first stage's pods
+  pods_made_again          pods that controllers made in place of others
+  lost_gangs               gangs and single pods that were evicted and whose controller
+                           did not make them again, or that wait and are not told why
+  failed_jobs              Jobs that failed
+
+A Job survives the eviction of its gang only if it is told to. The Jobs of the demo have
+a podFailurePolicy that ignores the condition DisruptionTarget, so that evictions are not
+counted, and a backoffLimitPerIndex, without which a Job waits twice as long for each pod
+that was evicted before it makes them again: 10 minutes for seven.
 
 The page of --html shows every GPU and who sits on it. It is one file and needs no
 network.
 
 demo ends with status 1 if a gang is partial or outside of the domain that it
 requires, a GPU double-booked, a node oversubscribed, a queue has not what it is
-entitled to, a gang was evicted in part, or a pod is unbound that should be bound. The JSON is printed all the same, and the scheduler's log is then kept
-beside the page.`,
+entitled to, a gang was evicted in part or did not come back, a Job failed, or a pod is
+unbound that should be bound. The JSON is printed all the same, and the scheduler's log is
+then kept beside the page.`,
 		Example: `  # 2,500 nodes, 20,000 GPUs: about a minute, once everything is built
   berth-local demo
 
@@ -159,7 +172,7 @@ func (o demoOptions) run(ctx context.Context, out, log io.Writer) error {
 	}
 	fmt.Fprintln(out, line)
 	if o.keep {
-		fmt.Fprintf(log, "kubeconfig: %s\ntry: kubectl --kubeconfig %[1]s -n demo get pods -o wide\nCtrl-C stops it.\n", session.Kubeconfig())
+		fmt.Fprintf(log, "kubeconfig: %s\ntry: kubectl --kubeconfig %[1]s -n demo get jobs,deployments,pods -o wide\nCtrl-C stops it.\n", session.Kubeconfig())
 		if err := session.Wait(ctx); err != nil {
 			return errors.Join(wrong, err)
 		}

@@ -4,81 +4,73 @@ import (
 	"fmt"
 	"strconv"
 
-	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 )
 
-// dialects say on a pod what gang it belongs to, how many pods that takes, which level of
+// dialects say on a pod's template what gang the pod belongs to, how many pods that takes, which level of
 // the fabric the gang asks for, and which queue pays for it.
 var dialects = [...]struct {
 	name string
-	say  func(pod *v1.Pod, gang, size string)
+	say  func(pod *metav1.ObjectMeta, gang, size string)
 	// queue is the label that names the queue, or, for Volcano, the annotation.
 	queue string
 	// ask is askBerth where a dialect has no words for levels on a pod.
-	ask func(pod *v1.Pod, required, preferred Level)
+	ask func(pod *metav1.ObjectMeta, required, preferred Level)
 	// one says that a gang can either require a level or prefer one in it.
 	one bool
 }{
-	{name: "berth", queue: berthQueue, say: func(pod *v1.Pod, gang, size string) {
+	{name: "berth", queue: berthQueue, say: func(pod *metav1.ObjectMeta, gang, size string) {
 		pod.Labels["berth.dev/gang"] = gang
 		pod.Annotations["berth.dev/gang-size"] = size
 	}, ask: askBerth},
-	{name: "scheduler-plugins", queue: berthQueue, say: func(pod *v1.Pod, gang, size string) {
+	{name: "scheduler-plugins", queue: berthQueue, say: func(pod *metav1.ObjectMeta, gang, size string) {
 		pod.Labels["scheduling.x-k8s.io/pod-group"] = gang
 		pod.Annotations["berth.dev/gang-size"] = size
 	}, ask: askBerth},
-	{name: "kueue", queue: "kueue.x-k8s.io/queue-name", say: func(pod *v1.Pod, gang, size string) {
+	{name: "kueue", queue: "kueue.x-k8s.io/queue-name", say: func(pod *metav1.ObjectMeta, gang, size string) {
 		pod.Labels["kueue.x-k8s.io/pod-group-name"] = gang
 		pod.Annotations["kueue.x-k8s.io/pod-group-total-count"] = size
 	}, ask: askKueue, one: true},
-	{name: "kai", queue: "kai.scheduler/queue", say: func(pod *v1.Pod, gang, size string) {
+	{name: "kai", queue: "kai.scheduler/queue", say: func(pod *metav1.ObjectMeta, gang, size string) {
 		pod.Annotations["pod-group-name"] = gang
 		pod.Annotations["kai.scheduler/batch-min-member"] = size
 	}, ask: askKAI},
-	{name: "volcano", queue: "scheduling.volcano.sh/queue-name", say: func(pod *v1.Pod, gang, size string) {
+	{name: "volcano", queue: "scheduling.volcano.sh/queue-name", say: func(pod *metav1.ObjectMeta, gang, size string) {
 		pod.Annotations["scheduling.k8s.io/group-name"] = gang
 		pod.Annotations["scheduling.volcano.sh/group-min-member"] = size
 	}, ask: askVolcano, one: true},
-	{name: "yunikorn", queue: "yunikorn.apache.org/queue", say: func(pod *v1.Pod, gang, size string) {
+	{name: "yunikorn", queue: "yunikorn.apache.org/queue", say: func(pod *metav1.ObjectMeta, gang, size string) {
 		pod.Labels["applicationId"] = gang
 		pod.Annotations["yunikorn.apache.org/task-group-name"] = "workers"
 		pod.Annotations["yunikorn.apache.org/task-groups"] = fmt.Sprintf(`[{"name":"workers","minMember":%s}]`, size)
 	}, ask: askBerth},
-	{name: "koordinator", queue: "quota.scheduling.koordinator.sh/name", say: func(pod *v1.Pod, gang, size string) {
+	{name: "koordinator", queue: "quota.scheduling.koordinator.sh/name", say: func(pod *metav1.ObjectMeta, gang, size string) {
 		pod.Annotations["gang.scheduling.koordinator.sh/name"] = gang
 		pod.Annotations["gang.scheduling.koordinator.sh/min-available"] = size
 	}, ask: askBerth},
-	// A Job that has the size on its template. No controller runs here that
-	// would make its pods, so they are made as it would make them.
-	{name: "job", queue: berthQueue, say: func(pod *v1.Pod, gang, size string) {
-		controller := true
-		pod.OwnerReferences = []metav1.OwnerReference{{
-			APIVersion: "batch/v1", Kind: "Job", Name: gang, UID: types.UID("job-" + gang), Controller: &controller,
-		}}
-		pod.Labels["batch.kubernetes.io/job-name"] = gang
+	// The Job is the gang: all that is said is its size.
+	{name: "job", queue: berthQueue, say: func(pod *metav1.ObjectMeta, _, size string) {
 		pod.Annotations["berth.dev/gang-size"] = size
 	}, ask: askBerth},
 }
 
-func askBerth(pod *v1.Pod, required, preferred Level) {
+func askBerth(pod *metav1.ObjectMeta, required, preferred Level) {
 	annotate(pod, "berth.dev/required-topology", string(required))
 	annotate(pod, "berth.dev/preferred-topology", string(preferred))
 }
 
-func askKueue(pod *v1.Pod, required, preferred Level) {
+func askKueue(pod *metav1.ObjectMeta, required, preferred Level) {
 	annotate(pod, "kueue.x-k8s.io/podset-required-topology", required.label())
 	annotate(pod, "kueue.x-k8s.io/podset-preferred-topology", preferred.label())
 }
 
-func askKAI(pod *v1.Pod, required, preferred Level) {
+func askKAI(pod *metav1.ObjectMeta, required, preferred Level) {
 	annotate(pod, "kai.scheduler/topology-required-placement", required.label())
 	annotate(pod, "kai.scheduler/topology-preferred-placement", preferred.label())
 }
 
 // askVolcano asks for a tier: racks are the nearest.
-func askVolcano(pod *v1.Pod, required, preferred Level) {
+func askVolcano(pod *metav1.ObjectMeta, required, preferred Level) {
 	mode, level := "hard", required
 	if required == "" {
 		mode, level = "soft", preferred
@@ -89,7 +81,7 @@ func askVolcano(pod *v1.Pod, required, preferred Level) {
 }
 
 // annotate writes an annotation that says something.
-func annotate(pod *v1.Pod, key, value string) {
+func annotate(pod *metav1.ObjectMeta, key, value string) {
 	if value != "" {
 		pod.Annotations[key] = value
 	}
@@ -110,7 +102,7 @@ const berthQueue = "berth.dev/queue"
 
 // declare says on a pod which queue pays for it, that it belongs to a gang, and what the
 // gang asks for.
-func declare(pod *v1.Pod, s Submission) {
+func declare(pod *metav1.ObjectMeta, s Submission) {
 	if !s.Gang() {
 		if s.Queue != "" {
 			pod.Labels[berthQueue] = s.Queue

@@ -2,8 +2,8 @@
 // this machine, checks the outcome against the API, and reports it: as a table,
 // as one line of JSON, and as a page that shows every GPU and who sits on it.
 //
-// Start brings up the cluster and the scheduler, Place submits the workload in three stages
-// and waits until it is bound, Result holds what came of it.
+// Start brings up the cluster, its controllers and the scheduler, Place submits the workload
+// in three stages and waits until it is bound, Result holds what came of it.
 //
 // # The workload
 //
@@ -11,6 +11,11 @@
 // few big and many small, written in the words of every dialect in turn, mixed
 // with single pods, together 80 % of the cluster's GPUs. No definition of any
 // dialect is installed: each pod states the size of its gang. Pods run for ever.
+//
+// What is submitted is a Job for each gang and a Deployment for each single pod, and
+// kube-controller-manager makes the pods: a Job is Indexed, has as many completions, all at
+// one time, as its gang has pods, and what the dialect says of the gang is in the template of
+// its pods.
 //
 // Gangs ask for a place in the network, in the words of their dialect where it has such,
 // else in ours: racks of 32 nodes, and blocks of 8 racks. One that fits into a rack requires
@@ -27,11 +32,28 @@
 //  1. What does not come late is submitted and bound. Research borrows most of what it has.
 //  2. Gangs of production are submitted, of pods of 8 GPUs on 5 % of the nodes more than can
 //     be empty. They are within what it is guaranteed, so others have to go, until all of
-//     them are bound. Some require one rack, the others prefer one. What is evicted is
-//     created anew at once, as the controller of a job would, and waits.
-//  3. Production's pods end. What was evicted is bound again.
+//     them are bound. Some require one rack, the others prefer one. What is evicted comes
+//     back because its controller makes it again, and waits.
+//  3. Production's pods exit, and its Jobs are complete. What was evicted is bound again.
 //
-// Everything is verified after each stage, once nothing was bound or evicted for 2 seconds.
+// Everything is verified after each stage, once nothing was made, bound or evicted for 2
+// seconds.
+//
+// # Jobs that are evicted
+//
+// To a Job, a pod that was evicted is one that failed, and its defaults end a Job of seven
+// pods or more whose gang is evicted: backoffLimit is 6. Two settings of a Job make it come
+// back, and the demo's Jobs have both:
+//
+//   - podFailurePolicy, with the action Ignore on the condition DisruptionTarget: an eviction
+//     is not counted against any limit.
+//   - backoffLimitPerIndex. Without it, a Job waits before it makes pods again, and doubles
+//     the wait with each pod that failed, those that are ignored among them: 10 s after one,
+//     80 s after four, 10 minutes after seven. With it, each index waits for itself, 10 s the
+//     first time, so that a gang of any size comes back after 10 s. With maxFailedIndexes 0 a
+//     failure that counts still ends the whole Job.
+//
+// A Deployment makes its pod again at once.
 //
 // # What fits
 //
@@ -65,10 +87,10 @@
 //
 // # The figures
 //
-// The clock starts with the request that creates the first pod. Before that, one
-// pod without GPUs is scheduled and deleted, so that starting the scheduler is not
-// measured. A bind is when a watch of this process receives the pod with its node. Times are
-// of the first stage.
+// The clock starts with the request that creates the first Job or Deployment. Before that, a
+// Job of one pod without GPUs is scheduled and deleted, so that starting the controllers and
+// the scheduler is not measured. A pod was made when a watch of this process first receives
+// it, and bound when the same watch receives it with its node. Times are of the first stage.
 //
 //	nodes                    nodes of the cluster, 8 GPUs each
 //	gangs                    gangs submitted
@@ -86,9 +108,8 @@
 //	p50_ms, p99_ms           of the bound pods' latencies, the smallest that at least
 //	                         50 or 99 % do not exceed. A latency is the time from when
 //	                         the pod could first be scheduled until its bind. That is
-//	                         when its creation was answered; for a member of a gang,
-//	                         when that of the gang's last pod was. A bind seen before
-//	                         that answer counts as 0 ms
+//	                         when it was made; for a member of a gang, when the gang's
+//	                         last pod was
 //	scheduler_cpu_seconds    processor time of the scheduler's process, user and system,
 //	                         from its start until the last bind was seen; 0 if it has
 //	                         ended by itself
@@ -112,10 +133,21 @@
 //	                         pods go with the mark of the Eviction API
 //	partial_evictions        of those, gangs of which not all pods went, or not all as
 //	                         often; 0 is as it should be
+//	jobs, deployments        of each, how many were submitted
+//	pods_created_seconds     from the start of the clock until the last pod of the first
+//	                         stage was made: pods_per_second cannot be more than what
+//	                         the controllers make in this time
+//	pods_made_again          pods that controllers made in place of others
+//	lost_gangs               gangs and single pods that were evicted and at a check had
+//	                         not come back within 90 seconds: some of their pods were not
+//	                         made again, or wait and are not told why; 0 is as it should
+//	                         be
+//	failed_jobs              Jobs that have failed, which make no pod any more; 0 is as it
+//	                         should be
 //
 // bound, partial_gangs, double_booked_gpus, oversubscribed_nodes, failed,
-// gangs_in_one_rack, topology_violations and queue_violations are read from the API alone,
-// from lists of pods and nodes made after each stage, by code that shares nothing with the
+// gangs_in_one_rack, topology_violations, queue_violations, lost_gangs and failed_jobs are
+// read from the API alone, from lists of pods, nodes and jobs made after each stage, by code that shares nothing with the
 // scheduler (Verify). What was wrong after one stage counts, even if it was mended.
 //
 // # Files
@@ -123,15 +155,17 @@
 //	workload.go   the workload: what is submitted, and in which order
 //	sizes.go      how big its gangs are
 //	topology.go   which levels of the network they ask for
+//	objects.go    the Jobs and Deployments that it is submitted as
 //	dialects.go   how each dialect says what gang a pod is in, and what that asks for
 //	queues.go     who pays for it, and what comes late
 //	session.go    Start and Stop, and what a session is made of
 //	stages.go     Place: the stages, and the checks after each
 //	prepare.go    building the scheduler, applying manifests, waiting until it works
-//	submit.go     creating the pods
-//	observer.go   watching them being bound and evicted
+//	submit.go     creating the Jobs and Deployments
+//	observer.go   watching their pods being made, bound and evicted
 //	progress.go   the line that says how far it is
-//	verify.go     what the API says of the outcome, and verifyqueues.go of the queues
+//	verify.go     what the API says of the outcome, verifyqueues.go of the queues, and
+//	              verifycontrollers.go of what was evicted and should be back
 //	figures.go    the figures, and their arithmetic
 //	table.go      the report for people
 //	map.go        who sits where

@@ -31,6 +31,12 @@ type Figures struct {
 	Reclaims             int     `json:"reclaims"`
 	EvictedGangs         int     `json:"evicted_gangs"`
 	PartialEvictions     int     `json:"partial_evictions"`
+	Jobs                 int     `json:"jobs"`
+	Deployments          int     `json:"deployments"`
+	PodsCreatedSeconds   float64 `json:"pods_created_seconds"`
+	PodsMadeAgain        int     `json:"pods_made_again"`
+	LostGangs            int     `json:"lost_gangs"`
+	FailedJobs           int     `json:"failed_jobs"`
 }
 
 // JSON is the figures on one line, without its end.
@@ -55,8 +61,9 @@ type Result struct {
 	Evicted   Evictions
 	Claimants []string
 	// Elapsed is from the start of the clock until the last bind of what does not come late,
-	// and Reclaimed how long it took to place what does.
-	Elapsed, Reclaimed time.Duration
+	// Created until the last pod of it was made, and Reclaimed how long it took to place what
+	// does come late.
+	Elapsed, Created, Reclaimed time.Duration
 	// Writes counts the scheduler's requests that write, by verb and resource.
 	Writes map[string]int
 	// Stopped says what ended the wait before all was bound; nil if nothing did.
@@ -89,6 +96,8 @@ func (r Result) Err() error {
 	note(int64(r.Figures.TopologyViolations), "gang is not in one domain of the level that it requires", "gangs are not in one domain of the level that they require")
 	note(int64(r.Figures.PartialEvictions), "gang was evicted in part", "gangs were evicted in part")
 	wrong = append(wrong, r.Verdict.QueueViolations...)
+	wrong = append(wrong, r.Verdict.Lost...)
+	wrong = append(wrong, r.Verdict.FailedJobs...)
 	if r.Stopped == nil && r.Figures.Reclaims == 0 {
 		wrong = append(wrong, "nothing was evicted for what came late, for which something has to be")
 	}
@@ -115,12 +124,13 @@ func percentile(values []time.Duration, percent int) time.Duration {
 }
 
 // latencies are those of the bound pods. created and bound are by the pod's place
-// in w.Order, and zero for what did not come to pass.
+// in w.Pods(w.Order), and zero for what did not come to pass.
 func latencies(w Workload, created, bound []time.Time) []time.Duration {
+	refs := w.Pods(w.Order)
 	// When the last pod of each submission was there; zero if one never was.
 	ready := make([]time.Time, len(w.Submissions))
 	missing := make([]bool, len(w.Submissions))
-	for i, ref := range w.Order {
+	for i, ref := range refs {
 		if created[i].IsZero() {
 			missing[ref.Submission] = true
 		}
@@ -129,7 +139,7 @@ func latencies(w Workload, created, bound []time.Time) []time.Duration {
 		}
 	}
 	var all []time.Duration
-	for i, ref := range w.Order {
+	for i, ref := range refs {
 		if bound[i].IsZero() || missing[ref.Submission] {
 			continue
 		}

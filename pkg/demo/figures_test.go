@@ -49,13 +49,12 @@ func TestLatencies(t *testing.T) {
 	quick := Submission{Name: "q", Size: 1, GPUs: 1}
 	w := Workload{
 		Submissions: []Submission{gang, half, single, quick},
-		Order:       []PodRef{{0, 0}, {1, 0}, {2, 0}, {0, 1}, {3, 0}, {1, 1}},
+		Order:       []int{2, 0, 1, 3},
 	}
-	// The second pod of h was never created, and the bind of q seen before the
-	// answer to its creation.
-	created := []time.Time{at(0), at(1), at(2), at(10), at(20), {}}
-	bound := []time.Time{at(13), at(5), at(6), at(15), at(19), {}}
-	want := []time.Duration{3 * time.Second, 4 * time.Second, 5 * time.Second, 0}
+	// The second pod of h was never created, and q was first seen when it was bound.
+	created := []time.Time{at(2), at(0), at(10), at(1), {}, at(19)}
+	bound := []time.Time{at(6), at(13), at(15), at(5), {}, at(19)}
+	want := []time.Duration{4 * time.Second, 3 * time.Second, 5 * time.Second, 0}
 	if diff := cmp.Diff(want, latencies(w, created, bound)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -77,13 +76,15 @@ func TestRate(t *testing.T) {
 func TestFiguresJSON(t *testing.T) {
 	got, err := Figures{Nodes: 1, Gangs: 2, Pods: 3, Bound: 4, PartialGangs: 5, DoubleBookedGPUs: 6, OversubscribedNodes: 7,
 		PodsPerSecond: 8.5, P50: 9, P99: 10, SchedulerCPUSeconds: 11.25, APIWritesByScheduler: 12, Failed: 13, GangsInOneRack: 14, TopologyViolations: 15,
-		QueueViolations: 16, Reclaims: 17, EvictedGangs: 18, PartialEvictions: 19}.JSON()
+		QueueViolations: 16, Reclaims: 17, EvictedGangs: 18, PartialEvictions: 19,
+		Jobs: 20, Deployments: 21, PodsCreatedSeconds: 22.5, PodsMadeAgain: 23, LostGangs: 24, FailedJobs: 25}.JSON()
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := `{"nodes":1,"gangs":2,"pods":3,"bound":4,"partial_gangs":5,"double_booked_gpus":6,"oversubscribed_nodes":7,` +
 		`"pods_per_second":8.5,"p50_ms":9,"p99_ms":10,"scheduler_cpu_seconds":11.25,"api_writes_by_scheduler":12,"failed":13,` +
-		`"gangs_in_one_rack":14,"topology_violations":15,"queue_violations":16,"reclaims":17,"evicted_gangs":18,"partial_evictions":19}`
+		`"gangs_in_one_rack":14,"topology_violations":15,"queue_violations":16,"reclaims":17,"evicted_gangs":18,"partial_evictions":19,` +
+		`"jobs":20,"deployments":21,"pods_created_seconds":22.5,"pods_made_again":23,"lost_gangs":24,"failed_jobs":25}`
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -121,17 +122,19 @@ func TestFill(t *testing.T) {
 	other := Submission{Name: "h", Dialect: "kai", Size: 2, GPUs: 4, Preferred: rackLevel, Queue: "q"}
 	half := Submission{Name: "i", Dialect: "job", Size: 2, GPUs: 1, Queue: "q"}
 	w := Workload{Nodes: 2, Queues: []Queue{{Name: "q", Limit: 16}}, Submissions: []Submission{gang, other, half},
-		Order: []PodRef{{0, 0}, {0, 1}, {1, 0}, {1, 1}}, Late: []PodRef{{2, 0}, {2, 1}}}
+		Order: []int{0, 1}, Late: []int{2}}
 	pods := []v1.Pod{seat(gang, 0, "a"), seat(gang, 1, "b"), seat(other, 0, "b"), seat(other, 1, "b"), seat(half, 0, "a")}
 	r := Result{Workload: w, Writes: map[string]int{"create pods/binding": 5, "create events": 2}, Claimants: []string{"g", "h"}}
-	r.Evicted = Evictions{Times: []int{2, 1, 0}, Pods: []int{2, 1, 0}}
+	r.Evicted = Evictions{Times: []int{2, 1, 0}, Pods: []int{2, 1, 0}, MadeAgain: []int{2, 0, 0}}
 	r.Verdict = Verify(w, Moment{}, pods, []v1.Node{testNode("a"), testNode("b")})
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	r.time(at, make([]time.Time, 4), []time.Time{at, at, at, at}, at.Add(2*time.Second), 1500*time.Millisecond)
+	r.Verdict.Lost, r.Verdict.FailedJobs = []string{"h"}, []string{"h", "i"}
+	r.time(at, []time.Time{at, at.Add(time.Second), at, at}, []time.Time{at, at, at, at}, at.Add(2*time.Second), 1500*time.Millisecond)
 	r.fill()
 	want := Figures{Nodes: 2, Gangs: 3, Pods: 6, Bound: 5, PartialGangs: 1, DoubleBookedGPUs: 4, OversubscribedNodes: 1, PodsPerSecond: 2,
 		SchedulerCPUSeconds: 1.5, APIWritesByScheduler: 7, Failed: 1, GangsInOneRack: 1, TopologyViolations: 1,
-		QueueViolations: 1, Reclaims: 2, EvictedGangs: 2, PartialEvictions: 1}
+		QueueViolations: 1, Reclaims: 2, EvictedGangs: 2, PartialEvictions: 1,
+		Jobs: 3, PodsCreatedSeconds: 1, PodsMadeAgain: 2, LostGangs: 1, FailedJobs: 2}
 	if diff := cmp.Diff(want, r.Figures); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

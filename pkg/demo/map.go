@@ -40,15 +40,12 @@ type Seated [3]int
 // mapOf draws the map of a workload. Pods that are not of the workload take no
 // place on it, nor do those that have ended.
 func mapOf(w Workload, pods []v1.Pod, nodes []v1.Node) Map {
-	refs := map[string]PodRef{}
-	for _, ref := range w.Pods() {
-		refs[w.Submissions[ref.Submission].PodName(ref.Index)] = ref
-	}
+	roster := w.roster()
 	seated := map[string][]Seated{}
 	for i := range pods {
-		ref, ours := refs[pods[i].Name]
+		ref, ours := roster.ref(&pods[i])
 		ended := pods[i].Status.Phase == v1.PodSucceeded || pods[i].Status.Phase == v1.PodFailed
-		if node := pods[i].Spec.NodeName; ours && node != "" && !ended && pods[i].Namespace == namespace {
+		if node := pods[i].Spec.NodeName; ours && node != "" && !ended {
 			seated[node] = append(seated[node], Seated{ref.Submission, ref.Index, w.Submissions[ref.Submission].GPUs})
 		}
 	}

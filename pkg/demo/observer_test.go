@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 func isClosed(c <-chan struct{}) bool {
@@ -17,63 +18,116 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
+// called gives a pod of the API a name of its own, as controllers do.
+func called(name string) func(*v1.Pod) {
+	return func(pod *v1.Pod) { pod.Name, pod.UID = name, types.UID(name) }
+}
+
+// beingEvicted is what the Eviction API says of a pod.
+func beingEvicted(pod *v1.Pod) {
+	pod.Status.Conditions = []v1.PodCondition{{Type: v1.DisruptionTarget, Status: v1.ConditionTrue, Reason: "EvictionByEvictionAPI"}}
+}
+
 func TestObserver(t *testing.T) {
 	gang := Submission{Name: "g", Dialect: "berth", Size: 2, GPUs: 8}
 	single := Submission{Name: "s", Size: 1, GPUs: 1}
 	late := Submission{Name: "l", Size: 1, GPUs: 1, Late: true}
-	o := newObserver(Workload{Submissions: []Submission{gang, single, late}, Order: []PodRef{{0, 1}, {1, 0}, {0, 0}}, Late: []PodRef{{2, 0}}})
+	o := newObserver(Workload{Submissions: []Submission{gang, single, late}, Order: []int{1, 0}, Late: []int{2}})
 	begin := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	after := func(seconds int) time.Time { return begin.Add(time.Duration(seconds) * time.Second) }
-	early := o.want(func(submission int) bool { return submission < 2 })
-	for i, name := range []string{"g-0", "warm-up", "s", "s", "g-1"} {
-		if isClosed(early) {
-			t.Fatalf("all are bound before %s was", name)
-		}
-		o.see(name, after(i))
+	second := 0
+	now := func() time.Time { return begin.Add(time.Duration(second) * time.Second) }
+	// Each call is a second later than the one before.
+	see := func(pod v1.Pod, gone bool) {
+		o.see(&pod, gone, now())
+		second++
 	}
+	all := func(int) bool { return true }
+	early := o.want(func(submission int) bool { return submission < 2 })
+
+	see(seat(gang, 0, "", called("g-0-a")), false) // at 0
+	see(seat(gang, 1, "", called("g-1-a")), false)
+	see(seat(single, 0, "n", called("s-a")), false)
+	see(seat(gang, 0, "n", called("g-0-a")), false)
+	see(seat(Submission{Name: "other", Size: 1}, 0, "n"), false)
+	see(seat(gang, 0, "n", called("g-0-a")), false)
+	if isClosed(early) {
+		t.Fatal("all are said to be bound before the last is")
+	}
+	see(seat(gang, 1, "n", called("g-1-a")), false) // at 6
 	if !isClosed(early) {
 		t.Fatal("all are bound, and nobody is told")
 	}
-	if pods, gangs := o.progress(); pods != 3 || gangs != 1 {
-		t.Errorf("%d pods and %d gangs are bound, want 3 and 1", pods, gangs)
+	if diff := cmp.Diff(advance{made: 3, bound: 3, whole: 1}, o.progress(), cmp.AllowUnexported(advance{})); diff != "" {
+		t.Errorf("progress (-want +got):\n%s", diff)
 	}
 
-	// The gang goes, one pod of it after the other came back.
-	all := o.want(func(int) bool { return true })
-	o.leave("g-0", true, after(5))
-	o.see("g-0", after(6))
-	o.leave("g-1", true, after(7))
-	o.leave("g-0", true, after(8))
-	o.leave("s", false, after(9))
-	if diff := cmp.Diff(Evictions{Times: []int{3, 0, 0}, Pods: []int{2, 0, 0}}, o.evictions()); diff != "" {
+	// The gang is evicted: one pod is seen to fail, one is only seen to be gone. One that is
+	// made again before the one in whose place it comes has ended is at its place all along.
+	every := o.want(all)
+	see(seat(gang, 0, "n", called("g-0-a"), beingEvicted, phase(v1.PodFailed)), false) // at 7
+	see(seat(gang, 0, "n", called("g-0-a"), beingEvicted, phase(v1.PodFailed)), true)
+	see(seat(gang, 1, "n", called("g-1-a"), beingEvicted), true)
+	see(seat(gang, 0, "", called("g-0-b")), false)
+	see(seat(single, 0, "m", called("s-b")), false)
+	see(seat(single, 0, "n", called("s-a"), phase(v1.PodFailed)), false)
+	want := Evictions{Times: []int{2, 0, 0}, Pods: []int{2, 0, 0}, MadeAgain: []int{1, 1, 0}}
+	if diff := cmp.Diff(want, o.evictions()); diff != "" {
 		t.Errorf("evictions (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"s"}, o.vanished()); diff != "" {
-		t.Errorf("gone and not evicted (-want +got):\n%s", diff)
+	if diff := cmp.Diff([]string{"s-a"}, o.vanished()); diff != "" {
+		t.Errorf("failed and not evicted (-want +got):\n%s", diff)
 	}
-	if o.gone.Len() != 2 {
-		t.Errorf("%d pods are to be created anew, want 2", o.gone.Len())
+	if a := o.progress(); a.made != 3 || a.bound != 1 || a.whole != 0 {
+		t.Errorf("after the evictions: %+v", a)
 	}
-	for i, name := range []string{"g-0", "g-1", "l"} {
-		o.see(name, after(10+i))
+	see(seat(gang, 0, "n", called("g-0-b")), false) // at 13
+	see(seat(gang, 1, "n", called("g-1-b")), false)
+	if isClosed(every) {
+		t.Error("all are said to be bound while one was never made")
 	}
-	if isClosed(all) {
-		t.Error("all are said to be bound while one is gone")
-	}
-	o.see("s", after(13))
-	if !isClosed(all) {
+	see(seat(late, 0, "n", called("l-a")), false) // at 15
+	if !isClosed(every) {
 		t.Error("all are bound, and nobody is told")
 	}
-	if got := o.quietFor(after(20)); got != 7*time.Second {
-		t.Errorf("it was quiet for %s, want 7s", got)
+	see(seat(late, 0, "n", called("l-a"), phase(v1.PodSucceeded)), false)
+
+	at := func(n int) time.Time { return begin.Add(time.Duration(n) * time.Second) }
+	created, bound, last := o.seen()
+	if diff := cmp.Diff([]time.Time{at(2), at(0), at(1), at(15)}, created); diff != "" {
+		t.Errorf("first seen (-want +got):\n%s", diff)
 	}
-	bound, last := o.seen()
-	want := []time.Time{after(4), after(2), begin, after(12)}
-	if diff := cmp.Diff(want, bound); diff != "" || last != after(13) {
-		t.Errorf("last %s (-want +got):\n%s", last, diff)
+	if diff := cmp.Diff([]time.Time{at(2), at(3), at(6), at(15)}, bound); diff != "" || last != at(15) {
+		t.Errorf("first bound, last %s (-want +got):\n%s", last, diff)
+	}
+	if got := o.quietFor(at(20)); got != 5*time.Second {
+		t.Errorf("it was quiet for %s, want 5s", got)
+	}
+	if i, ours := o.submissionOf("g-0-a"); i != 0 || !ours {
+		t.Errorf("a pod that went is said to be of submission %d, %t", i, ours)
 	}
 	if !isClosed(o.want(func(submission int) bool { return submission == 1 })) {
 		t.Error("what is bound already is waited for")
+	}
+}
+
+// What is kept of a pod says the same to an observer as the whole pod.
+func TestEssence(t *testing.T) {
+	gang := Submission{Name: "g", Dialect: "kai", Size: 3, GPUs: 8}
+	pod := seat(gang, 2, "n", called("g-2-x"), beingEvicted, phase(v1.PodFailed))
+	kept, err := essence(&pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	small := kept.(*v1.Pod)
+	r := Workload{Submissions: []Submission{gang}}.roster()
+	if ref, ours := r.ref(small); !ours || ref != (PodRef{0, 2}) {
+		t.Errorf("it is %v, %t", ref, ours)
+	}
+	if small.Name != pod.Name || small.UID != pod.UID || small.Spec.NodeName != "n" || small.Status.Phase != v1.PodFailed || !wasEvicted(small) {
+		t.Errorf("kept is %+v", small)
+	}
+	if len(small.Annotations) > 0 || len(small.Spec.Containers) > 0 {
+		t.Errorf("more than needed is kept: %+v", small)
 	}
 }
 

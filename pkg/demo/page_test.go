@@ -37,7 +37,7 @@ func placed(t *testing.T, nodes int) Result {
 		free[i] = nodeGPUs
 	}
 	var pods []v1.Pod
-	for _, ref := range w.Order {
+	for _, ref := range w.Pods(w.Order) {
 		s := w.Submissions[ref.Submission]
 		for i := range free {
 			if free[i] >= s.GPUs {
@@ -49,7 +49,7 @@ func placed(t *testing.T, nodes int) Result {
 	}
 	r := Result{Workload: w, Map: mapOf(w, pods, all), Elapsed: 2 * time.Second, Claimants: []string{"release-000"}, Writes: map[string]int{"create pods/binding": len(pods), "create events": 3}}
 	r.Verdict = Verify(w, Moment{Due: early(w)}, pods, all)
-	r.Figures = Figures{Nodes: nodes, Gangs: w.Gangs(), Pods: len(w.Order), Bound: r.Verdict.Bound, APIWritesByScheduler: len(pods) + 3,
+	r.Figures = Figures{Nodes: nodes, Gangs: w.Gangs(), Pods: len(w.Pods(w.Order)), Bound: r.Verdict.Bound, APIWritesByScheduler: len(pods) + 3,
 		GangsInOneRack: len(r.Verdict.OneRack), TopologyViolations: len(r.Verdict.OutOfDomain), Reclaims: 1}
 	r.Evicted = Evictions{Times: make([]int, len(w.Submissions)), Pods: make([]int, len(w.Submissions))}
 	r.Stages = []Stage{{When: "at the end", Used: r.Verdict.Used}}
@@ -104,7 +104,7 @@ func TestPageOfAFailure(t *testing.T) {
 func TestMap(t *testing.T) {
 	gang := Submission{Name: "g", Dialect: "berth", Size: 3, GPUs: 4}
 	single := Submission{Name: "s", Size: 1, GPUs: 1}
-	w := Workload{Submissions: []Submission{gang, single}, Order: []PodRef{{1, 0}, {0, 2}, {0, 1}, {0, 0}}}
+	w := Workload{Submissions: []Submission{gang, single}, Order: []int{1, 0}}
 	pods := []v1.Pod{seat(single, 0, "b"), seat(gang, 2, "a"), seat(gang, 0, "b"), seat(gang, 1, "")}
 	got := mapOf(w, append(pods, crowd("a", 1)...), []v1.Node{testNode("b"), testNode("a")})
 	want := Map{Blocks: []Block{{Name: "block-1", Racks: []Rack{
@@ -125,7 +125,7 @@ func TestTable(t *testing.T) {
 	if err := r.WriteTable(&out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"scheduler-plugins", "single pods", "create pods/binding", "on 64 nodes, the first 69 in 2s", "guaranteed", "10 of 16 gangs that asked for a rack are in one, 0 of 0 that require"} {
+	for _, want := range []string{"scheduler-plugins", "single pods", "create pods/binding", "on 64 nodes, the first 69 in 2s", "guaranteed", "69 of 69 pods of 0 jobs", "14 of 16 gangs that asked for a rack are in one, 0 of 0 that require"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the table lacks %q:\n%s", want, out.String())
 		}

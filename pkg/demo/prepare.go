@@ -90,33 +90,47 @@ func (s *Session) makeNamespace(ctx context.Context) error {
 	return nil
 }
 
-// warmUp has the scheduler bind one pod, and deletes it.
+// warmUp has a Job make one pod and the scheduler bind it, and deletes both. So the clock
+// does not run while the controllers and the scheduler start.
 func (s *Session) warmUp(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, readyTimeout, fmt.Errorf("it bound no pod within %s", readyTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, readyTimeout, fmt.Errorf("no pod of a job was bound, or it did not go, within %s", readyTimeout))
 	defer cancel()
-	pods := s.cluster.Client().CoreV1().Pods(namespace)
-	pod := (Submission{Name: "warm-up", Size: 1}).Pod(0)
-	if _, err := pods.Create(ctx, pod, metav1.CreateOptions{}); err != nil {
-		return fmt.Errorf("creating pod %q: %w", pod.Name, err)
+	client := s.cluster.Client()
+	job := (Submission{Name: "warm-up", Size: 1, Late: true}).Job()
+	if _, err := client.BatchV1().Jobs(namespace).Create(ctx, job, metav1.CreateOptions{}); err != nil {
+		return fmt.Errorf("creating job %q: %w", job.Name, err)
 	}
-	err := wait.PollUntilContextCancel(ctx, 50*time.Millisecond, false, func(ctx context.Context) (bool, error) {
+	pods := func(ctx context.Context) ([]v1.Pod, error) {
 		select {
 		case <-s.scheduler.Exited():
-			return false, s.scheduler.Failure()
+			return nil, s.scheduler.Failure()
 		default:
 		}
-		got, err := pods.Get(ctx, pod.Name, metav1.GetOptions{})
-		return err == nil && got.Spec.NodeName != "", nil
+		list, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: submissionLabel + "=" + job.Name})
+		if err != nil {
+			return nil, err
+		}
+		return list.Items, nil
+	}
+	err := wait.PollUntilContextCancel(ctx, 50*time.Millisecond, false, func(ctx context.Context) (bool, error) {
+		made, err := pods(ctx)
+		return len(made) > 0 && made[0].Spec.NodeName != "", err
 	})
+	if err == nil {
+		background := metav1.DeletePropagationBackground
+		err = client.BatchV1().Jobs(namespace).Delete(ctx, job.Name, metav1.DeleteOptions{PropagationPolicy: &background})
+	}
+	if err == nil {
+		err = wait.PollUntilContextCancel(ctx, 50*time.Millisecond, false, func(ctx context.Context) (bool, error) {
+			left, err := pods(ctx)
+			return len(left) == 0, err
+		})
+	}
 	if err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return fmt.Errorf("waiting for the scheduler: %w", err)
-	}
-	now := int64(0)
-	if err := pods.Delete(ctx, pod.Name, metav1.DeleteOptions{GracePeriodSeconds: &now}); err != nil {
-		return fmt.Errorf("deleting pod %q: %w", pod.Name, err)
+		return fmt.Errorf("waiting for the controllers and the scheduler: %w", err)
 	}
 	return nil
 }

@@ -13,9 +13,8 @@ const (
 )
 
 // follow tells the progress until what is wanted is bound, or ctx ends, and reports which of
-// the two it was. before is how many pods were created before those of the submitter, which
-// may be nil.
-func (s *Session) follow(ctx context.Context, before int, created *submitter, bound *observer, wanted <-chan struct{}) bool {
+// the two it was. pods is how many there are to be; the submitter may be nil.
+func (s *Session) follow(ctx context.Context, submitter *submitter, pods int, o *observer, wanted <-chan struct{}) bool {
 	interval := logInterval
 	if s.options.Terminal {
 		interval = terminalInterval
@@ -32,12 +31,7 @@ func (s *Session) follow(ctx context.Context, before int, created *submitter, bo
 			over = true
 		case <-ticker.C:
 		}
-		there, total := before, before
-		if created != nil {
-			there += int(created.count.Load())
-			total += len(created.created)
-		}
-		line := s.progressLine(there, total, bound, time.Since(start))
+		line := progressLine(submitter, pods, o, time.Since(start))
 		switch {
 		case !s.options.Terminal:
 			s.say("%s", line)
@@ -52,11 +46,15 @@ func (s *Session) follow(ctx context.Context, before int, created *submitter, bo
 	}
 }
 
-func (s *Session) progressLine(created, total int, o *observer, elapsed time.Duration) string {
-	bound, whole := o.progress()
-	line := fmt.Sprintf("%4.0f s  created %d/%d  bound %d  gangs complete %d", elapsed.Seconds(), created, total, bound, whole)
-	if evicted := o.evictions(); evicted.Gangs() > 0 {
-		line += fmt.Sprintf("  evicted %d", evicted.Gangs())
+func progressLine(s *submitter, pods int, o *observer, elapsed time.Duration) string {
+	line := fmt.Sprintf("%4.0f s", elapsed.Seconds())
+	if s != nil {
+		line += fmt.Sprintf("  submitted %d/%d", s.count.Load(), s.total)
+	}
+	a := o.progress()
+	line += fmt.Sprintf("  pods made %d/%d  bound %d  gangs complete %d", a.made, pods, a.bound, a.whole)
+	if evicted := o.evictions().Gangs(); evicted > 0 {
+		line += fmt.Sprintf("  evicted %d", evicted)
 	}
 	return line
 }

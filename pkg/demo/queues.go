@@ -104,9 +104,7 @@ func (w *Workload) addLate(r *rand.Rand) {
 			s.Dialect = dialects[(i+offset)%len(dialects)].name
 		}
 		w.Submissions = append(w.Submissions, s)
-		for index := range s.Size {
-			w.Late = append(w.Late, PodRef{len(w.Submissions) - 1, index})
-		}
+		w.Late = append(w.Late, len(w.Submissions)-1)
 	}
 }
 

@@ -50,8 +50,8 @@ func TestLate(t *testing.T) {
 		if nodes*nodeGPUs > queues[2].Guaranteed || serving > queues[1].Limit || research*nodeGPUs > queues[0].Limit || guaranteed > w.Nodes*nodeGPUs {
 			t.Errorf("late %d GPUs, serving %d, research %d, with queues %+v", nodes*nodeGPUs, serving, research*nodeGPUs, queues)
 		}
-		if pods := nodes; len(w.Late) != pods {
-			t.Errorf("%d pods come late, want %d", len(w.Late), pods)
+		if got := len(w.Pods(w.Late)); got != nodes {
+			t.Errorf("%d pods come late, want %d", got, nodes)
 		}
 	})
 }
@@ -61,7 +61,7 @@ func TestPodsNameTheirQueue(t *testing.T) {
 	keys := map[string]bool{}
 	for _, d := range dialects {
 		s := Submission{Name: "g", Dialect: d.name, Size: 2, GPUs: 1, Queue: "research"}
-		pod := s.Pod(0)
+		pod := podOf(s, 0)
 		if got := dialect.Queue(pod.Labels, pod.Annotations); got != "research" {
 			t.Errorf("%s: the queue is %q", d.name, got)
 		}
@@ -73,7 +73,7 @@ func TestPodsNameTheirQueue(t *testing.T) {
 	if len(keys) < 6 {
 		t.Errorf("queues are named in %d ways", len(keys))
 	}
-	pod := Submission{Name: "s", Size: 1, Queue: "serving"}.Pod(0)
+	pod := podOf(Submission{Name: "s", Size: 1, Queue: "serving"}, 0)
 	if got := dialect.Queue(pod.Labels, pod.Annotations); got != "serving" {
 		t.Errorf("the queue of a single pod is %q", got)
 	}
@@ -135,9 +135,9 @@ func TestPartialEvictions(t *testing.T) {
 func TestMerge(t *testing.T) {
 	v := Verdict{Bound: 3, PartialGangs: []string{"b"}, DoubleBookedGPUs: 1, OneRack: []string{"now"}}
 	v.merge(Verdict{Bound: 2, PartialGangs: []string{"a", "b"}, DoubleBookedGPUs: 2, OneRack: []string{"then"}, Unbound: []string{"p"},
-		QueueViolations: []string{"q"}, OutOfDomain: []string{"d"}, OversubscribedNodes: []string{"n"}, Problems: []string{"x"}})
+		QueueViolations: []string{"q"}, OutOfDomain: []string{"d"}, OversubscribedNodes: []string{"n"}, Lost: []string{"l"}, FailedJobs: []string{"j"}, Problems: []string{"x"}})
 	want := Verdict{Bound: 3, PartialGangs: []string{"a", "b"}, DoubleBookedGPUs: 2, OneRack: []string{"now"}, Unbound: []string{"p"},
-		QueueViolations: []string{"q"}, OutOfDomain: []string{"d"}, OversubscribedNodes: []string{"n"}, Problems: []string{"x"}}
+		QueueViolations: []string{"q"}, OutOfDomain: []string{"d"}, OversubscribedNodes: []string{"n"}, Lost: []string{"l"}, FailedJobs: []string{"j"}, Problems: []string{"x"}}
 	if diff := cmp.Diff(want, v); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -51,10 +51,12 @@ func Start(ctx context.Context, o Options) (*Session, error) {
 	}
 	s := &Session{options: o, workload: workload}
 	s.say("the workload of seed %d: %d gangs and %d single pods, %d pods in all",
-		o.Seed, workload.Gangs(), len(workload.Submissions)-workload.Gangs(), len(workload.Order))
+		o.Seed, workload.Gangs(), len(workload.Submissions)-workload.Gangs(), len(workload.AllPods()))
 	s.cluster, err = localcluster.Start(ctx, localcluster.Options{
-		AuditLog: true,
-		Progress: func(sentence string) { s.say("%s", sentence) },
+		AuditLog:    true,
+		Controllers: localcluster.Controllers(),
+		Heartbeat:   localcluster.HeartbeatFor(o.Nodes),
+		Progress:    func(sentence string) { s.say("%s", sentence) },
 	})
 	if err != nil {
 		return nil, err
@@ -108,11 +110,9 @@ func reasons(pods []v1.Pod) []string {
 		if pods[i].Spec.NodeName != "" || len(said) == 10 {
 			continue
 		}
-		why := "nothing is said of why"
-		for _, c := range pods[i].Status.Conditions {
-			if c.Type == v1.PodScheduled {
-				why = c.Reason + ": " + c.Message
-			}
+		why := whyItWaits(&pods[i])
+		if why == "" {
+			why = "nothing is said of why"
 		}
 		if !seen[why] {
 			seen[why] = true

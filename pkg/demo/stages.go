@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -22,6 +23,9 @@ const (
 	// how long that is waited for.
 	quiet    = 2 * time.Second
 	patience = 30 * time.Second
+	// returnPatience is how long controllers may take to make again what was evicted, and the
+	// scheduler to say why it waits. A Job's takes 10 s for a first eviction.
+	returnPatience = 90 * time.Second
 )
 
 // A placing is a workload on its way.
@@ -49,7 +53,6 @@ func (s *Session) Place(ctx context.Context) (Result, error) {
 	})
 	defer timer.Stop()
 	go s.guard(under, cancel)
-	go createAnew(under, s.cluster.Client(), observer, cancel)
 
 	p := &placing{Session: s, ctx: under, cancel: cancel, observer: observer, result: Result{Workload: s.workload}}
 	for _, stage := range []func() error{p.early, p.late, p.back} {
@@ -85,12 +88,13 @@ func (s *Session) Place(ctx context.Context) (Result, error) {
 func (p *placing) early() error {
 	start := time.Now()
 	wanted := p.observer.want(p.isEarly)
+	pods := len(p.workload.Pods(p.workload.Order))
 	submitter := submit(p.ctx, p.cluster.Client(), p.workload, p.workload.Order, p.cancel)
-	placed := p.follow(p.ctx, 0, submitter, p.observer, wanted)
+	placed := p.follow(p.ctx, submitter, pods, p.observer, wanted)
 	cpu, cpuErr := p.scheduler.CPUTime() // before anything else takes time
-	created := submitter.wait()
-	bound, last := p.observer.seen()
-	p.result.time(start, created, bound[:len(created)], last, cpu)
+	submitter.done.Wait()
+	created, bound, last := p.observer.seen()
+	p.result.time(start, created[:pods], bound[:pods], last, cpu)
 	if !placed {
 		return context.Cause(p.ctx)
 	}
@@ -102,15 +106,19 @@ func (p *placing) early() error {
 
 // late places what comes late, for which something of the rest has to go.
 func (p *placing) late() error {
-	p.say("queue %s comes late: %d gangs of %d pods, for which others have to go", productionQueue, p.lateGangs(), len(p.workload.Late))
+	late := len(p.workload.Pods(p.workload.Late))
+	p.say("queue %s comes late: %d gangs of %d pods, for which others have to go", productionQueue, p.lateGangs(), late)
 	wanted := p.observer.want(p.isLate)
 	submitter := submit(p.ctx, p.cluster.Client(), p.workload, p.workload.Late, p.cancel)
 	start := time.Now()
-	if !p.follow(p.ctx, len(p.workload.Order), submitter, p.observer, wanted) {
+	if !p.follow(p.ctx, submitter, len(p.workload.AllPods()), p.observer, wanted) {
 		return context.Cause(p.ctx)
 	}
-	submitter.wait()
+	submitter.done.Wait()
 	p.result.Reclaimed = time.Since(start)
+	if err := p.awaitReturn(); err != nil {
+		return err
+	}
 	// What was not evicted has to stay.
 	return p.settled("after reclaim", func(i int) bool { return p.isLate(i) || p.observer.evictions().Pods[i] == 0 })
 }
@@ -122,10 +130,35 @@ func (p *placing) back() error {
 		return err
 	}
 	wanted := p.observer.want(p.isEarly)
-	if !p.follow(p.ctx, len(p.workload.Order)+len(p.workload.Late), nil, p.observer, wanted) {
+	if !p.follow(p.ctx, nil, len(p.workload.AllPods()), p.observer, wanted) {
 		return context.Cause(p.ctx)
 	}
 	return p.settled("at the end", always)
+}
+
+// awaitReturn waits until controllers have made again what was evicted, and until it has
+// nodes or is told why it waits. The check that follows says what has not come back by then.
+func (p *placing) awaitReturn() error {
+	p.say("waiting until the controllers have made again what was evicted")
+	err := wait.PollUntilContextTimeout(p.ctx, time.Second, returnPatience, true, func(ctx context.Context) (bool, error) {
+		m := Moment{Evicted: p.observer.evictions()}
+		for i, times := range m.Evicted.Times {
+			if m.Evicted.MadeAgain[i] < times {
+				return false, nil
+			}
+		}
+		pods, err := p.cluster.Client().CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return false, fmt.Errorf("looking for what was evicted: %w", err)
+		}
+		var v Verdict
+		v.judgeReturn(p.workload, m, pods.Items)
+		return len(v.Lost) == 0, nil
+	})
+	if err != nil && (p.ctx.Err() != nil || !wait.Interrupted(err)) {
+		return err
+	}
+	return nil
 }
 
 func (p *placing) isLate(submission int) bool { return p.workload.Submissions[submission].Late }
@@ -138,24 +171,45 @@ func (p *placing) lateGangs() int {
 	return p.workload.count(func(s Submission) bool { return s.Late })
 }
 
-// endLate has the pods that came late succeed, as a job does that has done its work.
+// endLate has the pods that came late exit, as those of a job do that has done its work, and
+// waits until their Jobs are complete.
 func (p *placing) endLate() error {
-	pods := p.cluster.Client().CoreV1().Pods(namespace)
+	core := p.cluster.Client().CoreV1().Pods(namespace)
+	all, err := core.List(p.ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("ending what came late: %w", err)
+	}
+	roster := p.workload.roster()
+	late := slices.DeleteFunc(all.Items, func(pod v1.Pod) bool {
+		ref, ours := roster.ref(&pod)
+		return !ours || !p.isLate(ref.Submission)
+	})
 	patch := []byte(fmt.Sprintf(`{"metadata":{"annotations":{%q:"0s"}}}`, localcluster.RunForAnnotation))
-	errs := make([]error, len(p.workload.Late))
-	workqueue.ParallelizeUntil(p.ctx, writers, len(errs), func(i int) {
-		ref := p.workload.Late[i]
-		_, errs[i] = pods.Patch(p.ctx, p.workload.Submissions[ref.Submission].PodName(ref.Index), types.MergePatchType, patch, metav1.PatchOptions{})
+	errs := make([]error, len(late))
+	workqueue.ParallelizeUntil(p.ctx, writers, len(late), func(i int) {
+		_, errs[i] = core.Patch(p.ctx, late[i].Name, types.MergePatchType, patch, metav1.PatchOptions{})
 	})
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("ending what came late: %w", err)
 	}
-	err := wait.PollUntilContextCancel(p.ctx, 100*time.Millisecond, true, func(ctx context.Context) (bool, error) {
-		ended, err := pods.List(ctx, metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("status.phase", string(v1.PodSucceeded)).String()})
-		return err == nil && len(ended.Items) == len(errs), err
+	err = wait.PollUntilContextCancel(p.ctx, 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+		jobs, err := p.cluster.Client().BatchV1().Jobs(namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return false, err
+		}
+		complete := 0
+		for i := range jobs.Items {
+			if failed := jobCondition(&jobs.Items[i], batchv1.JobFailed); failed != nil && p.isLate(roster.index[jobs.Items[i].Name]) {
+				return false, fmt.Errorf("job %q failed: %s: %s", jobs.Items[i].Name, failed.Reason, failed.Message)
+			}
+			if jobCondition(&jobs.Items[i], batchv1.JobComplete) != nil {
+				complete++
+			}
+		}
+		return complete == len(p.workload.Late), nil
 	})
 	if err != nil {
-		return fmt.Errorf("waiting until what came late has ended: %w", err)
+		return fmt.Errorf("waiting until what came late is complete: %w", err)
 	}
 	return nil
 }
@@ -184,18 +238,23 @@ func (p *placing) verify(ctx context.Context, when string, due func(submission i
 	if err != nil {
 		return fmt.Errorf("verifying the outcome: %w", err)
 	}
+	jobs, err := p.cluster.Client().BatchV1().Jobs(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("verifying the outcome: %w", err)
+	}
 	m := Moment{Due: make([]bool, len(p.workload.Submissions)), Evicted: p.observer.evictions()}
 	for i := range m.Due {
 		m.Due[i] = due(i)
 	}
 	verdict := Verify(p.workload, m, pods.Items, nodes.Items)
+	verdict.FailedJobs = failedJobs(jobs.Items)
 	for _, name := range p.observer.vanished() {
-		verdict.Problems = append(verdict.Problems, fmt.Sprintf("pod %s went, and was not evicted", name))
+		verdict.Problems = append(verdict.Problems, fmt.Sprintf("pod %s failed or went, and was not evicted", name))
 	}
 	for _, name := range verdict.PartialGangs {
 		p.say("gang %s is bound by half", name)
 	}
-	for _, why := range slices.Concat(verdict.QueueViolations, verdict.Problems) {
+	for _, why := range slices.Concat(verdict.QueueViolations, verdict.Lost, verdict.FailedJobs, verdict.Problems) {
 		p.say("%s", why)
 	}
 	p.result.Stages = append(p.result.Stages, Stage{When: when, Used: verdict.Used})
@@ -214,15 +273,12 @@ func (p *placing) countReclaims(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listing the events of evictions: %w", err)
 	}
-	of := map[string]string{}
-	for _, s := range p.workload.Submissions {
-		for j := range s.Size {
-			of[s.PodName(j)] = s.Name
-		}
-	}
 	for _, e := range events.Items {
-		if e.Related != nil && of[e.Related.Name] != "" {
-			p.result.Claimants = append(p.result.Claimants, of[e.Related.Name])
+		if e.Related == nil {
+			continue
+		}
+		if i, ours := p.observer.submissionOf(e.Related.Name); ours {
+			p.result.Claimants = append(p.result.Claimants, p.workload.Submissions[i].Name)
 		}
 	}
 	slices.Sort(p.result.Claimants)
@@ -241,6 +297,9 @@ func (r *Result) time(start time.Time, created, bound []time.Time, last time.Tim
 			seen++
 		}
 	}
+	if made := slices.MaxFunc(created, time.Time.Compare); !made.IsZero() {
+		r.Created = made.Sub(start)
+	}
 	delays := latencies(r.Workload, created, bound)
 	r.Figures.PodsPerSecond = rate(seen, r.Elapsed)
 	r.Figures.P50 = percentile(delays, 50).Milliseconds()
@@ -251,7 +310,9 @@ func (r *Result) time(start time.Time, created, bound []time.Time, last time.Tim
 // fill fills in the figures that were not timed.
 func (r *Result) fill() {
 	f, v, w := &r.Figures, r.Verdict, r.Workload
-	f.Nodes, f.Gangs, f.Pods = w.Nodes, w.Gangs(), len(w.Order)+len(w.Late)
+	f.Nodes, f.Gangs, f.Pods = w.Nodes, w.Gangs(), len(w.AllPods())
+	f.Deployments = w.count(Submission.RunsOn)
+	f.Jobs = len(w.Submissions) - f.Deployments
 	f.Bound, f.Failed = v.Bound, len(v.Unbound)
 	f.PartialGangs = len(v.PartialGangs)
 	f.DoubleBookedGPUs, f.OversubscribedNodes = v.DoubleBookedGPUs, len(v.OversubscribedNodes)
@@ -262,4 +323,9 @@ func (r *Result) fill() {
 	f.GangsInOneRack, f.TopologyViolations = len(v.OneRack), len(v.OutOfDomain)
 	f.QueueViolations, f.Reclaims = len(v.QueueViolations), len(r.Claimants)
 	f.EvictedGangs, f.PartialEvictions = r.Evicted.Gangs(), len(r.Evicted.Partial(w))
+	f.PodsCreatedSeconds = float64(r.Created.Milliseconds()) / 1000
+	for _, n := range r.Evicted.MadeAgain {
+		f.PodsMadeAgain += n
+	}
+	f.LostGangs, f.FailedJobs = len(v.Lost), len(v.FailedJobs)
 }

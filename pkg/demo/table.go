@@ -67,19 +67,20 @@ func (r Result) WriteTable(out io.Writer) error {
 	}
 	f := r.Figures
 	r.writeQueues(&text)
-	fmt.Fprintf(&text, "\n%d of %d pods placed on %d nodes, the first %d in %s: %.1f a second; from when a pod could be bound until it was, median %d ms, p99 %d ms\n",
-		f.Bound, f.Pods, f.Nodes, len(r.Workload.Order), r.Elapsed.Round(100*time.Millisecond), f.PodsPerSecond, f.P50, f.P99)
+	fmt.Fprintf(&text, "\n%d of %d pods of %d jobs and %d deployments placed on %d nodes, the first %d in %s: %.1f a second; the last of them was made after %.1f s; from when a pod could be bound until it was, median %d ms, p99 %d ms\n",
+		f.Bound, f.Pods, f.Jobs, f.Deployments, f.Nodes, r.first(), r.Elapsed.Round(100*time.Millisecond), f.PodsPerSecond, f.PodsCreatedSeconds, f.P50, f.P99)
 	if f.EvictedGangs > 0 {
-		fmt.Fprintf(&text, "%d gangs and pods were evicted for %d of queue %s, all of which had their places after %s\n",
-			f.EvictedGangs, f.Reclaims, productionQueue, r.Reclaimed.Round(100*time.Millisecond))
+		fmt.Fprintf(&text, "%d gangs and pods were evicted for %d of queue %s, all of which had their places after %s; their controllers made %d pods again\n",
+			f.EvictedGangs, f.Reclaims, productionQueue, r.Reclaimed.Round(100*time.Millisecond), f.PodsMadeAgain)
 	}
 	fmt.Fprintf(&text, "%d partial gangs, %d double-booked GPUs, %d oversubscribed nodes, %d pods that should be bound and are not\n",
 		f.PartialGangs, f.DoubleBookedGPUs, f.OversubscribedNodes, f.Failed)
 	fmt.Fprintf(&text, "%d of %d gangs that asked for a rack are in one, %d of %d that require a rack or block are in several\n",
 		f.GangsInOneRack, r.Workload.count(Submission.AsksForRack), f.TopologyViolations, r.Workload.count(func(s Submission) bool { return s.Required != "" }))
-	fmt.Fprintf(&text, "%d gangs were evicted in part, %d queues had not what they are entitled to\n", f.PartialEvictions, f.QueueViolations)
+	fmt.Fprintf(&text, "%d gangs were evicted in part, %d did not come back, %d jobs failed, %d queues had not what they are entitled to\n",
+		f.PartialEvictions, f.LostGangs, f.FailedJobs, f.QueueViolations)
 	fmt.Fprintf(&text, "the scheduler used %.1f s of processor time for the first %d pods, and wrote to the API %d times in all:\n",
-		f.SchedulerCPUSeconds, len(r.Workload.Order), f.APIWritesByScheduler)
+		f.SchedulerCPUSeconds, r.first(), f.APIWritesByScheduler)
 	kinds := slices.SortedFunc(maps.Keys(r.Writes), func(a, b string) int {
 		if r.Writes[a] != r.Writes[b] {
 			return r.Writes[b] - r.Writes[a]
@@ -97,6 +98,9 @@ func (r Result) WriteTable(out io.Writer) error {
 	}
 	return nil
 }
+
+// first is how many pods do not come late.
+func (r Result) first() int { return len(r.Workload.Pods(r.Workload.Order)) }
 
 // writeQueues writes what each queue is entitled to, and what it had at each stage.
 func (r Result) writeQueues(out io.Writer) {

@@ -139,7 +139,7 @@ func TestWorkloadFitsWhereItIsRequired(t *testing.T) {
 		for i, s := range w.Submissions {
 			missing[i] = s.Size
 		}
-		for _, ref := range w.Order {
+		for _, ref := range w.Pods(w.Order) {
 			if missing[ref.Submission]--; missing[ref.Submission] > 0 {
 				continue
 			}
@@ -208,12 +208,12 @@ func TestWordsForLevels(t *testing.T) {
 		asking := []Submission{silent, silent, silent}
 		asking[0].Required, asking[1].Preferred = rackLevel, blockLevel
 		asking[2].Required, asking[2].Preferred = blockLevel, rackLevel
-		before := silent.Pod(0).Annotations
+		before := silent.Template().Annotations
 		for i, s := range asking {
 			if i == 2 && !saysBoth(d.name) {
 				continue
 			}
-			got := s.Pod(0).Annotations
+			got := s.Template().Annotations
 			for key, value := range before {
 				if got[key] != value {
 					t.Errorf("%s: annotation %s is %q once the gang %s, want %q", d.name, key, got[key], s.asks(), value)

@@ -31,30 +31,38 @@ type Verdict struct {
 	// QueueViolations are sentences about queues that have not what they are entitled to.
 	Used            []int
 	QueueViolations []string
+	// Lost are sentences about submissions that were evicted and did not come back, and
+	// FailedJobs about Jobs that have failed.
+	Lost, FailedJobs []string
 	// Problems are sentences about what could not be checked.
 	Problems []string
 }
 
 // Verify checks what became of a workload against all pods and nodes of the cluster.
-// The workload's pods are those of its names in the demo's namespace.
+// The workload's pods are those in the demo's namespace that are labelled as its own.
 func Verify(w Workload, m Moment, pods []v1.Pod, nodes []v1.Node) Verdict {
 	v := Verdict{Placed: make([]int, len(w.Submissions))}
-	at := make(map[string]string, len(pods)) // pod of ours -> its node
-	holds := map[string]bool{}               // pods of ours that hold their GPUs
+	at := make(map[PodRef]string, len(pods)) // pod of ours -> its node
+	holds := map[PodRef]bool{}               // pods of ours that hold their GPUs
 	used := map[string]*usage{}
+	roster := w.roster()
 	for i := range pods {
 		pod := &pods[i]
 		if pod.Spec.NodeName == "" {
 			continue
 		}
-		if pod.Namespace == namespace && pod.Status.Phase != v1.PodFailed {
-			at[pod.Name] = pod.Spec.NodeName
+		ref, ours := roster.ref(pod)
+		if ours && pod.Status.Phase != v1.PodFailed {
+			if at[ref] != "" {
+				v.Problems = append(v.Problems, fmt.Sprintf("two pods are %s, on nodes %s and %s", w.Submissions[ref.Submission].PodName(ref.Index), at[ref], pod.Spec.NodeName))
+			}
+			at[ref] = pod.Spec.NodeName
 		}
 		if pod.Status.Phase == v1.PodSucceeded || pod.Status.Phase == v1.PodFailed {
 			continue // holds nothing any more
 		}
-		if pod.Namespace == namespace {
-			holds[pod.Name] = true
+		if ours {
+			holds[ref] = true
 		}
 		u := used[pod.Spec.NodeName]
 		if u == nil {
@@ -68,10 +76,10 @@ func Verify(w Workload, m Moment, pods []v1.Pod, nodes []v1.Node) Verdict {
 
 	for i, s := range w.Submissions {
 		for j := range s.Size {
-			if name := s.PodName(j); at[name] != "" {
+			if at[PodRef{i, j}] != "" {
 				v.Placed[i]++
 			} else if m.due(i) {
-				v.Unbound = append(v.Unbound, name)
+				v.Unbound = append(v.Unbound, s.PodName(j))
 			}
 		}
 		v.Bound += v.Placed[i]
@@ -94,6 +102,7 @@ func Verify(w Workload, m Moment, pods []v1.Pod, nodes []v1.Node) Verdict {
 	}
 	v.judgeTopology(w, at, nodes)
 	v.judgeQueues(w, m, holds)
+	v.judgeReturn(w, m, pods)
 	slices.Sort(v.PartialGangs)
 	slices.Sort(v.Unbound)
 	slices.Sort(v.Problems)
@@ -102,16 +111,16 @@ func Verify(w Workload, m Moment, pods []v1.Pod, nodes []v1.Node) Verdict {
 
 // judgeTopology looks in which domains the gangs are. at has the node of each bound pod. A
 // node that has no label of a level, or is not there, is in no domain of it.
-func (v *Verdict) judgeTopology(w Workload, at map[string]string, nodes []v1.Node) {
+func (v *Verdict) judgeTopology(w Workload, at map[PodRef]string, nodes []v1.Node) {
 	byName := make(map[string]*v1.Node, len(nodes))
 	for i := range nodes {
 		byName[nodes[i].Name] = &nodes[i]
 	}
 	// inOne reports whether all bound pods of a gang are in one domain of a level.
-	inOne := func(s Submission, level Level) bool {
+	inOne := func(i int, level Level) bool {
 		domains := map[string]bool{}
-		for j := range s.Size {
-			name := at[s.PodName(j)]
+		for j := range w.Submissions[i].Size {
+			name := at[PodRef{i, j}]
 			if name == "" {
 				continue
 			}
@@ -124,10 +133,10 @@ func (v *Verdict) judgeTopology(w Workload, at map[string]string, nodes []v1.Nod
 		return len(domains) == 0 || len(domains) == 1 && !domains[""]
 	}
 	for i, s := range w.Submissions {
-		if s.AsksForRack() && v.Placed[i] == s.Size && inOne(s, rackLevel) {
+		if s.AsksForRack() && v.Placed[i] == s.Size && inOne(i, rackLevel) {
 			v.OneRack = append(v.OneRack, s.Name)
 		}
-		if s.Required != "" && !inOne(s, s.Required) {
+		if s.Required != "" && !inOne(i, s.Required) {
 			v.OutOfDomain = append(v.OutOfDomain, s.Name)
 		}
 	}

@@ -28,8 +28,7 @@ func testNode(name string) v1.Node {
 
 // seat is a pod of a submission on a node, "" for none.
 func seat(s Submission, index int, node string, edits ...func(*v1.Pod)) v1.Pod {
-	pod := s.Pod(index)
-	pod.Namespace = namespace
+	pod := podOf(s, index)
 	pod.Spec.NodeName = node
 	for _, edit := range edits {
 		edit(pod)
@@ -52,7 +51,7 @@ func asking(name v1.ResourceName, quantity string) func(*v1.Pod) {
 func TestVerify(t *testing.T) {
 	gang := Submission{Name: "g", Dialect: "berth", Size: 2, GPUs: 4}
 	single := Submission{Name: "s", Size: 1, GPUs: 4}
-	w := Workload{Submissions: []Submission{gang, single}, Order: []PodRef{{0, 0}, {0, 1}, {1, 0}}}
+	w := Workload{Submissions: []Submission{gang, single}, Order: []int{0, 1}}
 	others := func(pod *v1.Pod) { pod.Namespace = "kube-system" }
 	for _, test := range []struct {
 		name string
@@ -77,6 +76,9 @@ func TestVerify(t *testing.T) {
 		{"a name elsewhere is another pod",
 			[]v1.Pod{seat(gang, 0, "a"), seat(gang, 1, "a"), seat(single, 0, "b", others)},
 			Verdict{Placed: []int{2, 0}, Bound: 2, Unbound: []string{"s"}}},
+		{"a pod twice",
+			[]v1.Pod{seat(gang, 0, "a"), seat(gang, 1, "a"), seat(gang, 1, "b", called("g-1-y")), seat(single, 0, "b")},
+			Verdict{Placed: []int{2, 1}, Bound: 3, Problems: []string{"two pods are g-1, on nodes a and b"}}},
 		{"more GPUs than there are",
 			[]v1.Pod{seat(gang, 0, "a"), seat(gang, 1, "a"), seat(single, 0, "a", asking(localcluster.GPUResource, "3"))},
 			Verdict{Placed: []int{2, 1}, Bound: 3, OversubscribedNodes: []string{"a"}, DoubleBookedGPUs: 3}},
@@ -194,10 +196,10 @@ func crowd(node string, n int) []v1.Pod {
 
 func TestVerifyReportsWhatItCannotRead(t *testing.T) {
 	single := Submission{Name: "s", Size: 1, GPUs: 4}
-	w := Workload{Submissions: []Submission{single}, Order: []PodRef{{0, 0}}}
+	w := Workload{Submissions: []Submission{single}, Order: []int{0}}
 	withAnnotation := func(pod *v1.Pod) { pod.Annotations = map[string]string{DevicesAnnotation: "u1,u2"} }
 	got := Verify(w, Moment{}, []v1.Pod{seat(single, 0, "a", withAnnotation)}, []v1.Node{testNode("a")})
-	if len(got.Problems) != 1 || !strings.Contains(got.Problems[0], `annotation berth.dev/devices of pod "demo/s"`) {
+	if len(got.Problems) != 1 || !strings.Contains(got.Problems[0], `annotation berth.dev/devices of pod "demo/s-x0"`) {
 		t.Errorf("got problems %q", got.Problems)
 	}
 	if (Result{Verdict: got}).Err() == nil {
@@ -207,7 +209,7 @@ func TestVerifyReportsWhatItCannotRead(t *testing.T) {
 
 func TestInitContainersRunBeforeTheOthers(t *testing.T) {
 	single := Submission{Name: "s", Size: 1, GPUs: 4}
-	w := Workload{Submissions: []Submission{single}, Order: []PodRef{{0, 0}}}
+	w := Workload{Submissions: []Submission{single}, Order: []int{0}}
 	for gpus, want := range map[string]int64{"8": 0, "9": 1} {
 		pod := seat(single, 0, "a", func(pod *v1.Pod) {
 			pod.Spec.InitContainers = []v1.Container{{Resources: v1.ResourceRequirements{

@@ -9,6 +9,8 @@ import (
 type Evictions struct {
 	// Times counts the evictions of pods. Pods counts the pods of which there was one.
 	Times, Pods []int
+	// MadeAgain counts the pods that controllers made since, in place of others.
+	MadeAgain []int
 }
 
 // Gangs counts the gangs and single pods of which pods were evicted.
@@ -56,13 +58,13 @@ func (m Moment) evicted(submission int) bool {
 //   - something of it was evicted and waits, and it has less than it is guaranteed.
 //
 // holds says which pods hold GPUs.
-func (v *Verdict) judgeQueues(w Workload, m Moment, holds map[string]bool) {
+func (v *Verdict) judgeQueues(w Workload, m Moment, holds map[PodRef]bool) {
 	v.Used = make([]int, len(w.Queues))
 	for q, queue := range w.Queues {
 		used := 0
-		for _, s := range w.Submissions {
+		for i, s := range w.Submissions {
 			for j := range s.Size {
-				if s.Queue == queue.Name && holds[s.PodName(j)] {
+				if s.Queue == queue.Name && holds[PodRef{i, j}] {
 					used += s.GPUs
 				}
 			}
@@ -101,6 +103,8 @@ func (v *Verdict) merge(earlier Verdict) {
 	v.OutOfDomain = union(v.OutOfDomain, earlier.OutOfDomain)
 	v.Unbound = union(v.Unbound, earlier.Unbound)
 	v.QueueViolations = union(v.QueueViolations, earlier.QueueViolations)
+	v.Lost = union(v.Lost, earlier.Lost)
+	v.FailedJobs = union(v.FailedJobs, earlier.FailedJobs)
 	v.Problems = union(v.Problems, earlier.Problems)
 	v.DoubleBookedGPUs = max(v.DoubleBookedGPUs, earlier.DoubleBookedGPUs)
 }

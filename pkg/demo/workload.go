@@ -1,14 +1,9 @@
 package demo
 
 import (
-	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
-
-	v1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/berth-dev/berth/pkg/localcluster"
 )
@@ -45,39 +40,13 @@ type Submission struct {
 // Gang reports whether the pods are a gang.
 func (s Submission) Gang() bool { return s.Dialect != "" }
 
-// PodName is the name of one of the pods.
+// PodName is what the reports call one of the pods. Its name in the API is that, or begins
+// with it.
 func (s Submission) PodName(index int) string {
 	if !s.Gang() {
 		return s.Name
 	}
 	return fmt.Sprintf("%s-%d", s.Name, index)
-}
-
-// Pod is one of the pods, as its user would write it.
-func (s Submission) Pod(index int) *v1.Pod {
-	gpus := int64(s.GPUs)
-	requests := v1.ResourceList{
-		v1.ResourceCPU:           *resource.NewQuantity(gpus*cpusPerGPU, resource.DecimalSI),
-		v1.ResourceMemory:        *resource.NewQuantity(gpus*memoryPerGPU, resource.BinarySI),
-		localcluster.GPUResource: *resource.NewQuantity(gpus, resource.DecimalSI),
-	}
-	pod := &v1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: s.PodName(index), Labels: map[string]string{}, Annotations: map[string]string{}},
-		Spec: v1.PodSpec{
-			SchedulerName: schedulerName,
-			RestartPolicy: v1.RestartPolicyNever,
-			Containers: []v1.Container{{
-				Name:  "main",
-				Image: "example/train",
-				Resources: v1.ResourceRequirements{
-					Requests: requests,
-					Limits:   v1.ResourceList{localcluster.GPUResource: requests[localcluster.GPUResource]},
-				},
-			}},
-		},
-	}
-	declare(pod, s)
-	return pod
 }
 
 // A PodRef names a pod of a workload.
@@ -92,11 +61,22 @@ type Workload struct {
 	Nodes       int
 	Queues      []Queue
 	Submissions []Submission // gangs first, the largest of each kind before smaller ones; then what comes late
-	Order, Late []PodRef     // every pod once, in the order in which they are created
+	Order, Late []int        // indexes into Submissions, each once, in the order in which they are submitted
 }
 
-// Pods are all pods of the workload.
-func (w Workload) Pods() []PodRef { return append(slices.Clip(w.Order), w.Late...) }
+// Pods are the pods of some submissions, such as Workload.Order, in their order.
+func (w Workload) Pods(submissions []int) []PodRef {
+	var refs []PodRef
+	for _, i := range submissions {
+		for j := range w.Submissions[i].Size {
+			refs = append(refs, PodRef{i, j})
+		}
+	}
+	return refs
+}
+
+// AllPods are all pods of the workload, those that come late last.
+func (w Workload) AllPods() []PodRef { return slices.Concat(w.Pods(w.Order), w.Pods(w.Late)) }
 
 // Gangs counts the gangs.
 func (w Workload) Gangs() int { return w.count(Submission.Gang) }
@@ -131,7 +111,7 @@ func Generate(nodes int, seed uint64) (Workload, error) {
 		w.Submissions[i].Dialect = dialects[(i+offset)%len(dialects)].name
 	}
 	w.Submissions = append(w.Submissions, singles...)
-	w.Order = w.shuffled(r)
+	w.Order = r.Perm(len(w.Submissions))
 	w.askTopology(r)
 	w.pay()
 	w.addLate(r)
@@ -198,31 +178,6 @@ func (w *Workload) addShared(r *rand.Rand, gpus int) (singles []Submission) {
 func (w *Workload) add(what string, size, gpus int) {
 	name := fmt.Sprintf("%s-%03d", what, len(w.Submissions))
 	w.Submissions = append(w.Submissions, Submission{Name: name, Size: size, GPUs: gpus})
-}
-
-// shuffled orders the pods. Submissions come in random order, and overlap: at any
-// time about four are being created, each its pods in turn.
-func (w *Workload) shuffled(r *rand.Rand) []PodRef {
-	const overlap = 4
-	type turn struct {
-		at  int
-		ref PodRef
-	}
-	var turns []turn
-	begin := 0
-	for _, s := range r.Perm(len(w.Submissions)) {
-		size := w.Submissions[s].Size
-		for i := range size {
-			turns = append(turns, turn{begin + i*overlap, PodRef{s, i}})
-		}
-		begin += size
-	}
-	slices.SortStableFunc(turns, func(a, b turn) int { return cmp.Compare(a.at, b.at) })
-	order := make([]PodRef, len(turns))
-	for i, t := range turns {
-		order[i] = t.ref
-	}
-	return order
 }
 
 // taken is what the workload takes before anything comes late: pods of 8 GPUs, and GPUs of

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/berth-dev/berth/pkg/localcluster"
 )
@@ -78,11 +77,11 @@ func TestWorkloadSums(t *testing.T) {
 		if want := w.Nodes * nodeGPUs * 8 / 10; gpus != want {
 			t.Errorf("the workload has %d GPUs, want %d", gpus, want)
 		}
-		if len(w.Order) != pods {
-			t.Errorf("%d pods are in order, want %d", len(w.Order), pods)
+		if got := len(w.Pods(w.Order)); got != pods {
+			t.Errorf("%d pods are in order, want %d", got, pods)
 		}
 		once := map[PodRef]bool{}
-		for _, ref := range w.Pods() {
+		for _, ref := range w.AllPods() {
 			if once[ref] || ref.Index >= w.Submissions[ref.Submission].Size {
 				t.Errorf("pod %v comes twice or is none", ref)
 			}
@@ -100,7 +99,7 @@ func TestWorkloadFits(t *testing.T) {
 		}
 		var inUse []int // free GPUs
 	pods:
-		for _, ref := range w.Order {
+		for _, ref := range w.Pods(w.Order) {
 			gpus := w.Submissions[ref.Submission].GPUs
 			for i, free := range inUse {
 				if free >= gpus && gpus < nodeGPUs {
@@ -160,33 +159,6 @@ func TestWorkloadVariety(t *testing.T) {
 				t.Errorf("%d nodes, seed %d: pods by GPUs are %v; want all sizes, and most of 8", test.nodes, seed, gpus)
 			}
 		}
-	}
-}
-
-func TestPod(t *testing.T) {
-	for _, d := range dialects {
-		pod := Submission{Name: "train", Dialect: d.name, Size: 3, GPUs: 2}.Pod(1)
-		if pod.Name != "train-1" || pod.Spec.SchedulerName != "berth" {
-			t.Errorf("%s: pod %q is for scheduler %q", d.name, pod.Name, pod.Spec.SchedulerName)
-		}
-		if gpus := pod.Spec.Containers[0].Resources.Requests[localcluster.GPUResource]; gpus.Value() != 2 {
-			t.Errorf("%s: the pod asks for %d GPUs, want 2", d.name, gpus.Value())
-		}
-		if len(pod.Annotations) == 0 {
-			t.Errorf("%s: the pod states no size", d.name)
-		}
-		for key, value := range pod.Labels {
-			if len(validation.IsQualifiedName(key)) > 0 || len(validation.IsValidLabelValue(value)) > 0 {
-				t.Errorf("%s: label %s=%s is not valid", d.name, key, value)
-			}
-		}
-	}
-	pod := Submission{Name: "notebook", Size: 1, GPUs: 1}.Pod(0)
-	if pod.Name != "notebook" || len(pod.Labels)+len(pod.Annotations)+len(pod.OwnerReferences) > 0 {
-		t.Errorf("a single pod has the metadata of a gang: %v", pod.ObjectMeta)
-	}
-	if _, limited := pod.Annotations[localcluster.RunForAnnotation]; limited || pod.Spec.ActiveDeadlineSeconds != nil {
-		t.Error("the pod does not run for ever")
 	}
 }
 

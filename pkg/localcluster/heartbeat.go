@@ -3,6 +3,7 @@ package localcluster
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"strings"
 	"sync"
 	"time"
@@ -50,13 +51,24 @@ func HeartbeatFor(nodes int) time.Duration {
 // leaseWriters is how many leases are written at a time.
 const leaseWriters = 4
 
-// heartbeat renews the lease of every node, as each kubelet does every ten seconds, and
-// says again that a node is ready that was taken for dead. The node lifecycle controller
-// goes by the leases.
+// heartbeatSlots is into how many parts a period is divided. In each, the nodes of one slot
+// renew their leases, so that the API server is not asked by all at one time.
+const heartbeatSlots = 10
+
+// slotOf is the slot of a node, the same at any time.
+func slotOf(node string) int {
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(node)) // a hash does not fail
+	return int(hash.Sum32() % heartbeatSlots)
+}
+
+// heartbeat renews the lease of every node once a period, as each kubelet does every ten
+// seconds, and says again that a node is ready that was taken for dead. The node lifecycle
+// controller goes by the leases.
 func (k *kubelets) heartbeat(ctx context.Context, period time.Duration) {
-	ticker := time.NewTicker(period)
+	ticker := time.NewTicker(max(period/heartbeatSlots, time.Millisecond))
 	defer ticker.Stop()
-	for {
+	for slot := 0; ; slot = (slot + 1) % heartbeatSlots {
 		nodes, _ := k.nodes.List(labels.Everything()) // a lister of an informer does not fail
 		work := make(chan *v1.Node)
 		var writers sync.WaitGroup
@@ -68,7 +80,7 @@ func (k *kubelets) heartbeat(ctx context.Context, period time.Duration) {
 			})
 		}
 		for _, node := range nodes {
-			if !isDark(node) {
+			if slotOf(node.Name) == slot && !isDark(node) {
 				work <- node
 			}
 		}
