@@ -38,5 +38,6 @@ container runtime, no cluster and no GPU.`,
 	cmd.AddCommand(newUpCommand())
 	cmd.AddCommand(newBuildCommand())
 	cmd.AddCommand(newDemoCommand())
+	cmd.AddCommand(newDrillCommand())
 	return cmd
 }

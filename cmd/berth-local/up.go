@@ -59,6 +59,10 @@ and these of a node what its kubelet does:
 
   berth.dev/simulate-dark: ""              nothing: no lease, no pod starts or ends
   berth.dev/simulate-refusal: REASON       it refuses each pod that comes
+  berth.dev/simulate-rebooted: TIME        what ran there before that time has died
+  berth.dev/simulate-ill-gpus: "2"         so many GPUs are not allocatable
+
+"berth-local drill", in another terminal, sets these, and makes other things go wrong.
 
 Machine models:
 ` + modelTable(),
@@ -72,7 +76,8 @@ Machine models:
   berth-local up --nodes 64 --feature-gates GenericWorkload=true --runtime-config scheduling.k8s.io/v1beta1=true
 
   # in another terminal
-  kubectl --kubeconfig /tmp/berth.kubeconfig get nodes -L topology.kubernetes.io/rack`,
+  kubectl --kubeconfig /tmp/berth.kubeconfig get nodes -L topology.kubernetes.io/rack
+  berth-local drill kill-node node-00001`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return o.run(cmd.Context(), cmd.ErrOrStderr())
@@ -187,6 +192,7 @@ func (o upOptions) keep(ctx context.Context, options localcluster.Options, pool 
 	fmt.Fprintf(out, `ready: %d nodes of model %s
 kubeconfig: %s
 try: kubectl --kubeconfig %[3]s get nodes -L %s
+have something go wrong: berth-local drill --help
 Ctrl-C stops it.
 `, pool.Count, pool.Model.Name, kubeconfig, localcluster.RackLabel)
 	if err := cluster.Wait(ctx); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -24,6 +25,11 @@ const (
 	// RefuseAnnotation: the kubelet refuses every pod that comes, with this reason, such as
 	// UnexpectedAdmissionError.
 	RefuseAnnotation = "berth.dev/simulate-refusal"
+	// RebootedAnnotation: the machine was started anew at this time, in RFC 3339. What runs
+	// on it since before has died.
+	RebootedAnnotation = "berth.dev/simulate-rebooted"
+	// IllGPUsAnnotation: so many GPUs are ill, and not allocatable.
+	IllGPUsAnnotation = "berth.dev/simulate-ill-gpus"
 )
 
 // isDark reports whether nobody acts for a node.
@@ -39,6 +45,45 @@ func refusalOf(node *v1.Node) (rejection, bool) {
 		return rejection{}, false
 	}
 	return rejection{strings.TrimSpace(reason), fmt.Sprintf("annotation %s of node %q says so", RefuseAnnotation, node.Name)}, true
+}
+
+// rebootedAt is when a machine was started anew; zero if it was not, or nobody can read when.
+func rebootedAt(node *v1.Node) time.Time {
+	at, err := time.Parse(time.RFC3339, node.Annotations[RebootedAnnotation])
+	if err != nil {
+		return time.Time{}
+	}
+	return at
+}
+
+// healthyGPUs is how many GPUs of a node can be given to pods. A number that cannot be read
+// is none.
+func healthyGPUs(node *v1.Node) int64 {
+	gpus := node.Status.Capacity[GPUResource]
+	ill, err := strconv.ParseInt(node.Annotations[IllGPUsAnnotation], 10, 64)
+	if err != nil || ill < 0 {
+		ill = 0
+	}
+	return max(gpus.Value()-ill, 0)
+}
+
+// syncNode has a node report how many of its GPUs are allocatable, as its kubelet does when
+// the device plugin says that some are ill. What runs on those runs on.
+func (k *kubelets) syncNode(ctx context.Context, name string) error {
+	node, err := k.nodes.Get(name)
+	if err != nil || isDark(node) {
+		return nil // it is gone, or nobody is there to report
+	}
+	has, want := node.Status.Allocatable[GPUResource], healthyGPUs(node)
+	if has.Value() == want {
+		return nil
+	}
+	patch := []byte(fmt.Sprintf(`{"status":{"allocatable":{%q:"%d"}}}`, GPUResource, want))
+	_, err = k.client.CoreV1().Nodes().Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{}, "status")
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
 }
 
 // HeartbeatFor returns how often so many nodes renew their leases, so that there are at

@@ -64,7 +64,8 @@ type kubelets struct {
 	client kubernetes.Interface
 	pods   corelisters.PodLister
 	nodes  corelisters.NodeLister
-	queue  workqueue.TypedRateLimitingInterface[cache.ObjectName]
+	// queue holds pods, and nodes, which have no namespace.
+	queue workqueue.TypedRateLimitingInterface[cache.ObjectName]
 
 	mu sync.Mutex
 	// started holds when we started the containers of each pod that changes by
@@ -106,8 +107,12 @@ func (k *kubelets) watch(ctx, life context.Context) error {
 		// the node was dark.
 		AddFunc: func(obj any) { k.look(pods.Informer().GetIndexer(), obj.(*v1.Node).Name) },
 		UpdateFunc: func(old, obj any) {
-			if was, is := old.(*v1.Node), obj.(*v1.Node); isDark(was) && !isDark(is) {
+			was, is := old.(*v1.Node), obj.(*v1.Node)
+			if isDark(was) && !isDark(is) || !rebootedAt(was).Equal(rebootedAt(is)) {
 				k.look(pods.Informer().GetIndexer(), is.Name)
+			}
+			if gpus := is.Status.Allocatable[GPUResource]; gpus.Value() != healthyGPUs(is) {
+				k.queue.Add(cache.ObjectName{Name: is.Name})
 			}
 		},
 	})
@@ -158,8 +163,11 @@ func (k *kubelets) run(ctx context.Context) {
 	workers.Wait()
 }
 
-// sync takes one pod one step further.
+// sync takes one pod, or one node, one step further.
 func (k *kubelets) sync(ctx context.Context, key cache.ObjectName) error {
+	if key.Namespace == "" {
+		return k.syncNode(ctx, key.Name)
+	}
 	pod, err := k.pods.Pods(key.Namespace).Get(key.Name)
 	if apierrors.IsNotFound(err) {
 		return nil
@@ -172,7 +180,7 @@ func (k *kubelets) sync(ctx context.Context, key cache.ObjectName) error {
 		return nil // nobody is there to do anything; the node may come
 	}
 	now := time.Now()
-	next := step(pod, k.startOf(pod), now)
+	next := step(pod, k.startOf(pod), rebootedAt(node), now)
 	b, _ := behaviorOf(pod) // a pod that cannot be read ends
 	changed := pod.DeepCopy()
 	at := metav1.NewTime(now)

@@ -62,8 +62,8 @@ type behavior struct {
 }
 
 // step decides what comes next for a bound pod whose containers were started last at
-// start.
-func step(pod *v1.Pod, start, now time.Time) action {
+// start, on a machine that was rebooted at a time; zero for never.
+func step(pod *v1.Pod, start, rebooted, now time.Time) action {
 	b, err := behaviorOf(pod)
 	switch {
 	case pod.DeletionTimestamp != nil:
@@ -74,6 +74,8 @@ func step(pod *v1.Pod, start, now time.Time) action {
 		return action{step: stepEnd, phase: v1.PodFailed, reason: "InvalidBehavior", message: err.Error(), code: 1}
 	case pod.Status.Phase != v1.PodRunning && pod.Status.StartTime == nil:
 		return action{step: stepAdmit}
+	case start.Before(rebooted):
+		return die(pod)
 	}
 	if limit := pod.Spec.ActiveDeadlineSeconds; limit != nil && pod.Status.StartTime != nil {
 		left := pod.Status.StartTime.Add(time.Duration(*limit) * time.Second).Sub(now)
@@ -83,6 +85,18 @@ func step(pod *v1.Pod, start, now time.Time) action {
 		return sooner(live(pod, b, start, now), left)
 	}
 	return live(pod, b, start, now)
+}
+
+// lostCode is the exit code of a container that a kubelet finds gone.
+const lostCode = 128 + 9
+
+// die decides what comes next for a pod whose containers have died with their machine, which
+// is there again.
+func die(pod *v1.Pod) action {
+	if pod.Spec.RestartPolicy == v1.RestartPolicyNever {
+		return action{step: stepEnd, phase: v1.PodFailed, code: lostCode}
+	}
+	return action{step: stepRestart, code: lostCode}
 }
 
 // leave decides what comes next for a pod that is being deleted: it gets its grace

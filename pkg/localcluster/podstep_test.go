@@ -59,8 +59,14 @@ func TestStep(t *testing.T) {
 		pod *v1.Pod
 		// since is how long ago its containers started.
 		since time.Duration
-		want  action
+		// rebooted is when its machine was.
+		rebooted time.Time
+		want     action
 	}{
+		"its machine was rebooted: Never fails":                    {pod: inPhase(v1.PodRunning), since: time.Minute, rebooted: noon.Add(-time.Second), want: action{step: stepEnd, phase: v1.PodFailed, code: lostCode}},
+		"its machine was rebooted: Always starts anew":             {pod: inPhase(v1.PodRunning, restarts(v1.RestartPolicyAlways, 3)), since: time.Minute, rebooted: noon.Add(-time.Second), want: action{step: stepRestart, code: lostCode}},
+		"its machine was rebooted before it started":               {pod: inPhase(v1.PodRunning), since: time.Second, rebooted: noon.Add(-time.Second)},
+		"its machine was rebooted: what is deleted leaves":         {pod: inPhase(v1.PodRunning, leaves(0, 30)), since: time.Minute, rebooted: noon.Add(-time.Second), want: killed},
 		"a bound pod is admitted first":                            {pod: inPhase(v1.PodPending), want: action{step: stepAdmit}},
 		"a pod that runs goes on for ever":                         {pod: inPhase(v1.PodRunning), since: time.Hour},
 		"what has ended stays as it is":                            {pod: inPhase(v1.PodSucceeded, says(RunForAnnotation, "1m")), since: time.Hour},
@@ -91,7 +97,7 @@ func TestStep(t *testing.T) {
 		"a pod that has ended and is deleted keeps what it became": {pod: inPhase(v1.PodSucceeded, leaves(0, 30)), want: action{step: stepRemove}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := step(c.pod, noon.Add(-c.since), noon); got != c.want {
+			if got := step(c.pod, noon.Add(-c.since), c.rebooted, noon); got != c.want {
 				t.Errorf("got %+v, want %+v", got, c.want)
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -42,7 +43,8 @@ func newSpawner() *spawner {
 
 func (s *spawner) close() { close(s.requests) }
 
-// start runs binary with args in dir, its output going to dir/name.log.
+// start runs binary with args in dir, its output going to dir/name.log and its id to
+// dir/name.pid.
 func (s *spawner) start(name, dir, binary string, args ...string) (*process, error) {
 	p := &process{
 		name:    name,
@@ -72,6 +74,11 @@ func (s *spawner) start(name, dir, binary string, args ...string) (*process, err
 		}
 		close(p.exited)
 	}()
+	// For whoever is to find the process from outside: see Running.
+	if err := os.WriteFile(filepath.Join(dir, name+pidSuffix), []byte(strconv.Itoa(p.cmd.Process.Pid)), 0o644); err != nil {
+		p.kill()
+		return nil, fmt.Errorf("writing the process id of %q: %w", name, err)
+	}
 	return p, nil
 }
 
