@@ -94,11 +94,14 @@ func Of(pod *corev1.Pod) (Membership, bool) {
 	}
 	var said statement
 	var spoken *vocabulary
+	implied := ""
 	for i := range vocabularies {
 		v := &vocabularies[i]
 		s := v.speaks(pod)
 		switch {
 		case s == statement{}:
+		case v.dialect == Volcano && volcanoImplied(pod, s):
+			implied = s.name
 		case spoken == nil:
 			said, spoken = s, v
 		default:
@@ -106,7 +109,11 @@ func Of(pod *corev1.Pod) (Membership, bool) {
 		}
 	}
 	if spoken == nil {
-		return derived(pod)
+		m, ok := derived(pod)
+		if !ok && implied != "" {
+			return member(pod, Volcano, implied, "annotation "+volcanoOldGroupName, nil), true
+		}
+		return m, ok
 	}
 	if said.fault != nil {
 		return alone(pod, spoken.dialect, said.name, said.fault), true

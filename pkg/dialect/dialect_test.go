@@ -76,12 +76,12 @@ func TestKinds(t *testing.T) {
 
 // TestLevelNames keeps the sentence and the table the same.
 func TestLevelNames(t *testing.T) {
-	for _, name := range strings.Split(levelNames, ", ") {
+	for _, name := range strings.Split(LevelNames, ", ") {
 		if levels[name] == "" {
 			t.Errorf("level %q has no label key", name)
 		}
 	}
-	if n := len(strings.Split(levelNames, ", ")); n != len(levels) {
+	if n := len(strings.Split(LevelNames, ", ")); n != len(levels) {
 		t.Errorf("%d names for %d levels", n, len(levels))
 	}
 }

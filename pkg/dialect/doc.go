@@ -27,6 +27,10 @@
 // the Coscheduling plugin beside a scheduler-plugins label or Koordinator
 // annotation.
 //
+// Volcano's controllers can be told to give every pod of a scheduler a PodGroup, of one
+// member, and to name it in the pod. That is nobody's statement: such a pod is what else it
+// says it is, explicit or derived, and a gang of that PodGroup only if it says nothing.
+//
 // A fault in what a pod says about its gang (a size that is no number) keeps the
 // gang's key, so that the whole gang waits for the cure. A fault in which gang is
 // meant (no name, a name no object can have) gets a key of its own.
@@ -68,7 +72,9 @@
 // # Topology
 //
 // Levels are node label keys. Our own annotations also take a level's name, from
-// one table; KAI's levels are looked up there first. Kueue, LeaderWorkerSet and
+// one table; KAI's levels are looked up there first. Where no node has the key of a
+// name, and nodes have the name itself as a label, package state takes that; a word
+// that is no name is a label key. Kueue, LeaderWorkerSet and
 // JobSet name label keys. Koordinator's network-topology-spec names layers of another
 // object and is not read. Constraints of KAI sub groups are not read.
 //

@@ -1,7 +1,7 @@
 package dialect
 
 import (
-	"strings"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 )
@@ -15,10 +15,22 @@ var levels = map[string]string{
 	"zone":   "topology.kubernetes.io/zone",
 }
 
-// levelNames lists the names of levels for a person.
-const levelNames = "block, host, rack, region, zone"
+// LevelNames lists the names of levels, for a person.
+const LevelNames = "block, host, rack, region, zone"
 
-// level reads a level in our own annotations: a name in the table or a label key.
+// LevelName returns the name that a person may have written for a level; "" if there is
+// none. Nodes may have the name itself as a label, where they have none of the level.
+func LevelName(key string) string {
+	for name, known := range levels {
+		if known == key {
+			return name
+		}
+	}
+	return ""
+}
+
+// level reads a level in our own annotations: a name in the table or a label key, with a
+// prefix or without.
 func level(annotations map[string]string, key string) (string, *gang.Fault) {
 	value := annotations[key]
 	if value == "" {
@@ -27,9 +39,9 @@ func level(annotations map[string]string, key string) (string, *gang.Fault) {
 	if known, ok := levels[value]; ok {
 		return known, nil
 	}
-	if !strings.Contains(value, "/") {
+	if len(validation.IsQualifiedName(value)) > 0 {
 		return "", malformed("annotation %s is %q; expected one of %s, or a node label key such as \"topology.kubernetes.io/rack\"",
-			key, clip(value), levelNames)
+			key, clip(value), LevelNames)
 	}
 	return value, nil
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -31,6 +32,25 @@ func volcanoGang(pod *corev1.Pod) statement {
 	return spelled(
 		pod.Annotations[volcanoGroupName], "annotation "+volcanoGroupName,
 		pod.Annotations[volcanoOldGroupName], "annotation "+volcanoOldGroupName)
+}
+
+// volcanoImpliedPrefix begins the names of PodGroups that Volcano's controllers make by
+// themselves; the UID of the pod's controller follows, or the pod's own.
+const volcanoImpliedPrefix = "podgroup-"
+
+// volcanoImplied reports whether a pod names its PodGroup because Volcano's controllers
+// made one for a pod that named none, and wrote that into the pod: of everybody's pods, if
+// they are told to by --scheduler-name. It has one member at least, and says nothing that
+// its user said.
+func volcanoImplied(pod *corev1.Pod, s statement) bool {
+	uid, ok := strings.CutPrefix(s.name, volcanoImpliedPrefix)
+	if !ok || uid == "" || s.fault != nil || pod.Annotations[volcanoGroupSize] != "" {
+		return false
+	}
+	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
+		return uid == string(owner.UID)
+	}
+	return uid == string(pod.UID)
 }
 
 func volcanoSize(pod *corev1.Pod) (*int64, *gang.Fault) {

@@ -113,8 +113,9 @@ func (g *Gangs) judge(key gang.Key) (publish *gang.Group, withdraw bool) {
 			Text: fmt.Sprintf("gang %s is declared by nothing: create the PodGroup of %s that its pods name", key, nativeResource.Group)}
 	}
 	asked := &e.verdict.Group.Topology
-	resolved, why := ResolveTiers(*asked, func(level string) bool { return g.levels.nodes[level] > 0 })
-	e.tiered = resolved != *asked || why != ""
+	labelled := func(level string) bool { return g.levels.nodes[level] > 0 }
+	resolved, why := ResolveTiers(*asked, labelled)
+	e.tiered = nodesDecide(*asked, labelled)
 	*asked, e.required, e.segments = resolved, resolved.Required, resolved.SegmentLevel
 	switch {
 	case bound > 0:
@@ -123,10 +124,10 @@ func (g *Gangs) judge(key gang.Key) (publish *gang.Group, withdraw bool) {
 			Text: fmt.Sprintf("gang %s requires %s; lower it, or label the nodes", key, why)}
 	case e.required != "" && g.levels.nodes[e.required] == 0:
 		e.verdict = gang.Verdict{Action: gang.Hold, Code: gang.Unschedulable,
-			Text: fmt.Sprintf("gang %s requires one domain of topology level %s, and no node has that label", key, e.required)}
+			Text: fmt.Sprintf("gang %s requires one domain of topology level %s, and no node has that label%s", key, e.required, levelHint(e.required))}
 	case e.segments != "" && g.levels.nodes[e.segments] == 0:
 		e.verdict = gang.Verdict{Action: gang.Hold, Code: gang.Unschedulable,
-			Text: fmt.Sprintf("gang %s requires one domain of topology level %s for each segment, and no node has that label", key, e.segments)}
+			Text: fmt.Sprintf("gang %s requires one domain of topology level %s for each segment, and no node has that label%s", key, e.segments, levelHint(e.segments))}
 	}
 	if e.verdict.Action != gang.Admit {
 		withdraw = e.published != nil

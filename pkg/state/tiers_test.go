@@ -109,3 +109,37 @@ func TestTierOfAGangThatRuns(t *testing.T) {
 		t.Errorf("the verdict is %+v, want it admitted", got.Verdict)
 	}
 }
+
+// A level whose label no node has, and whose name is itself a label of nodes, is that label;
+// and a word that is no name is a label.
+func TestLevelThatIsABareLabel(t *testing.T) {
+	g := newTable(t)
+	for name, level := range map[string]string{"a": "rack", "b": "cage"} {
+		pod := makePod(name)
+		pod.Labels = map[string]string{"berth.dev/gang": name}
+		pod.Annotations = map[string]string{"berth.dev/gang-size": "1", "berth.dev/required-topology": level}
+		g.SetPod(pod)
+	}
+	node := func(labels map[string]string) {
+		g.SetNode(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n", Labels: labels}})
+		g.settleAll()
+	}
+	check := func(gangName, want, held string) {
+		t.Helper()
+		got, _ := g.Get(gang.Key{Namespace: "ns", Dialect: dialect.Berth, Name: gangName})
+		switch {
+		case held != "" && (got.Verdict.Action != gang.Hold || !strings.Contains(got.Verdict.Text, held)):
+			t.Errorf("gang %s: the verdict is %+v, want it held with %q", gangName, got.Verdict, held)
+		case held == "" && (got.Verdict.Action != gang.Admit || got.Verdict.Group.Topology.Required != want):
+			t.Errorf("gang %s: the verdict is %+v, want it admitted in one %s", gangName, got.Verdict, want)
+		}
+	}
+	node(map[string]string{"zone": "z"})
+	check("a", "", "topology.kubernetes.io/rack, and no node has that label")
+	check("b", "", "cage, and no node has that label; levels that have a name are block")
+	node(map[string]string{"rack": "r", "cage": "c"})
+	check("a", "rack", "")
+	check("b", "cage", "")
+	node(map[string]string{"rack": "r", "topology.kubernetes.io/rack": "r"})
+	check("a", "topology.kubernetes.io/rack", "")
+}
