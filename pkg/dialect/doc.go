@@ -9,6 +9,7 @@
 //	Kinds()             -> the foreign kinds; Kind.Declare(object) -> []Declared,
 //	                       Kind.Status(object, outcome) -> merge patch
 //	Tiers(labelled)     -> the label keys of a cluster's tiers
+//	LossOf(owner, role) -> which pods end with one that is evicted, and how often
 //
 // # Which dialect a pod speaks
 //
@@ -100,5 +101,6 @@
 //
 // dialect.go (Of and the order of the dialects), kind.go (objects), queue.go,
 // topology.go, levels.go and tier.go (the labels of networks), rank.go, object.go
-// (fields of unknown type), status.go (merge patches); then one file for each dialect.
+// (fields of unknown type), status.go (merge patches), failure.go (what an eviction does
+// to an owner); then one file for each dialect.
 package dialect

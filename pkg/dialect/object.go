@@ -146,6 +146,21 @@ func (n node) texts(name string) map[string]string {
 	return texts
 }
 
+// strings reads a field that holds a list of strings.
+func (n node) strings(name string) []string {
+	list, ok := n.fields[name].([]any)
+	if n.fields[name] != nil && !ok {
+		n.blame(name, "a list")
+	}
+	var out []string
+	for _, item := range list {
+		if s, ok := item.(string); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
 // integer reads a field that holds a whole number; nil if it is absent.
 func (n node) integer(name string) *int64 {
 	switch v := n.fields[name].(type) {
