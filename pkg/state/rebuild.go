@@ -4,14 +4,19 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/berth-dev/berth/pkg/core/admission"
 	"github.com/berth-dev/berth/pkg/core/quota"
 )
 
 // restOfRebuild is how many times as long as it took to make the tree it is kept at least
-// where its objects change all the time: so a tenth of the time goes into trees at most.
-const restOfRebuild = 9
+// where its objects change all the time, up to mostRest: so a tenth of the time goes into
+// trees, as long as one takes no more than a ninth of that.
+const (
+	restOfRebuild = 9
+	mostRest      = time.Second
+)
 
 // settled brings the tree up to date with the objects, as far as that is due. It reports
 // whether there are any.
@@ -20,7 +25,7 @@ func (q *Queues) settled() bool {
 		return false
 	}
 	start := q.clock.Now()
-	if !q.stale || q.tree != nil && start.Sub(q.rebuilt) < restOfRebuild*q.rebuildTook {
+	if !q.stale || q.tree != nil && start.Sub(q.rebuilt) < min(restOfRebuild*q.rebuildTook, mostRest) {
 		return q.tree != nil
 	}
 	q.stale = false
