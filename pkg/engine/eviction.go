@@ -33,9 +33,9 @@ import (
 // written on one pod of each gang that the gang is being evicted, and that pod goes last:
 // whoever leads next finds it as long as part of the gang is there (see [recovery]).
 //
-// A budget that was made since may stop it in the middle. Gangs under no budget go at once, and
-// the others one after the other, so that one of them at most has lost pods then. That one is
-// made whole again before anything else gets the room of what it lost, and nobody else goes.
+// A budget that was made since may stop it in the middle. So gangs go one after another, and
+// one of them at most has lost some of its pods then. That one is made whole again before
+// anything else gets the room of what it lost, and nobody else goes for that claim before.
 type evictor struct {
 	*reclaimer
 	wave     *wave
@@ -69,54 +69,49 @@ func (e *evictor) run() {
 		}
 		e.tell(victim, e.claimant, e.claim)
 	}
-	batches := e.batches()
-	for i, batch := range batches {
-		if stopped := e.evictAll(batch); stopped != nil {
-			klog.FromContext(e.ctx).Info("A wave of evictions was cut short", "for", e.name, "why", stopped.text)
+	victims := e.inOrder()
+	for i, victim := range victims {
+		if e.ended(e.name, e.wave) {
+			// The gang has its place already, or waits no more.
+			e.spare(victims[i:])
+			return
+		}
+		if stopped := e.evictGang(victim); stopped != nil {
+			klog.FromContext(e.ctx).Info("A wave of evictions was cut short", "for", e.name, "gang", victim.Tenant.Name, "why", stopped.text)
 			e.endFor(e.name, *stopped)
-			e.spare(slices.Concat(batches[i+1:]...))
+			e.spare(victims[i+1:])
 			return
 		}
 	}
 }
 
-// batches are the gangs that go at the same time: all that no budget protects, then one after
-// another.
-func (e *evictor) batches() [][]fastpath.Evicted {
-	var free []fastpath.Evicted
-	var others [][]fastpath.Evicted
-	for _, victim := range e.choice.Evicted {
+// inOrder returns the gangs in the order in which they go: first those that budgets protect,
+// for if one of them may not go after all, the others need not.
+func (e *evictor) inOrder() []fastpath.Evicted {
+	protected := func(victim fastpath.Evicted) int {
 		if slices.ContainsFunc(victim.Pods, func(pod *corev1.Pod) bool { return len(e.budgets.Of(pod)) > 0 }) {
-			others = append(others, []fastpath.Evicted{victim})
-		} else {
-			free = append(free, victim)
+			return 0
 		}
+		return 1
 	}
-	if len(free) > 0 {
-		others = slices.Insert(others, 0, free)
-	}
-	return others
+	out := slices.Clone(e.choice.Evicted)
+	slices.SortStableFunc(out, func(a, b fastpath.Evicted) int { return protected(a) - protected(b) })
+	return out
 }
 
-// evictAll evicts gangs, and returns why it stopped before all had gone; nil if they have.
-func (e *evictor) evictAll(victims []fastpath.Evicted) *explanation {
-	var first, last []*corev1.Pod
-	for _, victim := range victims {
-		marked := markedOf(victim)
-		for _, pod := range victim.Pods {
-			if pod == marked {
-				last = append(last, pod)
-			} else {
-				first = append(first, pod)
-			}
-		}
+// evictGang evicts the pods of a gang that go, and returns why it stopped before all had gone;
+// nil if they have.
+func (e *evictor) evictGang(victim fastpath.Evicted) *explanation {
+	marked := markedOf(victim)
+	first := slices.DeleteFunc(slices.Clone(victim.Pods), func(pod *corev1.Pod) bool { return pod == marked })
+	var last []*corev1.Pod
+	if marked != nil {
+		last = append(last, marked)
 	}
 	gone := sets.New[types.UID]()
 	for _, pods := range [][]*corev1.Pod{first, last} {
 		if stopped := e.evictPods(pods, gone); stopped != nil {
-			for _, victim := range victims {
-				e.undo(victim, gone)
-			}
+			e.undo(victim, gone)
 			return stopped
 		}
 	}
