@@ -22,13 +22,15 @@ import (
 )
 
 // budgetClient is the client that the scheduler gets. It is the real one, but for
-// four kinds of write: a bind is counted, a waiting pod's condition goes to the
-// condition writer, the status of a pod group goes to the reporter, which knows the
-// object that declared it, and a pod that preemption would delete is evicted.
+// four kinds of write: a bind whose answer is lost is followed up (binding.go), a waiting
+// pod's condition goes to the condition writer, the status of a pod group goes to the
+// reporter, which knows the object that declared it, and a pod that preemption would
+// delete is evicted.
 type budgetClient struct {
 	kubernetes.Interface
 	conditions *conditionWriter
 	reporter   *reporter
+	binder     *binder
 	groups     schedulinglisters.PodGroupLister
 
 	mu sync.Mutex
@@ -38,7 +40,7 @@ type budgetClient struct {
 }
 
 func newBudgetClient(client kubernetes.Interface, c *conditionWriter, r *reporter, groups schedulinglisters.PodGroupLister) *budgetClient {
-	return &budgetClient{Interface: client, conditions: c, reporter: r, groups: groups, written: map[types.NamespacedName]*saidOfNative{}}
+	return &budgetClient{Interface: client, conditions: c, reporter: r, binder: newBinder(c), groups: groups, written: map[types.NamespacedName]*saidOfNative{}}
 }
 
 func (c *budgetClient) CoreV1() typedcorev1.CoreV1Interface {
@@ -65,8 +67,7 @@ type budgetPods struct {
 }
 
 func (p budgetPods) Bind(ctx context.Context, binding *corev1.Binding, options metav1.CreateOptions) error {
-	apiWrites.WithLabelValues("bind").Inc()
-	return p.PodInterface.Bind(ctx, binding, options)
+	return p.client.binder.bind(ctx, p.PodInterface, binding, options)
 }
 
 // Delete evicts the pod: only upstream's preemption deletes any. So disruption budgets hold,

@@ -25,6 +25,7 @@
 // What the scheduler writes passes a budget. It gets a client and recorders of ours:
 //
 //   - a bind is one write, and few are under way at once (package boundedbinder);
+//   - a bind whose answer is lost has not failed: see below;
 //   - the condition of a pod that waits is written later, once, and only if it says
 //     something new (conditions.go);
 //   - the status of a translated group goes to the object that declared the gang,
@@ -37,6 +38,20 @@
 // for bound members count and keep the rest in their domain. recovery.go evicts the
 // bound ones if that does not come to pass in time.
 //
+// # Lost answers
+//
+// What a bind came to is known only from a definite answer of the server. A connection that
+// is reset, a timeout and a 5xx may each follow a store, or come before one. Upstream takes
+// them for failures and gives the room away, while the bind is stored and the watch has not
+// told of it. Here the pod keeps its room, devices and charge until a read of the store, or
+// a further answer, has said what it came to (binding.go). That is exact, for the same bind is
+// sent again, to the same node: whichever request is stored first, the pod is where it is
+// taken to be. It fails only once none that is under way can be stored: the store has the pod
+// elsewhere, leaving, replaced or gone, or the server's own limit on a request has passed.
+// Nothing rests on how late the watch is: what this process bound is in the scheduler's cache
+// from the decision on, and leaves it by a definite word alone. An eviction whose answer is
+// lost is followed up in the same way; room is free once the pod is gone, and not before.
+//
 // What each odd gang gets for an answer is package gang's to say; see its Code.
 //
 // Files: command.go and options.go (flags, set-up, run), profile.go (gates, built-in
@@ -46,7 +61,7 @@
 // come from), queues.go (where queues come from, and whose turn it is), queuestatus.go
 // (what is said of them), reclaim.go (who is evicted for whom), wave.go (how), gate.go
 // (when a gang's pods may enter), activator.go (when they are woken), postfilter.go (when
-// preemption is asked), client.go, conditions.go, recorder.go, reporter.go, refusal.go and
+// preemption is asked), client.go, binding.go, conditions.go, recorder.go, reporter.go, refusal.go and
 // explain.go (what it writes), gist.go (what is news), recovery.go, serve.go (health, metrics, debugging), metrics.go. Where pods go
 // is decided in package fastpath.
 package engine

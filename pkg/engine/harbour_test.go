@@ -170,6 +170,8 @@ func (h *harbour) build(client kubernetes.Interface, recorder events.EventRecord
 	e.conditions = newConditionWriter(client, pods, e.gangs, h.clock)
 	e.explainer = newExplainer(h.clock, ours, e.gangs, e.queues, e.gate, e.conditions)
 	e.client = newBudgetClient(client, e.conditions, e.reporter, factory.Scheduling().V1beta1().PodGroups().Lister())
+	// The watch tells nothing while bindings are under way.
+	e.client.binder.settle, e.client.binder.catchUp = time.Millisecond, 0
 	e.budget = NewEventBudget(e.reporter, pods, 0)
 	e.reporter.gangs, e.reporter.conditions, e.reporter.recorder = e.gangs, e.conditions, recorder
 	e.reclaimer = newReclaimer(e.fast, e.queues, e.gangs, client, recorder, h.clock)

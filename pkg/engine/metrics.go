@@ -45,6 +45,12 @@ var (
 		Help:           "Gangs that were bound by half, could not be completed in time and whose bound pods were evicted.",
 		StabilityLevel: metrics.ALPHA,
 	})
+	bindingsInDoubt = metrics.NewCounterVec(&metrics.CounterOpts{
+		Namespace:      "berth",
+		Name:           "bindings_in_doubt_total",
+		Help:           "Bindings whose answer was lost or was a conflict, by what became of them: bound or not_bound.",
+		StabilityLevel: metrics.ALPHA,
+	}, []string{"outcome"})
 	devicePredictions = metrics.NewCounterVec(&metrics.CounterOpts{
 		Namespace:      "berth",
 		Name:           "device_prediction_total",
@@ -80,7 +86,7 @@ var (
 // registerMetrics makes the metrics part of /metrics.
 func registerMetrics(waits *explainer, queues *state.Queues) {
 	registerOnce.Do(func() {
-		legacyregistry.MustRegister(apiWrites, conditionsSaved, eventsSaved, gangsPlaced, gangsReleased, devicePredictions, reclaims)
+		legacyregistry.MustRegister(apiWrites, conditionsSaved, eventsSaved, gangsPlaced, gangsReleased, bindingsInDoubt, devicePredictions, reclaims)
 		for _, p := range state.Predictions() {
 			devicePredictions.WithLabelValues(string(p))
 		}

@@ -142,11 +142,26 @@ func (r *recovery) evict(ctx context.Context, g state.Interrupted) {
 	}
 }
 
-// evictPod asks for the eviction of a pod, of that UID and no other of its name.
+// evictTries is how often an eviction is asked for whose answer is lost.
+const evictTries = 3
+
+// evictPod asks for the eviction of a pod, of that UID and no other of its name. If the
+// answer is lost, a
+// read says whether the pod goes; if it does not, it is asked for again, which takes no
+// more from its disruption budget than once if the first is granted after all.
 func evictPod(ctx context.Context, client kubernetes.Interface, name types.NamespacedName, uid types.UID) error {
-	apiWrites.WithLabelValues("eviction").Inc()
-	return client.PolicyV1().Evictions(name.Namespace).Evict(ctx, &policyv1.Eviction{
-		ObjectMeta:    metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name},
-		DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}},
-	})
+	for try := 1; ; try++ {
+		apiWrites.WithLabelValues("eviction").Inc()
+		err := client.PolicyV1().Evictions(name.Namespace).Evict(ctx, &policyv1.Eviction{
+			ObjectMeta:    metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name},
+			DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}},
+		})
+		if !inDoubt(err) || try == evictTries || !pause(ctx, settleRest(settleFirst, try)) {
+			return err
+		}
+		pod, gone := client.CoreV1().Pods(name.Namespace).Get(ctx, name.Name, metav1.GetOptions{})
+		if apierrors.IsNotFound(gone) || gone == nil && (pod.UID != uid || pod.DeletionTimestamp != nil) {
+			return nil
+		}
+	}
 }

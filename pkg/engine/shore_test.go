@@ -58,7 +58,7 @@ type fate int
 
 const (
 	bound fate = iota
-	// refusedBind: it fails. lostAnswer: it is done, and the caller hears that it failed.
+	// refusedBind: it fails. lostAnswer: it is done, and the caller does not hear of it.
 	refusedBind
 	lostAnswer
 )
@@ -74,9 +74,14 @@ func newShore(t testing.TB) *shore {
 func (s *shore) client() *fake.Clientset {
 	client := fake.NewClientset()
 	client.PrependReactor("*", "*", func(action clienttesting.Action) (bool, runtime.Object, error) {
-		if get, ok := action.(clienttesting.GetAction); ok && action.GetResource().Resource == "poddisruptionbudgets" {
-			pdb, err := s.budget(get.GetName())
-			return true, pdb, err
+		if get, ok := action.(clienttesting.GetAction); ok {
+			switch action.GetResource().Resource {
+			case "poddisruptionbudgets":
+				pdb, err := s.budget(get.GetName())
+				return true, pdb, err
+			case "pods":
+				return true, s.read(get.GetName()), s.missing(get.GetName())
+			}
 		}
 		if patch, ok := action.(clienttesting.PatchAction); ok {
 			s.patch(patch.GetName(), patch.GetPatch())
@@ -94,6 +99,22 @@ func (s *shore) client() *fake.Clientset {
 		return true, create.GetObject(), nil
 	})
 	return client
+}
+
+// read returns what the store has of a pod, and missing the error if it has none.
+func (s *shore) read(name string) *corev1.Pod {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pod(name).DeepCopy()
+}
+
+func (s *shore) missing(name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pod(name) == nil {
+		return apierrors.NewNotFound(corev1.Resource("pods"), name)
+	}
+	return nil
 }
 
 // pod returns a pod of a name; nil if there is none.
@@ -181,7 +202,7 @@ func (s *shore) bind(b *corev1.Binding) error {
 	}
 	fate := s.fate(old)
 	if fate == refusedBind {
-		return apierrors.NewInternalError(fmt.Errorf("pod %q is not bound", b.Name))
+		return apierrors.NewForbidden(corev1.Resource("pods/binding"), b.Name, fmt.Errorf("it is not bound"))
 	}
 	pod := old.DeepCopy()
 	pod.Spec.NodeName = b.Target.Name
