@@ -28,7 +28,7 @@ NODES ?= 2500
 # Packages whose tests start real processes (etcd, kube-apiserver). They run
 # in test-integration, and not under the race detector, which does not see
 # into another process and makes this one several times slower.
-INTEGRATION := ^$(MODULE)/(test/integration|pkg/localcluster|bench/perf)(/|$$)
+INTEGRATION := ^$(MODULE)/(test/integration|test/chaos|pkg/localcluster|bench/perf)(/|$$)
 
 ##@ Use
 
@@ -110,6 +110,14 @@ test-race: ## Run the unit tests of pkg/ under the race detector
 .PHONY: test-integration
 test-integration: ## Run the tests against a real etcd and API server, the benchmarks' among them
 	go test -count=1 -p 1 -timeout 30m $$(go list ./... | grep -E '$(INTEGRATION)')
+
+# How long make chaos goes on, and the seed of its first round; 0 for another each time.
+DURATION ?= 10m
+SEED ?= 0
+
+.PHONY: chaos
+chaos: ## Play faults of requests and processes against Berth (DURATION=1h SEED=7)
+	go test -count=1 -timeout 0 ./test/chaos -run '^TestChaos$$' -v -chaos.duration=$(DURATION) -chaos.seed=$(SEED)
 
 .PHONY: manifests-check
 manifests-check: ## Render the manifests and check every object in them

@@ -148,7 +148,7 @@ func (c *Cluster) startAPIServer(ctx context.Context, binary string) error {
 		if c.client, err = kubernetes.NewForConfig(protobuf(c.admin)); err != nil {
 			return fmt.Errorf("making a client: %w", err)
 		}
-		p, err := c.spawner.start("kube-apiserver", c.dir, binary, apiserverArgs(c.dir, port, c.options)...)
+		p, err := c.spawner.start(apiserverName, c.dir, binary, apiserverArgs(c.dir, port, c.options)...)
 		if err != nil {
 			return err
 		}

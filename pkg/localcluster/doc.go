@@ -66,6 +66,7 @@
 //	apiserver.go        kube-apiserver's flags, and when it is ready
 //	process.go          starting processes that cannot outlive us, and ending them
 //	program.go          further processes, such as a scheduler, beside the cluster
+//	faults.go           killing the API server, and hanging a program
 //	binaries.go         finding or building etcd and kube-apiserver
 //	certificates.go     CA, serving and client certificates, service account key
 //	kubeconfig.go       kubeconfigs for the admin, any user, any service account

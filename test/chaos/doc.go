@@ -1,0 +1,30 @@
+// Package chaos plays faults of the API server, of the network and of processes while
+// Berth places gangs, and judges what came of it.
+//
+//	pods ─► API server ◄── Proxy ◄── Berth
+//	             │           faults: answers lost after they were stored, requests lost
+//	             ▼           before, 429, 500, latency, cut connections, late watches
+//	         Recorder ─► History ─► Check
+//
+// Whether a request is hit follows from the seed, its verb, its path and how often it was
+// seen: the same seed hits the same requests, whatever the order in which they come.
+//
+// The Recorder has a watch of its own, beside the proxy. It keeps each state of each pod
+// with its resourceVersion, so the history is that of the store, in its order: a node that
+// is over its room for a moment is found, however short. Check knows nothing of Berth:
+//
+//   - no node has more pods than room, or a device twice;
+//   - no pod is bound twice, and none that is bound says that it waits;
+//   - no gang is bound by half for longer than a grace period;
+//   - no pod waits for long without a condition that says why;
+//   - in the end every pod has run.
+//
+// A run prints its seed. To play one again, or for longer:
+//
+//	go test ./test/chaos -run TestChaos -v -chaos.seed=7
+//	make chaos DURATION=1h
+//
+// Files: proxy.go and late.go (the faults of requests), history.go (what happened), check.go (whether
+// it may); environment_test.go (the control plane, Berth behind the proxy, pods),
+// chaos_test.go (faults of requests), processes_test.go (of processes), check_test.go.
+package chaos

@@ -1,0 +1,111 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+const (
+	// outage is how long the API server is down, and hang how long a leader is paused:
+	// longer than its lease.
+	outage = 2 * time.Second
+	hang   = 7 * time.Second
+)
+
+// until waits until something is so, or the time is over.
+func (e *environment) until(ctx context.Context, limit time.Duration, so func() bool) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for !so() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// processFault returns a fault of a process, while pods are being bound; nil if none has
+// that name.
+func (e *environment) processFault(name string, random *rand.Rand) func(ctx context.Context, bound func() int) {
+	begun := func(ctx context.Context, bound func() int) {
+		moment := 5 + random.IntN(nodes*nodeGPUs/8)
+		e.until(ctx, 20*time.Second, func() bool { return bound() >= moment })
+	}
+	switch name {
+	case "API server killed":
+		return func(ctx context.Context, bound func() int) {
+			begun(ctx, bound)
+			e.killAPIServer(ctx)
+		}
+	case "leader killed":
+		return func(ctx context.Context, bound func() int) {
+			begun(ctx, bound)
+			if leader := e.leader(ctx); leader != nil {
+				leader.Kill()
+			}
+		}
+	case "leader paused":
+		return func(ctx context.Context, bound func() int) {
+			begun(ctx, bound)
+			if leader := e.leader(ctx); leader != nil && leader.Pause() == nil {
+				e.rest(ctx, hang)
+				_ = leader.Resume()
+			}
+		}
+	case "replicas killed":
+		return func(ctx context.Context, bound func() int) {
+			begun(ctx, bound)
+			e.mu.Lock()
+			all := append(e.replicas[:0:0], e.replicas...)
+			e.mu.Unlock()
+			for _, p := range all {
+				p.Kill()
+			}
+		}
+	}
+	return nil
+}
+
+// killAPIServer kills the API server and starts it again.
+func (e *environment) killAPIServer(ctx context.Context) {
+	e.KillAPIServer()
+	e.rest(ctx, outage)
+	_ = e.RestartAPIServer(ctx)
+}
+
+// rest lets a fault last.
+func (e *environment) rest(ctx context.Context, d time.Duration) {
+	e.until(ctx, d, func() bool { return false })
+}
+
+// The API server is killed three times while gangs of 24 are bound that fill the cluster
+// three times over.
+func TestAPIServerIsKilled(t *testing.T) {
+	first := seed(t)
+	e := start(t, first, 1)
+	const gangs, size, kills = 24, 24, 3
+	var pods []*corev1.Pod
+	for g := range gangs {
+		for i := range size {
+			pods = append(pods, member(fmt.Sprintf("k%d", g), i, size, 1, "1s"))
+		}
+	}
+	random := rand.New(rand.NewPCG(first, 2))
+	r := e.playPods(t, "k", first, pods, func(ctx context.Context, bound func() int) {
+		for kill := range kills {
+			moment := (kill*nodes*nodeGPUs)/kills + 10 + random.IntN(50)
+			e.until(ctx, 40*time.Second, func() bool { return bound() >= moment })
+			e.killAPIServer(ctx)
+		}
+	})
+	r.tell(t, "API server killed", first)
+	t.Logf("%d pods in %s, all placed %s after the last kill", r.pods, r.took.Round(time.Millisecond), r.recovery.Round(time.Millisecond))
+}
