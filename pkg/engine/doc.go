@@ -52,6 +52,12 @@
 // from the decision on, and leaves it by a definite word alone. An eviction whose answer is
 // lost is followed up in the same way; room is free once the pod is gone, and not before.
 //
+// What another leader bound is known from the watch alone, so each leader begins only once
+// the watch has told of every bind that the store has (takeover.go), and no bind of an earlier
+// leader is sent or stored after that: a leader whose lease is not renewed binds no more, and
+// tells the server to give up on each bind before the lease can be another's (fence.go).
+// Without an election nothing says when a predecessor's last request ended, but for its end.
+//
 // What each odd gang gets for an answer is package gang's to say; see its Code.
 //
 // Files: command.go and options.go (flags, set-up, run), profile.go (gates, built-in
@@ -61,7 +67,7 @@
 // come from), queues.go (where queues come from, and whose turn it is), queuestatus.go
 // (what is said of them), reclaim.go (who is evicted for whom), wave.go (how), gate.go
 // (when a gang's pods may enter), activator.go (when they are woken), postfilter.go (when
-// preemption is asked), client.go, binding.go, conditions.go, recorder.go, reporter.go, refusal.go and
+// preemption is asked), client.go, binding.go, fence.go, takeover.go, conditions.go, recorder.go, reporter.go, refusal.go and
 // explain.go (what it writes), gist.go (what is news), recovery.go, serve.go (health, metrics, debugging), metrics.go. Where pods go
 // is decided in package fastpath.
 package engine

@@ -64,6 +64,8 @@ type engine struct {
 	bindings   int
 	// namespacesKnown reports whether queues have heard of all namespaces that there were.
 	namespacesKnown func() bool
+	// takeover is nil in an embedded engine: there is no leader before it.
+	takeover *takeover
 
 	leadOnce sync.Once
 	leading  atomic.Bool
@@ -89,11 +91,21 @@ func install(cc *schedulerserverconfig.Config, informerName *cache.InformerName,
 	if err != nil {
 		return nil, nil, fmt.Errorf("making the client for definitions: %w", err)
 	}
+	client := cc.Client
+	if cc.LeaderElection != nil {
+		if client, err = newFence(cc.LeaderElection).client(cc.KubeConfig); err != nil {
+			return nil, nil, err
+		}
+	}
 	profiles := cc.ComponentConfig.Profiles
 	recorder := cc.EventBroadcaster.NewRecorder(profiles[0].SchedulerName)
-	e, err := build(Clients{cc.Client, dynamicClient, metadataClient}, profiles, recorder, informerName, options)
+	e, err := build(Clients{client, dynamicClient, metadataClient}, profiles, recorder, informerName, options)
 	if err != nil {
 		return nil, nil, err
+	}
+	e.takeover = &takeover{client: client, period: takeoverPeriod}
+	for i := range profiles {
+		e.takeover.schedulers = append(e.takeover.schedulers, profiles[i].SchedulerName)
 	}
 	cc.Client = e.client
 	cc.InformerFactory = e.informers
@@ -218,6 +230,14 @@ func (e *engine) attach(ctx context.Context, sched *scheduler.Scheduler) error {
 	guardPostFilters(sched, e.fast.AnyBelow, e.queues.Some)
 	e.gate.activate = sched.SchedulingQueue.Activate
 	e.explainer.sched = sched
+	if e.takeover != nil {
+		e.takeover.holder = func(pod *corev1.Pod) string {
+			if known, err := sched.Cache.GetPod(pod); err == nil {
+				return known.Spec.NodeName
+			}
+			return ""
+		}
+	}
 	sched.FailureHandler = e.reporter.observeRefusals(sched.FailureHandler)
 	e.reclaimer.ctx = ctx
 	e.tries.observe(sched)
@@ -238,6 +258,9 @@ func (e *engine) lead(ctx context.Context, logger klog.Logger) {
 	})
 	if err != nil && ctx.Err() == nil {
 		logger.Error(err, "Objects that declare gangs are not all known; scheduling starts without them", "waited", syncPatience)
+	}
+	if e.takeover != nil {
+		e.takeover.wait(ctx)
 	}
 	e.recovery.resume(ctx)
 	e.leading.Store(true)
