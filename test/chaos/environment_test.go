@@ -29,8 +29,8 @@ import (
 var (
 	berthFlag    = flag.String("chaos.berth", "", "binary of the scheduler; built if it is not said")
 	seedFlag     = flag.Uint64("chaos.seed", 0, "seed of the first round; 0 for another one each time")
-	durationFlag = flag.Duration("chaos.duration", 40*time.Second, "how long TestChaos goes on")
-	roundsFlag   = flag.Int("chaos.rounds", 2, "how many rounds TestLostAnswers plays")
+	durationFlag = flag.Duration("chaos.duration", 15*time.Second, "how long TestChaos goes on")
+	roundsFlag   = flag.Int("chaos.rounds", 1, "how many rounds TestLostAnswers plays")
 )
 
 const (

@@ -12,10 +12,11 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	coreinformers "k8s.io/client-go/informers/core/v1"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/cache"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 )
 
 // Record is one state of one pod.
@@ -77,36 +78,94 @@ func devicesOf(text string) []string {
 
 // Recorder keeps what becomes of the pods of a namespace.
 type Recorder struct {
+	client typedcorev1.PodInterface
+	// known are the pods that there are.
+	known map[types.UID]*corev1.Pod
+
 	mu      sync.Mutex
 	history []Record
-	changed chan struct{}
 }
 
 // RecordPods begins to record the pods of a namespace, until the context ends.
 func RecordPods(ctx context.Context, client kubernetes.Interface, namespace string) (*Recorder, error) {
-	r := &Recorder{changed: make(chan struct{}, 1)}
-	informer := coreinformers.NewPodInformer(client, namespace, 0, cache.Indexers{})
-	registration, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(obj any) { r.add(obj, false) },
-		UpdateFunc: func(_, obj any) { r.add(obj, false) },
-		DeleteFunc: func(obj any) { r.add(obj, true) },
-	})
+	r := &Recorder{client: client.CoreV1().Pods(namespace), known: map[types.UID]*corev1.Pod{}}
+	version, err := r.list(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("recording pods: %w", err)
 	}
-	go informer.RunWithContext(ctx)
-	if !cache.WaitForCacheSync(ctx.Done(), registration.HasSynced) {
-		return nil, fmt.Errorf("recording pods: %w", context.Cause(ctx))
-	}
+	go r.run(ctx, version)
 	return r, nil
 }
 
-func (r *Recorder) add(obj any, gone bool) {
-	if last, ok := obj.(cache.DeletedFinalStateUnknown); ok {
-		obj = last.Obj
+// run watches from a version on. It comes back at once where a watch breaks, which an
+// informer does not: what it tells late would seem to have come late.
+func (r *Recorder) run(ctx context.Context, version string) {
+	for ctx.Err() == nil {
+		if version = r.watch(ctx, version); version != "" {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(50 * time.Millisecond):
+		}
+		if listed, err := r.list(ctx); err == nil {
+			version = listed
+		}
 	}
-	pod, ok := obj.(*corev1.Pod)
-	if !ok || pod.Spec.SchedulerName != "berth" {
+}
+
+// list takes in what there is, and returns its version.
+func (r *Recorder) list(ctx context.Context) (string, error) {
+	pods, err := r.client.List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return "", err
+	}
+	there := map[types.UID]bool{}
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		there[pod.UID] = true
+		if old := r.known[pod.UID]; old == nil || old.ResourceVersion != pod.ResourceVersion {
+			r.add(pod, false)
+		}
+	}
+	for uid, pod := range r.known {
+		if !there[uid] {
+			gone := pod.DeepCopy()
+			gone.ResourceVersion = pods.ResourceVersion
+			r.add(gone, true)
+		}
+	}
+	return pods.ResourceVersion, nil
+}
+
+// watch takes in changes until the watch ends, and returns from where to go on, "" if that
+// is not known.
+func (r *Recorder) watch(ctx context.Context, version string) string {
+	if version == "" {
+		return ""
+	}
+	events, err := r.client.Watch(ctx, metav1.ListOptions{ResourceVersion: version})
+	if err != nil {
+		return ""
+	}
+	defer events.Stop()
+	for event := range events.ResultChan() {
+		pod, ok := event.Object.(*corev1.Pod)
+		if !ok {
+			return ""
+		}
+		r.add(pod, event.Type == watch.Deleted)
+		version = pod.ResourceVersion
+	}
+	return version
+}
+
+func (r *Recorder) add(pod *corev1.Pod, gone bool) {
+	r.known[pod.UID] = pod
+	if gone {
+		delete(r.known, pod.UID)
+	}
+	if pod.Spec.SchedulerName != "berth" {
 		return
 	}
 	record := recordOf(pod, time.Now())
@@ -114,14 +173,7 @@ func (r *Recorder) add(obj any, gone bool) {
 	r.mu.Lock()
 	r.history = append(r.history, record)
 	r.mu.Unlock()
-	select {
-	case r.changed <- struct{}{}:
-	default:
-	}
 }
-
-// Changed is readable after something was recorded.
-func (r *Recorder) Changed() <-chan struct{} { return r.changed }
 
 // Latest returns the last state of each pod whose name has a prefix.
 func (r *Recorder) Latest(prefix string) map[string]Record {

@@ -88,11 +88,11 @@ func (e *environment) rest(ctx context.Context, d time.Duration) {
 }
 
 // The API server is killed while gangs of 24 are bound, once each time that they fill the
-// cluster, of three. The watch comes back late, as it does from its backoff.
+// cluster, of two. The watch comes back late, as it does from its backoff.
 func TestAPIServerIsKilled(t *testing.T) {
 	first := seed(t)
 	e := start(t, first, 1)
-	const gangs, size, kills = 24, 24, 3
+	const gangs, size, kills = 16, 24, 2
 	var pods []*corev1.Pod
 	for g := range gangs {
 		for i := range size {
