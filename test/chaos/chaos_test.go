@@ -68,7 +68,7 @@ func TestChaos(t *testing.T) {
 	for i := 0; i == 0 || time.Since(begin) < *durationFlag; i++ {
 		s := first + uint64(i)
 		name := faultNames()[s%uint64(len(faultNames()))]
-		faults := e.processFault(name, rand.New(rand.NewPCG(s, 1)))
+		faults := e.processFault(t, name, rand.New(rand.NewPCG(s, 1)))
 		if f, is := requestFaults()[name]; is {
 			faults = func(ctx context.Context, bound func() int) {
 				e.proxy.Set(f)

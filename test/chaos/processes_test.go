@@ -8,6 +8,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/berth-dev/berth/pkg/localcluster"
 )
 
 const (
@@ -34,7 +36,7 @@ func (e *environment) until(ctx context.Context, limit time.Duration, so func() 
 
 // processFault returns a fault of a process, while pods are being bound; nil if none has
 // that name.
-func (e *environment) processFault(name string, random *rand.Rand) func(ctx context.Context, bound func() int) {
+func (e *environment) processFault(t *testing.T, name string, random *rand.Rand) func(ctx context.Context, bound func() int) {
 	begun := func(ctx context.Context, bound func() int) {
 		moment := 5 + random.IntN(nodes*nodeGPUs/8)
 		e.until(ctx, 20*time.Second, func() bool { return bound() >= moment })
@@ -43,21 +45,23 @@ func (e *environment) processFault(name string, random *rand.Rand) func(ctx cont
 	case "API server killed":
 		return func(ctx context.Context, bound func() int) {
 			begun(ctx, bound)
-			e.killAPIServer(ctx)
+			e.killAPIServer(ctx, t)
 		}
 	case "leader killed":
 		return func(ctx context.Context, bound func() int) {
 			begun(ctx, bound)
-			if leader := e.leader(ctx); leader != nil {
-				leader.Kill()
-			}
+			e.needLeader(t).Kill()
 		}
 	case "leader paused":
 		return func(ctx context.Context, bound func() int) {
 			begun(ctx, bound)
-			if leader := e.leader(ctx); leader != nil && leader.Pause() == nil {
-				e.rest(ctx, hang)
-				_ = leader.Resume()
+			leader := e.needLeader(t)
+			if err := leader.Pause(); err != nil {
+				t.Errorf("pausing the leader: %v", err)
+			}
+			e.rest(ctx, hang)
+			if err := leader.Resume(); err != nil {
+				t.Errorf("resuming the leader: %v", err)
 			}
 		}
 	case "replicas killed":
@@ -74,12 +78,24 @@ func (e *environment) processFault(name string, random *rand.Rand) func(ctx cont
 	return nil
 }
 
+// needLeader returns the replica that leads.
+func (e *environment) needLeader(t *testing.T) *localcluster.Program {
+	t.Helper()
+	leader := e.leader()
+	if leader == nil {
+		t.Fatal("no replica leads though pods are bound: the fault shows nothing")
+	}
+	return leader
+}
+
 // killAPIServer kills the API server and starts it again.
-func (e *environment) killAPIServer(ctx context.Context) {
+func (e *environment) killAPIServer(ctx context.Context, t *testing.T) {
 	e.restarted = true
 	e.KillAPIServer()
 	e.rest(ctx, outage)
-	_ = e.RestartAPIServer(ctx)
+	if err := e.RestartAPIServer(ctx); err != nil {
+		t.Errorf("starting the API server again: %v", err)
+	}
 }
 
 // rest lets a fault last.
@@ -105,7 +121,7 @@ func TestAPIServerIsKilled(t *testing.T) {
 		for kill := range kills {
 			moment := kill*nodes*nodeGPUs + 10 + random.IntN(100)
 			e.until(ctx, 40*time.Second, func() bool { return bound() >= moment })
-			e.killAPIServer(ctx)
+			e.killAPIServer(ctx, t)
 		}
 	})
 	r.tell(t, "API server killed", first)
