@@ -56,18 +56,18 @@
 // the watch has told of every bind that the store has (takeover.go), and no bind of an earlier
 // leader is sent or stored after that: a leader whose lease is not renewed binds no more, and
 // tells the server to give up on each bind before the lease can be another's (fence.go).
-// Without an election nothing says when a predecessor's last request ended, but for its end.
+// Without an election, a bind that a predecessor sent just before its end may come later still.
 //
 // What each odd gang gets for an answer is package gang's to say; see its Code.
 //
 // Files: command.go and options.go (flags, set-up, run), profile.go (gates, built-in
 // profile, what a user's configuration may not do), engine.go (wiring, leadership),
-// embed.go (the engine without its command), informers.go and source.go (what the
-// scheduler reads), ended.go (pods that have ended), kinds.go and bridge.go (where gangs
-// come from), queues.go (where queues come from, and whose turn it is), queuestatus.go
-// (what is said of them), reclaim.go (who is evicted for whom), wave.go (how), gate.go
-// (when a gang's pods may enter), activator.go (when they are woken), postfilter.go (when
-// preemption is asked), client.go, binding.go, fence.go, takeover.go, conditions.go, recorder.go, reporter.go, refusal.go and
-// explain.go (what it writes), gist.go (what is news), recovery.go, serve.go (health, metrics, debugging), metrics.go. Where pods go
-// is decided in package fastpath.
+// embed.go (the engine without its command), informers.go and source.go (what the scheduler
+// reads), ended.go (pods that have ended), kinds.go and bridge.go (where gangs come from),
+// queues.go (where queues come from, and whose turn it is), queuestatus.go (what is said of
+// them), reclaim.go (who is evicted for whom), wave.go (how), gate.go (when a gang's pods
+// may enter), activator.go (when they are woken), postfilter.go (when preemption is asked),
+// client.go, binding.go, fence.go, takeover.go, conditions.go, recorder.go, reporter.go,
+// refusal.go and explain.go (what it writes), gist.go (what is news), recovery.go, serve.go
+// (health, metrics, debugging), metrics.go. Where pods go is decided in package fastpath.
 package engine
