@@ -20,7 +20,9 @@
 // hears how each try ends (queues.go). What has a place is charged in Reserve. Who is entitled
 // to a place that others have gets it by the plugin QueueReclaim: one wave of evictions at a
 // time for each gang, none of which begins unless the gang fits without the victims, and
-// the room is kept until it is taken or given up (reclaim.go, wave.go).
+// the room is kept until it is taken or given up (reclaim.go, wave.go). Victims go whole or
+// not at all: their disruption budgets are counted before, and a wave that is cut short all
+// the same is undone (eviction.go, repair.go).
 //
 // What the scheduler writes passes a budget. It gets a client and recorders of ours:
 //
@@ -65,7 +67,9 @@
 // embed.go (the engine without its command), informers.go and source.go (what the scheduler
 // reads), ended.go (pods that have ended), kinds.go and bridge.go (where gangs come from),
 // queues.go (where queues come from, and whose turn it is), queuestatus.go (what is said of
-// them), reclaim.go (who is evicted for whom), wave.go (how), gate.go (when a gang's pods
+// them), reclaim.go (who is evicted for whom), wave.go (for how
+// long room is kept), eviction.go (how gangs go), repair.go (what a wave that was cut short
+// owes), gate.go (when a gang's pods
 // may enter), activator.go (when they are woken), postfilter.go (when preemption is asked),
 // client.go, binding.go, fence.go, takeover.go, conditions.go, recorder.go, reporter.go,
 // refusal.go and explain.go (what it writes), gist.go (what is news), recovery.go, serve.go
