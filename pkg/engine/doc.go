@@ -64,14 +64,14 @@
 //
 // Files: command.go and options.go (flags, set-up, run), profile.go (gates, built-in
 // profile, what a user's configuration may not do), engine.go (wiring, leadership),
-// embed.go (the engine without its command), informers.go and source.go (what the scheduler
-// reads), ended.go (pods that have ended), kinds.go and bridge.go (where gangs come from),
-// queues.go (where queues come from, and whose turn it is), queuestatus.go (what is said of
-// them), reclaim.go (who is evicted for whom), wave.go (for how
-// long room is kept), eviction.go (how gangs go), repair.go (what a wave that was cut short
-// owes), gate.go (when a gang's pods
-// may enter), activator.go (when they are woken), postfilter.go (when preemption is asked),
-// client.go, binding.go, fence.go, takeover.go, conditions.go, recorder.go, reporter.go,
-// refusal.go and explain.go (what it writes), gist.go (what is news), recovery.go, serve.go
-// (health, metrics, debugging), metrics.go. Where pods go is decided in package fastpath.
+// embed.go (the engine without its command), informers.go and source.go (what the
+// scheduler reads), ended.go (pods that have ended), kinds.go and bridge.go (where gangs
+// come from), queues.go (where queues come from, and whose turn it is), queuestatus.go
+// (what is said of them), reclaim.go (who is evicted for whom), wave.go (for how long room
+// is kept), eviction.go (how gangs go), repair.go (what a wave that was cut short owes),
+// gate.go (when a gang's pods may enter), activator.go (when they are woken),
+// postfilter.go (when preemption is asked), client.go, binding.go, fence.go, takeover.go,
+// conditions.go, recorder.go, reporter.go, refusal.go and explain.go (what it writes),
+// gist.go (what is news), recovery.go, serve.go (health, metrics, debugging), metrics.go.
+// Where pods go is decided in package fastpath.
 package engine

@@ -146,9 +146,8 @@ func (r *recovery) evict(ctx context.Context, g state.Interrupted) {
 const evictTries = 3
 
 // evictPod asks for the eviction of a pod, of that UID and no other of its name. If the
-// answer is lost, a
-// read says whether the pod goes; if it does not, it is asked for again, which takes no
-// more from its disruption budget than once if the first is granted after all.
+// answer is lost, a read says whether the pod goes; if it does not, it is asked for again,
+// which takes no more from its disruption budget than once if the first is granted after all.
 func evictPod(ctx context.Context, client kubernetes.Interface, name types.NamespacedName, uid types.UID) error {
 	for try := 1; ; try++ {
 		apiWrites.WithLabelValues("eviction").Inc()

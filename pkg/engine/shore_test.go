@@ -74,7 +74,7 @@ func newShore(t testing.TB) *shore {
 func (s *shore) client() *fake.Clientset {
 	client := fake.NewClientset()
 	client.PrependReactor("*", "*", func(action clienttesting.Action) (bool, runtime.Object, error) {
-		if get, ok := action.(clienttesting.GetAction); ok {
+		if get, ok := action.(clienttesting.GetAction); ok && action.GetVerb() == "get" {
 			switch action.GetResource().Resource {
 			case "poddisruptionbudgets":
 				pdb, err := s.budget(get.GetName())
