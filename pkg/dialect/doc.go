@@ -10,6 +10,7 @@
 //	                       Kind.Status(object, outcome) -> merge patch
 //	Tiers(labelled)     -> the label keys of a cluster's tiers
 //	LossOf(owner, role) -> which pods end with one that is evicted, and how often
+//	Depart(pods, owners, rights) -> Departure: how pods leave so that they come again
 //
 // # Which dialect a pod speaks
 //
@@ -97,10 +98,18 @@
 // name breaks. In a JobSet it combines the index of the job and the index of the
 // pod in it.
 //
+// # Departures
+//
+// Who is to give up a place should be able to come back. The top-most owner of the pods is
+// suspended, if it is of a kind that can be ([Suspendables]), nobody else suspends it, as
+// Kueue does, and Berth has the right to. Otherwise pods are evicted, and what their owners
+// say decides whether they come again: an evicted pod of a Job is a failed one.
+//
 // # Files
 //
 // dialect.go (Of and the order of the dialects), kind.go (objects), queue.go,
 // topology.go, levels.go and tier.go (the labels of networks), rank.go, object.go
 // (fields of unknown type), status.go (merge patches), failure.go (what an eviction does
-// to an owner); then one file for each dialect.
+// to an owner), departure.go, jobeviction.go and suspendable.go (how pods leave); then one
+// file for each dialect.
 package dialect
