@@ -69,6 +69,17 @@ var bases = []struct {
 	{"base", manifests.Base},
 	{"agent", manifests.Agent},
 	{"crds", manifests.CRDs},
+	{"suspend", suspendOnBase},
+}
+
+// suspendOnBase is manifests/suspend together with what it refers to.
+func suspendOnBase() ([]*unstructured.Unstructured, error) {
+	base, err := manifests.Base()
+	if err != nil {
+		return nil, err
+	}
+	suspend, err := manifests.Suspend()
+	return append(base, suspend...), err
 }
 
 func TestBases(t *testing.T) {

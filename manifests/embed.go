@@ -2,7 +2,8 @@
 // bases, and renders it for programs that apply it themselves: the local
 // cluster and the tests. `kubectl apply -k manifests/base` applies the same.
 //
-// base is the scheduler, with the kinds in crds; agent is what runs on GPU nodes.
+// base is the scheduler, with the kinds in crds; agent is what runs on GPU nodes; suspend is
+// the right to suspend the owners of pods, which base does not give.
 //
 // Its tests check what an API server would only say at install time, or never:
 // unknown fields, references to nothing, permissions that are too wide.
@@ -19,7 +20,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
-//go:embed base crds agent
+//go:embed base crds agent suspend
 var files embed.FS
 
 // CRDs returns the definitions of Berth's own kinds. Base has them too. The caller
@@ -38,6 +39,12 @@ func Agent() ([]*unstructured.Unstructured, error) {
 // that runs agents by itself, with the same rights.
 func AgentWithoutDaemonSet() ([]*unstructured.Unstructured, error) {
 	return without("DaemonSet")(Agent())
+}
+
+// Suspend returns the objects of manifests/suspend, as Base does. They need the service
+// account of Base.
+func Suspend() ([]*unstructured.Unstructured, error) {
+	return render(files, "suspend")
 }
 
 // Base returns the objects of manifests/base as kustomize renders them, each

@@ -165,3 +165,16 @@ func (s Suspendable) otherManager(obj *unstructured.Unstructured) string {
 	}
 	return manager
 }
+
+// SuspendableAt returns the kind of a resource, if it can be suspended.
+func SuspendableAt(r schema.GroupResource) (Suspendable, bool) {
+	for _, s := range Suspendables() {
+		if s.Resource.GroupResource() == r {
+			return s, true
+		}
+	}
+	return Suspendable{}, false
+}
+
+// Suspendable returns the kind of an owner, if it can be suspended.
+func (r OwnerRef) Suspendable() (Suspendable, bool) { return suspendableOf(r) }

@@ -1,0 +1,97 @@
+package suspension
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/klog/v2"
+
+	"github.com/berth-dev/berth/pkg/dialect"
+)
+
+// observeAttempts is how often an object is read again, at growing intervals, whose pods are
+// gone and whose controller does not say yet that it is suspended.
+const observeAttempts = 6
+
+// Run takes up what an earlier leader suspended, and resumes objects whose pods are gone,
+// until the context is done. It is run by the leader alone, once its pods are known.
+func (s *Suspender) Run(ctx context.Context) {
+	stop := context.AfterFunc(ctx, s.queue.ShutDown)
+	defer stop()
+	s.takeUp(ctx)
+	for {
+		k, shutdown := s.queue.Get()
+		if shutdown {
+			return
+		}
+		if err := s.finish(ctx, k); err != nil && ctx.Err() == nil {
+			klog.FromContext(ctx).V(2).Info("An object is still suspended; trying again", "object", k, "why", err)
+			s.queue.AddRateLimited(k)
+		} else {
+			s.queue.Forget(k)
+		}
+		s.queue.Done(k)
+	}
+}
+
+// takeUp waits for the pods of all objects that have the mark. Kinds that are not served, or
+// that Berth may not list, have none.
+func (s *Suspender) takeUp(ctx context.Context) {
+	for _, kind := range dialect.Suspendables() {
+		list, err := s.dynamic.Resource(kind.Resource).List(ctx, metav1.ListOptions{LabelSelector: Label + "=" + marked})
+		switch {
+		case apierrors.IsNotFound(err), apierrors.IsForbidden(err):
+			continue
+		case err != nil:
+			klog.FromContext(ctx).Error(err, "Objects that an earlier leader suspended could not be listed; the next one resumes them", "resource", kind.Resource)
+			continue
+		}
+		for i := range list.Items {
+			obj := &list.Items[i]
+			s.watch(key{resource: kind.Resource, namespace: obj.GetNamespace(), name: obj.GetName(), uid: obj.GetUID()}, kind, obj)
+		}
+	}
+}
+
+// finish resumes an object, if it is still ours and none of its pods is left. An error says
+// that it is to be tried again.
+func (s *Suspender) finish(ctx context.Context, k key) error {
+	kind, _ := dialect.SuspendableAt(k.resource.GroupResource())
+	obj, err := s.dynamic.Resource(k.resource).Namespace(k.namespace).Get(ctx, k.name, metav1.GetOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("reading it: %w", err)
+	}
+	if err != nil || obj.GetUID() != k.uid || obj.GetLabels()[Label] != marked {
+		s.forget(k)
+		return nil
+	}
+	if kind.Suspended(obj) {
+		// Some may have been made since it was last looked.
+		if s.watch(k, kind, obj); s.left(k) > 0 {
+			return nil
+		}
+		if !kind.Observed(obj) && s.queue.NumRequeues(k) < observeAttempts {
+			return fmt.Errorf("its controller does not say yet that it is suspended")
+		}
+	}
+	if err := s.patch(ctx, k, obj, kind, false, "", ""); err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("resuming it: %w", err)
+	}
+	s.forget(k)
+	klog.FromContext(ctx).V(2).Info("Resumed an owner whose pods had left for another gang", "object", k)
+	return nil
+}
+
+func (s *Suspender) left(k key) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.underWay[k].Len()
+}
+
+func (s *Suspender) forget(k key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.underWay, k)
+}
