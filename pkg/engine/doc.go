@@ -73,5 +73,6 @@
 // postfilter.go (when preemption is asked), client.go, binding.go, fence.go, takeover.go,
 // conditions.go, recorder.go, reporter.go, refusal.go and explain.go (what it writes),
 // gist.go (what is news), recovery.go, serve.go (health, metrics, debugging), metrics.go.
-// Where pods go is decided in package fastpath.
+// Where pods go is decided in package fastpath, and
+// how owners are suspended in package suspension.
 package engine

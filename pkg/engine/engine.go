@@ -30,6 +30,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/engine/suspension"
 	"github.com/berth-dev/berth/pkg/plugins/boundedbinder"
 	"github.com/berth-dev/berth/pkg/plugins/ganggate"
 	"github.com/berth-dev/berth/pkg/plugins/queueadmission"
@@ -61,6 +62,7 @@ type engine struct {
 	tries      *tries
 	statuses   *queueStatusWriter
 	reclaimer  *reclaimer
+	suspender  *suspension.Suspender
 	bindings   int
 	// namespacesKnown reports whether queues have heard of all namespaces that there were.
 	namespacesKnown func() bool
@@ -174,6 +176,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	e.reporter.gangs, e.reporter.conditions, e.reporter.recorder = e.gangs, e.conditions, recorder
 	e.recovery = &recovery{client: clients.Kubernetes, gangs: e.gangs, recorder: recorder, clock: clock.RealClock{}, grace: options.GangGracePeriod}
 
+	e.suspender = suspension.New(clients.Dynamic, clients.Kubernetes, podsOf(factory), func() { apiWrites.WithLabelValues("suspend").Inc() })
 	e.reclaimer = newReclaimer(e.fast, e.queues, e.gangs, clients.Kubernetes, recorder, clock.RealClock{})
 	e.reporter.entitlement, e.explainer.entitlement = e.reclaimer.entitlement, e.reclaimer.entitlement
 	if err := watchBudgets(factory, e.reclaimer); err != nil {
@@ -271,6 +274,7 @@ func (e *engine) lead(ctx context.Context, logger klog.Logger) {
 	go e.recovery.Run(ctx)
 	go e.statuses.Run(ctx)
 	go e.reclaimer.Run(ctx)
+	go e.suspender.Run(ctx)
 }
 
 // SetPod takes in a pod that the scheduler has taken in.
@@ -285,6 +289,7 @@ func (e *engine) DeletePod(pod *corev1.Pod) {
 	e.gangs.DeletePod(pod)
 	e.queues.DeletePod(pod)
 	e.reclaimer.gone(pod.UID)
+	e.suspender.Gone(pod.UID)
 	e.budget.forget(pod.UID)
 }
 
