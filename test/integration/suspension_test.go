@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
 
+	"github.com/berth-dev/berth/manifests"
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine/suspension"
 )
@@ -196,4 +197,28 @@ func TestSuspendedByUser(t *testing.T) {
 	if err != nil || !*got.Spec.Suspend {
 		t.Errorf("got %v, %v; want a suspended Job", got.Spec.Suspend, err)
 	}
+}
+
+// A scheduler that is killed between the two leaves a suspended Job; the next one, with the
+// rights of manifests/suspend and no more, resumes and places it.
+func TestSuspendedByADeadLeader(t *testing.T) {
+	e := stock(t)
+	ns := e.namespace(t)
+	objects, err := manifests.Suspend()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.CreateObjects(t.Context(), objects); err != nil {
+		t.Fatal(err)
+	}
+	first := e.scheduler(t)
+	job := e.frailJob(t, ns, "train", 4)
+	before := e.expectRuns(t, job, nil)
+	first.Kill()
+	s := e.suspender(t) // does not run: it dies, as it were
+	if err := s.Suspend(t.Context(), departure(t, s, before).Owner, ns+"/claimant"); err != nil {
+		t.Fatal(err)
+	}
+	e.scheduler(t)
+	e.expectRuns(t, job, before)
 }
