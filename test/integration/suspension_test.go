@@ -148,6 +148,9 @@ func TestSuspendedJobComesAgain(t *testing.T) {
 		if d.Action != dialect.Suspend {
 			t.Fatalf("the Job leaves by %s: %s", d.Action, d.Text)
 		}
+		if affected, err := s.Affected(t.Context(), d.Owner); err != nil || len(affected) != 8 {
+			t.Fatalf("suspending %s affects %d pods, %v", d.Owner, len(affected), err)
+		}
 		if err := s.Suspend(t.Context(), d.Owner, ns+"/claimant"); err != nil {
 			t.Fatal(err)
 		}

@@ -104,8 +104,23 @@ func (s *Suspender) Suspend(ctx context.Context, owner dialect.OwnerRef, claiman
 	return nil
 }
 
-// PodsOf returns the pods that go when an object is suspended, whichever gang they are of.
-func (s *Suspender) PodsOf(obj *unstructured.Unstructured, kind dialect.Suspendable) []*corev1.Pod {
+// Affected returns the pods that go when an owner is suspended, whichever gang they are of:
+// those of all Jobs of a JobSet.
+func (s *Suspender) Affected(ctx context.Context, owner dialect.OwnerRef) ([]*corev1.Pod, error) {
+	kind, ok := owner.Suspendable()
+	resource, _ := owner.Readable()
+	if !ok {
+		return nil, fmt.Errorf("looking whom suspending %s affects: its kind cannot be suspended", owner)
+	}
+	obj, err := s.dynamic.Resource(resource).Namespace(owner.Namespace).Get(ctx, owner.Name, metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("reading %s to see whom suspending it affects: %w", owner, err)
+	}
+	return s.podsOf(obj, kind), nil
+}
+
+// podsOf returns the pods of an object, of those that have not ended.
+func (s *Suspender) podsOf(obj *unstructured.Unstructured, kind dialect.Suspendable) []*corev1.Pod {
 	var out []*corev1.Pod
 	for _, pod := range s.pods() {
 		if kind.Has(obj, pod) {
@@ -121,7 +136,7 @@ func (s *Suspender) watch(k key, kind dialect.Suspendable, obj *unstructured.Uns
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	left := sets.New[types.UID]()
-	for _, pod := range s.PodsOf(obj, kind) {
+	for _, pod := range s.podsOf(obj, kind) {
 		left.Insert(pod.UID)
 	}
 	s.underWay[k] = left
