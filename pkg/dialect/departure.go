@@ -276,6 +276,7 @@ func rayJobEvicted(r *reader, o OwnerObject) Departure {
 	return Departure{Code: RetriesUsed, Owner: o.OwnerRef, Text: fmt.Sprintf("%s ends for good when its pods are evicted: it has failed %d times, and its backoffLimit is %d", o, failed, limit)}
 }
 
+// integerOr returns a number, or what it is if unsaid.
 func integerOr(n *int64, otherwise int64) int64 {
 	if n == nil {
 		return otherwise

@@ -47,7 +47,7 @@ func LossOf(owner *unstructured.Unstructured, role string) (Loss, bool) {
 	var loss Loss
 	switch owner.GroupVersionKind().GroupKind().String() {
 	case "Job.batch":
-		loss = lossOfJob(root.object("spec"), integerOr(root.object("status"), "failed", 0))
+		loss = lossOfJob(root.object("spec"), integerOr(root.object("status").integer("failed"), 0))
 	case "JobSet.jobset.x-k8s.io":
 		loss = lossOfJobSet(root, role)
 	case "LeaderWorkerSet.leaderworkerset.x-k8s.io":
@@ -77,7 +77,7 @@ func lossOfJob(spec node, failed int64) Loss {
 	if n := spec.integer("backoffLimitPerIndex"); n != nil {
 		return Loss{ReachPod, max(0, *n)}
 	}
-	left := max(0, integerOr(spec, "backoffLimit", 6)-failed)
+	left := max(0, integerOr(spec.integer("backoffLimit"), 6)-failed)
 	if left == 0 {
 		return Loss{ReachOwner, 0}
 	}
@@ -124,7 +124,7 @@ func lossOfFailedJob(root node, name string) Loss {
 	if policy.fields == nil {
 		return Loss{ReachOwner, 0}
 	}
-	left := max(0, integerOr(policy, "maxRestarts", 0)-integerOr(root.object("status"), "restartsCountTowardsMax", 0))
+	left := max(0, integerOr(policy.integer("maxRestarts"), 0)-integerOr(root.object("status").integer("restartsCountTowardsMax"), 0))
 	for _, rule := range policy.list("rules") {
 		targets, reasons := rule.strings("targetReplicatedJobs"), rule.strings("onJobFailureReasons")
 		if len(targets) > 0 && !slices.Contains(targets, name) ||
@@ -169,7 +169,7 @@ func lossOfVolcanoJob(root node, task string) Loss {
 	}
 	switch action {
 	case "RestartJob":
-		return Loss{ReachOwner, max(0, integerOr(spec, "maxRetry", 3)-integerOr(root.object("status"), "retryCount", 0))}
+		return Loss{ReachOwner, max(0, integerOr(spec.integer("maxRetry"), 3)-integerOr(root.object("status").integer("retryCount"), 0))}
 	case "AbortJob", "TerminateJob", "CompleteJob":
 		return Loss{ReachOwner, 0}
 	case "RestartTask", "RestartPartition":
@@ -191,12 +191,4 @@ func evictionAction(of node) string {
 		}
 	}
 	return ""
-}
-
-// integerOr reads a whole number, or returns what it is if unsaid.
-func integerOr(n node, name string, unsaid int64) int64 {
-	if v := n.integer(name); v != nil {
-		return *v
-	}
-	return unsaid
 }

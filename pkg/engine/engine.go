@@ -178,6 +178,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 
 	e.suspender = suspension.New(clients.Dynamic, clients.Kubernetes, podsOf(factory), func() { apiWrites.WithLabelValues("suspend").Inc() })
 	e.reclaimer = newReclaimer(e.fast, e.queues, e.gangs, clients.Kubernetes, recorder, clock.RealClock{})
+	e.reclaimer.suspender = e.suspender
 	e.reporter.entitlement, e.explainer.entitlement = e.reclaimer.entitlement, e.reclaimer.entitlement
 	if err := watchBudgets(factory, e.reclaimer); err != nil {
 		return nil, err

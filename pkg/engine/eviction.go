@@ -18,11 +18,13 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/util/retry"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/engine/suspension"
 	"github.com/berth-dev/berth/pkg/state"
 )
 
@@ -43,6 +45,9 @@ type evictor struct {
 	claimant *corev1.Pod
 	claim    *state.Reclaim
 	choice   *fastpath.Choice
+	// suspended are the owners that are suspended instead of their pods evicted, by the name of
+	// the gang.
+	suspended map[string][]dialect.Departure
 }
 
 // run evicts, until all have been, or the wave ends.
@@ -54,6 +59,10 @@ func (e *evictor) run() {
 	}
 	if protection := e.claim.Protected(pods); protection != nil {
 		e.endFor(e.name, explanation{reasonVictimsProtected, "the gang is entitled to room that others have, but " + protection.Sentence()})
+		return
+	}
+	if err := e.readOwners(pods); err != nil {
+		e.end(e.name, err.Error())
 		return
 	}
 	for _, victim := range e.choice.Evicted {
@@ -85,6 +94,68 @@ func (e *evictor) run() {
 	}
 }
 
+// readOwners finds the owners that can be suspended: an eviction counts as a failure of a Job
+// and may end it for good, and what is suspended and resumed makes its pods again. Where
+// others than the victims would go with the owner, or some of the gang stay, pods are evicted.
+func (e *evictor) readOwners(pods []*corev1.Pod) error {
+	if e.suspender == nil || !e.suspender.Any(e.ctx) {
+		return nil
+	}
+	victims := sets.New[types.UID]()
+	for _, pod := range pods {
+		victims.Insert(pod.UID)
+	}
+	e.suspended = map[string][]dialect.Departure{}
+	for _, victim := range e.choice.Evicted {
+		if !victim.Whole {
+			continue
+		}
+		departures, err := e.suspender.Departures(e.ctx, victim.Pods)
+		if err != nil {
+			return fmt.Errorf("reading the owners of gang %s: %w", victim.Tenant.Name, err)
+		}
+		for _, d := range departures {
+			if d.Action != dialect.Suspend {
+				continue
+			}
+			affected, err := e.suspender.Affected(e.ctx, d.Owner)
+			if err != nil {
+				return err
+			}
+			if !slices.ContainsFunc(affected, func(pod *corev1.Pod) bool { return pod.Spec.NodeName != "" && !victims.Has(pod.UID) }) {
+				e.suspended[victim.Tenant.Name] = append(e.suspended[victim.Tenant.Name], d)
+			}
+		}
+	}
+	return nil
+}
+
+// suspendOwners suspends the owners of a gang that are to be, and returns the pods that are to
+// be evicted.
+func (e *evictor) suspendOwners(victim fastpath.Evicted, gone sets.Set[types.UID]) ([]*corev1.Pod, error) {
+	left := slices.Clone(victim.Pods)
+	done := sets.New[types.UID]()
+	for _, d := range e.suspended[victim.Tenant.Name] {
+		err := error(nil)
+		if !done.Has(d.Owner.UID) {
+			done.Insert(d.Owner.UID)
+			err = retry.RetryOnConflict(retry.DefaultRetry, func() error { return e.suspender.Suspend(e.ctx, d.Owner, e.name) })
+		}
+		switch {
+		case errors.Is(err, suspension.ErrNotAllowed):
+			klog.FromContext(e.ctx).Info("An owner may not be suspended; its pods are evicted", "owner", d.Owner, "err", err)
+			continue
+		case err != nil && !errors.Is(err, suspension.ErrNotOurs): // whoever suspends it has its pods go
+			return nil, err
+		}
+		for _, pod := range d.Pods {
+			gone.Insert(pod.UID)
+		}
+		left = slices.DeleteFunc(left, func(pod *corev1.Pod) bool { return gone.Has(pod.UID) })
+	}
+	return left, nil
+}
+
 // inOrder returns the gangs in the order in which they go: first those that budgets protect,
 // for if one of them may not go after all, the others need not.
 func (e *evictor) inOrder() []fastpath.Evicted {
@@ -102,13 +173,17 @@ func (e *evictor) inOrder() []fastpath.Evicted {
 // evictGang evicts the pods of a gang that go, and returns why it stopped before all had gone;
 // nil if they have.
 func (e *evictor) evictGang(victim fastpath.Evicted) *explanation {
-	marked := markedOf(victim)
-	first := slices.DeleteFunc(slices.Clone(victim.Pods), func(pod *corev1.Pod) bool { return pod == marked })
+	gone := sets.New[types.UID]()
+	first, err := e.suspendOwners(victim, gone)
+	if err != nil {
+		e.undo(victim, gone)
+		return &explanation{text: err.Error()}
+	}
 	var last []*corev1.Pod
-	if marked != nil {
+	if marked := e.markedOf(victim); slices.Contains(first, marked) {
+		first = slices.DeleteFunc(first, func(pod *corev1.Pod) bool { return pod == marked })
 		last = append(last, marked)
 	}
-	gone := sets.New[types.UID]()
 	for _, pods := range [][]*corev1.Pod{first, last} {
 		if stopped := e.evictPods(pods, gone); stopped != nil {
 			e.undo(victim, gone)
@@ -193,9 +268,9 @@ func (e *evictor) readBudgets(pods []*corev1.Pod) error {
 }
 
 // markedOf returns the pod of a gang on which it is written that the gang goes: the last by
-// name; nil if it goes in one step, or not whole.
-func markedOf(victim fastpath.Evicted) *corev1.Pod {
-	if !victim.Whole || len(victim.Pods) < 2 {
+// name; nil if it goes in one step, or not whole, or if its owner has the mark.
+func (e *evictor) markedOf(victim fastpath.Evicted) *corev1.Pod {
+	if !victim.Whole || len(victim.Pods) < 2 || len(e.suspended[victim.Tenant.Name]) > 0 {
 		return nil
 	}
 	return slices.MaxFunc(victim.Pods, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
@@ -203,7 +278,7 @@ func markedOf(victim fastpath.Evicted) *corev1.Pod {
 
 // mark writes on a pod of a gang that the gang is being evicted, or that it is not.
 func (e *evictor) mark(victim fastpath.Evicted, evicting bool) error {
-	pod := markedOf(victim)
+	pod := e.markedOf(victim)
 	if pod == nil {
 		return nil
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/admission"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/engine/suspension"
 	"github.com/berth-dev/berth/pkg/plugins/queuereclaim"
 	"github.com/berth-dev/berth/pkg/state"
 )
@@ -49,7 +50,9 @@ type reclaimer struct {
 	budgets  *state.Budgets
 	client   kubernetes.Interface
 	recorder events.EventRecorder
-	clock    clock.WithTicker
+	// suspender has owners suspended instead of their pods evicted; nil if none are.
+	suspender *suspension.Suspender
+	clock     clock.WithTicker
 	// ctx ends evictions. It is set before the first cycle.
 	ctx context.Context
 

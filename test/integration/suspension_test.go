@@ -59,10 +59,10 @@ func runSuspender(t *testing.T, s *suspension.Suspender) (stop func()) {
 }
 
 // frailJob makes a Job of a gang that no failed pod is forgiven.
-func (e *environment) frailJob(t *testing.T, namespace, name string, size int32) *batchv1.Job {
+func (e *environment) frailJob(t *testing.T, namespace, name string, size int32, changes ...func(*corev1.Pod)) *batchv1.Job {
 	t.Helper()
 	indexed, none := batchv1.IndexedCompletion, int32(0)
-	template := pod("", nodeGPUs, annotations("berth.dev/gang-size", fmt.Sprint(size)))
+	template := pod("", nodeGPUs, append(changes, annotations("berth.dev/gang-size", fmt.Sprint(size)))...)
 	job, err := e.client.BatchV1().Jobs(namespace).Create(t.Context(), &batchv1.Job{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: batchv1.JobSpec{
@@ -224,4 +224,40 @@ func TestSuspendedByADeadLeader(t *testing.T) {
 	}
 	e.scheduler(t)
 	e.expectRuns(t, job, before)
+}
+
+// Jobs that no failed pod is forgiven fill the cluster, and a gang that is entitled to half of
+// it comes five times. Each time one of them is suspended, and comes again when there is room:
+// none ever fails.
+func TestReclaimedJobsComeAgain(t *testing.T) {
+	e := stock(t)
+	ns := e.namespace(t)
+	objects, err := manifests.Suspend()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.CreateObjects(t.Context(), objects); err != nil {
+		t.Fatal(err)
+	}
+	const half = nodes / 2
+	e.queue(t, "owner", fmt.Sprintf(`{namespaces: [%s], resources: [{name: nvidia.com/gpu, guaranteed: %d, weight: 0}]}`, ns, half*nodeGPUs))
+	e.queue(t, "borrower", `{resources: [{name: nvidia.com/gpu, weight: 1}]}`)
+	e.scheduler(t)
+	jobs := []*batchv1.Job{e.frailJob(t, ns, "one", half, inQueue("borrower")), e.frailJob(t, ns, "two", half, inQueue("borrower"))}
+	for _, job := range jobs {
+		e.expectRuns(t, job, nil)
+	}
+	for range 5 {
+		gang := gangOf("owner", half, nodeGPUs, inQueue("owner"), ours("owner", half))
+		e.create(t, ns, gang...)
+		e.expectByQueue(t, ns, map[string]int{"owner": half, "borrower": half})
+		for _, p := range gang {
+			if err := e.client.CoreV1().Pods(ns).Delete(t.Context(), p.Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, job := range jobs {
+			e.expectRuns(t, job, nil)
+		}
+	}
 }

@@ -76,6 +76,16 @@ func (s *Suspender) owners(ctx context.Context, ref dialect.OwnerRef, read map[d
 	return out, nil
 }
 
+// Any reports whether Berth may suspend objects of any kind: if not, no owner need be read.
+func (s *Suspender) Any(ctx context.Context) bool {
+	for _, kind := range dialect.Suspendables() {
+		if s.may(ctx, kind.Resource.GroupResource()) {
+			return true
+		}
+	}
+	return false
+}
+
 // may reports whether Berth may suspend objects of a resource, by asking the API server.
 func (s *Suspender) may(ctx context.Context, r schema.GroupResource) bool {
 	s.mu.Lock()
