@@ -68,6 +68,7 @@ func TestKinds(t *testing.T) {
 		`PodGroup podgroups.scheduling.sigs.k8s.io koordinator patch=""`,
 		`JobSet jobsets.jobset.x-k8s.io jobset patch=""`,
 		`LeaderWorkerSet leaderworkersets.leaderworkerset.x-k8s.io leaderworkerset patch=""`,
+		`RayCluster rayclusters.ray.io scheduler-plugins patch=""`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("kinds (-want +got):\n%s", diff)

@@ -3,6 +3,7 @@ package dialect
 import (
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -24,12 +25,28 @@ type Kind struct {
 	// the object. Usually one gang, whose key has the kind's Dialect; a PodGroup
 	// that an older label may name declares that gang too, second.
 	Declare func(obj *unstructured.Unstructured) []Declared
+	// Owner says that the objects own those of another kind that declare the same gangs,
+	// and know better: they are heard, and the outcome is told to the others.
+	Owner bool
 	// Status returns the body of a JSON merge patch that tells the owner of the
 	// object the outcome of the gang that Declare returns first: the fields that
 	// change and no others. It is nil if nothing changes, and for a kind that has
 	// no place for an outcome. The object is not modified; now is the time of a
 	// transition, to the second.
 	Status func(obj *unstructured.Unstructured, o Outcome, now time.Time) []byte
+	// Announced says what an object announces whose controller makes its pods only once
+	// the object says that they are let in; nil if it announces nothing. LetIn is the merge
+	// patch that lets them in. Both are nil for a kind whose pods come by themselves.
+	Announced func(obj *unstructured.Unstructured) *Announcement
+	LetIn     func(obj *unstructured.Unstructured) []byte
+}
+
+// Announcement is a gang before its pods.
+type Announcement struct {
+	// LetIn says that its controller makes the pods now, and that they do not run yet.
+	LetIn bool
+	// Asks is what the least number of members asks for together, as far as it is said.
+	Asks corev1.ResourceList
 }
 
 // Declared is one gang that an object or a pod declares.
@@ -47,8 +64,10 @@ type Outcome struct {
 	// Code and Text say why not.
 	Code gang.Code
 	Text string
-	// Bound counts the members that have a node, Running those that run.
+	// Bound counts the members that have a node, Running those that run. Empty says that
+	// there is no member at all.
 	Bound, Running int32
+	Empty          bool
 }
 
 // statusSubresource is the subresource of a CRD that has one.
@@ -64,6 +83,7 @@ func Kinds() []Kind {
 		koordinatorKind(),
 		jobSetKind(),
 		leaderWorkerSetKind(),
+		rayClusterKind(),
 	}
 }
 

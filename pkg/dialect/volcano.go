@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"encoding/json"
 	"strings"
 	"time"
 
@@ -59,11 +60,13 @@ func volcanoSize(pod *corev1.Pod) (*int64, *gang.Fault) {
 
 func volcanoKind() Kind {
 	return Kind{
-		Resource: schema.GroupVersionResource{Group: "scheduling.volcano.sh", Version: "v1beta1", Resource: "podgroups"},
-		Kind:     "PodGroup",
-		Dialect:  Volcano,
-		Declare:  declareVolcano,
-		Status:   volcanoStatus,
+		Resource:  schema.GroupVersionResource{Group: "scheduling.volcano.sh", Version: "v1beta1", Resource: "podgroups"},
+		Kind:      "PodGroup",
+		Dialect:   Volcano,
+		Declare:   declareVolcano,
+		Status:    volcanoStatus,
+		Announced: volcanoAnnounced,
+		LetIn:     volcanoLetIn,
 	}
 }
 
@@ -137,6 +140,7 @@ func volcanoTopology(mode, level string) gang.Topology {
 
 // Phases and conditions of a Volcano PodGroup.
 const (
+	volcanoPending   = "Pending"
 	volcanoInqueue   = "Inqueue"
 	volcanoRunning   = "Running"
 	volcanoUnknown   = "Unknown"
@@ -148,10 +152,41 @@ const (
 	volcanoReadyMessage  = "pod group is ready"
 )
 
+// volcanoAnnounced reads a PodGroup whose phase is the one before its pods, or the first
+// with them. Volcano's controller of Jobs makes no pod before the phase is neither empty nor
+// Pending. Beside what nodes have, minResources repeats it in the words of quotas.
+func volcanoAnnounced(obj *unstructured.Unstructured) *Announcement {
+	var r reader
+	phase := r.root(obj).object("status").text("phase")
+	if phase != "" && phase != volcanoPending && phase != volcanoInqueue {
+		return nil
+	}
+	asks := quantities(obj, "minResources")
+	for name := range asks {
+		if of, _, ok := strings.Cut(string(name), "."); ok && (of == "requests" || of == "limits") ||
+			strings.HasPrefix(string(name), "count/") || name == corev1.ResourcePods {
+			delete(asks, name)
+		}
+	}
+	return &Announcement{LetIn: phase == volcanoInqueue, Asks: asks}
+}
+
+// volcanoLetIn writes the phase, if the object is still as it was seen.
+func volcanoLetIn(obj *unstructured.Unstructured) []byte {
+	body, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"resourceVersion": obj.GetResourceVersion()},
+		"status":   map[string]any{"phase": volcanoInqueue},
+	})
+	if err != nil {
+		return nil // strings are all that is in it
+	}
+	return body
+}
+
 // volcanoStatus writes phase, running and the conditions Unschedulable and
-// Scheduled. A group that waits is Inqueue and not Pending: Volcano's controllers
-// create the pods of a Job only in that phase, and pods that wait cost nothing. It
-// is Unknown, on which a Job may be told to restart, only if it ran before.
+// Scheduled. A group that waits is Inqueue, for its pods are there; without any pod it is
+// Pending, until its queue lets it in. It is Unknown, on which a Job may be told to
+// restart, only if it ran before.
 func volcanoStatus(obj *unstructured.Unstructured, o Outcome, now time.Time) []byte {
 	var r reader
 	status := r.root(obj).object("status")
@@ -163,6 +198,8 @@ func volcanoStatus(obj *unstructured.Unstructured, o Outcome, now time.Time) []b
 	switch {
 	case o.Scheduled:
 		phase = volcanoRunning
+	case o.Empty:
+		phase = volcanoPending
 	case o.Bound > 0 && (before == volcanoRunning || before == volcanoUnknown):
 		phase = volcanoUnknown
 	}

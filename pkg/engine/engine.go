@@ -61,6 +61,7 @@ type engine struct {
 	queues     *state.Queues
 	tries      *tries
 	statuses   *queueStatusWriter
+	announced  *announcedWriter
 	reclaimer  *reclaimer
 	suspender  *suspension.Suspender
 	bindings   int
@@ -145,6 +146,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	}
 	e.tries = &tries{queues: e.queues, fast: e.fast}
 	e.statuses = newQueueStatusWriter(e.queues, clients.Dynamic)
+	e.announced = newAnnouncedWriter(e.gangs, e.queues, clients.Dynamic)
 	b.queues = e.queues
 	setNode := func(node *corev1.Node) {
 		e.gangs.SetNode(node)
@@ -274,6 +276,7 @@ func (e *engine) lead(ctx context.Context, logger klog.Logger) {
 	go e.explainer.Run(ctx)
 	go e.recovery.Run(ctx)
 	go e.statuses.Run(ctx)
+	go e.announced.Run(ctx)
 	go e.reclaimer.Run(ctx)
 	go e.suspender.Run(ctx)
 }

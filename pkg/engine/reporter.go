@@ -207,7 +207,7 @@ func (r *reporter) reportEmpty(ctx context.Context, g state.Gang) error {
 	if t == nil || t.status == nil || !t.status.Scheduled || g.Object == nil || g.Done > 0 {
 		return nil
 	}
-	t.outcome = &dialect.Outcome{Code: gang.Incomplete, Text: fmt.Sprintf("gang %s has no pods", g.Key)}
+	t.outcome = &dialect.Outcome{Code: gang.Incomplete, Text: fmt.Sprintf("gang %s has no pods", g.Key), Empty: true}
 	return r.writeStatus(ctx, g, t)
 }
 

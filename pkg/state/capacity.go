@@ -31,7 +31,7 @@ func (q *Queues) setNode(name string, amounts corev1.ResourceList) {
 	} else {
 		q.nodes[name] = amounts
 	}
-	q.freed = true
+	q.freed, q.whole = true, nil
 	q.tell()
 }
 

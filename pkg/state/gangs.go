@@ -49,6 +49,8 @@ type Gangs struct {
 	// told of them as pods that run is out of date.
 	ended   map[types.UID]bool
 	objects map[objectID][]gang.Key
+	// announcing are the gangs that an object announces, or did: see Announced.
+	announcing map[gang.Key]bool
 	// lives counts the lives of all gangs.
 	lives int64
 }
@@ -126,19 +128,23 @@ func NewGangs(ours func(schedulerName string) bool, sink Sink, c clock.PassiveCl
 	ranks := map[schema.GroupVersionResource]int{nativeResource: 0}
 	for _, kind := range dialect.Kinds() {
 		ranks[kind.Resource] = len(ranks)
+		if kind.Owner {
+			ranks[kind.Resource] = -1
+		}
 	}
 	ranks[podResource] = len(ranks)
 	return &Gangs{
-		ranks:   ranks,
-		levels:  newLevels(),
-		ours:    ours,
-		sink:    sink,
-		clock:   c,
-		dirty:   workqueue.NewTyped[gang.Key](),
-		gangs:   map[gang.Key]*entry{},
-		pods:    map[types.UID]gang.Key{},
-		ended:   map[types.UID]bool{},
-		objects: map[objectID][]gang.Key{},
+		ranks:      ranks,
+		levels:     newLevels(),
+		ours:       ours,
+		sink:       sink,
+		clock:      c,
+		dirty:      workqueue.NewTyped[gang.Key](),
+		gangs:      map[gang.Key]*entry{},
+		pods:       map[types.UID]gang.Key{},
+		ended:      map[types.UID]bool{},
+		objects:    map[objectID][]gang.Key{},
+		announcing: map[gang.Key]bool{},
 	}
 }
 
@@ -365,6 +371,7 @@ func (g *Gangs) setObject(id objectID, says []declaration) {
 			g.dirty.Add(d.key)
 		}
 		e.declared[id] = d
+		g.announce(d)
 		keys = append(keys, d.key)
 	}
 	g.objects[id] = keys

@@ -49,6 +49,8 @@ type Queues struct {
 	// what all of them have, in the order of the tree; nil if it is not worked out.
 	resized bool
 	total   quota.Vector
+	// whole is what all nodes have; nil if it is not worked out.
+	whole corev1.ResourceList
 	// stale is set while tree and admission are not those of the objects. specs are those
 	// that they are of, rebuilt is when they were made, and rebuildTook how long that took.
 	stale       bool

@@ -154,13 +154,22 @@ func (g *Gangs) declaration(e *entry) (*gang.Declaration, *gang.Fault) {
 	return &d.said, nil
 }
 
-// first returns the declaration that is heard: a native group's before a foreign
-// object's, of several kinds the first of dialect.Kinds, a pod's last; then by name.
+// first returns the declaration that is heard: an owner's first, a native group's before a
+// foreign object's, of several kinds the first of dialect.Kinds, a pod's last; then by name.
 func (g *Gangs) first(e *entry) (declaration, bool) {
+	return g.firstOf(e, func(declaration) bool { return true })
+}
+
+// told returns the declaration of the object that the outcome is told to: an owner is not.
+func (g *Gangs) told(e *entry) (declaration, bool) {
+	return g.firstOf(e, func(d declaration) bool { return d.kind == nil || !d.kind.Owner })
+}
+
+func (g *Gangs) firstOf(e *entry, of func(declaration) bool) (declaration, bool) {
 	var best objectID
 	found := false
-	for id := range e.declared {
-		if !found || g.heardBefore(id, best) {
+	for id, d := range e.declared {
+		if of(d) && (!found || g.heardBefore(id, best)) {
 			best, found = id, true
 		}
 	}

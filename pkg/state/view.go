@@ -61,9 +61,9 @@ func (g *Gangs) Get(key gang.Key) (Gang, bool) {
 	}
 	if d, found := g.first(e); found {
 		out.Ref = d.ref
-		if !d.second {
-			out.Object, out.Kind = d.object, d.kind
-		}
+	}
+	if d, found := g.told(e); found && !d.second {
+		out.Object, out.Kind = d.object, d.kind
 	}
 	return out, true
 }

@@ -1,0 +1,79 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/klog/v2"
+
+	"github.com/berth-dev/berth/pkg/state"
+)
+
+// announcedPeriod is how often gangs that have no pods yet are looked at.
+const announcedPeriod = time.Second
+
+// announcedWriter lets in gangs whose controllers make no pods before: see state.Announced.
+type announcedWriter struct {
+	gangs   *state.Gangs
+	queues  *state.Queues
+	dynamic dynamic.Interface
+	// written are the versions of objects that were written and were not seen since.
+	written map[types.UID]string
+}
+
+func newAnnouncedWriter(gangs *state.Gangs, queues *state.Queues, client dynamic.Interface) *announcedWriter {
+	return &announcedWriter{gangs: gangs, queues: queues, dynamic: client, written: map[types.UID]string{}}
+}
+
+// Run lets in until the context is done. It is run by the leader alone.
+func (w *announcedWriter) Run(ctx context.Context) {
+	ticker := time.NewTicker(announcedPeriod)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			w.look(ctx)
+		}
+	}
+}
+
+// look lets in those whose turn it is. What was written counts as let in until it is seen.
+func (w *announcedWriter) look(ctx context.Context) {
+	all := w.gangs.Announced()
+	still := map[types.UID]string{}
+	for i := range all {
+		object := all[i].Object
+		if version, was := w.written[object.GetUID()]; was && version == object.GetResourceVersion() {
+			all[i].LetIn = true
+			still[object.GetUID()] = version
+		}
+	}
+	w.written = still
+	for _, a := range w.queues.ChooseAnnounced(all) {
+		if ctx.Err() != nil {
+			return
+		}
+		body := a.Kind.LetIn(a.Object)
+		if body == nil {
+			continue
+		}
+		var subresources []string
+		if a.Kind.Subresource != "" {
+			subresources = []string{a.Kind.Subresource}
+		}
+		apiWrites.WithLabelValues("group_status").Inc()
+		_, err := w.dynamic.Resource(a.Kind.Resource).Namespace(a.Object.GetNamespace()).Patch(ctx, a.Object.GetName(), types.MergePatchType, body, metav1.PatchOptions{}, subresources...)
+		switch {
+		case err == nil:
+			w.written[a.Object.GetUID()] = a.Object.GetResourceVersion()
+		case !apierrors.IsNotFound(err) && !apierrors.IsConflict(err):
+			klog.FromContext(ctx).V(2).Info("Letting a gang in before its pods failed; trying again", "gang", a.Key, "err", err)
+		}
+	}
+}

@@ -1,0 +1,187 @@
+package state
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/core/quota"
+	"github.com/berth-dev/berth/pkg/dialect"
+)
+
+// announcedFew is how many gangs of a queue are let in before their pods, whatever room there
+// is in the cluster: so that who cannot be placed holds nobody up who can, and an autoscaler
+// sees pods to add nodes for.
+const announcedFew = 4
+
+// Announced is a gang whose controller makes its pods only once it is let in: see
+// dialect.Announcement. It has no place yet.
+type Announced struct {
+	dialect.Announcement
+	Key gang.Key
+	// Queue is the queue that it names, "" if none.
+	Queue string
+	// Object is the object that announces it, of Kind. It must not be changed.
+	Object *unstructured.Unstructured
+	Kind   *dialect.Kind
+}
+
+// announce notes whether an object announces a gang.
+func (g *Gangs) announce(d declaration) {
+	if d.kind == nil || d.kind.Announced == nil || d.second {
+		return
+	}
+	if d.kind.Announced(d.object) == nil {
+		delete(g.announcing, d.key)
+		return
+	}
+	g.announcing[d.key] = true
+}
+
+// Announced returns the gangs that wait to be let in, and those that were and have no place,
+// in the order in which they were made. A gang with pods that was not let in needs it not.
+func (g *Gangs) Announced() []Announced {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var out []Announced
+	for key := range g.announcing {
+		e := g.gangs[key]
+		if e == nil {
+			delete(g.announcing, key)
+			continue
+		}
+		d, _ := g.told(e)
+		if d.kind == nil || d.kind.Announced == nil || d.fault != nil {
+			continue
+		}
+		a := d.kind.Announced(d.object)
+		if a == nil || e.placed || !a.LetIn && len(e.members) > 0 {
+			continue
+		}
+		out = append(out, Announced{Announcement: *a, Key: key, Queue: d.said.Claims.Queue, Object: d.object, Kind: d.kind})
+	}
+	slices.SortFunc(out, func(a, b Announced) int {
+		made, other := a.Object.GetCreationTimestamp(), b.Object.GetCreationTimestamp()
+		return cmp.Or(made.Compare(other.Time), a.Key.Compare(b.Key))
+	})
+	return out
+}
+
+// ChooseAnnounced returns those of announced gangs that are let in now: as many as their
+// queues would let in, and no more than the whole cluster could hold, beside those that were
+// let in and have no place. So a thousand that wait are a thousand objects, and not their
+// pods. What they are made up of is found out when they have pods.
+//
+// In the order given, with used what the queue and those above it are charged,
+//
+//	used + asks of those let in + asks <= limit, and
+//	asks of those let in + asks <= cluster, or fewer than announcedFew of the queue are let in
+func (q *Queues) ChooseAnnounced(all []Announced) []Announced {
+	if !slices.ContainsFunc(all, func(a Announced) bool { return !a.LetIn }) {
+		return nil
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.opened {
+		return nil
+	}
+	c := announcedChoice{q: q, cluster: q.clusterHas(), taken: corev1.ResourceList{}, few: map[string]int{}}
+	if q.settled() {
+		c.used = q.line.Used().Clone()
+	}
+	for i := range all {
+		if all[i].LetIn {
+			c.take(&all[i])
+		}
+	}
+	var chosen []Announced
+	for i := range all {
+		if a := &all[i]; !a.LetIn && c.fits(a) {
+			c.take(a)
+			chosen = append(chosen, *a)
+		}
+	}
+	return chosen
+}
+
+// announcedChoice is what those who are let in take.
+type announcedChoice struct {
+	q *Queues
+	// cluster is what all nodes have, taken what those let in ask for, and few how many
+	// there are of each queue. used is what queues are charged; nil if nobody pays.
+	cluster, taken corev1.ResourceList
+	few            map[string]int
+	used           *quota.Usage
+}
+
+// fits reports whether a gang is let in beside the others.
+func (c *announcedChoice) fits(a *Announced) bool {
+	queue := cmp.Or(a.Queue, c.q.ownQueue(a.Key.Namespace))
+	if c.used != nil {
+		id, known := c.q.id(queue)
+		if !known {
+			return false
+		}
+		if _, within := c.used.CanCharge(id, c.q.vector(a.Asks)); !within {
+			return false
+		}
+	}
+	return c.few[queue] < announcedFew || c.holds(a.Asks, c.taken)
+}
+
+// take counts a gang that is let in. One that the empty cluster could not hold takes nothing
+// from others.
+func (c *announcedChoice) take(a *Announced) {
+	queue := cmp.Or(a.Queue, c.q.ownQueue(a.Key.Namespace))
+	c.few[queue]++
+	if c.used != nil {
+		if id, known := c.q.id(queue); known {
+			v := c.q.vector(a.Asks)
+			if _, within := c.used.CanCharge(id, v); within {
+				_, _ = c.used.Charge(id, v)
+			}
+		}
+	}
+	if c.holds(a.Asks, nil) {
+		for name, amount := range a.Asks {
+			sum := c.taken[name]
+			sum.Add(amount)
+			c.taken[name] = sum
+		}
+	}
+}
+
+// holds reports whether the cluster has what is asked for beside what is taken.
+func (c *announcedChoice) holds(asks, taken corev1.ResourceList) bool {
+	for name, amount := range asks {
+		sum := taken[name]
+		sum.Add(amount)
+		if has := c.cluster[name]; sum.Cmp(has) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// clusterHas returns what all nodes have. It is read only.
+func (q *Queues) clusterHas() corev1.ResourceList {
+	if q.whole == nil {
+		q.whole = corev1.ResourceList{}
+		for _, node := range slices.Sorted(maps.Keys(q.nodes)) {
+			for name, amount := range q.nodes[node] {
+				sum, known := q.whole[name]
+				if !known {
+					sum = *resource.NewQuantity(0, amount.Format)
+				}
+				sum.Add(amount)
+				q.whole[name] = sum
+			}
+		}
+	}
+	return q.whole
+}
