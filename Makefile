@@ -109,7 +109,11 @@ test-race: ## Run the unit tests of pkg/ under the race detector
 # One package at a time: each has an API server of its own.
 .PHONY: test-integration
 test-integration: ## Run the tests against a real etcd and API server, the benchmarks' among them
-	go test -count=1 -p 1 -timeout 30m $$(go list ./... | grep -E '$(INTEGRATION)')
+	go test -count=1 -p 1 -timeout 50m $$(go list ./... | grep -E '$(INTEGRATION)')
+
+.PHONY: test-operators
+test-operators: ## Play the scenarios of all released operators, and write docs/compatibility.md
+	go test -count=1 -timeout 90m ./test/integration -run '^TestOperators$$' -v -operators=all -operators-page=$(CURDIR)/docs/compatibility.md
 
 # How long make chaos goes on, and the seed of its first round; 0 for another each time.
 DURATION ?= 10m

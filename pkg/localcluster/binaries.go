@@ -19,6 +19,9 @@ import (
 // that we build reports it.
 const kubernetesVersion = "v1.37.2"
 
+// KubernetesVersion is the version of the control plane that a cluster runs.
+func KubernetesVersion() string { return kubernetesVersion }
+
 // BinariesEnv names the environment variable with the directory of the
 // binaries, for where neither the repository nor a build is at hand.
 const BinariesEnv = "BERTH_BIN"
@@ -56,27 +59,10 @@ func targets() []target {
 // directory is in, else a folder of the user's cache. Binaries that something
 // else put there are used as they are. Only one process builds at a time.
 func EnsureBinaries(ctx context.Context, dir string, progress func(string)) (string, error) {
-	root, err := moduleRoot()
+	dir, root, err := binaryDirectory(dir)
 	if err != nil {
 		return "", err
 	}
-	if dir == "" {
-		dir = os.Getenv(BinariesEnv)
-	}
-	if dir == "" && root != "" {
-		dir = filepath.Join(root, "bin")
-	}
-	if dir == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			return "", fmt.Errorf("finding a place for the control plane's binaries (set %s): %w", BinariesEnv, err)
-		}
-		dir = filepath.Join(cache, "berth", "bin")
-	}
-	if dir, err = filepath.Abs(dir); err != nil {
-		return "", fmt.Errorf("finding the control plane's binaries: %w", err)
-	}
-
 	if root == "" {
 		if missing := absent(dir); len(missing) > 0 {
 			return "", fmt.Errorf("%s not found in %s, and can only be built inside the %s repository: run there, or set %s to a directory that has them",
@@ -112,6 +98,31 @@ func EnsureBinaries(ctx context.Context, dir string, progress func(string)) (str
 		return "", fmt.Errorf("writing %q: %w", stampFile, err)
 	}
 	return dir, nil
+}
+
+// binaryDirectory returns the directory of binaries, as EnsureBinaries describes it, and
+// that of the repository, or "" outside of it.
+func binaryDirectory(dir string) (binaries, root string, err error) {
+	if root, err = moduleRoot(); err != nil {
+		return "", "", err
+	}
+	if dir == "" {
+		dir = os.Getenv(BinariesEnv)
+	}
+	if dir == "" && root != "" {
+		dir = filepath.Join(root, "bin")
+	}
+	if dir == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return "", "", fmt.Errorf("finding a place for the control plane's binaries (set %s): %w", BinariesEnv, err)
+		}
+		dir = filepath.Join(cache, "berth", "bin")
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return "", "", fmt.Errorf("finding the control plane's binaries: %w", err)
+	}
+	return dir, root, nil
 }
 
 // build builds the target into dir. The binary appears whole or not at all.
@@ -214,7 +225,7 @@ func lock(ctx context.Context, path string, progress func(string)) (unlock func(
 			return nil, fmt.Errorf("locking %q: %w", path, err)
 		}
 		if !told {
-			progress("waiting for another process that is building the control plane")
+			progress("waiting for another process that is building the same")
 		}
 		select {
 		case <-ctx.Done():

@@ -64,6 +64,21 @@ func (a *authority) client(user string, groups []string) (certificate, key []byt
 	return certificate, key, nil
 }
 
+// WriteServingCertificate writes tls.crt and tls.key into dir, for a server at 127.0.0.1 such
+// as one of webhooks, and returns the certificate of the authority that signed them.
+func (c *Cluster) WriteServingCertificate(dir string) (authority []byte, err error) {
+	certificate, key, err := c.authority.server()
+	if err != nil {
+		return nil, err
+	}
+	for name, data := range map[string][]byte{"tls.crt": certificate, "tls.key": key} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			return nil, fmt.Errorf("writing %q: %w", name, err)
+		}
+	}
+	return c.authority.pem, nil
+}
+
 // server returns the API server's serving certificate and its key, both PEM.
 func (a *authority) server() (certificate, key []byte, err error) {
 	certificate, key, err = a.issue(&x509.Certificate{

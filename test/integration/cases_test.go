@@ -21,6 +21,7 @@ import (
 	"k8s.io/client-go/util/retry"
 
 	"github.com/berth-dev/berth/pkg/localcluster"
+	"github.com/berth-dev/berth/test/operators"
 )
 
 // TestCases plays the scenarios under testdata/cases on a real API server with 16 nodes
@@ -56,7 +57,8 @@ import (
 //	inrack NAME...       check that the pods share a rack
 //	notrack A B          check that pods A and B are in two racks
 //
-// NAME-0..2 stands for NAME-0 NAME-1 NAME-2. Lines that start with # are comments. Names of nodes are those of the cluster.
+// NAME-0..2 stands for NAME-0 NAME-1 NAME-2, and there are those about objects of any kind, of
+// objectCommand. Lines that start with # are comments. Names of nodes are those of the cluster.
 func TestCases(t *testing.T) {
 	scripts, err := filepath.Glob("testdata/cases/*.txt")
 	if err != nil || len(scripts) == 0 {
@@ -77,7 +79,7 @@ func TestCases(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer file.Close()
-			c := &caseRun{environment: e, t: t, namespace: e.namespace(t)}
+			c := &caseRun{environment: e, t: t, whole: t, namespace: e.namespace(t)}
 			t.Cleanup(c.tidy)
 			c.program = e.scheduler(t)
 			lines := bufio.NewScanner(file)
@@ -114,6 +116,12 @@ type caseRun struct {
 	t         *testing.T
 	namespace string
 	program   *localcluster.Program
+	// whole is the test of the whole scenario, and args are the scheduler's.
+	whole *testing.T
+	args  []string
+	// operator makes the pods, if one does; noted are some of them.
+	operator *operators.Running
+	noted    map[types.UID]bool
 	// where is the line that is played. nodes are those that were changed.
 	where string
 	nodes []string
@@ -196,7 +204,7 @@ func (c *caseRun) do(command string, args []string) {
 			}
 			return nil
 		})
-		c.program = c.scheduler(c.t, args...)
+		c.program = c.scheduler(c.whole, slices.Concat(c.args, args)...)
 	case "bound":
 		c.await(args, "has a node", func(p *corev1.Pod) bool { return p.Spec.NodeName != "" })
 	case "ended":
@@ -234,7 +242,9 @@ func (c *caseRun) do(command string, args []string) {
 			c.t.Errorf("%s: they are in racks %v", c.where, racks)
 		}
 	default:
-		c.t.Fatalf("%s: no such command", c.where)
+		if !c.objectCommand(command, args) {
+			c.t.Fatalf("%s: no such command", c.where)
+		}
 	}
 }
 

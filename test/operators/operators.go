@@ -1,0 +1,79 @@
+package operators
+
+import "github.com/berth-dev/berth/pkg/localcluster"
+
+// An Operator is a program that makes pods for objects of its own kinds.
+type Operator struct {
+	// Title is the name that users know. The name of the release is that of the scenario.
+	Title   string
+	Release localcluster.Release
+	// Definitions are files of custom resource definitions, and Webhooks those of webhook
+	// configurations: patterns, from the root of the module.
+	Definitions, Webhooks []string
+	// Selected are labels that a pod needs for a webhook on pods to be asked; any of them.
+	Selected []string
+	// Foreign are definitions of other projects that the operator writes objects of, by their
+	// names in test/integration/testdata/definitions.
+	Foreign []string
+	// Needs are other operators, by the names of their releases, whose definitions are
+	// installed, and which run beside it.
+	Needs []string
+	// Config is the configuration file, and Args are the arguments: templates over Place.
+	Config string
+	Args   []string
+	// Schedulers are names, beside berth, that pods have in spec.schedulerName.
+	Schedulers []string
+	// Common says that the integration tests play the scenario too.
+	Common bool
+}
+
+// All returns the operators, in the order in which they are played.
+func All() []Operator {
+	return []Operator{
+		{
+			Title:       "JobSet",
+			Release:     localcluster.Release{Name: "jobset", Module: "sigs.k8s.io/jobset", Version: "v0.11.1", Package: "."},
+			Definitions: []string{"config/components/crd/bases/*.yaml"},
+			Webhooks:    []string{"config/components/webhook/manifests.yaml"},
+			Selected:    []string{"jobset.sigs.k8s.io/jobset-name"},
+			Config: `
+apiVersion: config.jobset.x-k8s.io/v1alpha1
+kind: Configuration
+leaderElection: {leaderElect: false}
+internalCertManagement: {enable: false}
+webhook: {port: {{.WebhookPort}}, host: 127.0.0.1, certDir: {{.Certificates}}}
+metrics: {bindAddress: "0", certDir: {{.Certificates}}}
+health: {healthProbeBindAddress: "0"}
+`,
+			Args:   []string{"--kubeconfig={{.Kubeconfig}}", "--config={{.Config}}", "--metrics-bind-address=0", "--health-probe-bind-address=0"},
+			Common: true,
+		},
+		{
+			Title:       "LeaderWorkerSet",
+			Release:     localcluster.Release{Name: "lws", Module: "sigs.k8s.io/lws", Version: "v0.8.0", Package: "./cmd"},
+			Definitions: []string{"config/crd/bases/*.yaml"},
+			Webhooks:    []string{"config/webhook/manifests.yaml"},
+			Selected:    []string{"leaderworkerset.sigs.k8s.io/name"},
+			Config: `
+apiVersion: config.lws.x-k8s.io/v1alpha1
+kind: Configuration
+leaderElection: {leaderElect: false}
+internalCertManagement: {enable: false}
+webhook: {port: {{.WebhookPort}}, host: 127.0.0.1, certDir: {{.Certificates}}}
+metrics: {bindAddress: "0"}
+health: {healthProbeBindAddress: "0"}
+`,
+			Args:   []string{"--kubeconfig={{.Kubeconfig}}", "--config={{.Config}}", "--leader-elect=false", "--metrics-bind-address=0", "--health-probe-bind-address=0"},
+			Common: true,
+		},
+		{
+			Title:       "KubeRay",
+			Release:     localcluster.Release{Name: "kuberay", Module: "github.com/ray-project/kuberay/ray-operator", Version: "v1.6.0", Package: "."},
+			Definitions: []string{"config/crd/bases/*.yaml"},
+			Foreign:     []string{"scheduler-plugins"},
+			Args: []string{"--kubeconfig={{.Kubeconfig}}", "--metrics-addr=127.0.0.1:0", "--health-probe-bind-address=0", "--enable-leader-election=false",
+				"--batch-scheduler=scheduler-plugins"},
+			Schedulers: []string{"scheduler-plugins-scheduler"},
+		},
+	}
+}
