@@ -32,7 +32,7 @@
 //     something new (conditions.go);
 //   - the status of a translated group goes to the object that declared the gang,
 //     and the events of its pods become one for the gang (reporter.go);
-//   - a pod to which none of them has spoken is told why it waits (explain.go);
+//   - a pod to which none of them has spoken is told why it waits (explain.go, explainer.go);
 //   - a plain pod keeps its events, less repetitions, and less those of its placing
 //     when many are placed at once (recorder.go).
 //
@@ -71,7 +71,7 @@
 // is kept), eviction.go (how gangs go), repair.go (what a wave that was cut short owes),
 // gate.go (when a gang's pods may enter), activator.go (when they are woken),
 // postfilter.go (when preemption is asked), client.go, binding.go, fence.go, takeover.go,
-// conditions.go, recorder.go, reporter.go, refusal.go and explain.go (what it writes),
+// conditions.go, recorder.go, reporter.go, refusal.go, explain.go and explainer.go (what it writes),
 // gist.go (what is news), recovery.go, serve.go (health, metrics, debugging), metrics.go.
 // Where pods go is decided in package fastpath, and
 // how owners are suspended in package suspension.

@@ -1,0 +1,237 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/kubernetes/pkg/scheduler"
+	"k8s.io/utils/clock"
+
+	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/state"
+)
+
+const (
+	// unexplainedDelay is how long a pod may wait before somebody must have said why: with
+	// the delay of conditions, and the pace at which they are written, it is told within ten
+	// seconds, unless thousands are to be told at once.
+	unexplainedDelay = 5 * time.Second
+	// reexplainDelay is after how long it is looked whether what was said still holds.
+	reexplainDelay = 30 * time.Second
+	// Every lookPeriod, looksAtATime gangs and plain pods are looked at, so that ten thousand
+	// that come at once do not stand in the way of those that are placed.
+	lookPeriod   = 100 * time.Millisecond
+	looksAtATime = 100
+	// In each lookPeriod, so many pods are told that others of their queues come first:
+	// few while pods are bound, and until busyDelay after that, for most of those in line
+	// are bound soon, and their conditions would be written for nothing; else as many as
+	// the conditions' writer gets written.
+	inLineAtATime   = conditionRate / int(time.Second/lookPeriod)
+	inLineWhileBusy = 5
+	busyDelay       = time.Second
+)
+
+// explainer sees to it that no pod waits in silence. The reporter tells members of gangs
+// that are held or refused, queues tell those that they hold, and the scheduler tells
+// plain pods that it refused. Each of them speaks of what it has done. The explainer asks
+// the other way round: of a pod that waits it asks everyone who might hold it, in the
+// order in which a pod passes them, and says what the first one answers, if nobody has
+// said it.
+type explainer struct {
+	clock      clock.WithTicker
+	ours       func(scheduler string) bool
+	gangs      *state.Gangs
+	queues     *state.Queues
+	gate       *gate
+	conditions *conditionWriter
+	sched      *scheduler.Scheduler
+	// entitlement says why a pod that was refused a place does not get what its queue is
+	// entitled to; nil if nobody knows.
+	entitlement func(pod *corev1.Pod) (explanation, bool)
+
+	mu sync.Mutex
+	// leads is set once Run runs: before that, nobody is kept.
+	leads bool
+	// known are those that are to be looked at: first those that nobody was told of yet, in
+	// the order in which they came, and again the others.
+	known        map[waits]bool
+	first, again []dueLook
+	// lastBind is when one of them was last seen to be bound.
+	lastBind time.Time
+
+	// line are those that are to be told that others come first. Only Run touches it.
+	line []waits
+}
+
+// waits names a gang by its group, or a plain pod by its name: who waits.
+type waits struct {
+	namespace, group, pod string
+}
+
+// dueLook is when one is to be looked at.
+type dueLook struct {
+	who waits
+	at  time.Time
+}
+
+func newExplainer(c clock.WithTicker, ours func(string) bool, gangs *state.Gangs, queues *state.Queues, g *gate, conditions *conditionWriter) *explainer {
+	return &explainer{clock: c, ours: ours, gangs: gangs, queues: queues, gate: g, conditions: conditions, known: map[waits]bool{}}
+}
+
+// SetPod takes in a pod that was made or changed.
+func (e *explainer) SetPod(pod *corev1.Pod) {
+	bound := pod.Spec.NodeName != ""
+	if pod.DeletionTimestamp != nil || !e.ours(pod.Spec.SchedulerName) || !bound && said(pod) {
+		return
+	}
+	who := waits{namespace: pod.Namespace, group: gang.InGroup(groupOf(pod))}
+	if who.group == "" {
+		who.pod = pod.Name
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case bound && e.known[who]:
+		e.lastBind = e.clock.Now()
+	case !bound && e.leads && !e.known[who]:
+		e.known[who] = true
+		e.first = append(e.first, dueLook{who, e.clock.Now().Add(unexplainedDelay)})
+	}
+}
+
+// Run explains until the context is done. It is run by the leader alone.
+func (e *explainer) Run(ctx context.Context) {
+	e.mu.Lock()
+	e.leads = true
+	e.mu.Unlock()
+	all, _ := e.conditions.pods.List(labels.Everything()) // a lister of an informer does not fail
+	for _, pod := range all {
+		e.SetPod(pod)
+	}
+	ticker := e.clock.NewTicker(lookPeriod)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C():
+			for _, who := range e.due() {
+				e.look(who)
+			}
+			e.tellInLine()
+		}
+	}
+}
+
+// due returns who is to be looked at now, a few at a time: of those that nobody looked at
+// yet, and of the others.
+func (e *explainer) due() []waits {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.clock.Now()
+	var out []waits
+	for _, list := range [...]*[]dueLook{&e.first, &e.again} {
+		for n := 0; n < looksAtATime && len(*list) > 0 && !now.Before((*list)[0].at); n++ {
+			out = append(out, (*list)[0].who)
+			*list = (*list)[1:]
+		}
+	}
+	return out
+}
+
+// lookAgain has one be looked at after a while, or not any more.
+func (e *explainer) lookAgain(who waits, after time.Duration) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if after == 0 {
+		delete(e.known, who)
+		return
+	}
+	at := dueLook{who, e.clock.Now().Add(after)}
+	// Nearly all come last.
+	i := len(e.again)
+	for i > 0 && at.at.Before(e.again[i-1].at) {
+		i--
+	}
+	e.again = slices.Insert(e.again, i, at)
+}
+
+// look looks at a gang or plain pod, has it told why it waits, and looked at again later.
+func (e *explainer) look(who waits) {
+	pods := e.waiting(who)
+	if len(pods) == 0 {
+		e.lookAgain(who, 0)
+		return
+	}
+	why := e.why(pods[0])
+	// The reporter tells all members of a gang what the verdict is, with an event, and gives
+	// the others some time to be created.
+	if left := pods[0].CreationTimestamp.Add(incompleteDelay + unexplainedDelay).Sub(e.clock.Now()); left > 0 && why.code == string(gang.Incomplete) {
+		e.lookAgain(who, left)
+		return
+	}
+	if why.isInLine() && slices.ContainsFunc(pods, why.isNews) {
+		e.line = append(e.line, who)
+		return
+	}
+	e.tell(pods, why)
+	e.lookAgain(who, reexplainDelay)
+}
+
+// tell tells those of the pods that do not say so yet why they wait.
+func (e *explainer) tell(pods []*corev1.Pod, why explanation) {
+	for _, pod := range pods {
+		if why.isNews(pod) {
+			e.conditions.Set(types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, waitsFor(why.code, why.text))
+		}
+	}
+}
+
+// tellInLine tells the first of those in line, unless they were placed meanwhile or wait for
+// something else. What they say is then looked at again like that of all others.
+func (e *explainer) tellInLine() {
+	e.mu.Lock()
+	left := inLineAtATime
+	if e.clock.Since(e.lastBind) < busyDelay {
+		left = inLineWhileBusy
+	}
+	e.mu.Unlock()
+	for ; len(e.line) > 0 && left > 0; e.line = e.line[1:] {
+		who := e.line[0]
+		pods := e.waiting(who)
+		if len(pods) == 0 {
+			e.lookAgain(who, 0)
+			continue
+		}
+		e.tell(pods, e.why(pods[0]))
+		e.lookAgain(who, reexplainDelay)
+		left -= len(pods)
+	}
+}
+
+// waiting returns the pods of one that wait, and may be placed if they are of a gang.
+func (e *explainer) waiting(who waits) []*corev1.Pod {
+	names := []string{who.pod}
+	if who.group != "" {
+		names = names[:0]
+		g, _ := e.gangs.Get(gang.KeyOf(who.namespace, who.group))
+		for i := range g.Pods {
+			if g.Pods[i].State == gang.Waiting && g.Pods[i].Ours {
+				names = append(names, g.Pods[i].Name)
+			}
+		}
+	}
+	var out []*corev1.Pod
+	for _, name := range names {
+		pod := e.conditions.waiting(types.NamespacedName{Namespace: who.namespace, Name: name})
+		if pod != nil && e.ours(pod.Spec.SchedulerName) {
+			out = append(out, pod)
+		}
+	}
+	return out
+}
