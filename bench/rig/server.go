@@ -21,6 +21,7 @@ import (
 	metadatafake "k8s.io/client-go/metadata/fake"
 
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
+	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine"
 )
 
@@ -62,9 +63,11 @@ func NewServer(nodes int, queues []*v1alpha1.Queue, onBind func(pod *corev1.Pod)
 		}
 		objects = append(objects, &unstructured.Unstructured{Object: content})
 	}
-	s.dynamic = dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{
-		v1alpha1.GroupVersion.WithResource("queues"): "QueueList",
-	}, objects...)
+	lists := map[schema.GroupVersionResource]string{v1alpha1.GroupVersion.WithResource("queues"): "QueueList"}
+	for _, kind := range dialect.Suspendables() {
+		lists[kind.Resource] = kind.Resource.Resource + "List"
+	}
+	s.dynamic = dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), lists, objects...)
 	return s, nil
 }
 
