@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,6 +33,8 @@ type podServer struct {
 	answers []error
 	stored  map[int]time.Duration
 
+	// mu is for the pod: what is stored late is stored by another goroutine.
+	mu    *sync.Mutex
 	pod   *corev1.Pod
 	binds int
 	// deaf is how many reads fail.
@@ -43,6 +46,8 @@ func (s *podServer) Bind(_ context.Context, binding *corev1.Binding, _ metav1.Cr
 	s.binds++
 	if delay, is := s.stored[i]; is {
 		time.AfterFunc(delay, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
 			if s.pod != nil && s.pod.Spec.NodeName == "" && s.pod.DeletionTimestamp == nil {
 				s.pod.Spec.NodeName = binding.Target.Name
 			}
@@ -53,6 +58,8 @@ func (s *podServer) Bind(_ context.Context, binding *corev1.Binding, _ metav1.Cr
 }
 
 func (s *podServer) Get(context.Context, string, metav1.GetOptions) (*corev1.Pod, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.deaf > 0 {
 		s.deaf--
 		return nil, errLost
@@ -100,6 +107,7 @@ func TestBindWithLostAnswers(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				c.server.mu = &sync.Mutex{}
 				begin := time.Now()
 				binding := &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "p", UID: "u"}, Target: corev1.ObjectReference{Name: "n"}}
 				err := newBinder(nil).bind(t.Context(), &c.server, binding, metav1.CreateOptions{})
@@ -114,6 +122,8 @@ func TestBindWithLostAnswers(t *testing.T) {
 				}
 				// What has failed stays unbound, whatever was under way.
 				time.Sleep(time.Hour)
+				c.server.mu.Lock()
+				defer c.server.mu.Unlock()
 				if p := c.server.pod; err != nil && p != nil && p.UID == "u" && p.Spec.NodeName == "n" {
 					t.Error("the pod is bound after all")
 				}

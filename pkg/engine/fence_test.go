@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -94,10 +95,16 @@ func TestTakeoverWaitsForTheWatch(t *testing.T) {
 			return p
 		}
 		server := fake.NewClientset(bound("a", "n"), bound("b", "m"))
-		known := map[types.UID]string{"uid-a": "n"}
-		time.AfterFunc(3*time.Second, func() { known["uid-b"] = "m" })
+		var known sync.Map
+		known.Store(types.UID("uid-a"), "n")
+		time.AfterFunc(3*time.Second, func() { known.Store(types.UID("uid-b"), "m") })
+		holder := func(pod *corev1.Pod) string {
+			node, _ := known.Load(pod.UID)
+			name, _ := node.(string)
+			return name
+		}
 		begin := time.Now()
-		(&takeover{client: server, schedulers: []string{"berth"}, holder: func(pod *corev1.Pod) string { return known[pod.UID] }, period: takeoverPeriod}).wait(t.Context())
+		(&takeover{client: server, schedulers: []string{"berth"}, holder: holder, period: takeoverPeriod}).wait(t.Context())
 		if took := time.Since(begin); took < 3*time.Second || took > 3*time.Second+takeoverPeriod {
 			t.Errorf("it began after %s, want 3s", took)
 		}
