@@ -274,6 +274,27 @@ func TestNextLeaderEndsAnEviction(t *testing.T) {
 	h.expectBerthed(victim, 0, "the next leader evicts the rest")
 }
 
+// The gang for which others were evicted still waits when the leader dies in the middle: the
+// next one ends that eviction, and evicts nobody else for it.
+func TestNextLeaderCountsOnTheEvictionThatItEnds(t *testing.T) {
+	h := newHarbour(t, rackNodes(4, 2), rule{name: "owner", guaranteed: 16}, rule{name: "borrower", weight: 1})
+	one := h.run(crew{name: "one", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
+	two := h.run(crew{name: "two", queue: "borrower", size: 2, gpus: 8}, "n0002", "n0003")
+	h.busy["one-1"], h.busy["two-1"] = true, true
+	h.settle()
+	owner := h.launch(crew{name: "owner", queue: "owner", size: 2, gpus: 8})
+	h.settle()
+	h.await("the second pod does not go", func() bool { return len(h.evicted) >= 2 })
+	h.depose()
+	h.busy = map[string]bool{}
+	h.lead()
+	h.pass(10, time.Second)
+	h.expectBerthed(owner, 2, "the next leader evicts the rest")
+	if left := len(h.berthed(one)) + len(h.berthed(two)); left != 2 {
+		t.Errorf("%d pods of the other gang are left, want 2", left)
+	}
+}
+
 // A leader dies after it has written that a gang goes, and before any of its pods has gone: the
 // gang stays.
 func TestNextLeaderLetsAWholeGangStay(t *testing.T) {

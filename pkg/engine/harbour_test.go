@@ -24,6 +24,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 
+	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/engine/suspension"
 	"github.com/berth-dev/berth/pkg/plugins/queuereclaim"
@@ -361,7 +362,8 @@ func (h *harbour) land() {
 	h.leader.shut()
 }
 
-// evicting reports whether all that were chosen have been asked to go.
+// evicting reports whether all that were chosen have been asked to go, but for those whose
+// eviction recovery ends.
 func (h *harbour) evicting() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -370,7 +372,7 @@ func (h *harbour) evicting() bool {
 	defer r.mu.Unlock()
 	for _, w := range r.waves {
 		for uid := range w.left {
-			if pod := h.pods[uid]; pod != nil && pod.DeletionTimestamp == nil && !h.busy[pod.Name] {
+			if pod := h.pods[uid]; pod != nil && pod.DeletionTimestamp == nil && !h.busy[pod.Name] && !h.gangs.Finishing(gang.KeyOf("ns", groupOf(h.told[uid]))) {
 				return false
 			}
 		}

@@ -28,7 +28,11 @@ func (r *reclaimer) begin(claimant *corev1.Pod, claim *state.Reclaim, choice *fa
 	w := &wave{left: choice.UIDs(), deadline: now.Add(wavePatience + graceOf(evictedPods(choice)))}
 	for _, pod := range choice.Awaited {
 		w.left.Insert(pod.UID)
-		if until := pod.DeletionTimestamp.Add(wavePatience); until.After(w.deadline) {
+		until := now.Add(graceOf([]*corev1.Pod{pod}))
+		if pod.DeletionTimestamp != nil {
+			until = pod.DeletionTimestamp.Time
+		}
+		if until = until.Add(wavePatience); until.After(w.deadline) {
 			w.deadline = until
 		}
 	}

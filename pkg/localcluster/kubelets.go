@@ -210,6 +210,9 @@ func (k *kubelets) sync(ctx context.Context, key cache.ObjectName) error {
 		starts = true
 	case stepEnd:
 		setEnded(changed, next, at)
+		// What its containers had is free from now on, whether the API server hears of it or
+		// the answer of the API server is heard.
+		k.leave(pod)
 	}
 	if _, err := k.client.CoreV1().Pods(pod.Namespace).UpdateStatus(ctx, changed, metav1.UpdateOptions{}); err != nil {
 		if apierrors.IsNotFound(err) {
@@ -217,11 +220,8 @@ func (k *kubelets) sync(ctx context.Context, key cache.ObjectName) error {
 		}
 		return err // also a conflict: the watch brings the newer pod
 	}
-	switch {
-	case starts:
+	if starts {
 		k.remember(pod, now)
-	case next.step == stepEnd:
-		k.leave(pod)
 	}
 	return nil
 }

@@ -113,7 +113,7 @@ func (q *Queues) Reclaim(pods []*corev1.Pod, others Others) *Reclaim {
 func (q *Queues) foreseen(claimant *waiter, claim quota.Claim, others Others) *quota.Usage {
 	usage := q.line.Used().Clone()
 	for _, p := range q.payers {
-		if leaves(p.pod, others) {
+		if q.leaves(p.pod, others) {
 			_, _ = usage.Release(p.account.id, p.by) // it is charged
 		}
 	}
@@ -139,8 +139,14 @@ func (q *Queues) foreseen(claimant *waiter, claim quota.Claim, others Others) *q
 }
 
 // leaves reports whether a pod with a place is leaving, or is asked to.
-func leaves(pod *corev1.Pod, others Others) bool {
-	return pod.DeletionTimestamp != nil || others.Leaving.Has(pod.UID)
+func (q *Queues) leaves(pod *corev1.Pod, others Others) bool {
+	return pod.DeletionTimestamp != nil || others.Leaving.Has(pod.UID) || q.finishing(pod)
+}
+
+// finishing reports whether the gang of a pod is being evicted because another leader began to.
+func (q *Queues) finishing(pod *corev1.Pod) bool {
+	id := waiterOf(pod)
+	return id.group != "" && q.gangs.Finishing(id.key())
 }
 
 // mayClaim reports whether a claim may have anybody evicted: it is within what its queue is
@@ -194,7 +200,7 @@ func (q *Queues) tenants(r *Reclaim, others Others) []Tenant {
 			}
 			all[name] = t
 		}
-		if q.reserved[p.pod.UID] != nil || p.pod.Spec.NodeName == "" || leaves(p.pod, others) {
+		if q.reserved[p.pod.UID] != nil || p.pod.Spec.NodeName == "" || q.leaves(p.pod, others) {
 			unsteady[name] = true
 			continue
 		}
@@ -216,13 +222,15 @@ func (q *Queues) tenants(r *Reclaim, others Others) []Tenant {
 	return out
 }
 
-// leaving returns the pods with a place that are being deleted, that are expected to be gone
-// soon, and that nobody waits for.
+// leaving returns the pods with a place that are being deleted, or are to be, that are expected
+// to be gone soon, and that nobody waits for.
 func (q *Queues) leaving(others Others) []*corev1.Pod {
 	now := q.clock.Now()
 	var out []*corev1.Pod
 	for _, p := range q.payers {
-		if at := p.pod.DeletionTimestamp; at != nil && p.pod.Spec.NodeName != "" && now.Before(at.Add(overdueAfter)) && !others.Leaving.Has(p.pod.UID) {
+		at := p.pod.DeletionTimestamp
+		soon := at != nil && now.Before(at.Add(overdueAfter)) || at == nil && q.finishing(p.pod)
+		if soon && p.pod.Spec.NodeName != "" && !others.Leaving.Has(p.pod.UID) {
 			out = append(out, p.pod)
 		}
 	}

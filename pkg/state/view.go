@@ -127,6 +127,14 @@ func (g *Gangs) Finish(key gang.Key) {
 	}
 }
 
+// Finishing reports whether a gang gives its places back because of Finish.
+func (g *Gangs) Finishing(key gang.Key) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	e := g.gangs[key]
+	return e != nil && e.finishing
+}
+
 // Life returns the number of a gang's life; 0 if there is no such gang. A gang that
 // is deleted and made again under the same name has another one.
 func (g *Gangs) Life(key gang.Key) int64 {
