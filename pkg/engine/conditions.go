@@ -35,8 +35,9 @@ const (
 	// their 3,000 pods are told all the same within 15 seconds.
 	conditionRate  = 400
 	conditionBurst = 400
-	// conditionWriters write at the same time.
-	conditionWriters = 8
+	// conditionWriters write at the same time: enough for conditionRate on an API server
+	// that takes 60 ms for a write.
+	conditionWriters = 24
 )
 
 // conditionWriter writes the PodScheduled condition of pods that wait: later,
