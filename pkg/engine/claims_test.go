@@ -28,6 +28,20 @@ func (h *harbour) run(c crew, nodes ...string) *crew {
 	return out
 }
 
+// asked returns how many evictions were asked for, and answer has all be answered from now on:
+// those of a leader that is gone may still be under way.
+func (h *harbour) asked() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.evicted)
+}
+
+func (h *harbour) answer() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.busy = map[string]bool{}
+}
+
 // leave has pods be deleted by their owner.
 func (h *harbour) leave(uids ...types.UID) {
 	for _, uid := range uids {
@@ -262,11 +276,11 @@ func TestNextLeaderEndsAnEviction(t *testing.T) {
 	h.settle()
 	owner := h.launch(crew{name: "owner", queue: "owner", size: 2, gpus: 8})
 	h.settle()
-	h.await("the second pod does not go", func() bool { return len(h.evicted) >= 2 })
+	h.await("the second pod does not go", func() bool { return h.asked() >= 2 })
 	h.pass(1, time.Second)
 	h.expectBerthed(victim, 1, "the leader did not come further")
 	h.depose()
-	h.busy["victim-1"] = false
+	h.answer()
 	// Nobody waits any more: what was begun is ended all the same.
 	h.end(owner.uids...)
 	h.lead()
@@ -284,9 +298,9 @@ func TestNextLeaderCountsOnTheEvictionThatItEnds(t *testing.T) {
 	h.settle()
 	owner := h.launch(crew{name: "owner", queue: "owner", size: 2, gpus: 8})
 	h.settle()
-	h.await("the second pod does not go", func() bool { return len(h.evicted) >= 2 })
+	h.await("the second pod does not go", func() bool { return h.asked() >= 2 })
 	h.depose()
-	h.busy = map[string]bool{}
+	h.answer()
 	h.lead()
 	h.pass(10, time.Second)
 	h.expectBerthed(owner, 2, "the next leader evicts the rest")
@@ -304,9 +318,9 @@ func TestNextLeaderLetsAWholeGangStay(t *testing.T) {
 	h.settle()
 	owner := h.launch(crew{name: "owner", queue: "owner", size: 2, gpus: 8})
 	h.settle()
-	h.await("no pod goes", func() bool { return len(h.evicted) >= 1 })
+	h.await("no pod goes", func() bool { return h.asked() >= 1 })
 	h.depose()
-	h.busy["victim-0"], h.busy["victim-1"] = false, false
+	h.answer()
 	h.end(owner.uids...)
 	h.lead()
 	h.pass(10, time.Second)

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/retry"
 
 	"github.com/berth-dev/berth/manifests"
 	"github.com/berth-dev/berth/pkg/dialect"
@@ -151,7 +152,8 @@ func TestSuspendedJobComesAgain(t *testing.T) {
 		if affected, err := s.Affected(t.Context(), d.Owner); err != nil || len(affected) != 8 {
 			t.Fatalf("suspending %s affects %d pods, %v", d.Owner, len(affected), err)
 		}
-		if err := s.Suspend(t.Context(), d.Owner, ns+"/claimant"); err != nil {
+		// The Job controller writes the status meanwhile.
+		if err := retry.RetryOnConflict(retry.DefaultRetry, func() error { return s.Suspend(t.Context(), d.Owner, ns+"/claimant") }); err != nil {
 			t.Fatal(err)
 		}
 		if i >= 3 {
