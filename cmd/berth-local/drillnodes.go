@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 
 	"github.com/berth-dev/berth/pkg/localcluster"
 	"github.com/berth-dev/berth/pkg/localcluster/drill"
@@ -33,11 +34,9 @@ object is deleted, as a cloud's controller does: kubectl delete node NODE.`,
   berth-local drill kill-node node-00001 node-00002 --duration 2m`,
 		Args: needNodes,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			client, nodes, err := o.nodes(cmd, args)
-			if err != nil {
-				return err
-			}
-			return o.run(cmd, drill.Kill(client, nodes), list(nodes, "has no power", "have no power"), drill.Watch(client, nodes))
+			return o.onNodes(cmd, args, func(client kubernetes.Interface, nodes []string) (drill.Fault, string) {
+				return drill.Kill(client, nodes), list(nodes, "has no power", "have no power")
+			})
 		},
 	}
 	o.addTo(cmd, 0)
@@ -101,11 +100,9 @@ func newCordonCommand(dir *string) *cobra.Command {
   berth-local drill cordon node-00001 node-00002 --undo`,
 		Args: needNodes,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			client, nodes, err := o.nodes(cmd, args)
-			if err != nil {
-				return err
-			}
-			return o.run(cmd, drill.Cordon(client, nodes), list(nodes, "is cordoned", "are cordoned"), drill.Watch(client, nodes))
+			return o.onNodes(cmd, args, func(client kubernetes.Interface, nodes []string) (drill.Fault, string) {
+				return drill.Cordon(client, nodes), list(nodes, "is cordoned", "are cordoned")
+			})
 		},
 	}
 	o.addTo(cmd, 0)
@@ -243,11 +240,9 @@ What runs there runs on.`,
 			if strings.TrimSpace(reason) == "" {
 				return fmt.Errorf("--reason cannot be empty; a kubelet says %s, say", localcluster.ReasonUnexpectedAdmission)
 			}
-			client, nodes, err := o.nodes(cmd, args)
-			if err != nil {
-				return err
-			}
-			return o.run(cmd, drill.Refuse(client, nodes, reason), list(nodes, "refuses", "refuse")+" every pod: "+reason, drill.Watch(client, nodes))
+			return o.onNodes(cmd, args, func(client kubernetes.Interface, nodes []string) (drill.Fault, string) {
+				return drill.Refuse(client, nodes, reason), list(nodes, "refuses", "refuse") + " every pod: " + reason
+			})
 		},
 	}
 	cmd.Flags().StringVar(&reason, "reason", localcluster.ReasonUnexpectedAdmission, "the reason in the status of the pods")
@@ -276,11 +271,9 @@ makes a mistake. Undone, they have those again that they had before the first ch
 			case len(labels) > 0 && o.undo:
 				return fmt.Errorf("--undo gives back all labels; leave out %s", args[len(args)-1])
 			}
-			client, nodes, err := o.nodes(cmd, names)
-			if err != nil {
-				return err
-			}
-			return o.run(cmd, drill.Relabel(client, nodes, labels), list(nodes, "has", "have")+" other labels", drill.Watch(client, nodes))
+			return o.onNodes(cmd, names, func(client kubernetes.Interface, nodes []string) (drill.Fault, string) {
+				return drill.Relabel(client, nodes, labels), list(nodes, "has", "have") + " other labels"
+			})
 		},
 	}
 	o.addTo(cmd, 0)
@@ -305,6 +298,16 @@ func splitLabels(args []string) (names []string, labels map[string]string, err e
 		return nil, nil, fmt.Errorf("name a node, as in node-00001")
 	}
 	return names, labels, nil
+}
+
+// onNodes runs a fault of nodes of some names, and what is so then, and watches the nodes.
+func (o *drillOptions) onNodes(cmd *cobra.Command, names []string, fault func(kubernetes.Interface, []string) (drill.Fault, string)) error {
+	client, nodes, err := o.nodes(cmd, names)
+	if err != nil {
+		return err
+	}
+	f, what := fault(client, nodes)
+	return o.run(cmd, f, what, drill.Watch(client, nodes))
 }
 
 // needNodes says that nodes have to be named.

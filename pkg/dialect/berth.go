@@ -50,16 +50,17 @@ const GangPlacedCondition corev1.PodConditionType = "berth.dev/GangPlaced"
 const EvictingCondition corev1.PodConditionType = "berth.dev/Evicting"
 
 // Evicting reports whether a pod says that its gang is being evicted.
-func Evicting(pod *corev1.Pod) bool { return hasCondition(pod, EvictingCondition) }
+func Evicting(pod *corev1.Pod) bool { return HasCondition(pod, EvictingCondition) }
 
-func hasCondition(pod *corev1.Pod, kind corev1.PodConditionType) bool {
+// HasCondition reports whether a condition of a pod is true.
+func HasCondition(pod *corev1.Pod, kind corev1.PodConditionType) bool {
 	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
 		return c.Type == kind && c.Status == corev1.ConditionTrue
 	})
 }
 
 // LeftOut reports whether a pod has the condition.
-func LeftOut(pod *corev1.Pod) bool { return hasCondition(pod, GangPlacedCondition) }
+func LeftOut(pod *corev1.Pod) bool { return HasCondition(pod, GangPlacedCondition) }
 
 // WrittenAnnotations are those that the scheduler writes with a binding. On a pod without a
 // node they mean nothing.

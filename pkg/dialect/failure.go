@@ -89,10 +89,8 @@ func lossOfJob(spec node, failed int64) Loss {
 // which code a pod ends with nobody knows before.
 func disruptionRule(policy node) string {
 	for _, rule := range policy.list("rules") {
-		for _, on := range rule.list("onPodConditions") {
-			if status := on.text("status"); on.text("type") == "DisruptionTarget" && (status == "" || status == "True") {
-				return rule.text("action")
-			}
+		if onDisruption(rule) {
+			return rule.text("action")
 		}
 	}
 	return ""

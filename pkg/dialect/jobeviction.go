@@ -66,11 +66,20 @@ func ignoresEvictions(spec node) bool {
 	return false
 }
 
-func matchesEviction(rule node) bool {
+// onDisruption reports whether a rule of a podFailurePolicy is about the condition
+// DisruptionTarget.
+func onDisruption(rule node) bool {
 	for _, c := range rule.list("onPodConditions") {
 		if status := c.text("status"); c.text("type") == string(corev1.DisruptionTarget) && (status == "" || status == string(corev1.ConditionTrue)) {
 			return true
 		}
+	}
+	return false
+}
+
+func matchesEviction(rule node) bool {
+	if onDisruption(rule) {
+		return true
 	}
 	codes := rule.object("onExitCodes")
 	if len(codes.fields) == 0 {

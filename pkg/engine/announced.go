@@ -5,7 +5,6 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/klog/v2"
@@ -63,12 +62,7 @@ func (w *announcedWriter) look(ctx context.Context) {
 		if body == nil {
 			continue
 		}
-		var subresources []string
-		if a.Kind.Subresource != "" {
-			subresources = []string{a.Kind.Subresource}
-		}
-		apiWrites.WithLabelValues("group_status").Inc()
-		_, err := w.dynamic.Resource(a.Kind.Resource).Namespace(a.Object.GetNamespace()).Patch(ctx, a.Object.GetName(), types.MergePatchType, body, metav1.PatchOptions{}, subresources...)
+		err := patchGroup(ctx, w.dynamic, a.Kind, a.Object, body)
 		switch {
 		case err == nil:
 			w.written[a.Object.GetUID()] = a.Object.GetResourceVersion()

@@ -190,15 +190,18 @@ func (w *conditionWriter) patch(ctx context.Context, pod *corev1.Pod, condition 
 			Reason: "Placed", Message: "The gang of the pod has its place",
 		})
 	}
-	body, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{"uid": pod.UID, "resourceVersion": pod.ResourceVersion},
-		"status":   map[string]any{"conditions": conditions},
-	})
+	return patchConditions(ctx, w.client, types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name},
+		map[string]any{"uid": pod.UID, "resourceVersion": pod.ResourceVersion}, conditions...)
+}
+
+// patchConditions writes conditions of a pod that has the metadata given, as its UID.
+func patchConditions(ctx context.Context, client kubernetes.Interface, name types.NamespacedName, of map[string]any, conditions ...corev1.PodCondition) error {
+	body, err := json.Marshal(map[string]any{"metadata": of, "status": map[string]any{"conditions": conditions}})
 	if err != nil {
-		return fmt.Errorf("encoding the condition of pod %q: %w", pod.Name, err)
+		return fmt.Errorf("encoding the condition of pod %q: %w", name.Name, err)
 	}
 	apiWrites.WithLabelValues("condition").Inc()
-	_, err = w.client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.StrategicMergePatchType, body, metav1.PatchOptions{}, "status")
+	_, err = client.CoreV1().Pods(name.Namespace).Patch(ctx, name.Name, types.StrategicMergePatchType, body, metav1.PatchOptions{}, "status")
 	return err
 }
 

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -58,7 +57,7 @@ func (e *evictor) run() {
 		return
 	}
 	if protection := e.claim.Protected(pods); protection != nil {
-		e.endFor(e.name, explanation{reasonVictimsProtected, "the gang is entitled to room that others have, but " + protection.Sentence()})
+		e.endFor(e.name, victimsProtected(protection.Sentence()))
 		return
 	}
 	if err := e.readOwners(pods); err != nil {
@@ -159,15 +158,15 @@ func (e *evictor) suspendOwners(victim fastpath.Evicted, gone sets.Set[types.UID
 // inOrder returns the gangs in the order in which they go: first those that budgets protect,
 // for if one of them may not go after all, the others need not.
 func (e *evictor) inOrder() []fastpath.Evicted {
-	protected := func(victim fastpath.Evicted) int {
+	var protected, others []fastpath.Evicted
+	for _, victim := range e.choice.Evicted {
 		if slices.ContainsFunc(victim.Pods, func(pod *corev1.Pod) bool { return len(e.budgets.Of(pod)) > 0 }) {
-			return 0
+			protected = append(protected, victim)
+		} else {
+			others = append(others, victim)
 		}
-		return 1
 	}
-	out := slices.Clone(e.choice.Evicted)
-	slices.SortStableFunc(out, func(a, b fastpath.Evicted) int { return protected(a) - protected(b) })
-	return out
+	return append(protected, others...)
 }
 
 // evictGang evicts the pods of a gang that go, and returns why it stopped before all had gone;
@@ -220,7 +219,8 @@ func (e *evictor) evictPods(pods []*corev1.Pod, gone sets.Set[types.UID]) *expla
 		case e.ctx.Err() != nil:
 			return nil // whoever leads next finds what was marked
 		case budget != nil:
-			return &explanation{reasonVictimsProtected, "the gang is entitled to room that others have, but a disruption budget stopped their eviction: " + budget.Error()}
+			why := victimsProtected("a disruption budget stopped their eviction: " + budget.Error())
+			return &why
 		case len(failed) == 0:
 			return nil
 		case e.ended(e.name, e.wave):
@@ -296,17 +296,9 @@ func markEvicting(ctx context.Context, client kubernetes.Interface, name types.N
 	if evicting {
 		status = corev1.ConditionTrue
 	}
-	body, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{"uid": uid},
-		"status": map[string]any{"conditions": []corev1.PodCondition{{
-			Type: dialect.EvictingCondition, Status: status, Reason: "Reclaimed", Message: text, LastTransitionTime: metav1.NewTime(now),
-		}}},
+	err := patchConditions(ctx, client, name, map[string]any{"uid": uid}, corev1.PodCondition{
+		Type: dialect.EvictingCondition, Status: status, Reason: "Reclaimed", Message: text, LastTransitionTime: metav1.NewTime(now),
 	})
-	if err != nil {
-		return fmt.Errorf("encoding a condition of pod %s: %w", name, err)
-	}
-	apiWrites.WithLabelValues("condition").Inc()
-	_, err = client.CoreV1().Pods(name.Namespace).Patch(ctx, name.Name, types.StrategicMergePatchType, body, metav1.PatchOptions{}, "status")
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 		return fmt.Errorf("writing on pod %s that its gang is evicted: %w", name, err)
 	}

@@ -367,12 +367,12 @@ func (h *harbour) land() {
 func (h *harbour) evicting() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	r := h.reclaimer
+	r, finishing := h.reclaimer, h.gangs.Finishing()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, w := range r.waves {
 		for uid := range w.left {
-			if pod := h.pods[uid]; pod != nil && pod.DeletionTimestamp == nil && !h.busy[pod.Name] && !h.gangs.Finishing(gang.KeyOf("ns", groupOf(h.told[uid]))) {
+			if pod := h.pods[uid]; pod != nil && pod.DeletionTimestamp == nil && !h.busy[pod.Name] && !finishing.Has(gang.KeyOf("ns", groupOf(h.told[uid]))) {
 				return false
 			}
 		}

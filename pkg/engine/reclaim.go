@@ -82,6 +82,11 @@ type rest struct {
 // More nodes would help it, but it is entitled to those that there are.
 const reasonVictimsProtected = "VictimsProtected"
 
+// victimsProtected says what keeps others from going for a gang.
+func victimsProtected(by string) explanation {
+	return explanation{reasonVictimsProtected, "the gang is entitled to room that others have, but " + by}
+}
+
 var _ queuereclaim.Reclaimer = &reclaimer{}
 
 func newReclaimer(path *fastpath.Path, queues *state.Queues, gangs *state.Gangs, client kubernetes.Interface, recorder events.EventRecorder, c clock.WithTicker) *reclaimer {
@@ -160,11 +165,11 @@ func (r *reclaimer) choose(claim *state.Reclaim, pods []*corev1.Pod, group fwk.P
 	}
 	for _, e := range open.Evicted {
 		if protection := claim.Protected(e.Pods); protection != nil {
-			return nil, explanation{reasonVictimsProtected, fmt.Sprintf("the gang is entitled to room that others have, but %s (gang %s)", protection.Sentence(), e.Tenant.Name)}
+			return nil, victimsProtected(fmt.Sprintf("%s (gang %s)", protection.Sentence(), e.Tenant.Name))
 		}
 	}
 	if protection := claim.Protected(evictedPods(open)); protection != nil {
-		return nil, explanation{reasonVictimsProtected, "the gang is entitled to room that others have, but " + protection.Sentence()}
+		return nil, victimsProtected(protection.Sentence())
 	}
 	return nil, explanation{text: why}
 }

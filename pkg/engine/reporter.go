@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
@@ -363,17 +364,22 @@ func (r *reporter) writeStatus(ctx context.Context, g state.Gang, t *told) error
 	if body == nil {
 		return nil
 	}
-	apiWrites.WithLabelValues("group_status").Inc()
-	resource := r.dynamic.Resource(g.Kind.Resource).Namespace(g.Object.GetNamespace())
-	var subresources []string
-	if g.Kind.Subresource != "" {
-		subresources = []string{g.Kind.Subresource}
-	}
-	_, err := resource.Patch(ctx, g.Object.GetName(), types.MergePatchType, body, metav1.PatchOptions{}, subresources...)
+	err := patchGroup(ctx, r.dynamic, g.Kind, g.Object, body)
 	// If the object is gone, so is who would have read its status.
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("writing the status of %s %q: %w", g.Kind.Kind, g.Key, err)
 	}
 	t.status, t.written = &outcome, now
 	return nil
+}
+
+// patchGroup patches the status of an object that declares gangs.
+func patchGroup(ctx context.Context, client dynamic.Interface, kind *dialect.Kind, object *unstructured.Unstructured, body []byte) error {
+	apiWrites.WithLabelValues("group_status").Inc()
+	var subresources []string
+	if kind.Subresource != "" {
+		subresources = []string{kind.Subresource}
+	}
+	_, err := client.Resource(kind.Resource).Namespace(object.GetNamespace()).Patch(ctx, object.GetName(), types.MergePatchType, body, metav1.PatchOptions{}, subresources...)
+	return err
 }

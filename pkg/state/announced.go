@@ -36,7 +36,7 @@ func (g *Gangs) announce(d declaration) {
 	if d.kind == nil || d.kind.Announced == nil || d.second {
 		return
 	}
-	if d.kind.Announced(d.object) == nil {
+	if d.announced == nil {
 		delete(g.announcing, d.key)
 		return
 	}
@@ -56,11 +56,8 @@ func (g *Gangs) Announced() []Announced {
 			continue
 		}
 		d, _ := g.told(e)
-		if d.kind == nil || d.kind.Announced == nil || d.fault != nil {
-			continue
-		}
-		a := d.kind.Announced(d.object)
-		if a == nil || e.placed || !a.LetIn && len(e.members) > 0 {
+		a := d.announced
+		if a == nil || d.fault != nil || e.placed || !a.LetIn && len(e.members) > 0 {
 			continue
 		}
 		out = append(out, Announced{Announcement: *a, Key: key, Queue: d.said.Claims.Queue, Object: d.object, Kind: d.kind})
@@ -119,9 +116,14 @@ type announcedChoice struct {
 	used           *quota.Usage
 }
 
+// queueOf returns the queue that a gang is let in by.
+func (c *announcedChoice) queueOf(a *Announced) string {
+	return cmp.Or(a.Queue, c.q.ownQueue(a.Key.Namespace))
+}
+
 // fits reports whether a gang is let in beside the others.
 func (c *announcedChoice) fits(a *Announced) bool {
-	queue := cmp.Or(a.Queue, c.q.ownQueue(a.Key.Namespace))
+	queue := c.queueOf(a)
 	if c.used != nil {
 		id, known := c.q.id(queue)
 		if !known {
@@ -137,7 +139,7 @@ func (c *announcedChoice) fits(a *Announced) bool {
 // take counts a gang that is let in. One that the empty cluster could not hold takes nothing
 // from others.
 func (c *announcedChoice) take(a *Announced) {
-	queue := cmp.Or(a.Queue, c.q.ownQueue(a.Key.Namespace))
+	queue := c.queueOf(a)
 	c.few[queue]++
 	if c.used != nil {
 		if id, known := c.q.id(queue); known {

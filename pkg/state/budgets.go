@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 
 	"github.com/berth-dev/berth/pkg/core/preempt"
+	"github.com/berth-dev/berth/pkg/dialect"
 )
 
 // Budgets knows which disruption budgets protect a pod, and what they allow now: by the rules
@@ -168,10 +169,8 @@ func (b *Budgets) Of(pod *corev1.Pod) []*preempt.Budget {
 // protects reports whether a budget that selects a pod is asked before it is evicted: not of
 // a pod that is not ready, if the budget lets those go always, or its others are healthy.
 func protects(pdb *policyv1.PodDisruptionBudget, pod *corev1.Pod) bool {
-	for i := range pod.Status.Conditions {
-		if c := &pod.Status.Conditions[i]; c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
-			return true
-		}
+	if dialect.HasCondition(pod, corev1.PodReady) {
+		return true
 	}
 	if policy := pdb.Spec.UnhealthyPodEvictionPolicy; policy != nil && *policy == policyv1.AlwaysAllow {
 		return false

@@ -81,6 +81,8 @@ type declaration struct {
 	object *unstructured.Unstructured
 	kind   *dialect.Kind
 	second bool
+	// announced is what the object says of pods that are still to be made; nil for nothing.
+	announced *dialect.Announcement
 }
 
 // entry is all that is known about one gang.
@@ -270,12 +272,16 @@ func (g *Gangs) SetObject(kind *dialect.Kind, obj *unstructured.Unstructured) {
 	declared := kind.Declare(obj)
 
 	ref := referenceTo(obj)
+	var announced *dialect.Announcement
+	if kind.Announced != nil {
+		announced = kind.Announced(obj)
+	}
 
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	says := make([]declaration, 0, len(declared))
 	for i, d := range declared {
-		says = append(says, declaration{key: d.Key, said: d.Declaration, fault: d.Fault, ref: ref, object: obj, kind: kind, second: i > 0})
+		says = append(says, declaration{key: d.Key, said: d.Declaration, fault: d.Fault, ref: ref, object: obj, kind: kind, second: i > 0, announced: announced})
 	}
 	g.setObject(id, says)
 }

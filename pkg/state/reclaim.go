@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 
+	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/preempt"
 	"github.com/berth-dev/berth/pkg/core/quota"
 )
@@ -69,13 +70,15 @@ type Others struct {
 	// Claims are those for whom others leave, and Leaving the pods that do.
 	Claims  sets.Set[string]
 	Leaving sets.Set[types.UID]
+
+	// finishing are gangs that are being evicted because another leader began to.
+	finishing sets.Set[gang.Key]
 }
 
 // Reclaim returns who might be evicted for the pods of a gang, or for a plain pod; nil where
-// there are no queues, or if its own queue is not there,
-// or not open to it. Gangs that are being bound, or of
-// which a pod is leaving, are not among the tenants, nor are those that are spared. Pods that
-// leave count as gone, so that a queue is not asked twice for what it has beyond its
+// there are no queues, or if its own queue is not there, or not open to it. Gangs that are being
+// bound, or of which a pod is leaving, are not among the tenants, nor are those that are spared.
+// Pods that leave count as gone, so that a queue is not asked twice for what it has beyond its
 // guarantee, and those for whom they leave as there, so that a queue does not get its
 // guarantee twice. The cost is that of all that runs and waits.
 func (q *Queues) Reclaim(pods []*corev1.Pod, others Others) *Reclaim {
@@ -89,6 +92,7 @@ func (q *Queues) Reclaim(pods []*corev1.Pod, others Others) *Reclaim {
 	if w == nil || !allowed {
 		return nil
 	}
+	others.finishing = q.gangs.Finishing()
 	claim := quota.Claim{Queue: queue, Priority: priorityOf(pods[0]), Asks: q.asks(w, slices.SortedFunc(slices.Values(pods), comparePods))}
 	usage := q.foreseen(w, claim, others)
 	if !q.mayClaim(claim, usage, q.lowest()) {
@@ -113,7 +117,7 @@ func (q *Queues) Reclaim(pods []*corev1.Pod, others Others) *Reclaim {
 func (q *Queues) foreseen(claimant *waiter, claim quota.Claim, others Others) *quota.Usage {
 	usage := q.line.Used().Clone()
 	for _, p := range q.payers {
-		if q.leaves(p.pod, others) {
+		if leaves(p.pod, others) {
 			_, _ = usage.Release(p.account.id, p.by) // it is charged
 		}
 	}
@@ -139,14 +143,17 @@ func (q *Queues) foreseen(claimant *waiter, claim quota.Claim, others Others) *q
 }
 
 // leaves reports whether a pod with a place is leaving, or is asked to.
-func (q *Queues) leaves(pod *corev1.Pod, others Others) bool {
-	return pod.DeletionTimestamp != nil || others.Leaving.Has(pod.UID) || q.finishing(pod)
+func leaves(pod *corev1.Pod, others Others) bool {
+	return pod.DeletionTimestamp != nil || others.Leaving.Has(pod.UID) || others.finishes(pod)
 }
 
-// finishing reports whether the gang of a pod is being evicted because another leader began to.
-func (q *Queues) finishing(pod *corev1.Pod) bool {
+// finishes reports whether the gang of a pod is one of the finishing.
+func (o *Others) finishes(pod *corev1.Pod) bool {
+	if o.finishing.Len() == 0 {
+		return false
+	}
 	id := waiterOf(pod)
-	return id.group != "" && q.gangs.Finishing(id.key())
+	return id.group != "" && o.finishing.Has(id.key())
 }
 
 // mayClaim reports whether a claim may have anybody evicted: it is within what its queue is
@@ -200,7 +207,7 @@ func (q *Queues) tenants(r *Reclaim, others Others) []Tenant {
 			}
 			all[name] = t
 		}
-		if q.reserved[p.pod.UID] != nil || p.pod.Spec.NodeName == "" || q.leaves(p.pod, others) {
+		if q.reserved[p.pod.UID] != nil || p.pod.Spec.NodeName == "" || leaves(p.pod, others) {
 			unsteady[name] = true
 			continue
 		}
@@ -229,7 +236,7 @@ func (q *Queues) leaving(others Others) []*corev1.Pod {
 	var out []*corev1.Pod
 	for _, p := range q.payers {
 		at := p.pod.DeletionTimestamp
-		soon := at != nil && now.Before(at.Add(overdueAfter)) || at == nil && q.finishing(p.pod)
+		soon := at != nil && now.Before(at.Add(overdueAfter)) || at == nil && others.finishes(p.pod)
 		if soon && p.pod.Spec.NodeName != "" && !others.Leaving.Has(p.pod.UID) {
 			out = append(out, p.pod)
 		}

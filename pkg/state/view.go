@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
@@ -99,7 +100,7 @@ func (g *Gangs) Evicting() []Evicting {
 		for uid, m := range e.members {
 			if m.Evicting && m.State().Effect().Counts && m.State() != gang.Succeeded {
 				size := e.verdict.Group.Size
-				out = append(out, Evicting{Key: key, Pod: Pod{Name: m.Name, UID: uid, Node: m.Node, Ours: g.ours(m.Scheduler), State: m.State()},
+				out = append(out, Evicting{Key: key, Pod: g.podOf(uid, m),
 					Whole: e.standing == e.bound && e.standing >= size})
 			}
 		}
@@ -127,12 +128,17 @@ func (g *Gangs) Finish(key gang.Key) {
 	}
 }
 
-// Finishing reports whether a gang gives its places back because of Finish.
-func (g *Gangs) Finishing(key gang.Key) bool {
+// Finishing returns the gangs that give their places back because of Finish.
+func (g *Gangs) Finishing() sets.Set[gang.Key] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	e := g.gangs[key]
-	return e != nil && e.finishing
+	out := sets.New[gang.Key]()
+	for key, e := range g.gangs {
+		if e.finishing {
+			out.Insert(key)
+		}
+	}
+	return out
 }
 
 // Life returns the number of a gang's life; 0 if there is no such gang. A gang that
@@ -234,11 +240,16 @@ func (g *Gangs) Held() (held map[gang.Code]int, waiting []types.NamespacedName) 
 	return held, waiting
 }
 
+// podOf returns a member as others see it.
+func (g *Gangs) podOf(uid types.UID, m gang.Member) Pod {
+	return Pod{Name: m.Name, UID: uid, Node: m.Node, Ours: g.ours(m.Scheduler), State: m.State()}
+}
+
 // podsOf returns the members by name.
 func (g *Gangs) podsOf(e *entry) []Pod {
 	out := make([]Pod, 0, len(e.members))
 	for uid, m := range e.members {
-		out = append(out, Pod{Name: m.Name, UID: uid, Node: m.Node, Ours: g.ours(m.Scheduler), State: m.State()})
+		out = append(out, g.podOf(uid, m))
 	}
 	slices.SortFunc(out, func(a, b Pod) int { return strings.Compare(a.Name, b.Name) })
 	return out

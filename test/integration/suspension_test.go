@@ -121,6 +121,18 @@ func (e *environment) expectRuns(t *testing.T, job *batchv1.Job, before []*corev
 	return out
 }
 
+// maySuspend gives Berth the rights of manifests/suspend.
+func (e *environment) maySuspend(t *testing.T) {
+	t.Helper()
+	objects, err := manifests.Suspend()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.CreateObjects(t.Context(), objects); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // departure returns how all pods of a Job leave, and expects that it is in one way.
 func departure(t *testing.T, s *suspension.Suspender, pods []*corev1.Pod) dialect.Departure {
 	t.Helper()
@@ -209,13 +221,7 @@ func TestSuspendedByUser(t *testing.T) {
 func TestSuspendedByADeadLeader(t *testing.T) {
 	e := stock(t)
 	ns := e.namespace(t)
-	objects, err := manifests.Suspend()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := e.CreateObjects(t.Context(), objects); err != nil {
-		t.Fatal(err)
-	}
+	e.maySuspend(t)
 	first := e.scheduler(t)
 	job := e.frailJob(t, ns, "train", 4)
 	before := e.expectRuns(t, job, nil)
@@ -234,13 +240,7 @@ func TestSuspendedByADeadLeader(t *testing.T) {
 func TestReclaimedJobsComeAgain(t *testing.T) {
 	e := stock(t)
 	ns := e.namespace(t)
-	objects, err := manifests.Suspend()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := e.CreateObjects(t.Context(), objects); err != nil {
-		t.Fatal(err)
-	}
+	e.maySuspend(t)
 	const half = nodes / 2
 	e.queue(t, "owner", fmt.Sprintf(`{namespaces: [%s], resources: [{name: nvidia.com/gpu, guaranteed: %d, weight: 0}]}`, ns, half*nodeGPUs))
 	e.queue(t, "borrower", `{resources: [{name: nvidia.com/gpu, weight: 1}]}`)
