@@ -19,6 +19,8 @@ type bridge struct {
 	reporter *reporter
 	// queues hear what gangs say of their queue.
 	queues *state.Queues
+	// windows hear of gangs that are others than before.
+	windows *state.Windows
 
 	mu sync.Mutex
 	// natives are the native pod groups of the server, published those of them
@@ -42,6 +44,9 @@ func newBridge(groups *podGroupSource, g *gate, r *reporter) *bridge {
 // Publish hands a gang to the scheduler: a native group as the server has it but for
 // its least count, any other one translated.
 func (b *bridge) Publish(group gang.Group) {
+	if b.windows != nil {
+		defer b.windows.GangChanged(group.Key, true)
+	}
 	if group.Key.Dialect != gang.Native {
 		b.groups.Set(state.PodGroup(group))
 		return
@@ -62,6 +67,9 @@ func (b *bridge) Withdraw(key gang.Key) {
 	name := groupName(key)
 	delete(b.published, name)
 	b.groups.Delete(name)
+	if b.windows != nil {
+		b.windows.GangChanged(key, false)
+	}
 }
 
 // Cleared lets members join a gang that the scheduler knows.

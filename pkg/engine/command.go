@@ -88,6 +88,8 @@ func NewCommand() (*cobra.Command, error) {
 		"How many gangs and plain pods the queues let in at a time. Those in it are tried in the order in which they were let in; more of them, and the order is less that of fair shares.")
 	fs.IntVar(&own.QueueOvertaking, "queue-overtaking", own.QueueOvertaking,
 		"How often a gang for which there was no room may be overtaken by later ones of its queue. After that they wait for it; with 0, from the start.")
+	fs.IntVar(&own.NamespaceWindow, "namespace-window", own.NamespaceWindow,
+		"Where there are no Queues: how many gangs and plain pods of one namespace may stand before those of others and find no place. The rest of the namespace waits until those were tried, and for a moment after that, as failed tries take no more than a quarter of the scheduler's time: --namespace-window=64 has nobody wait for more than 64 hopeless tries of another team. More of them, and a team with thousands holds the others up for longer; those that find a place do not count.")
 	fs.StringVar(&own.QueueAccess, "queue-access", own.QueueAccess,
 		"Who may use queues. restricted: the namespaces that a queue names or selects; without either, a queue with a guarantee is open to namespaces labelled berth.dev/queue with its name, and any other queue to all. open: every namespace uses every queue, for clusters in which all trust each other.")
 	fs.IntVar(&own.ScheduledEventsPerSecond, "scheduled-events-per-second", own.ScheduledEventsPerSecond,

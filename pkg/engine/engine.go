@@ -59,6 +59,7 @@ type engine struct {
 	fast       *fastpath.Path
 	topologies *topologySource
 	queues     *state.Queues
+	windows    *state.Windows
 	tries      *tries
 	statuses   *queueStatusWriter
 	announced  *announcedWriter
@@ -144,10 +145,11 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	if options.QueueAccess == QueuesOpen {
 		e.queues.OpenToAll()
 	}
-	e.tries = &tries{queues: e.queues, fast: e.fast}
+	e.windows = state.NewWindows(options.NamespaceWindow, e.queues.Reserved, clock.RealClock{})
+	e.tries = &tries{queues: e.queues, windows: e.windows, fast: e.fast}
 	e.statuses = newQueueStatusWriter(e.queues, clients.Dynamic)
 	e.announced = newAnnouncedWriter(e.gangs, e.queues, clients.Dynamic)
-	b.queues = e.queues
+	b.queues, b.windows = e.queues, e.windows
 	setNode := func(node *corev1.Node) {
 		e.gangs.SetNode(node)
 		e.queues.SetNode(node)
@@ -173,6 +175,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	maps.Copy(e.kinds.sources, queueSources(clients.Dynamic, e.queues))
 	e.conditions = newConditionWriter(clients.Kubernetes, factory.Core().V1().Pods().Lister(), e.gangs, clock.RealClock{})
 	e.explainer = newExplainer(clock.RealClock{}, ours, e.gangs, e.queues, e.gate, e.conditions)
+	e.explainer.windows = e.windows
 	e.client = newBudgetClient(clients.Kubernetes, e.conditions, e.reporter, factory.Scheduling().V1beta1().PodGroups().Lister())
 	e.budget = NewEventBudget(e.reporter, factory.Core().V1().Pods().Lister(), options.ScheduledEventsPerSecond)
 	e.reporter.gangs, e.reporter.conditions, e.reporter.recorder = e.gangs, e.conditions, recorder
@@ -206,7 +209,7 @@ func (e *engine) plugins() frameworkruntime.Registry {
 		return ganggate.New(e.gate), nil
 	}
 	registry[queueadmission.Name] = func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
-		return queueadmission.New(admissions{e.queues, e.fast}), nil
+		return queueadmission.New(admissions{e.queues, e.windows, e.fast}), nil
 	}
 	registry[queuereclaim.Name] = func(_ context.Context, _ runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
 		return queuereclaim.New(e.reclaimer, handle), nil
@@ -248,6 +251,7 @@ func (e *engine) attach(ctx context.Context, sched *scheduler.Scheduler) error {
 	e.reclaimer.ctx = ctx
 	e.tries.observe(sched)
 	go letIn(ctx, e.queues, e.fast, sched, e.conditions)
+	go letInByWindow(ctx, e.windows, e.queues, e.fast, sched)
 	next := sched.NextEntity
 	sched.NextEntity = func(logger klog.Logger) (framework.QueuedEntityInfo, error) {
 		e.leadOnce.Do(func() { e.lead(ctx, logger) })
@@ -284,6 +288,8 @@ func (e *engine) lead(ctx context.Context, logger klog.Logger) {
 // SetPod takes in a pod that the scheduler has taken in.
 func (e *engine) SetPod(pod *corev1.Pod) {
 	e.gangs.SetPod(pod)
+	// Before the queues, which know that a pod has a place until they hear of its node.
+	e.windows.SetPod(pod)
 	e.queues.SetPod(pod)
 	e.explainer.SetPod(pod)
 }
@@ -292,20 +298,8 @@ func (e *engine) SetPod(pod *corev1.Pod) {
 func (e *engine) DeletePod(pod *corev1.Pod) {
 	e.gangs.DeletePod(pod)
 	e.queues.DeletePod(pod)
+	e.windows.DeletePod(pod)
 	e.reclaimer.gone(pod.UID)
 	e.suspender.Gone(pod.UID)
 	e.budget.forget(pod.UID)
-}
-
-// admissions has the fast path hear whom queues hold.
-type admissions struct {
-	*state.Queues
-	fast *fastpath.Path
-}
-
-// Enter reports whether a pod may be tried now.
-func (a admissions) Enter(pod *corev1.Pod) bool {
-	passed := a.Queues.Enter(pod)
-	a.fast.Asked(pod, passed)
-	return passed
 }

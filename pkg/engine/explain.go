@@ -42,8 +42,8 @@ func said(pod *corev1.Pod) bool {
 	return c != nil && c.Status == corev1.ConditionFalse && c.Reason != "" && c.Message != ""
 }
 
-// inLine are the reasons of those that others of their queues come before.
-var inLine = []string{string(admission.Turn), string(admission.Behind), string(admission.Held)}
+// inLine are the reasons of those that others of their queues or namespaces come before.
+var inLine = []string{string(admission.Turn), string(admission.Behind), string(admission.Held), reasonNamespaceWindow}
 
 // isInLine reports whether others of the queue come first.
 func (why explanation) isInLine() bool { return slices.Contains(inLine, why.code) }
@@ -95,7 +95,7 @@ func (e *explainer) held() map[string]int {
 // why says why a pod waits: what holds it, or the zero value if the API server says so
 // itself, as of scheduling gates.
 func (e *explainer) why(pod *corev1.Pod) explanation {
-	for _, ask := range [...]func(*corev1.Pod) (explanation, bool){e.gated, e.verdict, e.queue, e.entering, e.entitled, e.scheduling} {
+	for _, ask := range [...]func(*corev1.Pod) (explanation, bool){e.gated, e.verdict, e.queue, e.window, e.entering, e.entitled, e.scheduling} {
 		if why, holds := ask(pod); holds {
 			return why
 		}

@@ -47,6 +47,7 @@ type explainer struct {
 	ours       func(scheduler string) bool
 	gangs      *state.Gangs
 	queues     *state.Queues
+	windows    *state.Windows
 	gate       *gate
 	conditions *conditionWriter
 	sched      *scheduler.Scheduler

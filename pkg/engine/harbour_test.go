@@ -179,7 +179,9 @@ func (h *harbour) build(client kubernetes.Interface, recorder events.EventRecord
 	e.reclaimer = newReclaimer(e.fast, e.queues, e.gangs, client, recorder, h.clock)
 	e.suspender = suspension.New(nil, client, nil, func() {})
 	e.reporter.entitlement, e.explainer.entitlement = e.reclaimer.entitlement, e.reclaimer.entitlement
-	e.tries = &tries{queues: e.queues, reclaimer: e.reclaimer, fast: e.fast}
+	e.windows = state.NewWindows(DefaultNamespaceWindow, e.queues.Reserved, h.clock)
+	b.windows, e.explainer.windows = e.windows, e.windows
+	e.tries = &tries{queues: e.queues, windows: e.windows, reclaimer: e.reclaimer, fast: e.fast}
 	e.gate.gone = e.client.forgetNative
 	return factory
 }
@@ -320,6 +322,7 @@ func (h *harbour) admit() {
 		letInNext(klog.Background(), h.engine.queues, h.sched, h.conditions)
 	default:
 	}
+	enterWindows(klog.Background(), h.engine.windows, h.sched)
 }
 
 // active returns how many pods are to be tried.
@@ -427,6 +430,7 @@ func (h *harbour) pass(steps int, step time.Duration) {
 		}
 		h.engine.queues.Retry()
 		h.engine.queues.Claims()
+		h.engine.windows.Round()
 		h.settle()
 	}
 }

@@ -27,6 +27,12 @@ const (
 	DefaultQueueOvertaking = 100
 )
 
+// DefaultNamespaceWindow is how many tries of a namespace may be under way or have failed in a
+// round, where there are no queues, unless a flag says otherwise. A round is as short as a
+// quarter of it is failed tries, so that this bounds how many stand before those of other
+// namespaces, and not how many are tried in the end.
+const DefaultNamespaceWindow = 64
+
 // The values of Options.QueueAccess.
 const (
 	// QueuesRestricted: the namespaces that the queue says; see v1alpha1.QueueSpec.
@@ -52,6 +58,9 @@ type Options struct {
 	// QueueOvertaking how often one may be overtaken by later ones of its queue.
 	QueueWindow     int
 	QueueOvertaking int
+	// NamespaceWindow is how many tries of a namespace may be under way or have failed in a
+	// round, where there are no queues.
+	NamespaceWindow int
 	// QueueAccess says who may use queues that are guaranteed something: QueuesRestricted or
 	// QueuesOpen. It is a flag, and no field of a queue: whether those who share a cluster
 	// trust each other is a matter of the cluster. Whoever may write one queue must not be
@@ -66,7 +75,7 @@ func DefaultOptions() *Options {
 	return &Options{
 		GangGracePeriod: time.Minute, Bindings: DefaultBindings, ScheduledEventsPerSecond: DefaultScheduledEvents,
 		QueueWindow: DefaultQueueWindow, QueueOvertaking: DefaultQueueOvertaking,
-		QueueAccess: QueuesRestricted,
+		NamespaceWindow: DefaultNamespaceWindow, QueueAccess: QueuesRestricted,
 	}
 }
 
@@ -86,6 +95,9 @@ func (o *Options) Validate() error {
 	}
 	if o.QueueOvertaking < 0 {
 		return fmt.Errorf("--queue-overtaking=%d must be at least 0, with which nobody is overtaken", o.QueueOvertaking)
+	}
+	if o.NamespaceWindow < 1 {
+		return fmt.Errorf("--namespace-window=%d must be at least 1", o.NamespaceWindow)
 	}
 	if o.QueueAccess != QueuesRestricted && o.QueueAccess != QueuesOpen {
 		return fmt.Errorf("--queue-access=%s must be %s, for the namespaces that queues say, or %s, for all", o.QueueAccess, QueuesRestricted, QueuesOpen)

@@ -102,6 +102,7 @@ func TestOptionsValidate(t *testing.T) {
 		{"no bindings", func(o *Options) { o.Bindings = 0 }, "--bindings-in-flight=0"},
 		{"negative events", func(o *Options) { o.ScheduledEventsPerSecond = -1 }, "--scheduled-events-per-second=-1"},
 		{"nobody let in", func(o *Options) { o.QueueWindow = 0 }, "--queue-window=0"},
+		{"nobody of a namespace tried", func(o *Options) { o.NamespaceWindow = 0 }, "--namespace-window=0"},
 		{"nobody overtaken", func(o *Options) { o.QueueOvertaking = 0 }, ""},
 		{"queues open", func(o *Options) { o.QueueAccess = QueuesOpen }, ""},
 		{"queues ajar", func(o *Options) { o.QueueAccess = "ajar" }, "--queue-access=ajar must be restricted"},

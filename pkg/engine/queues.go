@@ -270,6 +270,7 @@ func inQueue(sched *scheduler.Scheduler, pod *corev1.Pod) (waits, gated bool) {
 // tries tells queues how the tries end of those that they let in.
 type tries struct {
 	queues    *state.Queues
+	windows   *state.Windows
 	reclaimer *reclaimer
 	fast      *fastpath.Path
 	// entity is being tried, and last is a pod of it; nil if there is none.
@@ -290,6 +291,7 @@ func (t *tries) observe(sched *scheduler.Scheduler) {
 				return false
 			})
 			t.entity = entity
+			t.windows.Began()
 			if t.last != nil && t.reclaimer.some() {
 				t.reclaimer.Lend(state.NameOf(t.last))
 			}
@@ -317,9 +319,11 @@ func (t *tries) end() {
 	}
 	t.reclaimer.tried(t.last)
 	t.queues.Ended(t.last)
-	if t.queues.ToJudge(t.last, t.fast.NodesVersion()) {
+	nodes := t.fast.NodesVersion()
+	if t.windows.Ended(t.last, nodes) || t.queues.ToJudge(t.last, nodes) {
 		if why, never := t.fast.NeverFits(groupIn(t.entity)); never {
 			t.queues.Impossible(t.last, why)
+			t.windows.Impossible(t.last, why)
 		}
 	}
 	t.entity, t.last = nil, nil

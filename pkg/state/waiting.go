@@ -325,6 +325,14 @@ func (q *Queues) Placed(uid types.UID) bool {
 	return q.payers[uid] != nil
 }
 
+// Reserved reports whether a pod is to get a node, or has one that the API server did not tell
+// yet, whether anybody pays for it or not.
+func (q *Queues) Reserved(uid types.UID) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.reserved[uid] != nil
+}
+
 // Waits reports whether a gang or plain pod of that name waits.
 func (q *Queues) Waits(name string) bool {
 	q.mu.Lock()

@@ -5,6 +5,7 @@
 //	New(size) -> Window
 //	Enter(entity) -> bool             may a gang or plain pod be tried now
 //	Refused, Impossible, Gone(id)     what became of it
+//	Again(id), MayFit()               it, or the cluster, is another
 //	Round(freed)                      namespaces may have more tried
 //	Next() -> id                      somebody may be tried who was held
 //

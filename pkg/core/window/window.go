@@ -135,6 +135,18 @@ func (w *Window) Impossible(id string) {
 	e.of.impossible[e] = struct{}{}
 }
 
+// Again says that an entity that was refused is not what it was: it waits for a try like one
+// that has just come, at the place that it had.
+func (w *Window) Again(id string) {
+	e := w.entries[id]
+	if e == nil || e.stage != Open && e.stage != Resting && e.stage != Impossible {
+		return
+	}
+	w.take(e)
+	w.wait(e)
+	w.advance(e.of)
+}
+
 // MayFit says that nodes have changed: those for which no room would have done are like
 // others that were refused.
 func (w *Window) MayFit() {

@@ -280,7 +280,14 @@ func TestTwin(t *testing.T) {
 				e = known.Entity
 			}
 			var got, want any
-			switch what := r.IntN(12); {
+			switch what := r.IntN(13); {
+			case what == 12:
+				history = append(history, "again "+id)
+				w.Again(id)
+				if e := tw.find(id); e != nil && e.stage != Waiting && e.stage != Trying {
+					e.stage = Waiting
+					tw.advance(namespace)
+				}
 			case what < 5:
 				history = append(history, "enter "+id)
 				got, want = w.Enter(e), tw.enter(e)

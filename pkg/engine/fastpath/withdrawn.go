@@ -16,8 +16,9 @@ import (
 // groupCache is the scheduler's cache without the gangs that nothing is done with: each
 // snapshot looks at every gang that the cache has. Those are
 //
-//   - gangs that their queues hold, of which there may be thousands;
-//   - gangs of which every pod has its node (placed.go).
+//   - gangs that are held, by their queues or where there are none by the window of their
+//     namespace, of which there may be thousands;
+//   - gangs of which every pod has its node, where leavesOut says so (placed.go).
 //
 // They are taken out before the next snapshot. A gang is back before anything is done with it:
 // before it is activated, and before it changes; and before the snapshot after its queue has
@@ -28,7 +29,7 @@ type groupCache struct {
 	// since it was asked last.
 	held   func(group types.NamespacedName) bool
 	turned func() map[types.NamespacedName]struct{}
-	// leavesOut says whether gangs are taken out.
+	// leavesOut says whether gangs are taken out that are placed.
 	leavesOut func() bool
 
 	// mu is taken before the locks of the queue and of the cache within.
@@ -41,6 +42,8 @@ type groupCache struct {
 	// touched are gangs with which something was done since it was last looked whether they are
 	// to be taken out.
 	touched map[types.NamespacedName]struct{}
+	// kept are gangs that were looked at while those that are placed were not taken out.
+	kept map[types.NamespacedName]struct{}
 }
 
 // withdrawn is what the cache had of a gang.
@@ -55,7 +58,7 @@ type withdrawn struct {
 func newGroupCache(inner internalcache.Cache, queue *sparingQueue, leavesOut func() bool) *groupCache {
 	return &groupCache{
 		Cache: inner, held: queue.holds, turned: queue.turned, leavesOut: leavesOut,
-		withdrawn: map[types.NamespacedName]*withdrawn{}, touched: map[types.NamespacedName]struct{}{},
+		withdrawn: map[types.NamespacedName]*withdrawn{}, touched: map[types.NamespacedName]struct{}{}, kept: map[types.NamespacedName]struct{}{},
 	}
 }
 
@@ -79,15 +82,21 @@ func (c *groupCache) settle() {
 		c.restore(name)
 	}
 	defer func() { c.without = c.placed > 0 }()
-	if !c.leavesOut() {
+	leaves := c.leavesOut()
+	if leaves {
+		maps.Copy(c.touched, c.kept)
+		c.kept = emptied(c.kept)
+	} else {
 		c.restorePlaced()
-		return
 	}
 	for name := range c.touched {
-		if c.held(name) {
+		switch {
+		case c.held(name):
 			c.withdraw(name)
-		} else {
+		case leaves:
 			c.leave(name)
+		default:
+			c.kept[name] = struct{}{}
 		}
 	}
 	c.touched = emptied(c.touched)
@@ -135,6 +144,7 @@ func (c *groupCache) takeOut(name types.NamespacedName, w *withdrawn) {
 		c.placed++
 	}
 	delete(c.touched, name)
+	delete(c.kept, name)
 }
 
 // restore puts a gang back that was taken out, for something is done with it.
@@ -182,6 +192,7 @@ func (c *groupCache) changedGroups(do func() error, groups ...types.NamespacedNa
 	for _, group := range groups {
 		if _, gone := c.Cache.PodGroupStates().Get(group.Namespace, group.Name); gone != nil {
 			delete(c.touched, group)
+			delete(c.kept, group)
 		}
 	}
 	return err

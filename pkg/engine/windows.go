@@ -1,0 +1,109 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/klog/v2"
+	"k8s.io/kubernetes/pkg/scheduler"
+
+	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/state"
+)
+
+// admissions say who may be tried: queues, and where there are none, the window of a
+// namespace. The fast path hears who is held.
+type admissions struct {
+	*state.Queues
+	windows *state.Windows
+	fast    *fastpath.Path
+}
+
+// Enter reports whether a pod may be tried now.
+func (a admissions) Enter(pod *corev1.Pod) bool {
+	passed := a.Queues.Enter(pod)
+	if passed && !a.Queues.Some() {
+		passed = a.windows.Enter(pod)
+	}
+	a.fast.Asked(pod, passed)
+	return passed
+}
+
+// roundPeriod is how often it is looked whether another round may begin of tries where there
+// are no queues.
+const roundPeriod = 50 * time.Millisecond
+
+// letInByWindow has the scheduling queue take those of a namespace that may be tried, where
+// there are no queues, until the context is done.
+func letInByWindow(ctx context.Context, windows *state.Windows, queues *state.Queues, fast *fastpath.Path, sched *scheduler.Scheduler) {
+	logger := klog.FromContext(ctx)
+	round := time.NewTicker(roundPeriod)
+	defer round.Stop()
+	look := time.NewTicker(retryPeriod)
+	defer look.Stop()
+	nodes := fast.NodesVersion()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-round.C:
+			windows.Round()
+		case <-look.C:
+			if now := fast.NodesVersion(); now != nodes {
+				nodes = now
+				windows.MayFit()
+			}
+			for _, pod := range windows.Overdue(overdue) {
+				if lost(sched, pod) {
+					windows.Held(pod)
+				}
+			}
+			if queues.Some() {
+				// They ask their queues now.
+				activate(logger, sched, windows.Clear())
+			}
+		case <-windows.News():
+			enterWindows(logger, windows, sched)
+		}
+	}
+}
+
+// enterWindows has the scheduling queue take those that may be tried.
+func enterWindows(logger klog.Logger, windows *state.Windows, sched *scheduler.Scheduler) {
+	for _, pod := range windows.LetIn() {
+		activate(logger, sched, []*corev1.Pod{pod})
+		if _, gated := inQueue(sched, pod); gated {
+			windows.Held(pod)
+		}
+	}
+}
+
+func activate(logger klog.Logger, sched *scheduler.Scheduler, pods []*corev1.Pod) {
+	for _, pod := range pods {
+		sched.SchedulingQueue.Activate(logger, map[string]*corev1.Pod{"": pod})
+	}
+}
+
+// reasonNamespaceWindow: others of the pod's namespace are tried before it.
+const reasonNamespaceWindow = "NamespaceWindow"
+
+// window: the pod's namespace has enough others tried, or there was no place for the pod, and
+// nothing has changed that.
+func (e *explainer) window(pod *corev1.Pod) (explanation, bool) {
+	if e.windows == nil {
+		return explanation{}, false
+	}
+	tried, never, holds := e.windows.Why(pod)
+	switch {
+	case !holds:
+		return explanation{}, false
+	case never != "":
+		// A node that would do may yet be bought for it, so it stays unschedulable for those who do.
+		return explanation{corev1.PodReasonUnschedulable, never}, true
+	case tried:
+		return explanation{reasonBackoff, "there was no place for it; it is tried again when room may have come free"}, true
+	}
+	return explanation{reasonNamespaceWindow, fmt.Sprintf("others of namespace %s are tried before it; of one namespace, so many at a time as --namespace-window says", pod.Namespace)}, true
+}
