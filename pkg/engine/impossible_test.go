@@ -25,15 +25,15 @@ func TestImpossibleHoldsNobodyUp(t *testing.T) {
 		{"a gang that no rack holds", crew{size: 3, gpus: 8, rack: true}, "no domain of topology.kubernetes.io/rack holds 3 pods", func(n *corev1.Node) { n.Labels[rackLabel] = "r000" }},
 		{"a gang that the cluster does not hold", crew{size: 9, gpus: 8}, "holds 9 pods", nil},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			h := newHarbour(t, rackNodes(8, 2), rule{name: "q"})
+		withAndWithoutQueues(t, c.name, func(t *testing.T, queue string, rules ...rule) {
+			h := newHarbour(t, rackNodes(8, 2), rules...)
 			h.unchecked = true
-			c.crew.name, c.crew.queue = "first", "q"
+			c.crew.name, c.crew.queue = "first", queue
 			impossible := h.launch(c.crew)
 			h.settle()
 			// More than may overtake one that could be held.
 			for i := range 3 * DefaultQueueOvertaking {
-				one := h.launch(crew{name: fmt.Sprint("p", i), queue: "q", gpus: 1})
+				one := h.launch(crew{name: fmt.Sprint("p", i), queue: queue, gpus: 1})
 				h.settle()
 				if got := len(h.berthed(one)); got != 1 {
 					t.Fatalf("pod %d waits behind a gang that nothing can hold", i)
@@ -43,7 +43,11 @@ func TestImpossibleHoldsNobodyUp(t *testing.T) {
 			h.pass(2, time.Second)
 			waits := h.told[impossible.uids[0]]
 			why := h.explainer.why(waits)
-			if why.code != "GangNeverFits" || !strings.Contains(why.text, "even if nothing else ran") || !strings.Contains(why.text, c.text) {
+			code := "GangNeverFits"
+			if queue == "" {
+				code = corev1.PodReasonUnschedulable
+			}
+			if why.code != code || !strings.Contains(why.text, "even if nothing else ran") || !strings.Contains(why.text, c.text) {
 				t.Errorf("it is told %+v", why)
 			}
 			before := h.counts["cycles"]
@@ -56,13 +60,19 @@ func TestImpossibleHoldsNobodyUp(t *testing.T) {
 				c.mend(node)
 			}
 			h.nodeTap.set(node)
-			h.mayFit()
+			h.mayFit(queue)
 			h.settle()
 			if got, want := len(h.berthed(impossible)), max(1, c.crew.size); got != want {
 				t.Errorf("%d of %d pods are placed after a node came; %+v", got, want, h.explainer.why(h.told[impossible.uids[0]]))
 			}
 		})
 	}
+}
+
+// withAndWithoutQueues runs a test where there is a queue, and where there is none.
+func withAndWithoutQueues(t *testing.T, name string, test func(t *testing.T, queue string, rules ...rule)) {
+	t.Run(name+", in a queue", func(t *testing.T) { test(t, "q", rule{name: "q"}) })
+	t.Run(name+", without queues", func(t *testing.T) { test(t, "") })
 }
 
 // A gang for which there is no room now, and that an empty cluster would hold, keeps its
@@ -87,9 +97,11 @@ func gpusOf(node *corev1.Node, n string) {
 
 // mayFit has those tried that the cluster could not hold, as the engine does when nodes have
 // changed.
-func (h *harbour) mayFit() {
-	probe := h.create((&crew{name: "probe", queue: "q", gpus: 0}).podOf(0))
+func (h *harbour) mayFit(queue string) {
+	probe := h.create((&crew{name: "probe", queue: queue, gpus: 0}).podOf(0))
 	h.settle() // the index reads nodes with the next cycle
 	h.engine.queues.MayFit()
+	h.engine.windows.MayFit()
+	h.engine.windows.Round()
 	h.end(types.UID(probe.UID))
 }
