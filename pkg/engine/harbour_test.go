@@ -392,6 +392,7 @@ func (h *harbour) settle() {
 			h.t.Fatalf("the scheduler does not come to rest: %d pods are to be tried", h.active())
 		}
 		h.tell()
+		h.gangs.StopAwaiting()
 		h.admit()
 		h.judge()
 		if diff := h.books(); diff != "" {

@@ -51,6 +51,8 @@ type Gangs struct {
 	objects map[objectID][]gang.Key
 	// announcing are the gangs that an object announces, or did: see Announced.
 	announcing map[gang.Key]bool
+	// awaiting are gangs that wait for other pods, and until which second; see gang.Verdict.
+	awaiting map[gang.Key]int64
 	// lives counts the lives of all gangs.
 	lives int64
 }
@@ -147,6 +149,7 @@ func NewGangs(ours func(schedulerName string) bool, sink Sink, c clock.PassiveCl
 		ended:      map[types.UID]bool{},
 		objects:    map[objectID][]gang.Key{},
 		announcing: map[gang.Key]bool{},
+		awaiting:   map[gang.Key]int64{},
 	}
 }
 
@@ -154,6 +157,18 @@ func NewGangs(ours func(schedulerName string) bool, sink Sink, c clock.PassiveCl
 func (g *Gangs) Run(ctx context.Context) {
 	stop := context.AfterFunc(ctx, g.dirty.ShutDown)
 	defer stop()
+	go func() {
+		ticker := time.NewTicker(time.Second)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				g.StopAwaiting()
+			}
+		}
+	}()
 	for {
 		key, shutdown := g.dirty.Get()
 		if shutdown {
@@ -161,6 +176,19 @@ func (g *Gangs) Run(ctx context.Context) {
 		}
 		g.settle(key)
 		g.dirty.Done(key)
+	}
+}
+
+// StopAwaiting looks anew at gangs that have waited for other pods for long enough.
+func (g *Gangs) StopAwaiting() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := g.clock.Now().Unix()
+	for key, until := range g.awaiting {
+		if now >= until {
+			delete(g.awaiting, key)
+			g.dirty.Add(key)
+		}
 	}
 }
 

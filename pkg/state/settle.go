@@ -103,8 +103,14 @@ func (g *Gangs) judge(key gang.Key) (publish *gang.Group, withdraw bool) {
 	case fault != nil:
 		e.verdict = gang.Verdict{Action: gang.Hold, Code: fault.Code, Text: fault.Text}
 	default:
-		e.verdict = gang.Resolve(key, declared, members, g.ours, e.placed)
+		now := g.clock.Now().Unix()
+		e.verdict = gang.Resolve(key, declared, members, g.ours, e.placed).Await(now)
 		e.placed = e.verdict.Placed
+		if e.verdict.Until > now {
+			g.awaiting[key] = e.verdict.Until
+		} else {
+			delete(g.awaiting, key)
+		}
 	}
 	if key.Dialect == gang.Native && declared == nil && (e.verdict.Action == gang.Admit || e.verdict.Code == gang.NotDeclared) {
 		// The scheduler gets native groups as the server has them; what their pods say

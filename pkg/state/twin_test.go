@@ -26,6 +26,7 @@ type twin struct {
 
 	placed, releasing map[gang.Key]bool
 	bound             map[gang.Key]int
+	now               int64
 }
 
 func (w *twin) members() map[gang.Key][]gang.Member {
@@ -99,7 +100,7 @@ func (w *twin) settle(kind *dialect.Kind) map[gang.Key]gang.Group {
 				declared = &said
 			}
 		}
-		verdict := gang.Resolve(key, declared, members, func(name string) bool { return name == "berth" }, w.placed[key])
+		verdict := gang.Resolve(key, declared, members, func(name string) bool { return name == "berth" }, w.placed[key]).Await(w.now)
 		w.placed[key] = verdict.Placed
 		if verdict.Action == gang.Admit && (key.Dialect != gang.Native || declared != nil) {
 			out[key] = verdict.Group
@@ -235,6 +236,11 @@ func TestGangsAgainstTwin(t *testing.T) {
 		if random.IntN(3) > 0 {
 			continue
 		}
+		if random.IntN(20) == 0 {
+			g.clock.SetTime(g.clock.Now().Add(4 * time.Second))
+			g.StopAwaiting()
+		}
+		w.now = g.clock.Now().Unix()
 		g.settleAll()
 		want := w.settle(kind)
 		published += len(want)

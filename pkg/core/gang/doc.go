@@ -47,6 +47,15 @@
 //	standing = members that are assumed, bound, running or lost
 //	need     = max(1, size - done)
 //
+// A Job with more completions than it runs at a time makes pods in the place of those that
+// succeeded. While another member has its place, such a pod joins by itself, as need has it.
+// If none has, those that were made since the last of them was bound are placed together:
+//
+//	need     = min(size, waiting)    if done >= size, standing = 0, and nobody is left over
+//
+// and if they are fewer than size, once [NextPatience] seconds have brought no other: nobody
+// says how many the last of a Job are.
+//
 // A gang that was placed before lost members, and takes those that come in their place,
 // however few: as long as any wait, need is at most standing + waiting. The gang is
 // admitted if it was placed before, or if
@@ -63,5 +72,5 @@
 // names the same pods whatever the order in which they are given.
 //
 // Files: key.go (names), claims.go (what pods and objects say), state.go (the table),
-// resolve.go (the rules), interrupted.go (half-bound gangs), code.go (the typed reasons).
+// resolve.go (the rules), next.go (after all have succeeded), interrupted.go (half-bound gangs), code.go (the typed reasons).
 package gang

@@ -30,6 +30,10 @@ type Verdict struct {
 	// Placed says that the gang is known to have been placed, and that a member is left
 	// of it: to be passed to the next call.
 	Placed bool
+	// Until is set if all earlier members of a gang that is admitted have succeeded, and fewer
+	// than its size have come after them: the second, since the epoch, until which the gang is
+	// to wait for others.
+	Until int64
 }
 
 // Resolve decides what gang the members form. declared is nil if no object
@@ -116,13 +120,20 @@ func resolve(key Key, declared *Declaration, members []Member, ours func(string)
 	}
 	group.Size = int32(*size.Size)
 	group.Need = int32(max(1, int(group.Size)-counts.done))
+	until := int64(0)
+	if come, last, all := nextOf(int(group.Size), counts, all); all {
+		group.Need = int32(min(int(group.Size), come))
+		if come < int(group.Size) {
+			until = last + NextPatience
+		}
+	}
 	can := counts.standing + counts.waiting
 	if placed || counts.standing+counts.done > 0 && !Interrupted(group.Size, all) {
 		if counts.waiting > 0 {
 			group.Need = min(group.Need, int32(can))
 		}
 		if can > 0 || counts.gated == 0 {
-			return Verdict{Action: Admit, Group: group}
+			return Verdict{Action: Admit, Group: group, Until: until}
 		}
 	}
 	switch {

@@ -227,8 +227,12 @@ func show(v Verdict) string {
 		return fmt.Sprintf("Hold %s\n%s", v.Code, v.Text)
 	}
 	g := v.Group
-	return fmt.Sprintf("Admit %s size %d, %d needed\npriority %d %s, topology %s, queue %q, source %q",
-		g.Key.GroupName(), g.Size, g.Need, g.Priority, g.Preemption, g.Topology, g.Queue, g.Source)
+	until := ""
+	if v.Until > 0 {
+		until = fmt.Sprintf(", not before %d", v.Until)
+	}
+	return fmt.Sprintf("Admit %s size %d, %d needed%s\npriority %d %s, topology %s, queue %q, source %q",
+		g.Key.GroupName(), g.Size, g.Need, until, g.Priority, g.Preemption, g.Topology, g.Queue, g.Source)
 }
 
 // firstDifference shows the first line in which two texts differ.

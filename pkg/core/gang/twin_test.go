@@ -109,19 +109,41 @@ func naiveNeed(group Group, members []Member, placed bool) Verdict {
 		}
 	}
 	group.Need = int32(max(1, size))
+	until := int64(0)
+	if waiting := states[Waiting]; waiting > 0 && waiting == can && size <= 0 && naiveAllCameAfter(members) {
+		group.Need = min(group.Size, int32(waiting))
+		for _, m := range members {
+			if naiveState(m, members) == Waiting && waiting < int(group.Size) {
+				until = max(until, m.Created+NextPatience)
+			}
+		}
+	}
 	known := shown && (placed || !naiveInterrupted(group.Size, members))
 	switch {
 	case known && can > 0:
 		if states[Waiting] > 0 {
 			group.Need = min(group.Need, int32(can))
 		}
-		return Verdict{Action: Admit, Group: group}
+		return Verdict{Action: Admit, Group: group, Until: until}
 	case known && states[Gated] == 0, can >= int(group.Need):
 		return Verdict{Action: Admit, Group: group}
 	case states[Gated] > 0 && (can == 0 || exist >= int(group.Need)):
 		return Verdict{Action: Hold, Code: GatedMember, Group: group}
 	}
 	return Verdict{Action: Hold, Code: Incomplete, Group: group}
+}
+
+// naiveAllCameAfter reports whether all who wait were made after all who have succeeded were
+// bound, and were not told that the gang was placed without them.
+func naiveAllCameAfter(members []Member) bool {
+	for _, m := range members {
+		for _, done := range members {
+			if naiveState(m, nil) == Waiting && naiveState(done, nil) == Succeeded && (m.LeftOut || m.Created <= done.Bound) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // naivePlaced says what is known of the gang afterwards: as many as its size have had
@@ -225,6 +247,8 @@ func randomGang(r *rand.Rand) (*Declaration, []Member) {
 	// Most gangs agree on most things, or no rule past the first would be tried.
 	odd := 2 + r.IntN(60)
 	size := pick[int64](r, 1, 2, 3, 4)
+	// Of some gangs, all that were placed have succeeded.
+	done := rarely(r, 10)
 	members := make([]Member, r.IntN(6))
 	for i := range members {
 		m := Member{
@@ -248,6 +272,12 @@ func randomGang(r *rand.Rand) (*Declaration, []Member) {
 			m.Running, m.Succeeded = rarely(r, 2), rarely(r, 3)
 		}
 		m.LeftOut = rarely(r, 4)
+		if done {
+			m.Succeeded, m.Running, m.Leaving, m.Gate, m.LeftOut, m.Rank = i < int(size), false, false, "", rarely(r, 9), -1
+			if m.Node = ""; m.Succeeded {
+				m.Node, m.Bound = "node", r.Int64N(3)
+			}
+		}
 		if rarely(r, odd) {
 			m.Claims = randomClaims(r, 2)
 		}
@@ -280,18 +310,21 @@ func randomGang(r *rand.Rand) (*Declaration, []Member) {
 // arguments as they are.
 func TestResolveTwin(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 37))
-	seen := map[Code]int{}
+	seen, awaited := map[Code]int{}, 0
 	for i := range 50_000 {
 		declared, members := randomGang(r)
 		placed := rarely(r, 4)
 		got := Resolve(testKey, declared, members, ours, placed)
 		seen[got.Code]++
+		if got.Until > 0 {
+			awaited++
+		}
 
 		want := naive(testKey, declared, members, placed)
 		if got.Placed != naivePlaced(members, got.Group.Size, placed) {
 			t.Fatalf("case %d: placed %v before, %v after: %s", i, placed, got.Placed, describe(declared, members))
 		}
-		if got.Action != want.Action || got.Code != want.Code || got.Group != want.Group {
+		if got.Action != want.Action || got.Code != want.Code || got.Group != want.Group || got.Until != want.Until {
 			t.Fatalf("case %d: %v of %s\ngot  %+v\nwant %+v", i, placed, describe(declared, members), got, want)
 		}
 		if (got.Action == Hold) != (got.Text != "") || (got.Action == Hold) != (got.Code != "") {
@@ -307,6 +340,9 @@ func TestResolveTwin(t *testing.T) {
 		if !reflect.DeepEqual(shuffled, members) {
 			t.Fatalf("case %d: the members were changed:\n%s", i, cmp.Diff(shuffled, members))
 		}
+	}
+	if awaited < 100 {
+		t.Errorf("%d gangs wait for others after all have succeeded; the cases do not try it", awaited)
 	}
 	for _, code := range []Code{"", NotDeclared, Incomplete, GatedMember, SizeInvalid, Malformed, Ambiguous, SizesDisagree,
 		SchedulersDisagree, PrioritiesDisagree, PreemptionDisagrees, TopologiesDisagree, QueuesDisagree} {

@@ -42,7 +42,7 @@ func compare(before, after *gangtest.Model, verdict gang.Verdict) string {
 		return ""
 	}
 	placed := len(after.Placed()) > len(before.Placed())
-	if placed != (verdict.Action == gang.Admit) {
+	if verdict = verdict.Await(before.Now()); placed != (verdict.Action == gang.Admit) {
 		return fmt.Sprintf("%s %s %q, and the table places %v", verdict.Action, verdict.Code, verdict.Text, placed)
 	}
 	if can := standingOrWaiting(before); placed && int(verdict.Group.Need) > can {

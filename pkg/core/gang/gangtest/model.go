@@ -174,12 +174,27 @@ func (m *Model) again() bool {
 	return any
 }
 
+// Now returns the second that it is for the model.
+func (m *Model) Now() int64 { return m.now }
+
 // Forget has nobody remember that the gang was placed, as after a restart.
 func (m *Model) Forget() { m.placed = false }
 
 // Settle places those that can be placed, with room for all, by the table.
 func (m *Model) Settle() {
 	var waiting, standing, done, staying int
+	var bound, made int64
+	leftOver := false
+	for _, p := range m.Pods {
+		if p.State == gang.Succeeded {
+			bound = max(bound, p.Bound)
+		}
+	}
+	for _, p := range m.Pods {
+		if p.State == gang.Waiting {
+			leftOver, made = leftOver || p.Created <= bound, max(made, p.Created)
+		}
+	}
 	for _, p := range m.Pods {
 		state := p.State
 		if state == gang.Succeeded && m.replaced(p) {
@@ -203,6 +218,10 @@ func (m *Model) Settle() {
 	before := m.placed || standing+done > 0 && !m.cutShort()
 	m.placed = m.placed || standing+done >= m.Size
 	if waiting == 0 || !before && standing+waiting < max(1, m.Size-done) {
+		return
+	}
+	if standing == 0 && done >= m.Size && waiting < m.Size && !leftOver && m.now < made+gang.NextPatience {
+		// All have succeeded, and more may come of those after them.
 		return
 	}
 	for i := range m.Pods {
