@@ -63,17 +63,27 @@ type askedCondition struct {
 }
 
 func newConditionWriter(client kubernetes.Interface, pods corelisters.PodLister, gangs *state.Gangs, c clock.WithTicker) *conditionWriter {
-	return &conditionWriter{
+	w := &conditionWriter{
 		client:  client,
 		pods:    pods,
 		gangs:   gangs,
 		clock:   c,
 		limiter: flowcontrol.NewTokenBucketRateLimiter(conditionRate, conditionBurst),
-		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
-			workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](time.Second, time.Minute),
-			workqueue.TypedRateLimitingQueueConfig[types.NamespacedName]{Clock: c}),
 		pending: map[types.NamespacedName]askedCondition{},
 	}
+	inner := workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[types.NamespacedName]{Clock: c, Queue: &conditionQueue{silent: w.silent}})
+	w.queue = workqueue.NewTypedRateLimitingQueueWithConfig(
+		workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](time.Second, time.Minute),
+		workqueue.TypedRateLimitingQueueConfig[types.NamespacedName]{
+			DelayingQueue: workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[types.NamespacedName]{Clock: c, Queue: inner}),
+		})
+	return w
+}
+
+// silent reports whether a pod waits and does not say why.
+func (w *conditionWriter) silent(name types.NamespacedName) bool {
+	pod := w.waiting(name)
+	return pod != nil && !said(pod)
 }
 
 // Set asks for a condition. It reports whether that is news to the pod.

@@ -42,8 +42,8 @@ func said(pod *corev1.Pod) bool {
 	return c != nil && c.Status == corev1.ConditionFalse && c.Reason != "" && c.Message != ""
 }
 
-// inLine are the reasons of those that others of their queues or namespaces come before.
-var inLine = []string{string(admission.Turn), string(admission.Behind), string(admission.Held), reasonNamespaceWindow}
+// inLine are the reasons of those that others of their queues come before.
+var inLine = []string{string(admission.Turn), string(admission.Behind), string(admission.Held)}
 
 // isInLine reports whether others of the queue come first.
 func (why explanation) isInLine() bool { return slices.Contains(inLine, why.code) }
@@ -58,7 +58,7 @@ func (why explanation) isNews(pod *corev1.Pod) bool {
 // gang has come in its queue is not news.
 func contradicts(said, is string) bool {
 	refused := []string{corev1.PodReasonUnschedulable, corev1.PodReasonSchedulerError}
-	waits := []string{reasonNotTried, reasonBackoff}
+	waits := []string{reasonNotTried, reasonBackoff, reasonNamespaceWindow}
 	switch {
 	case said == is:
 		return false

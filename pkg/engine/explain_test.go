@@ -185,6 +185,8 @@ func TestContradicts(t *testing.T) {
 		{"QueuedBehind", "QueueAtLimit", true},
 		{"QueueAtLimit", reasonNotTried, true},
 		{reasonNotTried, reasonBackoff, false},
+		{reasonNamespaceWindow, reasonNotTried, false},
+		{"Unschedulable", reasonNamespaceWindow, false},
 	} {
 		if got := contradicts(c.said, c.is); got != c.want {
 			t.Errorf("%s was said and %s is: %v, want %v", c.said, c.is, got, c.want)
@@ -276,5 +278,30 @@ func TestThoseInLineAreTold(t *testing.T) {
 	}
 	if len(h.explainer.again) != pods {
 		t.Errorf("%d are looked at again, want %d", len(h.explainer.again), pods)
+	}
+}
+
+// A pod that comes late to a gang of which others were told is looked at as soon as any other.
+func TestLatePodsAreLookedAt(t *testing.T) {
+	h := newHarbour(t, rackNodes(4, 2))
+	h.explainer.leads = true
+	look := func(after time.Duration) {
+		for range int(after / time.Second) {
+			h.clock.Step(time.Second)
+			for _, who := range h.explainer.due() {
+				h.explainer.look(who)
+			}
+		}
+	}
+	h.create((&crew{name: "g", size: 3}).podOf(0))
+	h.tell()
+	look(incompleteDelay + unexplainedDelay + time.Second)
+	for i := 1; i < 3; i++ {
+		late := h.create((&crew{name: "g", size: 3}).podOf(i))
+		h.tell()
+		look(unexplainedDelay + time.Second)
+		if _, told := h.conditions.pending[types.NamespacedName{Namespace: "ns", Name: late.Name}]; !told {
+			t.Errorf("pod %q is not told why it waits %s after it was made", late.Name, unexplainedDelay+time.Second)
+		}
 	}
 }

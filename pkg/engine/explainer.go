@@ -23,6 +23,8 @@ const (
 	unexplainedDelay = 5 * time.Second
 	// reexplainDelay is after how long it is looked whether what was said still holds.
 	reexplainDelay = 30 * time.Second
+	// incompleteLook is after how long a gang is looked at again whose pods are being created.
+	incompleteLook = 2 * time.Second
 	// Every lookPeriod, looksAtATime gangs and plain pods are looked at, so that ten thousand
 	// that come at once do not stand in the way of those that are placed.
 	lookPeriod   = 100 * time.Millisecond
@@ -58,9 +60,9 @@ type explainer struct {
 	mu sync.Mutex
 	// leads is set once Run runs: before that, nobody is kept.
 	leads bool
-	// known are those that are to be looked at: first those that nobody was told of yet, in
-	// the order in which they came, and again the others.
-	known        map[waits]bool
+	// next is when each is to be looked at: first those of which a pod was told nothing yet, in
+	// the order in which that came, and again the others. What says another time is out of date.
+	next         map[waits]time.Time
 	first, again []dueLook
 	// lastBind is when one of them was last seen to be bound.
 	lastBind time.Time
@@ -81,7 +83,7 @@ type dueLook struct {
 }
 
 func newExplainer(c clock.WithTicker, ours func(string) bool, gangs *state.Gangs, queues *state.Queues, g *gate, conditions *conditionWriter) *explainer {
-	return &explainer{clock: c, ours: ours, gangs: gangs, queues: queues, gate: g, conditions: conditions, known: map[waits]bool{}}
+	return &explainer{clock: c, ours: ours, gangs: gangs, queues: queues, gate: g, conditions: conditions, next: map[waits]time.Time{}}
 }
 
 // SetPod takes in a pod that was made or changed.
@@ -96,12 +98,15 @@ func (e *explainer) SetPod(pod *corev1.Pod) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	next, known := e.next[who]
+	due := e.clock.Now().Add(unexplainedDelay)
 	switch {
-	case bound && e.known[who]:
+	case bound && known:
 		e.lastBind = e.clock.Now()
-	case !bound && e.leads && !e.known[who]:
-		e.known[who] = true
-		e.first = append(e.first, dueLook{who, e.clock.Now().Add(unexplainedDelay)})
+	case !bound && e.leads && (!known || next.After(due)):
+		// Others of its gang may have been looked at a moment ago.
+		e.next[who] = due
+		e.first = append(e.first, dueLook{who, due})
 	}
 }
 
@@ -137,9 +142,11 @@ func (e *explainer) due() []waits {
 	now := e.clock.Now()
 	var out []waits
 	for _, list := range [...]*[]dueLook{&e.first, &e.again} {
-		for n := 0; n < looksAtATime && len(*list) > 0 && !now.Before((*list)[0].at); n++ {
-			out = append(out, (*list)[0].who)
-			*list = (*list)[1:]
+		for n := 0; n < looksAtATime && len(*list) > 0 && !now.Before((*list)[0].at); *list = (*list)[1:] {
+			if look := (*list)[0]; e.next[look.who].Equal(look.at) {
+				out = append(out, look.who)
+				n++
+			}
 		}
 	}
 	return out
@@ -150,10 +157,11 @@ func (e *explainer) lookAgain(who waits, after time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if after == 0 {
-		delete(e.known, who)
+		delete(e.next, who)
 		return
 	}
 	at := dueLook{who, e.clock.Now().Add(after)}
+	e.next[who] = at.at
 	// Nearly all come last.
 	i := len(e.again)
 	for i > 0 && at.at.Before(e.again[i-1].at) {
@@ -173,7 +181,8 @@ func (e *explainer) look(who waits) {
 	// The reporter tells all members of a gang what the verdict is, with an event, and gives
 	// the others some time to be created.
 	if left := pods[0].CreationTimestamp.Add(incompleteDelay + unexplainedDelay).Sub(e.clock.Now()); left > 0 && why.code == string(gang.Incomplete) {
-		e.lookAgain(who, left)
+		// Once it is complete, something else may hold it that nobody speaks of.
+		e.lookAgain(who, min(left, incompleteLook))
 		return
 	}
 	if why.isInLine() && slices.ContainsFunc(pods, why.isNews) {
