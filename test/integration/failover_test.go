@@ -17,13 +17,15 @@ import (
 )
 
 // The leading one of two replicas is killed while it binds a gang of 200, at a
-// random moment, 20 times. Each time the other one finishes the gang.
-func TestLeaderIsKilledWhileBinding(t *testing.T) {
-	e := stock(t)
-	const (
-		kills = 20
-		size  = 200
-	)
+// random moment, 20 times, and some more with queues. Each time the other one finishes the gang.
+func TestLeaderIsKilledWhileBinding(t *testing.T) { bothWays(t, testLeaderIsKilledWhileBinding) }
+
+func testLeaderIsKilledWhileBinding(t *testing.T, e *environment, queued bool) {
+	const size = 200
+	kills := 20
+	if queued {
+		kills = 5
+	}
 	replica := func() *localcluster.Program {
 		return e.scheduler(t, "--leader-elect=true", "--leader-elect-lease-duration=3s",
 			"--leader-elect-renew-deadline=2s", "--leader-elect-retry-period=500ms", "-v=1")
@@ -112,8 +114,9 @@ func (e *environment) bindBy(t *testing.T, namespace, name, node string) {
 }
 
 // What a dead leader left is finished in the domain where it began.
-func TestHalfBoundGangIsFinishedInItsRack(t *testing.T) {
-	e := stock(t)
+func TestHalfBoundGangIsFinishedInItsRack(t *testing.T) { bothWays(t, testHalfBoundGangIsFinishedInItsRack) }
+
+func testHalfBoundGangIsFinishedInItsRack(t *testing.T, e *environment, _ bool) {
 	ns := e.namespace(t)
 	inOneRack := annotations("berth.dev/required-topology", "rack")
 	e.create(t, ns, gangOf("p", 6, nodeGPUs, ours("g", 6), inOneRack)...)
@@ -142,8 +145,9 @@ func TestHalfBoundGangIsFinishedInItsRack(t *testing.T) {
 
 // A gang that was bound by half and cannot be completed gives its places back when
 // the grace period has passed, and not before a PodDisruptionBudget allows it.
-func TestHalfBoundGangIsReleased(t *testing.T) {
-	e := stock(t)
+func TestHalfBoundGangIsReleased(t *testing.T) { bothWays(t, testHalfBoundGangIsReleased) }
+
+func testHalfBoundGangIsReleased(t *testing.T, e *environment, _ bool) {
 	ns := e.namespace(t)
 	nowhere := func(p *corev1.Pod) { p.Spec.NodeSelector = map[string]string{"no": "node"} }
 	e.create(t, ns, append(gangOf("p", 2, 1, ours("g", 4)), gangOf("q", 2, 1, ours("g", 4), nowhere)...)...)
@@ -173,8 +177,9 @@ func TestHalfBoundGangIsReleased(t *testing.T) {
 }
 
 // A running gang that lost a member is not half bound: its members stay.
-func TestRunningGangThatLostAMemberStays(t *testing.T) {
-	e := stock(t)
+func TestRunningGangThatLostAMemberStays(t *testing.T) { bothWays(t, testRunningGangThatLostAMemberStays) }
+
+func testRunningGangThatLostAMemberStays(t *testing.T, e *environment, _ bool) {
 	e.scheduler(t, "--gang-grace-period=1s")
 	ns := e.namespace(t)
 	e.create(t, ns, gangOf("p", 3, 1, ours("g", 3))...)

@@ -77,8 +77,9 @@ func (e *environment) replace(t *testing.T, namespace string, p *corev1.Pod) {
 
 // Each fault of a gang is shown in the condition of its pods and in one event, and
 // the gang is placed as soon as the fault is mended.
-func TestFaultsAreShownAndMended(t *testing.T) {
-	e := stock(t)
+func TestFaultsAreShownAndMended(t *testing.T) { bothWays(t, testFaultsAreShownAndMended) }
+
+func testFaultsAreShownAndMended(t *testing.T, e *environment, _ bool) {
 	e.scheduler(t)
 	polite := corev1.PreemptNever
 	e.priorityClass(t, &schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{Name: "polite"}, PreemptionPolicy: &polite})
@@ -205,12 +206,17 @@ func TestFaultsAreShownAndMended(t *testing.T) {
 }
 
 // A refused gang is told once, however often it is tried.
-func TestRepeatedRefusalsAreSaidOnce(t *testing.T) {
-	e := stock(t)
+func TestRepeatedRefusalsAreSaidOnce(t *testing.T) { bothWays(t, testRepeatedRefusalsAreSaidOnce) }
+
+func testRepeatedRefusalsAreSaidOnce(t *testing.T, e *environment, queued bool) {
 	e.scheduler(t)
 	ns := e.namespace(t)
 	e.create(t, ns, gangOf("big", nodes+1, nodeGPUs, ours("big", nodes+1))...)
-	e.expectHeld(t, ns, "big-0", corev1.PodReasonUnschedulable)
+	reason := corev1.PodReasonUnschedulable
+	if queued {
+		reason = "GangNeverFits"
+	}
+	e.expectHeld(t, ns, "big-0", reason)
 	eventually(t, "every pod says what was short", func(ctx context.Context) error {
 		pods, err := e.client.CoreV1().Pods(ns).List(ctx, metav1.ListOptions{})
 		if err != nil {
@@ -249,8 +255,9 @@ func TestRepeatedRefusalsAreSaidOnce(t *testing.T) {
 
 // A gang that is open is not open to everybody: a pod that comes later is bound
 // only once it is known to agree with the others.
-func TestLateMembersAreJudgedFirst(t *testing.T) {
-	e := stock(t)
+func TestLateMembersAreJudgedFirst(t *testing.T) { bothWays(t, testLateMembersAreJudgedFirst) }
+
+func testLateMembersAreJudgedFirst(t *testing.T, e *environment, _ bool) {
 	e.scheduler(t)
 	ns := e.namespace(t)
 	const gangs = 10
@@ -276,8 +283,9 @@ func TestLateMembersAreJudgedFirst(t *testing.T) {
 
 // A required level that no node has: the gang waits at no cost, says so, and is
 // placed when a node comes that has it.
-func TestRequiredLevelThatNoNodeHas(t *testing.T) {
-	e := stock(t)
+func TestRequiredLevelThatNoNodeHas(t *testing.T) { bothWays(t, testRequiredLevelThatNoNodeHas) }
+
+func testRequiredLevelThatNoNodeHas(t *testing.T, e *environment, _ bool) {
 	e.scheduler(t)
 	ns := e.namespace(t)
 	e.create(t, ns, gangOf("p", 2, 1, ours("g", 2), annotations("berth.dev/required-topology", "example.com/pod"))...)

@@ -77,6 +77,18 @@ func TestQueueIsValidated(t *testing.T) {
 	}
 }
 
+// bothWays runs a test where there is no queue, so that everybody is tried as upstream has it,
+// and where queues let everybody in.
+func bothWays(t *testing.T, test func(t *testing.T, e *environment, queued bool)) {
+	t.Helper()
+	e := stock(t)
+	t.Run("without queues", func(t *testing.T) { test(t, e, false) })
+	t.Run("with queues", func(t *testing.T) {
+		e.queue(t, "some", `{resources: [{name: nvidia.com/gpu}]}`)
+		test(t, e, true)
+	})
+}
+
 // queue makes a queue for the time of a test.
 func (e *environment) queue(t *testing.T, name, spec string) {
 	t.Helper()

@@ -8,12 +8,17 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// With queues, a standby has heard of everything that the leader placed while it waited.
+// A standby has heard of everything that the leader placed while it waited.
 // When it takes over, it goes on with those that wait now, and not with those; more of them
 // than are tried at a time.
-func TestStandbyTakesOverWithQueues(t *testing.T) {
-	e := stock(t)
-	e.queue(t, "takeover", `{namespaceSelector: {}, resources: [{name: nvidia.com/gpu, guaranteed: 64}]}`)
+func TestStandbyTakesOver(t *testing.T) { bothWays(t, testStandbyTakesOver) }
+
+func testStandbyTakesOver(t *testing.T, e *environment, queued bool) {
+	var queue []func(*corev1.Pod)
+	if queued {
+		e.queue(t, "takeover", `{namespaceSelector: {}, resources: [{name: nvidia.com/gpu, guaranteed: 64}]}`)
+		queue = append(queue, inQueue("takeover"))
+	}
 	args := []string{"--leader-elect=true", "--leader-elect-lease-duration=3s", "--leader-elect-renew-deadline=2s", "--leader-elect-retry-period=500ms"}
 	before := e.holder(t)
 	leader := e.scheduler(t, args...)
@@ -24,9 +29,9 @@ func TestStandbyTakesOverWithQueues(t *testing.T) {
 	pods := func(prefix string) []*corev1.Pod {
 		var out []*corev1.Pod
 		for i := range each {
-			out = append(out, pod(fmt.Sprintf("%s-%d", prefix, i), 1, labels("berth.dev/queue", "takeover")))
+			out = append(out, pod(fmt.Sprintf("%s-%d", prefix, i), 1, queue...))
 		}
-		return append(out, gangOf(prefix+"-gang", 4, 1, ours(prefix, 4), labels("berth.dev/queue", "takeover"))...)
+		return append(out, gangOf(prefix+"-gang", 4, 1, append(queue, ours(prefix, 4))...)...)
 	}
 	e.create(t, ns, pods("first")...)
 	e.expectBound(t, ns, each+4)
