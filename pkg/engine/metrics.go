@@ -94,16 +94,36 @@ func registerMetrics(waits *explainer, queues *state.Queues) {
 	})
 }
 
+// collectPeriod is how old what is served may be that costs a look at all gangs, or all queues.
+const collectPeriod = 5 * time.Second
+
+// lately is a value that is made anew no more often than each collectPeriod, however many ask.
+type lately[T any] struct {
+	mu    sync.Mutex
+	made  time.Time
+	value T
+}
+
+func (l *lately[T]) get(make func() T) T {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.made.IsZero() || time.Since(l.made) >= collectPeriod {
+		l.value, l.made = make(), time.Now()
+	}
+	return l.value
+}
+
 // heldCollector counts the held gangs when it is asked.
 type heldCollector struct {
 	metrics.BaseStableCollector
 	waits *explainer
+	last  lately[map[string]int]
 }
 
 func (c *heldCollector) DescribeWithStability(ch chan<- *metrics.Desc) { ch <- heldGangs }
 
 func (c *heldCollector) CollectWithStability(ch chan<- metrics.Metric) {
-	for code, n := range c.waits.held() {
+	for code, n := range c.last.get(c.waits.held) {
 		ch <- metrics.NewLazyConstMetric(heldGangs, metrics.GaugeValue, float64(n), code)
 	}
 }
@@ -112,6 +132,7 @@ func (c *heldCollector) CollectWithStability(ch chan<- metrics.Metric) {
 type queueCollector struct {
 	metrics.BaseStableCollector
 	queues *state.Queues
+	last   lately[[]state.QueueReport]
 }
 
 func (c *queueCollector) DescribeWithStability(ch chan<- *metrics.Desc) {
@@ -124,7 +145,7 @@ func (c *queueCollector) DescribeWithStability(ch chan<- *metrics.Desc) {
 
 func (c *queueCollector) CollectWithStability(ch chan<- metrics.Metric) {
 	now := time.Now()
-	for _, r := range c.queues.Report() {
+	for _, r := range c.last.get(c.queues.Report) {
 		for _, a := range r.Resources {
 			for name, amount := range map[string]quota.Amount{"used": a.Used, "guaranteed": a.Guaranteed, "share": a.Share, "pending": a.Asked} {
 				ch <- metrics.NewLazyConstMetric(queueAmounts, metrics.GaugeValue, float64(amount), r.Name, a.Resource, name)

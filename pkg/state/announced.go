@@ -2,11 +2,9 @@ package state
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
@@ -168,22 +166,4 @@ func (c *announcedChoice) holds(asks, taken corev1.ResourceList) bool {
 		}
 	}
 	return true
-}
-
-// clusterHas returns what all nodes have. It is read only.
-func (q *Queues) clusterHas() corev1.ResourceList {
-	if q.whole == nil {
-		q.whole = corev1.ResourceList{}
-		for _, node := range slices.Sorted(maps.Keys(q.nodes)) {
-			for name, amount := range q.nodes[node] {
-				sum, known := q.whole[name]
-				if !known {
-					sum = *resource.NewQuantity(0, amount.Format)
-				}
-				sum.Add(amount)
-				q.whole[name] = sum
-			}
-		}
-	}
-	return q.whole
 }

@@ -1,10 +1,12 @@
 package state
 
 import (
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/berth-dev/berth/pkg/core/quota"
 )
@@ -26,13 +28,29 @@ func (q *Queues) setNode(name string, amounts corev1.ResourceList) {
 	} else if was, is := q.vector(q.nodes[name]), q.vector(amounts); !slices.Equal(was, is) {
 		q.total, q.resized = exchange(q.total, was, is), true
 	}
+	if q.whole != nil {
+		sumUp(q.whole, q.nodes[name], (*resource.Quantity).Sub)
+		sumUp(q.whole, amounts, (*resource.Quantity).Add)
+	}
 	if amounts == nil {
 		delete(q.nodes, name)
 	} else {
 		q.nodes[name] = amounts
 	}
-	q.freed, q.whole = true, nil
+	q.freed = true
 	q.tell()
+}
+
+// sumUp adds amounts to a sum of them, or takes them away.
+func sumUp(sum, amounts corev1.ResourceList, by func(sum *resource.Quantity, amount resource.Quantity)) {
+	for name, amount := range amounts {
+		of, known := sum[name]
+		if !known {
+			of = *resource.NewQuantity(0, amount.Format)
+		}
+		by(&of, amount)
+		sum[name] = of
+	}
 }
 
 // exchange returns a sum with one part in the place of another; nil if it has come to the
@@ -57,4 +75,15 @@ func (q *Queues) capacity() quota.Vector {
 		}
 	}
 	return q.total
+}
+
+// clusterHas returns what all nodes have. It is read only, and changes with the nodes.
+func (q *Queues) clusterHas() corev1.ResourceList {
+	if q.whole == nil {
+		q.whole = corev1.ResourceList{}
+		for _, node := range slices.Sorted(maps.Keys(q.nodes)) {
+			sumUp(q.whole, q.nodes[node], (*resource.Quantity).Add)
+		}
+	}
+	return q.whole
 }

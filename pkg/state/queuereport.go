@@ -1,6 +1,7 @@
 package state
 
 import (
+	"slices"
 	"time"
 
 	"github.com/berth-dev/berth/pkg/core/quota"
@@ -75,16 +76,33 @@ type QueueHead struct {
 }
 
 // Report says what all queues use and who waits, by name; nothing where there is none. The
-// cost is that of the queues.
+// cost is that of the queues. Shares are worked out while nobody waits for the lock.
 func (q *Queues) Report() []QueueReport {
+	out, ids, share := q.report()
+	if out == nil {
+		return nil
+	}
+	shares := share()
+	for i := range out {
+		for r := range out[i].Resources {
+			out[i].Resources[r].Share = shares[ids[i]][r]
+		}
+	}
+	return out
+}
+
+// report is Report without shares, with what works those out, and which queue of the tree each
+// report is of.
+func (q *Queues) report() (out []QueueReport, ids []quota.QueueID, shares func() []quota.Vector) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.settled() {
-		return nil
+		return nil, nil, nil
 	}
 	asked, demand := q.demands()
-	shares := q.tree.Shares(q.capacity(), demand)
-	var out []QueueReport
+	tree, capacity := q.tree, slices.Clone(q.capacity())
+	shares = func() []quota.Vector { return tree.Shares(capacity, demand) }
+	out, ids = make([]QueueReport, 0, len(q.specs)), make([]quota.QueueID, 0, len(q.specs))
 	for _, spec := range q.specs {
 		running := 0
 		if a := q.accounts[spec.Name]; a != nil {
@@ -101,7 +119,7 @@ func (q *Queues) Report() []QueueReport {
 		r := QueueReport{Name: spec.Name, Generation: q.objects[spec.Name].generation, Fault: q.tree.Fault(id), Running: running, Refused: q.denied[spec.Name], QueueTally: tally}
 		for i, name := range q.tree.Resources() {
 			r.Resources = append(r.Resources, QueueAmounts{
-				Resource: name, Used: q.line.Used().Of(id)[i], Guaranteed: q.tree.Guaranteed(id)[i], Share: shares[id][i], Asked: asked[id][i],
+				Resource: name, Used: q.line.Used().Of(id)[i], Guaranteed: q.tree.Guaranteed(id)[i], Asked: asked[id][i],
 			})
 		}
 		if first, n, some := q.line.Waiting(id); some {
@@ -112,9 +130,9 @@ func (q *Queues) Report() []QueueReport {
 				Arrived: time.Unix(0, int64(first.Arrived)),
 			}
 		}
-		out = append(out, r)
+		out, ids = append(out, r), append(ids, id)
 	}
-	return out
+	return out, ids, shares
 }
 
 // standsForParent reports whether a queue of the tree is none of its own, but has the own

@@ -62,7 +62,12 @@ func BenchmarkQueues(b *testing.B) {
 		{"a node", func(k *bank, i int) {
 			k.SetNode(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n7"}, Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{gpu: *resource.NewQuantity(int64(7+i%2), resource.DecimalSI)}}})
 		}},
+		{"an announced gang after a node", func(k *bank, i int) {
+			k.SetNode(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n7"}, Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{gpu: *resource.NewQuantity(int64(7+i%2), resource.DecimalSI)}}})
+			k.ChooseAnnounced([]Announced{{Announcement: dialect.Announcement{Asks: corev1.ResourceList{gpu: *resource.NewQuantity(8, resource.DecimalSI)}}}})
+		}},
 		{"a report", func(k *bank, _ int) { k.Report() }},
+		{"a report, under the lock", func(k *bank, _ int) { k.report() }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			k := crowded(b, queues, running, waiting)
