@@ -28,7 +28,7 @@ const (
 	// incompleteDelay is how long a gang may wait for its pods to be created before
 	// anybody is told: creating them takes a while. So does the object that declares
 	// it, if it comes after them: undeclaredDelay.
-	incompleteDelay = 8 * time.Second
+	incompleteDelay = 5 * time.Second
 	undeclaredDelay = 3 * time.Second
 	// newsDelay lets a fault that is gone at once, as while several pods of a gang
 	// are edited, pass without a word.
