@@ -212,9 +212,9 @@ func testRepeatedRefusalsAreSaidOnce(t *testing.T, e *environment, queued bool) 
 	e.scheduler(t)
 	ns := e.namespace(t)
 	e.create(t, ns, gangOf("big", nodes+1, nodeGPUs, ours("big", nodes+1))...)
-	reason := corev1.PodReasonUnschedulable
+	reason, short := corev1.PodReasonUnschedulable, "Insufficient nvidia.com/gpu"
 	if queued {
-		reason = "GangNeverFits"
+		reason, short = "GangNeverFits", "even if nothing else ran"
 	}
 	e.expectHeld(t, ns, "big-0", reason)
 	eventually(t, "every pod says what was short", func(ctx context.Context) error {
@@ -224,7 +224,7 @@ func testRepeatedRefusalsAreSaidOnce(t *testing.T, e *environment, queued bool) 
 		}
 		for i := range pods.Items {
 			said := fmt.Sprint(pods.Items[i].Status.Conditions)
-			if !strings.Contains(said, "Insufficient nvidia.com/gpu") {
+			if !strings.Contains(said, short) {
 				return fmt.Errorf("the conditions of pod %q are %s", pods.Items[i].Name, said)
 			}
 		}
