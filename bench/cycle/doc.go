@@ -93,10 +93,16 @@
 // pods that are let in one after another by a thousand queues, over those of pods where
 // there is none. Here nobody binds, and no informer runs.
 //
+// # Refusals
+//
+// What thousands of gangs of one namespace cost others that fit nowhere is measured by the
+// subcommand refusals, on all of Berth and on kube-scheduler, each with the API server in
+// memory: where there is no Queue, for kube-scheduler knows none.
+//
 // Files: main.go (flags, rounds), cluster.go (how full a cluster is), loop.go (a
 // scheduler on a cluster), counter.go (nodes for floor and null), measure.go (pods and
 // gangs), pairs.go (what links cost), quality.go (packing), plans.go (plans alone), queues.go
 // (queues and their gangs), crowd.go (gangs that come and go), turnstile.go (how many the
 // loop admits), admit.go (what is measured when nothing stands), queuepairs.go (what queues
-// cost a pod), results.go (medians).
+// cost a pod), refusals.go (what cannot be placed), results.go (medians).
 package main

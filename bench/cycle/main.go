@@ -104,6 +104,7 @@ func command() *cobra.Command {
   go tool pprof -top -cum -tagfocus scheduler=floor cpu.out`,
 		RunE: func(*cobra.Command, []string) error { return o.run() },
 	}
+	cmd.AddCommand(refusalsCommand())
 	fs := cmd.Flags()
 	fs.IntSliceVar(&o.nodes, "nodes", []int{2500, 5000, 10_000, 25_000}, "Sizes of the cluster.")
 	fs.StringSliceVar(&o.fills, "fill", []string{"empty", "half", "full"}, "How full the cluster is: empty, half, or full (95 % of the GPUs).")

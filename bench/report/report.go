@@ -18,6 +18,7 @@ type Report struct {
 	Plans         []PlanRow          `json:"plans,omitempty"`
 	Queues        []QueueRow         `json:"queues,omitempty"`
 	Admissions    []AdmissionRow     `json:"admissions,omitempty"`
+	Refusals      []RefusalRow       `json:"refusals,omitempty"`
 	QueuePairs    []QueuePairRow     `json:"queue_pairs,omitempty"`
 	Topology      []TopologyRow      `json:"topology,omitempty"`
 	Fragmentation []FragmentationRow `json:"fragmentation,omitempty"`
