@@ -123,6 +123,25 @@ SEED ?= 0
 chaos: ## Play faults of requests and processes against Berth (DURATION=1h SEED=7)
 	go test -count=1 -timeout 0 ./test/chaos -run '^TestChaos$$' -v -chaos.duration=$(DURATION) -chaos.seed=$(SEED)
 
+# How long make fuzz runs each target, and how many workers it has; one a core if empty.
+FUZZTIME ?= 1m
+FUZZWORKERS ?=
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for a while, one after the other (FUZZTIME=10m FUZZWORKERS=1)
+	@rm -rf out/fuzz; mkdir -p out/fuzz; \
+	targets=$$(grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' bench cmd manifests pkg test | sed -E 's|/[^/]*:func | |' | sort); \
+	total=$$(wc -l <<<"$$targets"); n=0; failed=; \
+	while read -r package target; do \
+		n=$$((n + 1)); verdict=ok; log=out/fuzz/$${package//\//.}.$$target.log; \
+		echo; echo "=== $$n of $$total: $$target of ./$$package, for $(FUZZTIME)"; \
+		go test ./$$package -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $(if $(FUZZWORKERS),-parallel=$(FUZZWORKERS)) </dev/null 2>&1 | tee $$log || { verdict=FAILED; failed="$$failed $$target"; }; \
+		printf '%-22s %-6s %s\n' $$target $$verdict "$$(grep -o 'execs: [0-9]*' $$log | tail -n 1)" >>out/fuzz/summary; \
+	done <<<"$$targets"; \
+	echo; echo "=== summary"; cat out/fuzz/summary; \
+	if [ -n "$$failed" ]; then echo "FAILED:$$failed (the inputs are under testdata/fuzz; commit them with what mends them)"; exit 1; fi; \
+	echo "all passed"
+
 .PHONY: manifests-check
 manifests-check: ## Render the manifests and check every object in them
 	go test -count=1 ./manifests/...
