@@ -24,6 +24,11 @@
 // not at all: their disruption budgets are counted before, and a wave that is cut short all
 // the same is undone (eviction.go, repair.go).
 //
+// Where there is none, state.Windows has so many of each namespace tried at a time that find no
+// place, and the others wait for the next round (windows.go, package window): what 10,000
+// gangs of one namespace cost that fit nowhere is a quarter of the loop's time at most, and
+// once it is known that no node would do, nothing until nodes change.
+//
 // What the scheduler writes passes a budget. It gets a client and recorders of ours:
 //
 //   - a bind is one write, and few are under way at once (package boundedbinder);
@@ -66,12 +71,13 @@
 // profile, what a user's configuration may not do), engine.go (wiring, leadership),
 // embed.go (the engine without its command), informers.go and source.go (what the
 // scheduler reads), ended.go (pods that have ended), kinds.go and bridge.go (where gangs
-// come from), queues.go (where queues come from, and whose turn it is), queuestatus.go
+// come from), queues.go (where queues come from, and whose turn it is),
+// windows.go (the same without queues), queuestatus.go
 // (what is said of them), reclaim.go (who is evicted for whom), wave.go (for how long room
 // is kept), eviction.go (how gangs go), repair.go (what a wave that was cut short owes),
 // gate.go (when a gang's pods may enter), activator.go (when they are woken),
 // postfilter.go (when preemption is asked), client.go, binding.go, fence.go, takeover.go,
-// conditions.go, recorder.go, reporter.go, refusal.go, explain.go and explainer.go (what it writes),
+// conditions.go, conditionqueue.go (in which order), recorder.go, reporter.go, refusal.go, explain.go and explainer.go (what it writes),
 // gist.go (what is news), recovery.go, serve.go (health, metrics, debugging), metrics.go.
 // Where pods go is decided in package fastpath, and
 // how owners are suspended in package suspension.

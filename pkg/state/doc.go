@@ -10,7 +10,8 @@
 // [Index] is the packing index of the nodes of the scheduler's snapshot. [Inventory] knows
 // the devices of every node, how they are linked, and who holds them.
 //
-// [Queues] knows which queue pays for which pod, and what each uses.
+// [Queues] knows which queue pays for which pod, and what each uses. [Windows] says who may be
+// tried while there is no queue.
 //
 // Files: member.go (pods to members), podgroup.go (groups to pod groups), gangs.go (what
 // is kept), settle.go (from a change to a verdict), nodes.go (which topology levels
@@ -25,5 +26,5 @@
 // access.go (who may use them), payers.go (who pays for what), waiting.go (who waits),
 // turns.go (who is let in), reclaim.go (who may be evicted for whom), claims.go (who is
 // tried in spite of a limit), explain.go (what those that wait are told), queuereport.go
-// (what is said of queues).
+// (what is said of queues), windows.go (who may be tried without queues).
 package state
