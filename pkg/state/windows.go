@@ -283,21 +283,24 @@ func (w *Windows) MayFit() {
 }
 
 // Round begins a round, if those that failed in the last one have taken no more than their
-// share of the time since. It is to be called often.
+// share of the time since, or if the scheduler has nothing else to do than to try somebody for
+// the first time. It is to be called often.
 func (w *Windows) Round() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.clock.Now()
-	if now.Sub(w.round) < failedShare*w.failed {
+	paced := now.Sub(w.round) >= failedShare*w.failed
+	if !paced && !w.window.Fresh() {
 		return
 	}
-	freed := w.freed || now.Sub(w.freedAt) >= freedAnyway
+	// Those that were refused are tried again at the pace alone.
+	freed := paced && (w.freed || now.Sub(w.freedAt) >= freedAnyway)
 	w.round, w.failed = now, 0
 	if !freed && w.window.Idle() {
 		return
 	}
-	if w.freed = false; freed {
-		w.freedAt = now
+	if freed {
+		w.freed, w.freedAt = false, now
 	}
 	w.window.Round(freed)
 	w.tell()

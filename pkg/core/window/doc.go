@@ -18,7 +18,8 @@
 // A try that ends with a place counts no more, so that a namespace whose pods fit is held up
 // by nothing. The others wait for the next round: by priority, then those that were never
 // tried before those that were, and then in the order of their coming. The caller says when a round begins: as it paces rounds by the time that the
-// failed tries of the last one took, those take a bounded part of all its time.
+// failed tries of the last one took, those take a bounded part of all its time. It need not
+// wait where nobody is being tried and somebody never was: see Fresh.
 //
 // # Who was refused
 //

@@ -38,6 +38,8 @@ type Window struct {
 	// came counts entities, opened are those that may be tried who were held.
 	came   uint64
 	opened []*entry
+	// trying counts those that are, and fresh those that wait and were never tried.
+	trying, fresh int
 }
 
 // namespace has the entities of one.
@@ -113,6 +115,7 @@ func (w *Window) Refused(id string, rest bool) {
 	}
 	ns := e.of
 	ns.trying--
+	w.trying--
 	ns.failed++
 	e.tried = true
 	if rest || ns.open >= w.size {
@@ -238,6 +241,10 @@ func (w *Window) Idle() bool {
 	return true
 }
 
+// Fresh reports whether a round would have somebody tried for the first time, while nobody is
+// being tried: it holds nobody up.
+func (w *Window) Fresh() bool { return w.trying == 0 && w.fresh > 0 }
+
 // Len returns how many entities there are.
 func (w *Window) Len() int { return len(w.entries) }
 
@@ -256,6 +263,9 @@ func (w *Window) namespace(name string) *namespace {
 func (w *Window) wait(e *entry) {
 	e.stage = Waiting
 	e.of.waiting.put(e)
+	if !e.tried {
+		w.fresh++
+	}
 }
 
 // advance has the first of a namespace be tried, as many as may be.
@@ -264,6 +274,10 @@ func (w *Window) advance(ns *namespace) {
 		e := ns.waiting.first()
 		e.stage = Trying
 		ns.trying++
+		w.trying++
+		if !e.tried {
+			w.fresh--
+		}
 		w.opened = append(w.opened, e)
 	}
 }
@@ -274,10 +288,14 @@ func (w *Window) take(e *entry) {
 	switch e.stage {
 	case Trying:
 		ns.trying--
+		w.trying--
 	case Open:
 		ns.open--
 	case Waiting:
 		ns.waiting.take(e)
+		if !e.tried {
+			w.fresh--
+		}
 	case Resting:
 		for i := range ns.resting {
 			if ns.resting[i] == e {

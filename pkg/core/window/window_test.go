@@ -337,6 +337,17 @@ func TestTwin(t *testing.T) {
 					t.Fatalf("seed %d, size %d, %v: namespace %s breaks its invariant: %+v", seed, size, history, ns.name, ns)
 				}
 			}
+			trying, fresh := 0, 0
+			for _, e := range tw.all {
+				if e.stage == Trying {
+					trying++
+				} else if e.stage == Waiting && !e.tried {
+					fresh++
+				}
+			}
+			if got, want := w.Fresh(), trying == 0 && fresh > 0; got != want {
+				t.Fatalf("seed %d, %v: fresh %t with %d that are tried and %d that never were", seed, history, got, trying, fresh)
+			}
 			if w.Len() != len(tw.all) {
 				t.Fatalf("seed %d, %v: %d entities, and not %d", seed, history, w.Len(), len(tw.all))
 			}
