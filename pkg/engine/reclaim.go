@@ -175,14 +175,13 @@ func (r *reclaimer) choose(claim *state.Reclaim, pods []*corev1.Pod, group fwk.P
 }
 
 func (r *reclaimer) chooseByModes(claim *state.Reclaim, pods []*corev1.Pod, group fwk.PodGroupInfo, now time.Time) (*fastpath.Choice, string) {
-	lost := func(pod *corev1.Pod, devices int64) int64 { return state.Lost(pod, devices, now) }
 	why := ""
 	for _, mode := range state.Modes() {
 		permit, err := claim.Permit(mode)
 		if err != nil {
 			return nil, err.Error()
 		}
-		choice, text := r.Victims(pods, group, claim.Tenants, claim.Leaving, lost, permit)
+		choice, text := r.Victims(pods, group, claim.Tenants, claim.Leaving, now, permit)
 		if choice != nil && len(choice.Evicted)+len(choice.Awaited) > 0 {
 			return choice, ""
 		}

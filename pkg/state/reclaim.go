@@ -31,6 +31,10 @@ type Tenant struct {
 	Least int
 	// Ran is for how long it has run.
 	Ran time.Duration
+	// Fate is what becomes of it when it goes.
+	Fate Fate
+	// Parts are the gangs that it is made of, if it is of several that go together.
+	Parts []Tenant
 }
 
 // Reclaim is who has places, and by which rules they may be evicted for one that waits, at
@@ -70,6 +74,9 @@ type Others struct {
 	// Claims are those for whom others leave, and Leaving the pods that do.
 	Claims  sets.Set[string]
 	Leaving sets.Set[types.UID]
+	// Fate returns what becomes of a gang, by its name, as far as it is known; nil if it is of
+	// none. It answers at once, and asks for no lock of Queues.
+	Fate func(name string) Fate
 
 	// finishing are gangs that are being evicted because another leader began to.
 	finishing sets.Set[gang.Key]
@@ -220,11 +227,17 @@ func (q *Queues) tenants(r *Reclaim, others Others) []Tenant {
 	var out []Tenant
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		t := all[name]
-		if unsteady[name] || name == r.Name || len(t.Pods) == 0 || others.Spared.Has(name) {
-			continue
-		}
+		unsteady[name] = unsteady[name] || name == r.Name || len(t.Pods) == 0 || others.Spared.Has(name)
 		slices.SortFunc(t.Pods, comparePods)
 		out = append(out, *t)
+	}
+	out = fates(out, unsteady, r.Name, others.Fate)
+	for i := range out {
+		for _, part := range out[i].Parts {
+			for _, pod := range part.Pods {
+				r.uses[memberName(out[i].Name, pod.Name)] = r.uses[memberName(part.Name, pod.Name)]
+			}
+		}
 	}
 	return out
 }
