@@ -74,5 +74,6 @@
 // conditions.go, recorder.go, reporter.go, refusal.go, explain.go and explainer.go (what it writes),
 // gist.go (what is news), recovery.go, serve.go (health, metrics, debugging), metrics.go.
 // Where pods go is decided in package fastpath, and
-// how owners are suspended in package suspension.
+// how owners are suspended in package suspension. Package departures knows who would survive
+// to be evicted.
 package engine

@@ -60,6 +60,10 @@ func (e *evictor) run() {
 		e.endFor(e.name, victimsProtected(protection.Sentence()))
 		return
 	}
+	if why := e.reconsider(); why != "" {
+		e.end(e.name, why)
+		return
+	}
 	if err := e.readOwners(pods); err != nil {
 		e.end(e.name, err.Error())
 		return
@@ -91,6 +95,26 @@ func (e *evictor) run() {
 			return
 		}
 	}
+}
+
+// reconsider returns why victims are to be chosen anew, "" if they are not: one of them was
+// thought to come again, and its owners say now that it ends.
+func (e *evictor) reconsider() string {
+	if e.departures == nil {
+		return ""
+	}
+	for _, victim := range e.choice.Evicted {
+		if victim.Tenant.Fate == (state.Fate{}) {
+			continue // nothing was known of it
+		}
+		switch now, err := e.departures.Read(e.ctx, victim.Tenant.Name); {
+		case err != nil:
+			return err.Error()
+		case now.Ends && !victim.Tenant.Fate.Ends && victim.Whole, now.Whole && !victim.Whole:
+			return fmt.Sprintf("gang %s would not survive any more", victim.Tenant.Name)
+		}
+	}
+	return ""
 }
 
 // readOwners finds the owners that can be suspended: an eviction counts as a failure of a Job

@@ -83,6 +83,33 @@ func together(all []Tenant, which []int) Tenant {
 	return one
 }
 
+// Reclaimable reports whether the gang of a pod, or a plain pod, may have to go for others:
+// there are queues, and its own may have more than it is guaranteed of something that it asks
+// for. Those of a higher priority in its own queue are left out of this.
+func (q *Queues) Reclaimable(pod *corev1.Pod) bool {
+	if !q.some.Load() {
+		return false
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.settled() {
+		return false
+	}
+	id, _, ok := q.find(q.queueNow(pod), pod.Namespace)
+	if !ok {
+		return false
+	}
+	leaf := q.tree.Own(id)
+	guaranteed, limit := q.tree.Guaranteed(leaf), q.tree.Limit(leaf)
+	asks := q.asksFor(pod)
+	for i, name := range q.tree.Resources() {
+		if amount, asked := asks[corev1.ResourceName(name)]; asked && !amount.IsZero() && limit[i] > guaranteed[i] {
+			return true
+		}
+	}
+	return len(q.tree.Resources()) == 0
+}
+
 // Done returns the device-seconds of all that a pod with so many devices has done since it
 // began, wherever it saved it.
 func Done(pod *corev1.Pod, devices int64, now time.Time) int64 {

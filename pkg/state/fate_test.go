@@ -81,6 +81,19 @@ func TestTenantsGoTogether(t *testing.T) {
 	}
 }
 
+func TestReclaimable(t *testing.T) {
+	b := newBank(t)
+	b.SetQueue(queue("firm", "", 8, 8))
+	b.SetQueue(queue("open", "", 8, 0))
+	for name, want := range map[string]bool{"firm": false, "open": true, "nowhere": false} {
+		pod := gpuPod("p-"+name, 1, inQueue(name))
+		b.enter(pod)
+		if got := b.Reclaimable(pod); got != want {
+			t.Errorf("in queue %q: %t, want %t", name, got, want)
+		}
+	}
+}
+
 func TestEnded(t *testing.T) {
 	pod := gpuPod("p", 4)
 	pod.Status.StartTime = &metav1.Time{Time: epoch.Add(-time.Hour)}
