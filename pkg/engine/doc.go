@@ -68,7 +68,7 @@
 // scheduler reads), ended.go (pods that have ended), kinds.go and bridge.go (where gangs
 // come from), queues.go (where queues come from, and whose turn it is), queuestatus.go
 // (what is said of them), reclaim.go (who is evicted for whom), wave.go (for how long room
-// is kept), eviction.go (how gangs go), repair.go (what a wave that was cut short owes),
+// is kept), eviction.go (how gangs go), checkpoint.go (how they save their work before), repair.go (what a wave that was cut short owes),
 // gate.go (when a gang's pods may enter), activator.go (when they are woken),
 // postfilter.go (when preemption is asked), client.go, binding.go, fence.go, takeover.go,
 // conditions.go, recorder.go, reporter.go, refusal.go, explain.go and explainer.go (what it writes),

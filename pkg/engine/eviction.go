@@ -47,26 +47,28 @@ type evictor struct {
 	// suspended are the owners that are suspended instead of their pods evicted, by the name of
 	// the gang.
 	suspended map[string][]dialect.Departure
+	// told are the pods that were told to save their work, and since when.
+	told map[types.UID]time.Time
 }
 
 // run evicts, until all have been, or the wave ends.
 func (e *evictor) run() {
-	pods := evictedPods(e.choice)
-	if err := e.readBudgets(pods); err != nil {
-		e.end(e.name, err.Error())
+	if stopped := e.prepare(); stopped != nil {
+		e.endFor(e.name, *stopped)
 		return
 	}
-	if protection := e.claim.Protected(pods); protection != nil {
-		e.endFor(e.name, victimsProtected(protection.Sentence()))
-		return
+	if waited, stopped := e.letSave(); waited || stopped != nil {
+		if stopped == nil && e.ctx.Err() == nil {
+			stopped = e.prepare()
+		}
+		if stopped != nil {
+			e.endFor(e.name, *stopped)
+			e.spare(e.choice.Evicted)
+			return
+		}
 	}
-	if why := e.reconsider(); why != "" {
-		e.end(e.name, why)
-		return
-	}
-	if err := e.readOwners(pods); err != nil {
-		e.end(e.name, err.Error())
-		return
+	if e.ctx.Err() != nil {
+		return // whoever leads next finds what was told
 	}
 	for _, victim := range e.choice.Evicted {
 		if err := e.mark(victim, true); err != nil {
@@ -95,6 +97,26 @@ func (e *evictor) run() {
 			return
 		}
 	}
+}
+
+// prepare reads what may have changed since the choice, and returns why nobody may go; nil if
+// all may.
+func (e *evictor) prepare() *explanation {
+	pods := evictedPods(e.choice)
+	if err := e.readBudgets(pods); err != nil {
+		return &explanation{text: err.Error()}
+	}
+	if protection := e.claim.Protected(pods); protection != nil {
+		why := victimsProtected(protection.Sentence())
+		return &why
+	}
+	if why := e.reconsider(); why != "" {
+		return &explanation{text: why}
+	}
+	if err := e.readOwners(pods); err != nil {
+		return &explanation{text: err.Error()}
+	}
+	return nil
 }
 
 // reconsider returns why victims are to be chosen anew, "" if they are not: one of them was
@@ -333,6 +355,7 @@ func markEvicting(ctx context.Context, client kubernetes.Interface, name types.N
 func (e *evictor) spare(victims []fastpath.Evicted) {
 	for _, victim := range victims {
 		e.queues.Stays(victim.Pods[0])
+		e.takeBack(victim)
 		if err := e.mark(victim, false); err != nil {
 			klog.FromContext(e.ctx).Error(err, "A gang that is not evicted after all still says that it is", "gang", victim.Tenant.Name)
 		}

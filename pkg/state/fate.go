@@ -77,6 +77,7 @@ func together(all []Tenant, which []int) Tenant {
 		one.Priority = max(one.Priority, part.Priority)
 		one.Ran = min(one.Ran, part.Ran)
 		one.Fate.Ends = one.Fate.Ends || part.Fate.Ends
+		one.Told = one.Told || part.Told
 	}
 	slices.SortFunc(one.Pods, comparePods)
 	one.Least = len(one.Pods)
@@ -117,9 +118,9 @@ func Done(pod *corev1.Pod, devices int64, now time.Time) int64 {
 }
 
 // Ended returns the device-seconds that end for good with a gang that has done so many, as
-// package preempt wants them: 1 at least if it ends.
+// package preempt wants them: 1 at least if it ends, and none if it was told to go already.
 func (t *Tenant) Ended(done int64) int64 {
-	if !t.Fate.Ends {
+	if !t.Fate.Ends || t.Told {
 		return 0
 	}
 	return max(done, 1)

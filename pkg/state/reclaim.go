@@ -17,10 +17,6 @@ import (
 	"github.com/berth-dev/berth/pkg/core/quota"
 )
 
-// CheckpointedAt is the annotation in which a pod states when it last saved its work, as in
-// RFC 3339. What it did before is not lost if it is evicted.
-const CheckpointedAt = "berth.dev/checkpointed-at"
-
 // Tenant is a gang or a plain pod with places, which another may have evicted.
 type Tenant struct {
 	Name     string
@@ -33,6 +29,10 @@ type Tenant struct {
 	Ran time.Duration
 	// Fate is what becomes of it when it goes.
 	Fate Fate
+	// Grace is how long it has to save its work, once it is told, before it is evicted; 0 if it
+	// is not told. Told says that it was, not long ago: then it goes before all others.
+	Grace time.Duration
+	Told  bool
 	// Parts are the gangs that it is made of, if it is of several that go together.
 	Parts []Tenant
 }
@@ -229,6 +229,7 @@ func (q *Queues) tenants(r *Reclaim, others Others) []Tenant {
 		t := all[name]
 		unsteady[name] = unsteady[name] || name == r.Name || len(t.Pods) == 0 || others.Spared.Has(name)
 		slices.SortFunc(t.Pods, comparePods)
+		t.grant(q.tree.Preemption(q.tree.Own(t.Queue)).Grace, now)
 		out = append(out, *t)
 	}
 	out = fates(out, unsteady, r.Name, others.Fate)
@@ -290,7 +291,7 @@ func startOf(pod *corev1.Pod) time.Time {
 // before the pod began, or that is no time, does not count.
 func Lost(pod *corev1.Pod, devices int64, now time.Time) int64 {
 	since := startOf(pod)
-	if at, err := time.Parse(time.RFC3339, pod.Annotations[CheckpointedAt]); err == nil && at.After(since) && !at.After(now) {
+	if at, ok := instant(pod, CheckpointedAt, now); ok {
 		since = at
 	}
 	return devices * max(0, int64(now.Sub(since)/time.Second))

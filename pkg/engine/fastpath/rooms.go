@@ -247,8 +247,12 @@ func (p *Path) runningOf(tenants []state.Tenant, now time.Time) ([]preempt.Gang,
 				break
 			}
 			request, held := p.heldBy(pod)
+			lost := state.Lost(pod, int64(request.Devices), now)
+			if t.Told {
+				lost = 0 // it saves its work to go
+			}
 			g.Members = append(g.Members, preempt.Member{
-				Name: pod.Name, Rank: ranks[j], Node: id, Request: request, Held: held, Lost: state.Lost(pod, int64(request.Devices), now),
+				Name: pod.Name, Rank: ranks[j], Node: id, Request: request, Held: held, Lost: lost,
 			})
 			done += state.Done(pod, int64(request.Devices), now)
 		}
