@@ -75,5 +75,5 @@
 // gist.go (what is news), recovery.go, serve.go (health, metrics, debugging), metrics.go.
 // Where pods go is decided in package fastpath, and
 // how owners are suspended in package suspension. Package departures knows who would survive
-// to be evicted.
+// that.
 package engine

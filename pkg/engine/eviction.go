@@ -110,41 +110,63 @@ func (e *evictor) prepare() *explanation {
 		why := victimsProtected(protection.Sentence())
 		return &why
 	}
-	if why := e.reconsider(); why != "" {
-		return &explanation{text: why}
+	why, err := e.reconsider()
+	if err == nil && why == "" {
+		why, err = e.readOwners(pods)
 	}
-	if err := e.readOwners(pods); err != nil {
-		return &explanation{text: err.Error()}
+	if err != nil {
+		why = err.Error()
+	}
+	if why != "" {
+		return &explanation{text: why}
 	}
 	return nil
 }
 
-// reconsider returns why victims are to be chosen anew, "" if they are not: one of them was
-// thought to come again, and its owners say now that it ends.
-func (e *evictor) reconsider() string {
+// reconsider returns why victims are to be chosen anew, "" if they are not: what their owners
+// say now is not what was believed when they were chosen.
+func (e *evictor) reconsider() (string, error) {
 	if e.departures == nil {
-		return ""
+		return "", nil
 	}
 	for _, victim := range e.choice.Evicted {
-		if victim.Tenant.Fate == (state.Fate{}) {
-			continue // nothing was known of it
+		name, then := victim.Tenant.Name, victim.Tenant.Fate
+		now, err := e.departures.Read(e.ctx, name)
+		if err != nil {
+			return "", err
 		}
-		switch now, err := e.departures.Read(e.ctx, victim.Tenant.Name); {
-		case err != nil:
-			return err.Error()
-		case now.Ends && !victim.Tenant.Fate.Ends && victim.Whole, now.Whole && !victim.Whole:
-			return fmt.Sprintf("gang %s would not survive any more", victim.Tenant.Name)
+		if now.Ends && !then.Ends && victim.Whole || now.Whole && !victim.Whole || now.Together != then.Together && now.Together != "" {
+			return fmt.Sprintf("what becomes of gang %s was not known, or has changed", name), nil
 		}
 	}
-	return ""
+	return "", nil
+}
+
+// mates returns the gangs of pods that would go with the victims and of which that was not
+// known; it is once they are asked for here.
+func (e *evictor) mates(affected []*corev1.Pod, victims sets.Set[types.UID]) ([]string, error) {
+	names := sets.New[string]()
+	for _, pod := range affected {
+		if name := state.NameOf(pod); e.departures != nil && pod.Spec.NodeName != "" && !victims.Has(pod.UID) && !e.departures.Known(name) {
+			names.Insert(name)
+		}
+	}
+	for _, name := range sets.List(names) {
+		if _, err := e.departures.Read(e.ctx, name); err != nil {
+			return nil, err
+		}
+	}
+	return sets.List(names), nil
 }
 
 // readOwners finds the owners that can be suspended: an eviction counts as a failure of a Job
 // and may end it for good, and what is suspended and resumed makes its pods again. Where
-// others than the victims would go with the owner, or some of the gang stay, pods are evicted.
-func (e *evictor) readOwners(pods []*corev1.Pod) error {
+// others than the victims would go with the owner, or some of the gang stay, pods are evicted:
+// others that go together are victims together, but for those of another queue. It returns why
+// victims are to be chosen anew, "" if they are not.
+func (e *evictor) readOwners(pods []*corev1.Pod) (string, error) {
 	if e.suspender == nil || !e.suspender.Any(e.ctx) {
-		return nil
+		return "", nil
 	}
 	victims := sets.New[types.UID]()
 	for _, pod := range pods {
@@ -157,7 +179,7 @@ func (e *evictor) readOwners(pods []*corev1.Pod) error {
 		}
 		departures, err := e.suspender.Departures(e.ctx, victim.Pods)
 		if err != nil {
-			return fmt.Errorf("reading the owners of gang %s: %w", victim.Tenant.Name, err)
+			return "", fmt.Errorf("reading the owners of gang %s: %w", victim.Tenant.Name, err)
 		}
 		for _, d := range departures {
 			if d.Action != dialect.Suspend {
@@ -165,14 +187,17 @@ func (e *evictor) readOwners(pods []*corev1.Pod) error {
 			}
 			affected, err := e.suspender.Affected(e.ctx, d.Owner)
 			if err != nil {
-				return err
+				return "", err
+			}
+			if news, err := e.mates(affected, victims); err != nil || len(news) > 0 {
+				return fmt.Sprintf("gangs go with %s of which that was not known: %v", victim.Tenant.Name, news), err
 			}
 			if !slices.ContainsFunc(affected, func(pod *corev1.Pod) bool { return pod.Spec.NodeName != "" && !victims.Has(pod.UID) }) {
 				e.suspended[victim.Tenant.Name] = append(e.suspended[victim.Tenant.Name], d)
 			}
 		}
 	}
-	return nil
+	return "", nil
 }
 
 // suspendOwners suspends the owners of a gang that are to be, and returns the pods that are to

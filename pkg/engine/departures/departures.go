@@ -126,6 +126,14 @@ func (d *Departures) drop(pod types.UID) {
 	}
 }
 
+// Known reports whether the owners of a gang were read, or it has none that could be.
+func (d *Departures) Known(name string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	e := d.gangs[name]
+	return e == nil || !e.read.IsZero()
+}
+
 // Of returns what becomes of a gang, as far as it is known, and has it read if that is old.
 func (d *Departures) Of(name string) state.Fate {
 	d.mu.Lock()
