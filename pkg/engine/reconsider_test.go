@@ -24,15 +24,20 @@ func (o oneOwner) Owners(_ context.Context, pod *corev1.Pod) ([]dialect.OwnerObj
 
 func (oneOwner) MaySuspend(context.Context, schema.GroupResource) bool { return false }
 
-// A gang that would have come again when it was chosen, and would not any more, stays.
+// A gang that would have come again when it was chosen, and would not any more, stays; so does
+// one of which nothing was known, and whose owner fails as a whole.
 func TestVictimsAreReconsidered(t *testing.T) {
 	for _, test := range []struct {
 		name  string
+		then  state.Fate
 		limit int64
 		asked int
 	}{
-		{"it still comes again", 3, 2},
-		{"it has no retries left", 0, 0},
+		{"it still comes again", state.Fate{Together: "job"}, 3, 2},
+		{"it has no retries left", state.Fate{Together: "job"}, 0, 0},
+		{"nothing was known, and it comes again", state.Fate{}, 3, 2},
+		{"nothing was known, and it ends", state.Fate{}, 0, 0},
+		{"it was known to end", state.Fate{Ends: true, Whole: true, Together: "job"}, 0, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := newCourt(t)
@@ -43,7 +48,7 @@ func TestVictimsAreReconsidered(t *testing.T) {
 				c.departures.Set(pod)
 			}
 			for _, victim := range c.choice.Evicted {
-				victim.Tenant.Fate = state.Fate{Together: "job"} // as it was known
+				victim.Tenant.Fate = test.then
 			}
 			name := state.NameOf(c.claimant)
 			e := evictor{reclaimer: c.reclaimer, name: name, claimant: c.claimant, claim: c.claim, choice: c.choice}
