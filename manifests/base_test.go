@@ -69,17 +69,20 @@ var bases = []struct {
 	{"base", manifests.Base},
 	{"agent", manifests.Agent},
 	{"crds", manifests.CRDs},
-	{"suspend", suspendOnBase},
+	{"owners", onBase(manifests.Owners)},
+	{"suspend", onBase(manifests.Suspend)},
 }
 
-// suspendOnBase is manifests/suspend together with what it refers to.
-func suspendOnBase() ([]*unstructured.Unstructured, error) {
-	base, err := manifests.Base()
-	if err != nil {
-		return nil, err
+// onBase is what render returns together with what it refers to.
+func onBase(render func() ([]*unstructured.Unstructured, error)) func() ([]*unstructured.Unstructured, error) {
+	return func() ([]*unstructured.Unstructured, error) {
+		base, err := manifests.Base()
+		if err != nil {
+			return nil, err
+		}
+		more, err := render()
+		return append(base, more...), err
 	}
-	suspend, err := manifests.Suspend()
-	return append(base, suspend...), err
 }
 
 func TestBases(t *testing.T) {

@@ -2,8 +2,8 @@
 // bases, and renders it for programs that apply it themselves: the local
 // cluster and the tests. `kubectl apply -k manifests/base` applies the same.
 //
-// base is the scheduler, with the kinds in crds; agent is what runs on GPU nodes; suspend is
-// the right to suspend the owners of pods, which base does not give.
+// base is the scheduler, with the kinds in crds; agent is what runs on GPU nodes; owners is
+// the right to read the owners of pods, and suspend that to suspend them: base gives neither.
 //
 // Its tests check what an API server would only say at install time, or never:
 // unknown fields, references to nothing, permissions that are too wide.
@@ -20,7 +20,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
-//go:embed base crds agent suspend
+//go:embed base crds agent owners suspend
 var files embed.FS
 
 // CRDs returns the definitions of Berth's own kinds. Base has them too. The caller
@@ -39,6 +39,12 @@ func Agent() ([]*unstructured.Unstructured, error) {
 // that runs agents by itself, with the same rights.
 func AgentWithoutDaemonSet() ([]*unstructured.Unstructured, error) {
 	return without("DaemonSet")(Agent())
+}
+
+// Owners returns the objects of manifests/owners, as Base does. They need the service account
+// of Base.
+func Owners() ([]*unstructured.Unstructured, error) {
+	return render(files, "owners")
 }
 
 // Suspend returns the objects of manifests/suspend, as Base does. They need the service

@@ -87,7 +87,7 @@ func (r OwnerRef) Readable() (schema.GroupVersionResource, bool) {
 	}
 	group, version, _ := strings.Cut(r.APIVersion, "/")
 	switch r.groupKind() {
-	case "ReplicaSet.apps", "StatefulSet.apps", "Deployment.apps", "LeaderWorkerSet.leaderworkerset.x-k8s.io":
+	case "ReplicaSet.apps", "StatefulSet.apps", "Deployment.apps", "LeaderWorkerSet.leaderworkerset.x-k8s.io", volcanoJobKind:
 		return schema.GroupVersionResource{Group: group, Version: version, Resource: strings.ToLower(r.Kind) + "s"}, true
 	}
 	return schema.GroupVersionResource{}, false
@@ -112,8 +112,11 @@ type Departure struct {
 	Text string
 	// Mend has, for pods that would not survive, what to do about it.
 	Mend []string
-	// Pods are those that leave so. Who is suspended may have more.
+	// Pods are those that leave so.
 	Pods []*corev1.Pod
+	// Together says that all pods of the owner end with these, of whichever gang they are: it
+	// is suspended, ends for good, or starts again as a whole.
+	Together bool
 }
 
 // What mends it if pods would not survive.
@@ -138,7 +141,7 @@ func Depart(pods []*corev1.Pod, owners []OwnerObject, maySuspend func(schema.Gro
 	why, suspendable := suspends(owners, maySuspend)
 	if suspendable {
 		top := topOf(owners)
-		return Departure{Action: Suspend, Code: OwnerSuspends, Owner: top.OwnerRef, Pods: pods, Text: fmt.Sprintf("%s makes its pods again when it is resumed", top)}
+		return Departure{Action: Suspend, Code: OwnerSuspends, Owner: top.OwnerRef, Pods: pods, Together: true, Text: fmt.Sprintf("%s makes its pods again when it is resumed", top)}
 	}
 	d := evicted(pods, owners)
 	d.Pods = pods
@@ -216,7 +219,7 @@ func mendOf(owners []OwnerObject, maySuspend func(schema.GroupResource) bool) st
 func evicted(pods []*corev1.Pod, owners []OwnerObject) Departure {
 	var last Departure
 	for i := range owners {
-		d := evictedFrom(pods, owners[i], owners[i+1:])
+		d := evictedFrom(pods, owners, i)
 		if d.Action == Evict {
 			return d
 		}
@@ -227,8 +230,9 @@ func evicted(pods []*corev1.Pod, owners []OwnerObject) Departure {
 	return last
 }
 
-// evictedFrom returns what becomes of one owner, above which there are others.
-func evictedFrom(pods []*corev1.Pod, o OwnerObject, above []OwnerObject) Departure {
+// evictedFrom returns what becomes of one of the owners.
+func evictedFrom(pods []*corev1.Pod, owners []OwnerObject, at int) Departure {
+	o, above := owners[at], owners[at+1:]
 	kind := o.groupKind()
 	switch kind {
 	case "ReplicaSet.apps", "StatefulSet.apps", "Deployment.apps", "DaemonSet.apps", "ReplicationController", "LeaderWorkerSet.leaderworkerset.x-k8s.io":
@@ -240,7 +244,7 @@ func evictedFrom(pods []*corev1.Pod, o OwnerObject, above []OwnerObject) Departu
 		}
 	}
 	switch _, known := suspendableOf(o.OwnerRef); {
-	case !known:
+	case !known && kind != volcanoJobKind:
 		return Departure{Code: OwnerUnknown, Owner: o.OwnerRef, Text: fmt.Sprintf("%s is of a kind of which it is not known whether it makes evicted pods again", o)}
 	case o.Object == nil:
 		return Departure{Code: OwnerNotReadable, Owner: o.OwnerRef, Text: fmt.Sprintf("%s could not be read, and may end for good when its pods are evicted", o)}
@@ -250,11 +254,13 @@ func evictedFrom(pods []*corev1.Pod, o OwnerObject, above []OwnerObject) Departu
 	case "Job.batch":
 		return jobEvicted(r, pods, o)
 	case "JobSet.jobset.x-k8s.io":
-		return jobSetEvicted(r, pods, o)
+		return jobSetEvicted(r, pods, o, owners[:at])
+	case volcanoJobKind:
+		return volcanoJobEvicted(r, pods, o)
 	case "RayJob.ray.io":
 		return rayJobEvicted(r, o)
 	}
-	return Departure{Code: OwnerFails, Owner: o.OwnerRef, Text: fmt.Sprintf("%s may end for good when its pods are evicted", o)}
+	return Departure{Code: OwnerFails, Owner: o.OwnerRef, Together: true, Text: fmt.Sprintf("%s may end for good when its pods are evicted", o)}
 }
 
 // groupKind is the kind and API group of an owner, as kubectl writes them.
@@ -271,9 +277,9 @@ func rayJobEvicted(r *reader, o OwnerObject) Departure {
 	limit := integerOr(r.root(o.Object).object("spec").integer("backoffLimit"), 0)
 	failed := integerOr(r.root(o.Object).object("status").integer("failed"), 0)
 	if failed+1 <= limit {
-		return Departure{Action: Evict, Code: RetriesLeft, Owner: o.OwnerRef, Text: fmt.Sprintf("%s has failed %d times and tries again %d times", o, failed, limit)}
+		return Departure{Action: Evict, Code: RetriesLeft, Owner: o.OwnerRef, Together: true, Text: fmt.Sprintf("%s has failed %d times and tries again %d times", o, failed, limit)}
 	}
-	return Departure{Code: RetriesUsed, Owner: o.OwnerRef, Text: fmt.Sprintf("%s ends for good when its pods are evicted: it has failed %d times, and its backoffLimit is %d", o, failed, limit)}
+	return Departure{Code: RetriesUsed, Owner: o.OwnerRef, Together: true, Text: fmt.Sprintf("%s ends for good when its pods are evicted: it has failed %d times, and its backoffLimit is %d", o, failed, limit)}
 }
 
 // integerOr returns a number, or what it is if unsaid.

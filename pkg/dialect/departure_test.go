@@ -47,6 +47,38 @@ const (
 	aDeployment = "{apiVersion: apps/v1, kind: Deployment}"
 )
 
+func aVolcanoJob(task, job string) string {
+	return `{apiVersion: batch.volcano.sh/v1alpha1, kind: Job, spec: {` + job + ` tasks: [{name: ps}, {name: worker, ` + task + `}]}, status: {retryCount: 1}}`
+}
+
+// What fails or restarts as a whole takes its other gangs along.
+func TestDepartTogether(t *testing.T) {
+	const restarts = "{apiVersion: jobset.x-k8s.io/v1alpha2, kind: JobSet, spec: {failurePolicy: {maxRestarts: 3}}}"
+	const frail = "{apiVersion: batch/v1, kind: Job, spec: {backoffLimit: 0}}"
+	for _, test := range []struct {
+		name   string
+		may    bool
+		owners []string
+		want   string
+	}{
+		{"suspended", true, []string{frail, restarts}, "Suspend JobSet true"},
+		{"restarted", false, []string{frail, restarts}, "Evict JobSet true"},
+		{"its job makes up for it", false, []string{aJob, restarts}, "Evict Job false"},
+		{"failed", false, []string{frail}, "WouldNotSurvive Job true"},
+		{"Volcano job that restarts", false, []string{aVolcanoJob("", "policies: [{event: PodEvicted, action: RestartJob}],")}, "Evict Job true"},
+		{"deployment", false, []string{aReplicaSet, aDeployment}, "Evict ReplicaSet false"},
+	} {
+		var owners []OwnerObject
+		for _, text := range test.owners {
+			owners = append(owners, ownerOf(t, text))
+		}
+		d := Depart([]*corev1.Pod{{}}, owners, func(schema.GroupResource) bool { return test.may })
+		if got := fmt.Sprintf("%s %s %t", d.Action, d.Owner.Kind, d.Together); got != test.want {
+			t.Errorf("%s: got %s, want %s", test.name, got, test.want)
+		}
+	}
+}
+
 func TestDepart(t *testing.T) {
 	all := func(schema.GroupResource) bool { return true }
 	none := func(schema.GroupResource) bool { return false }
@@ -116,13 +148,25 @@ func TestDepart(t *testing.T) {
 			[]string{aJob, "{apiVersion: jobset.x-k8s.io/v1alpha2, kind: JobSet, spec: {failurePolicy: {maxRestarts: 3, rules: [{action: RestartJobSet}, {action: FailJobSet}]}}}"}, "Evict RestartsLeft JobSet"},
 		{"job set whose rule is about another job", "jobset v0.11.1 failure_policy.go", 8, none,
 			[]string{aJob, "{apiVersion: jobset.x-k8s.io/v1alpha2, kind: JobSet, spec: {failurePolicy: {rules: [{action: FailJobSet, targetReplicatedJobs: [other]}, {action: RestartJobSetAndIgnoreMaxRestarts, onJobFailureReasons: [BackoffLimitExceeded]}]}}}"}, "Evict RestartsLeft JobSet"},
+		{"job set whose job fails by its own rule", "jobset v0.11.1 ruleIsApplicable, batch/v1 JobReasonPodFailurePolicy", 8, none,
+			[]string{"{apiVersion: batch/v1, kind: Job, spec: {podFailurePolicy: {rules: [{action: FailJob, onPodConditions: [{type: DisruptionTarget}]}]}}}",
+				"{apiVersion: jobset.x-k8s.io/v1alpha2, kind: JobSet, spec: {failurePolicy: {maxRestarts: 3, rules: [{action: FailJobSet, onJobFailureReasons: [PodFailurePolicy]}]}}}"}, "WouldNotSurvive OwnerFails JobSet"},
+		{"job set whose rule is for another reason", "jobset v0.11.1 ruleIsApplicable", 8, none,
+			[]string{aJob, "{apiVersion: jobset.x-k8s.io/v1alpha2, kind: JobSet, spec: {failurePolicy: {maxRestarts: 3, rules: [{action: FailJobSet, onJobFailureReasons: [PodFailurePolicy, DeadlineExceeded]}]}}}"}, "Evict RestartsLeft JobSet"},
+		{"Volcano job without policies", "volcano v1.15.1", 8, none, []string{aVolcanoJob("", "")}, "Evict PodsAreReplaced Job"},
+		{"Volcano job that restarts", "volcano v1.15.1", 8, none, []string{aVolcanoJob("", "policies: [{event: PodEvicted, action: RestartJob}],")}, "Evict RestartsLeft Job"},
+		{"Volcano job that has restarted", "volcano v1.15.1", 8, none, []string{aVolcanoJob("", `maxRetry: 1, policies: [{events: [TaskCompleted, "*"], action: RestartJob}],`)}, "WouldNotSurvive RetriesUsed Job"},
+		{"Volcano job whose task says otherwise", "volcano v1.15.1", 8, none,
+			[]string{aVolcanoJob("policies: [{event: PodFailed, action: RestartTask}]", "policies: [{event: PodEvicted, action: AbortJob}],")}, "Evict PodsAreReplaced Job"},
+		{"Volcano job that is aborted", "volcano v1.15.1", 8, none, []string{aVolcanoJob("", "policies: [{event: PodEvicted, action: AbortJob}],")}, "WouldNotSurvive OwnerFails Job"},
 		{"ray job with retries", "kuberay v1.6.0 checkBackoffLimitAndUpdateStatusIfNeeded", 8, none,
 			[]string{aRayCluster, "{apiVersion: ray.io/v1, kind: RayJob, spec: {backoffLimit: 2}, status: {failed: 1}}"}, "Evict RetriesLeft RayJob"},
 
 		// Who ends.
 		{"bare pods", "", 8, all, nil, "WouldNotSurvive NoController "},
 		{"PyTorch job, no right", "training-operator v1.9.3", 8, none, []string{aPyTorchJob}, "WouldNotSurvive OwnerFails PyTorchJob"},
-		{"unknown kind", "volcano v1.15.1", 8, all, []string{"?{apiVersion: batch.volcano.sh/v1alpha1, kind: Job}"}, "WouldNotSurvive OwnerUnknown Job"},
+		{"unknown kind", "", 8, all, []string{"?{apiVersion: example.com/v1, kind: Job}"}, "WouldNotSurvive OwnerUnknown Job"},
+		{"Volcano job that is not readable", "volcano v1.15.1", 8, all, []string{"?{apiVersion: batch.volcano.sh/v1alpha1, kind: Job}"}, "WouldNotSurvive OwnerNotReadable Job"},
 		{"job that is not readable", "", 8, none, []string{"?" + aJob}, "WouldNotSurvive OwnerNotReadable Job"},
 		{"fields of a wrong type", "", 8, none, []string{"{apiVersion: batch/v1, kind: Job, spec: {backoffLimit: many, podFailurePolicy: [1]}, status: 3}"}, "WouldNotSurvive RetriesUsed Job"},
 	}
@@ -130,7 +174,7 @@ func TestDepart(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var pods []*corev1.Pod
 			for i := range test.pods {
-				pods = append(pods, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: fmt.Sprint("pod-", i), Labels: map[string]string{jobSetReplicatedJobLabel: "driver"}}})
+				pods = append(pods, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: fmt.Sprint("pod-", i), Labels: map[string]string{jobSetReplicatedJobLabel: "driver", volcanoTaskLabel: "worker"}}})
 			}
 			var owners []OwnerObject
 			for _, text := range test.owners {

@@ -9,7 +9,6 @@
 //	Kinds()             -> the foreign kinds; Kind.Declare(object) -> []Declared,
 //	                       Kind.Status(object, outcome) -> merge patch
 //	Tiers(labelled)     -> the label keys of a cluster's tiers
-//	LossOf(owner, role) -> which pods end with one that is evicted, and how often
 //	Depart(pods, owners, rights) -> Departure: how pods leave so that they come again
 //
 // # Which dialect a pod speaks
@@ -103,13 +102,13 @@
 // Who is to give up a place should be able to come back. The top-most owner of the pods is
 // suspended, if it is of a kind that can be ([Suspendables]), nobody else suspends it, as
 // Kueue does, and Berth has the right to. Otherwise pods are evicted, and what their owners
-// say decides whether they come again: an evicted pod of a Job is a failed one.
+// say decides whether they come again: an evicted pod of a Job is a failed one. Where an
+// owner fails or starts again as a whole, its other gangs end too: Departure.Together.
 //
 // # Files
 //
 // dialect.go (Of and the order of the dialects), kind.go (objects), queue.go,
 // topology.go, levels.go and tier.go (the labels of networks), rank.go, object.go
-// (fields of unknown type), status.go (merge patches), failure.go (what an eviction does
-// to an owner), departure.go, jobeviction.go and suspendable.go (how pods leave); then one
-// file for each dialect.
+// (fields of unknown type), status.go (merge patches), departure.go, jobeviction.go,
+// volcanoeviction.go and suspendable.go (how pods leave); then one file for each dialect.
 package dialect

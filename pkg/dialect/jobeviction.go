@@ -16,11 +16,16 @@ import (
 // and an index of it once it has failed more often than spec.backoffLimitPerIndex
 // (Kubernetes 1.37: pkg/controller/job/job_controller.go, indexed_job_utils.go).
 func jobEvicted(r *reader, pods []*corev1.Pod, o OwnerObject) Departure {
-	d := Departure{Owner: o.OwnerRef}
+	d := Departure{Owner: o.OwnerRef, Together: true}
 	root := r.root(o.Object)
 	spec, status := root.object("spec"), root.object("status")
-	if ignoresEvictions(spec) {
+	switch action := evictionRule(spec); action {
+	case batchv1.PodFailurePolicyActionIgnore:
+		d.Together = false
 		d.Action, d.Code, d.Text = Evict, DisruptionsIgnored, fmt.Sprintf("%s does not count evicted pods as failed (spec.podFailurePolicy)", o)
+		return d
+	case batchv1.PodFailurePolicyActionFailJob:
+		d.Code, d.Text = RetriesUsed, fmt.Sprintf("%s ends for good when a pod of it is evicted: a rule of its podFailurePolicy says FailJob", o)
 		return d
 	}
 	lost := int64(len(pods))
@@ -34,6 +39,7 @@ func jobEvicted(r *reader, pods []*corev1.Pod, o OwnerObject) Departure {
 				before = 0
 			}
 			if before >= *perIndex {
+				d.Together = false
 				d.Code, d.Text = RetriesUsed, fmt.Sprintf("%s gives up index %s for good when its pod is evicted: the index has failed %d times, and backoffLimitPerIndex is %d",
 					o, clip(pod.Annotations[batchv1.JobCompletionIndexAnnotation]), before, *perIndex)
 				return d
@@ -43,6 +49,7 @@ func jobEvicted(r *reader, pods []*corev1.Pod, o OwnerObject) Departure {
 	limit = integerOr(spec.integer("backoffLimit"), limit)
 	failed := integerOr(status.integer("failed"), 0)
 	if failed+lost <= limit {
+		d.Together = false
 		d.Action, d.Code, d.Text = Evict, RetriesLeft, fmt.Sprintf("%s has %d failed pods, and with the %d evicted no more than its backoffLimit of %d", o, failed, lost, limit)
 		return d
 	}
@@ -53,17 +60,33 @@ func jobEvicted(r *reader, pods []*corev1.Pod, o OwnerObject) Departure {
 // killed and terminated are the exit codes of a container that its kubelet ends.
 const killed, terminated int64 = 137, 143
 
-// ignoresEvictions reports whether, of the rules of a podFailurePolicy, the first that an
-// evicted pod matches is one that ignores it. A rule about exit codes is taken to match if
-// it has those of a container that was told to end.
-func ignoresEvictions(spec node) bool {
+// evictionRule returns what a podFailurePolicy says of an evicted pod: the action of the first
+// rule that it matches, "" if there is none. A rule about exit codes is taken to match if it
+// has those of a container that was told to end.
+func evictionRule(spec node) batchv1.PodFailurePolicyAction {
 	for _, rule := range spec.object("podFailurePolicy").list("rules") {
-		if !matchesEviction(rule) {
-			continue
+		if matchesEviction(rule) {
+			return batchv1.PodFailurePolicyAction(rule.text("action"))
 		}
-		return rule.text("action") == string(batchv1.PodFailurePolicyActionIgnore)
 	}
-	return false
+	return ""
+}
+
+// failureReason returns the reason that a Job gives which fails because pods of it were
+// evicted; "" if the Job is not known.
+func failureReason(below []OwnerObject) string {
+	i := slices.IndexFunc(below, func(o OwnerObject) bool { return o.isJob() && o.Object != nil })
+	if i < 0 {
+		return ""
+	}
+	spec := newReader(below[i].Object, below[i].Kind).root(below[i].Object).object("spec")
+	switch {
+	case evictionRule(spec) == batchv1.PodFailurePolicyActionFailJob:
+		return batchv1.JobReasonPodFailurePolicy
+	case spec.integer("backoffLimitPerIndex") != nil && spec.integer("backoffLimit") == nil:
+		return batchv1.JobReasonFailedIndexes
+	}
+	return batchv1.JobReasonBackoffLimitExceeded
 }
 
 // onDisruption reports whether a rule of a podFailurePolicy is about the condition
@@ -103,13 +126,14 @@ func matchesEviction(rule node) bool {
 // matches says what is done, and without one all Jobs are made again, as long as
 // status.restartsCountTowardsMax is below maxRestarts (jobset v0.11.1
 // pkg/controllers/failure_policy.go).
-func jobSetEvicted(r *reader, pods []*corev1.Pod, o OwnerObject) Departure {
-	d := Departure{Owner: o.OwnerRef}
+func jobSetEvicted(r *reader, pods []*corev1.Pod, o OwnerObject, below []OwnerObject) Departure {
+	d := Departure{Owner: o.OwnerRef, Together: true}
 	root := r.root(o.Object)
 	policy := root.object("spec").object("failurePolicy")
+	reason := failureReason(below)
 	part := pods[0].Labels[jobSetReplicatedJobLabel]
 	rules := policy.list("rules")
-	if i := slices.IndexFunc(rules, func(rule node) bool { return ruleMatches(rule, part) }); i >= 0 {
+	if i := slices.IndexFunc(rules, func(rule node) bool { return ruleMatches(rule, part, reason) }); i >= 0 {
 		switch rule := rules[i]; rule.text("action") {
 		case "FailJobSet":
 			d.Code, d.Text = OwnerFails, fmt.Sprintf("%s ends for good when pods of its job %q are evicted: rule %q of its failurePolicy says FailJobSet", o, clip(part), clip(rule.text("name")))
@@ -128,18 +152,15 @@ func jobSetEvicted(r *reader, pods []*corev1.Pod, o OwnerObject) Departure {
 	return d
 }
 
-// ruleMatches reports whether a rule is about a Job of a replicated job that fails because
-// pods of it were evicted. A rule about messages is taken for one that is.
-func ruleMatches(rule node, part string) bool {
-	return lacksOr(rule, "onJobFailureReasons", batchv1.JobReasonBackoffLimitExceeded, batchv1.JobReasonFailedIndexes) &&
-		lacksOr(rule, "targetReplicatedJobs", part)
+// ruleMatches reports whether a rule is about a Job of a replicated job that fails for a
+// reason, which may be unknown, because pods of it were evicted. A rule about messages is
+// taken for one that is.
+func ruleMatches(rule node, part, reason string) bool {
+	return (reason == "" || lacksOr(rule, "onJobFailureReasons", reason)) && lacksOr(rule, "targetReplicatedJobs", part)
 }
 
-// lacksOr reports whether a field is empty or has one of the words.
-func lacksOr(rule node, field string, words ...string) bool {
-	list, _ := rule.value(field).([]any)
-	return len(list) == 0 || slices.ContainsFunc(list, func(v any) bool {
-		s, isText := v.(string)
-		return isText && slices.Contains(words, s)
-	})
+// lacksOr reports whether a list of words is empty or has a word.
+func lacksOr(rule node, field, word string) bool {
+	words := rule.strings(field)
+	return len(words) == 0 || slices.Contains(words, word)
 }

@@ -74,11 +74,12 @@
 // come from), queues.go (where queues come from, and whose turn it is),
 // windows.go (the same without queues), queuestatus.go
 // (what is said of them), reclaim.go (who is evicted for whom), wave.go (for how long room
-// is kept), eviction.go (how gangs go), repair.go (what a wave that was cut short owes),
+// is kept), eviction.go (how gangs go), checkpoint.go (how they save their work before), repair.go (what a wave that was cut short owes),
 // gate.go (when a gang's pods may enter), activator.go (when they are woken),
 // postfilter.go (when preemption is asked), client.go, binding.go, fence.go, takeover.go,
 // conditions.go, conditionqueue.go (in which order), recorder.go, reporter.go, refusal.go, explain.go and explainer.go (what it writes),
 // gist.go (what is news), recovery.go, serve.go (health, metrics, debugging), metrics.go.
 // Where pods go is decided in package fastpath, and
-// how owners are suspended in package suspension.
+// how owners are suspended in package suspension. Package departures knows who would survive
+// that.
 package engine

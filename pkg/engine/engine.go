@@ -29,6 +29,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/profile"
 	"k8s.io/utils/clock"
 
+	"github.com/berth-dev/berth/pkg/engine/departures"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/engine/suspension"
 	"github.com/berth-dev/berth/pkg/plugins/boundedbinder"
@@ -65,6 +66,7 @@ type engine struct {
 	announced  *announcedWriter
 	reclaimer  *reclaimer
 	suspender  *suspension.Suspender
+	departures *departures.Departures
 	bindings   int
 	// namespacesKnown reports whether queues have heard of all namespaces that there were.
 	namespacesKnown func() bool
@@ -183,7 +185,8 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 
 	e.suspender = suspension.New(clients.Dynamic, clients.Kubernetes, podsOf(factory), func() { apiWrites.WithLabelValues("suspend").Inc() })
 	e.reclaimer = newReclaimer(e.fast, e.queues, e.gangs, clients.Kubernetes, recorder, clock.RealClock{})
-	e.reclaimer.suspender = e.suspender
+	e.departures = departures.New(e.suspender, e.queues, clients.Kubernetes, clock.RealClock{}, func() { apiWrites.WithLabelValues("event").Inc() })
+	e.reclaimer.suspender, e.reclaimer.departures = e.suspender, e.departures
 	e.reporter.entitlement, e.explainer.entitlement = e.reclaimer.entitlement, e.reclaimer.entitlement
 	if err := watchBudgets(factory, e.reclaimer); err != nil {
 		return nil, err
@@ -283,6 +286,7 @@ func (e *engine) lead(ctx context.Context, logger klog.Logger) {
 	go e.announced.Run(ctx)
 	go e.reclaimer.Run(ctx)
 	go e.suspender.Run(ctx)
+	go e.departures.Run(ctx)
 }
 
 // SetPod takes in a pod that the scheduler has taken in.
@@ -292,6 +296,7 @@ func (e *engine) SetPod(pod *corev1.Pod) {
 	e.windows.SetPod(pod)
 	e.queues.SetPod(pod)
 	e.explainer.SetPod(pod)
+	e.departures.Set(pod)
 }
 
 // DeletePod forgets a pod that the scheduler has forgotten.
@@ -301,5 +306,6 @@ func (e *engine) DeletePod(pod *corev1.Pod) {
 	e.windows.DeletePod(pod)
 	e.reclaimer.gone(pod.UID)
 	e.suspender.Gone(pod.UID)
+	e.departures.Gone(pod.UID)
 	e.budget.forget(pod.UID)
 }

@@ -47,22 +47,28 @@ type evictor struct {
 	// suspended are the owners that are suspended instead of their pods evicted, by the name of
 	// the gang.
 	suspended map[string][]dialect.Departure
+	// told are the pods that were told to save their work, and since when.
+	told map[types.UID]time.Time
 }
 
 // run evicts, until all have been, or the wave ends.
 func (e *evictor) run() {
-	pods := evictedPods(e.choice)
-	if err := e.readBudgets(pods); err != nil {
-		e.end(e.name, err.Error())
+	if stopped := e.prepare(); stopped != nil {
+		e.endFor(e.name, *stopped)
 		return
 	}
-	if protection := e.claim.Protected(pods); protection != nil {
-		e.endFor(e.name, victimsProtected(protection.Sentence()))
-		return
+	if waited, stopped := e.letSave(); waited || stopped != nil {
+		if stopped == nil && e.ctx.Err() == nil {
+			stopped = e.prepare()
+		}
+		if stopped != nil {
+			e.endFor(e.name, *stopped)
+			e.spare(e.choice.Evicted)
+			return
+		}
 	}
-	if err := e.readOwners(pods); err != nil {
-		e.end(e.name, err.Error())
-		return
+	if e.ctx.Err() != nil {
+		return // whoever leads next finds what was told
 	}
 	for _, victim := range e.choice.Evicted {
 		if err := e.mark(victim, true); err != nil {
@@ -93,12 +99,74 @@ func (e *evictor) run() {
 	}
 }
 
+// prepare reads what may have changed since the choice, and returns why nobody may go; nil if
+// all may.
+func (e *evictor) prepare() *explanation {
+	pods := evictedPods(e.choice)
+	if err := e.readBudgets(pods); err != nil {
+		return &explanation{text: err.Error()}
+	}
+	if protection := e.claim.Protected(pods); protection != nil {
+		why := victimsProtected(protection.Sentence())
+		return &why
+	}
+	why, err := e.reconsider()
+	if err == nil && why == "" {
+		why, err = e.readOwners(pods)
+	}
+	if err != nil {
+		why = err.Error()
+	}
+	if why != "" {
+		return &explanation{text: why}
+	}
+	return nil
+}
+
+// reconsider returns why victims are to be chosen anew, "" if they are not: what their owners
+// say now is not what was believed when they were chosen.
+func (e *evictor) reconsider() (string, error) {
+	if e.departures == nil {
+		return "", nil
+	}
+	for _, victim := range e.choice.Evicted {
+		name, then := victim.Tenant.Name, victim.Tenant.Fate
+		now, err := e.departures.Read(e.ctx, name)
+		if err != nil {
+			return "", err
+		}
+		if now.Ends && !then.Ends && victim.Whole || now.Whole && !victim.Whole || now.Together != then.Together && now.Together != "" {
+			return fmt.Sprintf("what becomes of gang %s was not known, or has changed", name), nil
+		}
+	}
+	return "", nil
+}
+
+// mates returns the gangs of pods that would go with the victims and of which that was not
+// known; it is once they are asked for here.
+func (e *evictor) mates(affected []*corev1.Pod, victims sets.Set[types.UID]) ([]string, error) {
+	names := sets.New[string]()
+	for _, pod := range affected {
+		if name := state.NameOf(pod); e.departures != nil && pod.Spec.NodeName != "" && !victims.Has(pod.UID) && !e.departures.Known(name) {
+			names.Insert(name)
+		}
+	}
+	for _, name := range sets.List(names) {
+		if _, err := e.departures.Read(e.ctx, name); err != nil {
+			return nil, err
+		}
+	}
+	return sets.List(names), nil
+}
+
 // readOwners finds the owners that can be suspended: an eviction counts as a failure of a Job
 // and may end it for good, and what is suspended and resumed makes its pods again. Where
-// others than the victims would go with the owner, or some of the gang stay, pods are evicted.
-func (e *evictor) readOwners(pods []*corev1.Pod) error {
+// others than the victims would go with the owner, or some of the gang stay, pods are evicted:
+// others that go together are victims together, but for those of another queue. It returns why
+// victims are to be chosen anew, "" if they are not.
+func (e *evictor) readOwners(pods []*corev1.Pod) (string, error) {
 	if e.suspender == nil || !e.suspender.Any(e.ctx) {
-		return nil
+		return "", nil
 	}
 	victims := sets.New[types.UID]()
 	for _, pod := range pods {
@@ -111,7 +179,7 @@ func (e *evictor) readOwners(pods []*corev1.Pod) error {
 		}
 		departures, err := e.suspender.Departures(e.ctx, victim.Pods)
 		if err != nil {
-			return fmt.Errorf("reading the owners of gang %s: %w", victim.Tenant.Name, err)
+			return "", fmt.Errorf("reading the owners of gang %s: %w", victim.Tenant.Name, err)
 		}
 		for _, d := range departures {
 			if d.Action != dialect.Suspend {
@@ -119,14 +187,17 @@ func (e *evictor) readOwners(pods []*corev1.Pod) error {
 			}
 			affected, err := e.suspender.Affected(e.ctx, d.Owner)
 			if err != nil {
-				return err
+				return "", err
+			}
+			if news, err := e.mates(affected, victims); err != nil || len(news) > 0 {
+				return fmt.Sprintf("gangs go with %s of which that was not known: %v", victim.Tenant.Name, news), err
 			}
 			if !slices.ContainsFunc(affected, func(pod *corev1.Pod) bool { return pod.Spec.NodeName != "" && !victims.Has(pod.UID) }) {
 				e.suspended[victim.Tenant.Name] = append(e.suspended[victim.Tenant.Name], d)
 			}
 		}
 	}
-	return nil
+	return "", nil
 }
 
 // suspendOwners suspends the owners of a gang that are to be, and returns the pods that are to
@@ -309,6 +380,7 @@ func markEvicting(ctx context.Context, client kubernetes.Interface, name types.N
 func (e *evictor) spare(victims []fastpath.Evicted) {
 	for _, victim := range victims {
 		e.queues.Stays(victim.Pods[0])
+		e.takeBack(victim)
 		if err := e.mark(victim, false); err != nil {
 			klog.FromContext(e.ctx).Error(err, "A gang that is not evicted after all still says that it is", "gang", victim.Tenant.Name)
 		}

@@ -19,6 +19,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/berth-dev/berth/pkg/core/admission"
+	"github.com/berth-dev/berth/pkg/engine/departures"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/engine/suspension"
 	"github.com/berth-dev/berth/pkg/plugins/queuereclaim"
@@ -52,7 +53,9 @@ type reclaimer struct {
 	recorder events.EventRecorder
 	// suspender has owners suspended instead of their pods evicted; nil if none are.
 	suspender *suspension.Suspender
-	clock     clock.WithTicker
+	// departures knows who would survive; nil if nobody does.
+	departures *departures.Departures
+	clock      clock.WithTicker
 	// ctx ends evictions. It is set before the first cycle.
 	ctx context.Context
 
@@ -175,14 +178,13 @@ func (r *reclaimer) choose(claim *state.Reclaim, pods []*corev1.Pod, group fwk.P
 }
 
 func (r *reclaimer) chooseByModes(claim *state.Reclaim, pods []*corev1.Pod, group fwk.PodGroupInfo, now time.Time) (*fastpath.Choice, string) {
-	lost := func(pod *corev1.Pod, devices int64) int64 { return state.Lost(pod, devices, now) }
 	why := ""
 	for _, mode := range state.Modes() {
 		permit, err := claim.Permit(mode)
 		if err != nil {
 			return nil, err.Error()
 		}
-		choice, text := r.Victims(pods, group, claim.Tenants, claim.Leaving, lost, permit)
+		choice, text := r.Victims(pods, group, claim.Tenants, claim.Leaving, now, permit)
 		if choice != nil && len(choice.Evicted)+len(choice.Awaited) > 0 {
 			return choice, ""
 		}
@@ -294,6 +296,9 @@ func (r *reclaimer) others() state.Others {
 	out := state.Others{Budgets: r.budgets, Spared: sets.New[string](), Claims: sets.New[string](), Leaving: sets.New[types.UID]()}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.departures != nil {
+		out.Fate = r.departures.Of
+	}
 	for name := range r.repairs {
 		out.Spared.Insert(name)
 	}

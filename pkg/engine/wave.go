@@ -25,7 +25,7 @@ type wave struct {
 // begin keeps the room, and has the victims evicted.
 func (r *reclaimer) begin(claimant *corev1.Pod, claim *state.Reclaim, choice *fastpath.Choice, now time.Time) {
 	name := state.NameOf(claimant)
-	w := &wave{left: choice.UIDs(), deadline: now.Add(wavePatience + graceOf(evictedPods(choice)))}
+	w := &wave{left: choice.UIDs(), deadline: now.Add(wavePatience + graceOf(evictedPods(choice)) + timeToSave(choice))}
 	for _, pod := range choice.Awaited {
 		w.left.Insert(pod.UID)
 		until := now.Add(graceOf([]*corev1.Pod{pod}))

@@ -24,7 +24,7 @@
 // as one value); queue.go (queues, and quotas of namespaces) and queues.go (which there
 // are), rebuild.go (from one set of them to another), capacity.go (what all nodes have),
 // access.go (who may use them), payers.go (who pays for what), waiting.go (who waits),
-// turns.go (who is let in), reclaim.go (who may be evicted for whom), claims.go (who is
+// turns.go (who is let in), reclaim.go (who may be evicted for whom), fate.go (what becomes of them), checkpoint.go (what their pods say of their work), claims.go (who is
 // tried in spite of a limit), explain.go (what those that wait are told), queuereport.go
 // (what is said of queues), windows.go (who may be tried without queues).
 package state

@@ -67,6 +67,9 @@ func QueueSpec(q *v1alpha1.Queue) quota.Spec {
 	if p.MinRuntime != nil {
 		spec.Preemption.MinRuntime = p.MinRuntime.Duration
 	}
+	if p.GraceBeforeReclaim != nil {
+		spec.Preemption.Grace = p.GraceBeforeReclaim.Duration
+	}
 	return spec
 }
 

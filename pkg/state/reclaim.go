@@ -17,10 +17,6 @@ import (
 	"github.com/berth-dev/berth/pkg/core/quota"
 )
 
-// CheckpointedAt is the annotation in which a pod states when it last saved its work, as in
-// RFC 3339. What it did before is not lost if it is evicted.
-const CheckpointedAt = "berth.dev/checkpointed-at"
-
 // Tenant is a gang or a plain pod with places, which another may have evicted.
 type Tenant struct {
 	Name     string
@@ -31,6 +27,14 @@ type Tenant struct {
 	Least int
 	// Ran is for how long it has run.
 	Ran time.Duration
+	// Fate is what becomes of it when it goes.
+	Fate Fate
+	// Grace is how long it has to save its work, once it is told, before it is evicted; 0 if it
+	// is not told. Told says that it was, not long ago: then it goes before all others.
+	Grace time.Duration
+	Told  bool
+	// Parts are the gangs that it is made of, if it is of several that go together.
+	Parts []Tenant
 }
 
 // Reclaim is who has places, and by which rules they may be evicted for one that waits, at
@@ -70,6 +74,9 @@ type Others struct {
 	// Claims are those for whom others leave, and Leaving the pods that do.
 	Claims  sets.Set[string]
 	Leaving sets.Set[types.UID]
+	// Fate returns what becomes of a gang, by its name, as far as it is known; nil if it is of
+	// none. It answers at once, and asks for no lock of Queues.
+	Fate func(name string) Fate
 
 	// finishing are gangs that are being evicted because another leader began to.
 	finishing sets.Set[gang.Key]
@@ -220,11 +227,18 @@ func (q *Queues) tenants(r *Reclaim, others Others) []Tenant {
 	var out []Tenant
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		t := all[name]
-		if unsteady[name] || name == r.Name || len(t.Pods) == 0 || others.Spared.Has(name) {
-			continue
-		}
+		unsteady[name] = unsteady[name] || name == r.Name || len(t.Pods) == 0 || others.Spared.Has(name)
 		slices.SortFunc(t.Pods, comparePods)
+		t.grant(q.tree.Preemption(q.tree.Own(t.Queue)).Grace, now)
 		out = append(out, *t)
+	}
+	out = fates(out, unsteady, r.Name, others.Fate)
+	for i := range out {
+		for _, part := range out[i].Parts {
+			for _, pod := range part.Pods {
+				r.uses[memberName(out[i].Name, pod.Name)] = r.uses[memberName(part.Name, pod.Name)]
+			}
+		}
 	}
 	return out
 }
@@ -277,7 +291,7 @@ func startOf(pod *corev1.Pod) time.Time {
 // before the pod began, or that is no time, does not count.
 func Lost(pod *corev1.Pod, devices int64, now time.Time) int64 {
 	since := startOf(pod)
-	if at, err := time.Parse(time.RFC3339, pod.Annotations[CheckpointedAt]); err == nil && at.After(since) && !at.After(now) {
+	if at, ok := instant(pod, CheckpointedAt, now); ok {
 		since = at
 	}
 	return devices * max(0, int64(now.Sub(since)/time.Second))

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/retry"
@@ -62,15 +65,23 @@ func runSuspender(t *testing.T, s *suspension.Suspender) (stop func()) {
 // frailJob makes a Job of a gang that no failed pod is forgiven.
 func (e *environment) frailJob(t *testing.T, namespace, name string, size int32, changes ...func(*corev1.Pod)) *batchv1.Job {
 	t.Helper()
+	return e.frailJobWith(t, namespace, name, size, func(*batchv1.Job) {}, changes...)
+}
+
+// frailJobWith is frailJob with a change to the Job.
+func (e *environment) frailJobWith(t *testing.T, namespace, name string, size int32, change func(*batchv1.Job), changes ...func(*corev1.Pod)) *batchv1.Job {
+	t.Helper()
 	indexed, none := batchv1.IndexedCompletion, int32(0)
 	template := pod("", nodeGPUs, append(changes, annotations("berth.dev/gang-size", fmt.Sprint(size)))...)
-	job, err := e.client.BatchV1().Jobs(namespace).Create(t.Context(), &batchv1.Job{
+	made := &batchv1.Job{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: batchv1.JobSpec{
 			Completions: &size, Parallelism: &size, CompletionMode: &indexed, BackoffLimit: &none,
 			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: template.Labels, Annotations: template.Annotations}, Spec: template.Spec},
 		},
-	}, metav1.CreateOptions{})
+	}
+	change(made)
+	job, err := e.client.BatchV1().Jobs(namespace).Create(t.Context(), made, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,13 +135,27 @@ func (e *environment) expectRuns(t *testing.T, job *batchv1.Job, before []*corev
 // maySuspend gives Berth the rights of manifests/suspend.
 func (e *environment) maySuspend(t *testing.T) {
 	t.Helper()
-	objects, err := manifests.Suspend()
+	e.grant(t, manifests.Suspend)
+}
+
+// grant gives Berth optional rights, until the test ends.
+func (e *environment) grant(t *testing.T, render func() ([]*unstructured.Unstructured, error)) {
+	t.Helper()
+	objects, err := render()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := e.CreateObjects(t.Context(), objects); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		for _, o := range objects {
+			resource := rbacv1.SchemeGroupVersion.WithResource(strings.ToLower(o.GetKind()) + "s")
+			if err := e.dynamic.Resource(resource).Delete(context.Background(), o.GetName(), metav1.DeleteOptions{}); err != nil {
+				t.Errorf("taking back the right %q: %v", o.GetName(), err)
+			}
+		}
+	})
 }
 
 // departure returns how all pods of a Job leave, and expects that it is in one way.

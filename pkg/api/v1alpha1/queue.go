@@ -167,6 +167,15 @@ type QueuePreemption struct {
 	// +kubebuilder:validation:MaxLength=32
 	// +optional
 	MinRuntime *metav1.Duration `json:"minRuntime,omitempty"`
+	// GraceBeforeReclaim is how long gangs of this queue that are to give up their places have
+	// to save their work before they are evicted, if their pods ask to be told with the
+	// annotation berth.dev/checkpoint-signal: "true". Whoever gets the places waits as long.
+	// Missing is no time, and nobody is told.
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('1h')",message="graceBeforeReclaim must be from 0s to 1h"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +optional
+	GraceBeforeReclaim *metav1.Duration `json:"graceBeforeReclaim,omitempty"`
 }
 
 // PreemptionPolicy says from whom something may be taken.

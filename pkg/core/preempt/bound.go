@@ -15,6 +15,10 @@ type bound struct {
 	*domain
 	// size is what a pod takes of what the gang is measured by; 0 for pods of several shapes.
 	size int64
+	// allowed is the most that a gang may end for good: others are left out.
+	allowed int64
+	// endings says that somebody in the domain ends for good.
+	endings bool
 	// gains are what the undecided parts of each holding have.
 	gains []int64
 	// pieces are undecided parts, and costs are those of slots, in fractions.
@@ -29,22 +33,37 @@ type piece struct{ cost, gain int64 }
 const fraction = 1 << 10
 
 func newBound(d *domain) *bound {
-	b := &bound{domain: d, gains: make([]int64, len(d.holdings))}
+	b := &bound{
+		domain: d, gains: make([]int64, len(d.holdings)), allowed: math.MaxInt64,
+		endings: slices.ContainsFunc(d.holdings, func(h holding) bool { return h.ended > 0 }),
+	}
 	if len(d.wanted) == 1 && d.wanted[0].Wanted > 0 {
 		b.size = d.need / int64(d.wanted[0].Wanted)
 	}
 	return b
 }
 
-// least returns how many device-seconds are lost at least, beside those of what is out in now,
-// by what is out in ceiling besides; false if all of it is not enough.
-func (b *bound) least(now, ceiling *ledger) (lost int64, ok bool) {
+// least returns how many device-seconds end for good at least, and how many are lost, beside
+// those of what is out in now, by what is out in ceiling besides; false if all of it is not
+// enough. Each is bounded for itself, so both together bound damages from below.
+func (b *bound) least(now, ceiling *ledger) (ended, lost int64, ok bool) {
 	clear(b.gains)
 	for s := range b.sites {
 		for p := range b.open(s, now, ceiling) {
 			b.gains[b.parts[p].holding] += b.parts[p].gain
 		}
 	}
+	if b.endings {
+		if ended, ok = b.total(now, ceiling, b.ending); !ok {
+			return 0, 0, false
+		}
+	}
+	lost, ok = b.total(now, ceiling, b.piece)
+	return ended, lost, ok
+}
+
+// total returns what the cheapest pieces cost that may be enough; false if all are not.
+func (b *bound) total(now, ceiling *ledger, price func(p int32) piece) (cost int64, ok bool) {
 	b.costs, b.pieces = b.costs[:0], b.pieces[:0]
 	missing := int64(1)
 	if b.size > 0 {
@@ -52,7 +71,7 @@ func (b *bound) least(now, ceiling *ledger) (lost int64, ok bool) {
 	}
 	for s := range b.sites {
 		for p := range b.open(s, now, ceiling) {
-			b.pieces = append(b.pieces, b.piece(p))
+			b.pieces = append(b.pieces, price(p))
 		}
 		if b.size > 0 {
 			b.price(b.size, now.room[s]-b.size*now.copies[s], ceiling.copies[s]-now.copies[s])
@@ -66,10 +85,10 @@ func (b *bound) least(now, ceiling *ledger) (lost int64, ok bool) {
 		return 0, false
 	}
 	slices.Sort(b.costs)
-	for _, cost := range b.costs[:max(missing, 0)] {
-		lost = sum(lost, cost)
+	for _, one := range b.costs[:max(missing, 0)] {
+		cost = sum(cost, one)
 	}
-	return lost/fraction + min(lost%fraction, 1), true
+	return cost/fraction + min(cost%fraction, 1), true
 }
 
 // open yields the undecided parts of a site on which there may be more slots.
@@ -80,11 +99,27 @@ func (b *bound) open(s int, now, ceiling *ledger) iter.Seq[int32] {
 		}
 		for i := range b.sites[s].guests {
 			p := b.sites[s].guests[i].part
-			if ceiling.out[p] && !now.out[p] && b.parts[p].gain > 0 && !yield(p) {
+			if ceiling.out[p] && !now.out[p] && b.parts[p].gain > 0 && b.mayEnd(p) && !yield(p) {
 				return
 			}
 		}
 	}
+}
+
+// mayEnd reports whether what ends for good with a part is allowed.
+func (b *bound) mayEnd(p int32) bool {
+	h := &b.holdings[b.parts[p].holding]
+	return h.spare > 0 || h.ended <= b.allowed
+}
+
+// ending returns what ends for good with a part: its share, or nothing if it may go alone.
+func (b *bound) ending(p int32) piece {
+	one := &b.parts[p]
+	h := &b.holdings[one.holding]
+	if h.spare > 0 {
+		return piece{gain: one.gain}
+	}
+	return piece{cost: portion(min(h.ended, math.MaxInt64/fraction)*fraction, one.gain, b.gains[one.holding]), gain: one.gain}
 }
 
 // piece returns what a part costs: its share, or its own device-seconds if it is of an
@@ -151,9 +186,9 @@ func (d *domain) estimate(permit Permit) {
 		}
 	}
 	if d.from > 0 {
-		lost, _ := d.bound.least(d.draft.ledger, d.ceiling)
+		ended, lost, _ := d.bound.least(d.draft.ledger, d.ceiling)
 		gangs := d.bound.gangs(d.draft.ledger)
-		d.least = Damage{Priority: d.priority(d.from), Lost: lost, Gangs: gangs, Pods: gangs}
+		d.least = Damage{Priority: d.priority(d.from), Ended: ended, Lost: lost, Gangs: gangs, Pods: gangs}
 	}
 }
 

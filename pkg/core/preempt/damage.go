@@ -10,6 +10,8 @@ import (
 type Damage struct {
 	// Priority is the highest priority of a victim; 0 if there is none.
 	Priority int32
+	// Ended are the device-seconds of all that those have done who end for good.
+	Ended int64
 	// Lost are the device-seconds of work that go with the victims.
 	Lost int64
 	// Gangs are those that lose a pod at least, Pods all pods that go.
@@ -17,23 +19,27 @@ type Damage struct {
 }
 
 // Compare orders damages: none at all comes first, then the lowest priority, the fewest
-// device-seconds, the fewest gangs, the fewest pods.
+// device-seconds of those who end for good, the fewest device-seconds, the fewest gangs, the fewest pods.
 func (d Damage) Compare(than Damage) int {
 	return cmp.Or(
 		cmp.Compare(min(d.Gangs, 1), min(than.Gangs, 1)),
 		cmp.Compare(d.Priority, than.Priority),
+		cmp.Compare(d.Ended, than.Ended),
 		cmp.Compare(d.Lost, than.Lost),
 		cmp.Compare(d.Gangs, than.Gangs),
 		cmp.Compare(d.Pods, than.Pods),
 	)
 }
 
-// and returns the damage with that of one more gang.
-func (d Damage) and(priority int32, lost int64, pods int) Damage {
-	if d.Gangs == 0 || priority > d.Priority {
-		d.Priority = priority
+// and returns the sum of damages.
+func (d Damage) and(more Damage) Damage {
+	if d.Gangs == 0 || more.Gangs > 0 && more.Priority > d.Priority {
+		d.Priority = more.Priority
 	}
-	return Damage{Priority: d.Priority, Lost: sum(d.Lost, lost), Gangs: d.Gangs + 1, Pods: d.Pods + pods}
+	return Damage{
+		Priority: d.Priority, Ended: sum(d.Ended, more.Ended), Lost: sum(d.Lost, more.Lost),
+		Gangs: d.Gangs + more.Gangs, Pods: d.Pods + more.Pods,
+	}
 }
 
 // sum returns the sum of amounts that are not negative, at most what 64 bits hold.

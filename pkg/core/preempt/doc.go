@@ -18,9 +18,12 @@
 // Sets of victims are compared by, in this order:
 //
 //  1. the highest priority of a victim, lowest first;
-//  2. the device-seconds of work that are lost, of members elsewhere as well;
-//  3. how many gangs lose a pod;
-//  4. how many pods go.
+//  2. the device-seconds that end for good: all that gangs have done since their start which
+//     nobody makes again once they have gone, whatever they saved of it, and 1 at least for
+//     each of them. So among equals of priority they are the last resort;
+//  3. the device-seconds of work that are lost, of members elsewhere as well;
+//  4. how many gangs lose a pod;
+//  5. how many pods go.
 //
 // Of equal sets the same one is taken always, whatever the order in which gangs are given.
 // Of two gangs between which nothing else decides, the first by name goes.

@@ -1,6 +1,9 @@
 package preempt
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // exact is a search through all sets of victims in a domain, by branch and bound: for each
 // holding in turn, what if it goes, or some of it, and what if it stays.
@@ -216,9 +219,13 @@ func (e *exact) less(d Damage) bool {
 // than that of the best choice.
 func (e *exact) promising() bool {
 	e.planned += len(e.parts) / 8
-	lost, ok := e.bound.least(e.now, e.ceiling)
+	e.bound.allowed = math.MaxInt64
+	if best := e.search.best; best != nil && best.damage.Priority == e.priority {
+		e.bound.allowed = best.damage.Ended - e.damage.Ended
+	}
+	ended, lost, ok := e.bound.least(e.now, e.ceiling)
 	least := e.damage
-	least.Priority, least.Lost = e.priority, sum(least.Lost, lost)
+	least.Priority, least.Ended, least.Lost = e.priority, sum(least.Ended, ended), sum(least.Lost, lost)
 	if !ok || !e.less(least) {
 		return false
 	}

@@ -54,7 +54,7 @@ func (in *input) world() *world {
 	}
 	for i := range in.number(8) {
 		g := Gang{
-			Name: fmt.Sprint("g", i), Queue: QueueID(in.number(3)), Priority: in.count(), Least: int(in.amount()),
+			Name: fmt.Sprint("g", i), Queue: QueueID(in.number(3)), Priority: in.count(), Least: int(in.amount()), Ended: in.amount(),
 		}
 		for rank := range in.number(5) {
 			g.Members = append(g.Members, Member{
@@ -123,7 +123,7 @@ func FuzzVictims(f *testing.F) {
 				t.Fatalf("%s needs %d of %d, and %d go", e.Gang.Name, e.Gang.Least, len(e.Gang.Members), len(e.Members))
 			}
 		}
-		if got.Candidate.Placed < r.Least || got.Damage.Lost < 0 || got.Damage.Gangs != len(got.Evict) {
+		if got.Candidate.Placed < r.Least || got.Damage.Lost < 0 || got.Damage.Ended < 0 || got.Damage.Gangs != len(got.Evict) {
 			t.Fatalf("%d pods are placed of %d, damage %+v of %d gangs", got.Candidate.Placed, r.Least, got.Damage, len(got.Evict))
 		}
 	})

@@ -223,6 +223,18 @@ func (d *draft) stairsOf(s int32, out []stair) []stair {
 	return out
 }
 
+// lastResort is what a gang that ends for good costs besides what is lost, in device-seconds:
+// more than any gang loses.
+const lastResort = 1 << 50
+
+// cost returns what a tenant costs that goes whole, as one amount.
+func (t *tenant) cost() int64 {
+	if t.ended == 0 {
+		return t.lost
+	}
+	return sum(t.lost, sum(lastResort, t.ended))
+}
+
 // price returns what a part costs that stays so far, in device-seconds or pods: its own if it
 // can go alone, or else its share of those of its gang; false if it may not go.
 func (d *draft) price(p int32) (int64, bool) {
@@ -233,7 +245,7 @@ func (d *draft) price(p int32) (int64, bool) {
 		return 0, false
 	}
 	sites := int64(max(h.onSites, 1))
-	cost, pods := h.lost/sites, int64(len(h.members))*fraction/sites
+	cost, pods := h.cost()/sites, int64(len(h.members))*fraction/sites
 	may := h.tenant.whole
 	if d.mayAlone(p) {
 		cost, pods, may = h.members[one.member].Lost, fraction, true

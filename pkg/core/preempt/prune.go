@@ -81,7 +81,7 @@ func (d *domain) byCost() []int {
 	}
 	slices.SortStableFunc(order, func(x, y int) int {
 		a, b := &d.holdings[x], &d.holdings[y]
-		return cheaper(a.lost, max(a.gain, 1), b.lost, max(b.gain, 1))
+		return cheaper(a.cost(), max(a.gain, 1), b.cost(), max(b.gain, 1))
 	})
 	return order
 }

@@ -253,15 +253,19 @@ func (d *domain) damage(picks []pick) (sum Damage) {
 }
 
 // damageOf returns what one pick costs.
-func (d *domain) damageOf(p pick) (priority int32, lost int64, pods int) {
+func (d *domain) damageOf(p pick) Damage {
 	h := &d.holdings[p.holding]
 	if p.whole {
-		return h.gang.Priority, h.lost, len(h.members)
+		return Damage{Priority: h.gang.Priority, Ended: h.ended, Lost: h.lost, Gangs: 1, Pods: len(h.members)}
 	}
+	out := Damage{Priority: h.gang.Priority, Gangs: 1, Pods: len(p.parts)}
 	for _, part := range p.parts {
-		lost = sum(lost, h.members[d.parts[part].member].Lost)
+		out.Lost = sum(out.Lost, h.members[d.parts[part].member].Lost)
 	}
-	return h.gang.Priority, lost, len(p.parts)
+	if len(p.parts) == len(h.members) {
+		out.Ended = h.ended
+	}
+	return out
 }
 
 // without asks something of the index as it would be without the victims.

@@ -10,8 +10,8 @@ type tenant struct {
 	gang *Gang
 	// members are in the order in which they would go alone.
 	members []Member
-	// lost are the device-seconds of all members.
-	lost int64
+	// lost are the device-seconds of all members, ended those that end for good with them.
+	lost, ended int64
 	// spare is how many members may go alone; 0 for all or none.
 	spare int
 	// whole says that all may go, alone which of the members may. later says that some of
@@ -31,14 +31,17 @@ func tenants(running []Gang, permit Permit) []tenant {
 	slices.SortFunc(all, func(a, b tenant) int {
 		return cmp.Or(
 			cmp.Compare(a.gang.Priority, b.gang.Priority),
+			cmp.Compare(a.ended, b.ended),
 			cmp.Compare(a.lost, b.lost),
 			cmp.Compare(len(a.members), len(b.members)),
 			cmp.Compare(a.gang.Name, b.gang.Name),
 		)
 	})
-	// Ask for each for itself; then for each after all that may go so far; and so on.
+	// Ask for each for itself; then for each after all that may go so far, and so on; and then
+	// after all of which some members may.
 	p := permits{permit: permit}
 	gone := make([]bool, len(all))
+	parts := false
 	for round, more := 0, true; more; round++ {
 		more = false
 		for i := range all {
@@ -49,13 +52,21 @@ func tenants(running []Gang, permit Permit) []tenant {
 		for i := range all {
 			gone[i] = gone[i] || all[i].whole && p.push(all[i].gang, all[i].members)
 		}
+		if !more && !parts {
+			parts = true
+			for i := range all {
+				if !gone[i] && all[i].leaveInPart(&p) {
+					gone[i], more = true, true
+				}
+			}
+		}
 	}
 	p.clear()
 	return slices.DeleteFunc(all, func(t tenant) bool { return !t.whole && !slices.Contains(t.alone, true) })
 }
 
 func newTenant(gang *Gang) tenant {
-	t := tenant{gang: gang, members: slices.Clone(gang.Members), spare: max(len(gang.Members)-max(gang.Least, 0), 0)}
+	t := tenant{gang: gang, ended: max(gang.Ended, 0), members: slices.Clone(gang.Members), spare: max(len(gang.Members)-max(gang.Least, 0), 0)}
 	for i := range t.members {
 		m := &t.members[i]
 		m.Lost = max(m.Lost, 0)
@@ -68,6 +79,22 @@ func newTenant(gang *Gang) tenant {
 		t.alone = make([]bool, len(t.members))
 	}
 	return t
+}
+
+// leaveInPart has the permit count as many members as gone as may go alone; false if none may.
+func (t *tenant) leaveInPart(p *permits) bool {
+	var members []Member
+	for i, may := range t.alone {
+		if may && len(members) < t.spare {
+			members = append(members, t.members[i])
+		}
+	}
+	for n := len(members); n > 0; n-- {
+		if p.push(t.gang, members[:n]) {
+			return true
+		}
+	}
+	return false
 }
 
 // try asks what may go now of what might not before, and reports whether there is any.

@@ -38,7 +38,9 @@ func damage(evict []Eviction) (d Damage) {
 		if i == 0 || e.Gang.Priority > d.Priority {
 			d.Priority = e.Gang.Priority
 		}
-		d.Gangs++
+		if d.Gangs++; len(e.Members) == len(e.Gang.Members) {
+			d.Ended += e.Gang.Ended
+		}
 		for _, m := range e.Members {
 			d.Pods++
 			d.Lost += m.Lost
@@ -64,7 +66,7 @@ func (w *world) sets() ([][]Eviction, bool) {
 	}
 	// The order in which a permit is asked.
 	slices.SortFunc(order, func(a, b *Gang) int {
-		return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(lost(a), lost(b)), cmp.Compare(len(a.Members), len(b.Members)), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(a.Ended, b.Ended), cmp.Compare(lost(a), lost(b)), cmp.Compare(len(a.Members), len(b.Members)), cmp.Compare(a.Name, b.Name))
 	})
 	sets := [][]Eviction{nil}
 	for _, g := range order {
@@ -212,7 +214,8 @@ func TestVictimsAgainstNaive(t *testing.T) {
 			continue
 		}
 		w.check(t, r, permit, got)
-		if possible && (got.Damage.Priority > want.Priority || got.Damage.Priority == want.Priority && got.Damage.Lost*10 > want.Lost*11) {
+		if possible && (got.Damage.Priority > want.Priority || got.Damage.Priority == want.Priority &&
+			(got.Damage.Ended*10 > want.Ended*11 || got.Damage.Ended == want.Ended && got.Damage.Lost*10 > want.Lost*11)) {
 			t.Fatalf("seed %d: damage %+v, exact %v, and %+v would do; rules %+v\nrunning %+v\nrequest %+v", seed, got.Damage, got.Exact, want, permit, w.running, r)
 		}
 		if possible && got.Exact && got.Damage.Compare(want) > 0 {
@@ -222,6 +225,8 @@ func TestVictimsAgainstNaive(t *testing.T) {
 			"choice":   true,
 			"victims":  got.Damage.Gangs > 0,
 			"exact":    got.Exact,
+			"ended":    got.Damage.Ended > 0,
+			"spared":   got.Damage.Gangs > 0 && got.Damage.Ended == 0 && slices.ContainsFunc(w.running, func(g Gang) bool { return g.Ended > 0 }),
 			"elastic":  slices.ContainsFunc(got.Evict, func(e Eviction) bool { return !e.Whole }),
 			"limited":  got.Damage.Gangs > 0 && !permit.permits(everything(w)),
 			"links":    got.Damage.Gangs > 0 && r.Pods[0].Request.Link != topology.AnyLink,
@@ -237,7 +242,7 @@ func TestVictimsAgainstNaive(t *testing.T) {
 	}
 	t.Logf("of %d instances: %v", instances, seen)
 	for what, least := range map[string]int{
-		"none": 1000, "victims": 1000, "elastic": 100, "limited": 300, "links": 50, "segments": 100, "shapes": 50, "pinned": 50, "binding": 100,
+		"none": 1000, "victims": 1000, "ended": 150, "spared": 300, "elastic": 100, "limited": 300, "links": 50, "segments": 100, "shapes": 50, "pinned": 50, "binding": 100,
 	} {
 		if seen[what] < least {
 			t.Errorf("%d instances have %s: the test is too easy", seen[what], what)

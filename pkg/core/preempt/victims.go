@@ -33,6 +33,10 @@ type Gang struct {
 	// Least is how many members it needs to run. Those beyond may go alone; all go if fewer
 	// than Least would be left.
 	Least int
+	// Ended are the device-seconds of all that it has done since its start, wherever it saved
+	// them, if it ends for good when it goes whole, and 1 at least: so one that comes again
+	// goes before it. It is 0 for one that comes again; less counts as 0.
+	Ended int64
 }
 
 // Permit says which members may go, and whether the gang may come then: it stands for quota,

@@ -259,6 +259,9 @@ func randomWorld(random *rand.Rand) *world {
 		if g.Least = len(g.Members); random.IntN(4) == 0 {
 			g.Least = random.IntN(g.Least + 1)
 		}
+		if random.IntN(4) == 0 {
+			g.Ended = int64(1 + random.IntN(100))
+		}
 		if len(g.Members) > 0 {
 			w.running = append(w.running, g)
 		}

@@ -55,6 +55,9 @@ func (f *faults) checkSpec(s *Spec, resources []string) {
 	if s.Preemption.MinRuntime < 0 {
 		f.add(Negative, s.Name, "preemption.minRuntime", "minRuntime is %s: give 0 or more", s.Preemption.MinRuntime)
 	}
+	if s.Preemption.Grace < 0 {
+		f.add(Negative, s.Name, "preemption.graceBeforeReclaim", "graceBeforeReclaim is %s: give 0 or more", s.Preemption.Grace)
+	}
 	if s.Access.Invalid != "" {
 		f.add(BadSelector, s.Name, "namespaceSelector", "namespaceSelector cannot be read: %s", s.Access.Invalid)
 	}

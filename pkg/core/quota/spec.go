@@ -52,7 +52,7 @@ const (
 )
 
 // Preemption says whom the gangs of a queue may have evicted. The rules are those of the
-// queue that claims, but for MinRuntime.
+// queue that claims, but for MinRuntime and Grace.
 type Preemption struct {
 	// WithinQueue is LowerPriority or Never; Any means LowerPriority.
 	WithinQueue Whom
@@ -60,6 +60,8 @@ type Preemption struct {
 	Reclaim Whom
 	// MinRuntime protects the gangs of this queue: one that has run for less is not evicted.
 	MinRuntime time.Duration
+	// Grace is how long gangs of this queue have to save their work before they are evicted.
+	Grace time.Duration
 }
 
 // Whom says which gangs may be evicted.

@@ -3,6 +3,7 @@ package fastpath
 import (
 	"slices"
 	"sync/atomic"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
@@ -108,7 +109,7 @@ func (p *Path) Keeps(pod *corev1.Pod, info fwk.NodeInfo) bool {
 // Victims returns whose going makes room for the pods of a group, or for a plain pod, if
 // group is nil, or why nobody's does. Pods that are leaving count as gone: the choice says
 // for which of them it waits.
-func (p *Path) Victims(pods []*corev1.Pod, group fwk.PodGroupInfo, tenants []state.Tenant, leaving []*corev1.Pod, lost func(pod *corev1.Pod, devices int64) int64, permit preempt.Permit) (*Choice, string) {
+func (p *Path) Victims(pods []*corev1.Pod, group fwk.PodGroupInfo, tenants []state.Tenant, leaving []*corev1.Pod, now time.Time, permit preempt.Permit) (*Choice, string) {
 	if len(pods) == 0 {
 		return nil, ""
 	}
@@ -133,14 +134,21 @@ func (p *Path) Victims(pods []*corev1.Pod, group fwk.PodGroupInfo, tenants []sta
 	p.openToVictims(&request, shapes)
 	planner := plan.Planner{Index: p.index.Pack(), Fabric: p.index.Fabric(), Ranking: profile.ranking}
 	defer p.withoutLeaving(leaving)()
-	running, byName := p.runningOf(tenants, lost)
+	running, byName := p.runningOf(tenants, now)
 	found, reason := preempt.Victims(planner, request, running, permit, preempt.Bounds{})
 	if reason != nil {
 		return nil, reason.Sentence(p.index.Fabric())
 	}
 	choice := &Choice{Room: Room{}, Damage: found.Damage}
 	for _, e := range found.Evict {
-		out := Evicted{Tenant: byName[e.Gang.Name], Whole: e.Whole}
+		t := byName[e.Gang.Name]
+		if len(t.Parts) > 0 {
+			for _, one := range t.Gangs() {
+				choice.Evicted = append(choice.Evicted, Evicted{Tenant: one, Pods: one.Pods, Whole: true})
+			}
+			continue
+		}
+		out := Evicted{Tenant: t, Whole: e.Whole}
 		for _, m := range e.Members {
 			i := slices.IndexFunc(out.Tenant.Pods, func(pod *corev1.Pod) bool { return pod.Name == m.Name })
 			out.Pods = append(out.Pods, out.Tenant.Pods[i])
@@ -225,23 +233,30 @@ type Evicted struct {
 
 // runningOf translates those that run, as far as the index knows their nodes: who has a
 // pod elsewhere is left alone.
-func (p *Path) runningOf(tenants []state.Tenant, lost func(pod *corev1.Pod, devices int64) int64) ([]preempt.Gang, map[string]*state.Tenant) {
+func (p *Path) runningOf(tenants []state.Tenant, now time.Time) ([]preempt.Gang, map[string]*state.Tenant) {
 	var out []preempt.Gang
 	byName := map[string]*state.Tenant{}
 	for i := range tenants {
 		t := &tenants[i]
 		g := preempt.Gang{Name: t.Name, Queue: preempt.QueueID(t.Queue), Priority: t.Priority, Least: t.Least}
 		ranks, _ := state.Ranks(t.Pods, nil)
+		done := int64(0)
 		for j, pod := range t.Pods {
 			id, known := p.index.ID(pod.Spec.NodeName)
 			if !known {
 				break
 			}
 			request, held := p.heldBy(pod)
+			lost := state.Lost(pod, int64(request.Devices), now)
+			if t.Told {
+				lost = 0 // it saves its work to go
+			}
 			g.Members = append(g.Members, preempt.Member{
-				Name: pod.Name, Rank: ranks[j], Node: id, Request: request, Held: held, Lost: lost(pod, int64(request.Devices)),
+				Name: pod.Name, Rank: ranks[j], Node: id, Request: request, Held: held, Lost: lost,
 			})
+			done += state.Done(pod, int64(request.Devices), now)
 		}
+		g.Ended = t.Ended(done)
 		if len(g.Members) == len(t.Pods) {
 			out = append(out, g)
 			byName[t.Name] = t

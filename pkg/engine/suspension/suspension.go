@@ -53,6 +53,8 @@ type Suspender struct {
 	// under way are the owners that are suspended, and which of their pods are left.
 	underWay map[key]sets.Set[types.UID]
 	rights   map[schema.GroupResource]right
+	// unreadable says since when objects are not allowed to be read.
+	unreadable map[schema.GroupResource]time.Time
 }
 
 // key is one object.
@@ -72,6 +74,7 @@ func New(dynamicClient dynamic.Interface, client kubernetes.Interface, pods func
 		queue: workqueue.NewTypedRateLimitingQueue(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[key](500*time.Millisecond, time.Minute)),
 		underWay: map[key]sets.Set[types.UID]{}, rights: map[schema.GroupResource]right{},
+		unreadable: map[schema.GroupResource]time.Time{},
 	}
 }
 

@@ -1,0 +1,150 @@
+package departures
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/util/flowcontrol"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+
+	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/state"
+)
+
+const (
+	// settleTime is how long after its first pod the owners of a gang are read.
+	settleTime = 5 * time.Second
+	// freshFor is for how long what is known is not read again.
+	freshFor = time.Minute
+	// readsPerSecond and burst bound the gangs whose owners are read.
+	readsPerSecond, burst = 5, 50
+)
+
+// Owners reads the owners of pods.
+type Owners interface {
+	// Owners returns the controllers of a pod, from the nearest, as far as they are known and
+	// may be read.
+	Owners(ctx context.Context, pod *corev1.Pod) ([]dialect.OwnerObject, error)
+	// MaySuspend reports whether Berth may suspend objects of a resource.
+	MaySuspend(ctx context.Context, r schema.GroupResource) bool
+}
+
+// Queues says whose places others may be entitled to.
+type Queues interface {
+	Reclaimable(pod *corev1.Pod) bool
+}
+
+// Departures keeps what is known of gangs.
+type Departures struct {
+	owners  Owners
+	queues  Queues
+	client  kubernetes.Interface
+	wrote   func()
+	clock   clock.WithTicker
+	limiter flowcontrol.PassiveRateLimiter
+	queue   workqueue.TypedDelayingInterface[string]
+
+	mu sync.Mutex
+	// gangs are those with pods that have a controller, by name; names are those of pods.
+	gangs map[string]*entry
+	names map[types.UID]string
+}
+
+// entry is what is known of a gang.
+type entry struct {
+	pods map[types.UID]*corev1.Pod
+	fate state.Fate
+	// read is when that was; zero for never.
+	read time.Time
+	// asked says that somebody wants to know, whatever its queue.
+	asked bool
+	// told is the owner that was told that it would not survive.
+	told types.UID
+}
+
+// New returns what knows nothing yet. wrote is called for each request that writes.
+func New(owners Owners, queues Queues, client kubernetes.Interface, c clock.WithTicker, wrote func()) *Departures {
+	return &Departures{
+		owners: owners, queues: queues, client: client, clock: c, wrote: wrote,
+		limiter: flowcontrol.NewTokenBucketPassiveRateLimiterWithClock(readsPerSecond, burst, c),
+		queue:   workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[string]{Clock: c}),
+		gangs:   map[string]*entry{}, names: map[types.UID]string{},
+	}
+}
+
+// Set takes in a pod that was made or changed.
+func (d *Departures) Set(pod *corev1.Pod) {
+	if metav1.GetControllerOfNoCopy(pod) == nil {
+		return
+	}
+	name := state.NameOf(pod)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if before, known := d.names[pod.UID]; known && before != name {
+		d.drop(pod.UID)
+	}
+	e := d.gangs[name]
+	if e == nil {
+		e = &entry{pods: map[types.UID]*corev1.Pod{}}
+		d.gangs[name] = e
+		if isGang(pod) {
+			d.queue.AddAfter(name, settleTime)
+		}
+	}
+	d.names[pod.UID] = name
+	e.pods[pod.UID] = pod
+}
+
+func isGang(pod *corev1.Pod) bool {
+	return pod.Spec.SchedulingGroup != nil && pod.Spec.SchedulingGroup.PodGroupName != nil
+}
+
+// Gone takes in that a pod is gone or has ended.
+func (d *Departures) Gone(pod types.UID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.drop(pod)
+}
+
+func (d *Departures) drop(pod types.UID) {
+	name, known := d.names[pod]
+	if !known {
+		return
+	}
+	delete(d.names, pod)
+	if e := d.gangs[name]; e != nil {
+		if delete(e.pods, pod); len(e.pods) == 0 {
+			delete(d.gangs, name)
+		}
+	}
+}
+
+// Known reports whether the owners of a gang were read, or it has none that could be.
+func (d *Departures) Known(name string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	e := d.gangs[name]
+	return e == nil || !e.read.IsZero()
+}
+
+// Of returns what becomes of a gang, as far as it is known, and has it read if that is old.
+func (d *Departures) Of(name string) state.Fate {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	e := d.gangs[name]
+	if e == nil {
+		return state.Fate{}
+	}
+	if e.read.IsZero() || d.clock.Now().Sub(e.read) >= freshFor {
+		e.asked = true
+		d.queue.Add(name)
+	}
+	return e.fate
+}

@@ -1,0 +1,140 @@
+package state
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/berth-dev/berth/pkg/core/quota"
+)
+
+// Fate is what becomes of a gang that gives up its place, by what its owners say. The zero
+// value is that of a gang of whose owners nothing is known: it is evicted.
+type Fate struct {
+	// Ends says that nobody makes its pods again.
+	Ends bool
+	// Whole says that it does not go in part: its owner would end for one pod, or start again
+	// as a whole.
+	Whole bool
+	// Together is what ends, starts again or is suspended with it; "" if that is nothing
+	// else. Gangs that have the same go together.
+	Together types.UID
+}
+
+// fates asks for the fates of tenants, and makes one of those that go together: of one owner
+// and one queue, it goes whole or not at all. If one of them is unsteady, or waits for room
+// itself, the others stay.
+func fates(all []Tenant, unsteady map[string]bool, claimant string, of func(name string) Fate) []Tenant {
+	if of == nil {
+		return slices.DeleteFunc(all, func(t Tenant) bool { return unsteady[t.Name] })
+	}
+	type bond struct {
+		owner types.UID
+		queue quota.QueueID
+	}
+	own := of(claimant).Together
+	bound := map[bond][]int{}
+	broken := map[bond]bool{}
+	for i := range all {
+		t := &all[i]
+		t.Fate = of(t.Name)
+		if t.Fate.Whole {
+			t.Least = len(t.Pods)
+		}
+		if t.Fate.Together != "" {
+			b := bond{t.Fate.Together, t.Queue}
+			bound[b] = append(bound[b], i)
+			broken[b] = broken[b] || unsteady[t.Name] || t.Fate.Together == own
+		}
+	}
+	var out []Tenant
+	for i := range all {
+		t := all[i]
+		b := bond{t.Fate.Together, t.Queue}
+		others := bound[b]
+		switch {
+		case unsteady[t.Name], broken[b]:
+		case len(others) < 2:
+			out = append(out, t)
+		case others[0] == i:
+			out = append(out, together(all, others))
+		}
+	}
+	return out
+}
+
+// together makes one tenant of several, with the name of the first.
+func together(all []Tenant, which []int) Tenant {
+	one := all[which[0]]
+	one.Pods = nil
+	for _, i := range which {
+		part := all[i]
+		one.Parts = append(one.Parts, part)
+		one.Pods = append(one.Pods, part.Pods...)
+		one.Priority = max(one.Priority, part.Priority)
+		one.Ran = min(one.Ran, part.Ran)
+		one.Fate.Ends = one.Fate.Ends || part.Fate.Ends
+		one.Told = one.Told || part.Told
+	}
+	slices.SortFunc(one.Pods, comparePods)
+	one.Least = len(one.Pods)
+	return one
+}
+
+// Reclaimable reports whether the gang of a pod, or a plain pod, may have to go for others:
+// there are queues, and its own may have more than it is guaranteed of something that it asks
+// for. Those of a higher priority in its own queue are left out of this.
+func (q *Queues) Reclaimable(pod *corev1.Pod) bool {
+	if !q.some.Load() {
+		return false
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.settled() {
+		return false
+	}
+	id, _, ok := q.find(q.queueNow(pod), pod.Namespace)
+	if !ok {
+		return false
+	}
+	leaf := q.tree.Own(id)
+	guaranteed, limit := q.tree.Guaranteed(leaf), q.tree.Limit(leaf)
+	asks := q.asksFor(pod)
+	for i, name := range q.tree.Resources() {
+		if amount, asked := asks[corev1.ResourceName(name)]; asked && !amount.IsZero() && limit[i] > guaranteed[i] {
+			return true
+		}
+	}
+	return len(q.tree.Resources()) == 0
+}
+
+// Done returns the device-seconds of all that a pod with so many devices has done since it
+// began, wherever it saved it.
+func Done(pod *corev1.Pod, devices int64, now time.Time) int64 {
+	return devices * max(0, int64(now.Sub(startOf(pod))/time.Second))
+}
+
+// Ended returns the device-seconds that end for good with a gang that has done so many, as
+// package preempt wants them: 1 at least if it ends, and none if it was told to go already.
+func (t *Tenant) Ended(done int64) int64 {
+	if !t.Fate.Ends || t.Told {
+		return 0
+	}
+	return max(done, 1)
+}
+
+// Gangs returns the gangs of a tenant: itself, but for one that several make up.
+func (t *Tenant) Gangs() []*Tenant {
+	if len(t.Parts) == 0 {
+		return []*Tenant{t}
+	}
+	out := make([]*Tenant, len(t.Parts))
+	for i := range t.Parts {
+		out[i] = &t.Parts[i]
+	}
+	slices.SortFunc(out, func(a, b *Tenant) int { return cmp.Compare(a.Name, b.Name) })
+	return out
+}
