@@ -49,6 +49,14 @@ type Gangs struct {
 	// told of them as pods that run is out of date.
 	ended   map[types.UID]bool
 	objects map[objectID][]gang.Key
+	// health is that of each node that there is, and onNode the gangs that have pods there.
+	health map[string]NodeHealth
+	onNode map[string]map[types.UID]gang.Key
+	// short are the gangs that lack members, and failed the pods of each gang that have
+	// failed and are still objects.
+	short    map[gang.Key]bool
+	failed   map[gang.Key]map[types.UID]Loss
+	failedOf map[types.UID]gang.Key
 	// announcing are the gangs that an object announces, or did: see Announced.
 	announcing map[gang.Key]bool
 	// lives counts the lives of all gangs.
@@ -123,6 +131,7 @@ type entry struct {
 	// progress is when bound last grew.
 	bound, standing int32
 	progress        time.Time
+	losses
 }
 
 // NewGangs returns an empty table. ours says which scheduler names are Berth's.
@@ -147,6 +156,11 @@ func NewGangs(ours func(schedulerName string) bool, sink Sink, c clock.PassiveCl
 		ended:      map[types.UID]bool{},
 		objects:    map[objectID][]gang.Key{},
 		announcing: map[gang.Key]bool{},
+		health:     map[string]NodeHealth{},
+		onNode:     map[string]map[types.UID]gang.Key{},
+		short:      map[gang.Key]bool{},
+		failed:     map[gang.Key]map[types.UID]Loss{},
+		failedOf:   map[types.UID]gang.Key{},
 	}
 }
 
@@ -217,6 +231,10 @@ func (g *Gangs) setMember(pod *corev1.Pod, membership dialect.Membership) {
 	if m.Succeeded {
 		e.done++
 	}
+	if m.Node != "" && m.Leaving && (!was || !old.Leaving) {
+		g.lose(e, pod, causeOf(pod))
+	}
+	g.place(membership.Key, pod.UID, m)
 	g.pods[pod.UID] = membership.Key
 	e.members[pod.UID] = m
 	g.dirty.Add(membership.Key)
@@ -234,6 +252,9 @@ func (g *Gangs) SetEnded(pod *corev1.Pod) {
 	g.ended[pod.UID] = true
 	g.removeObject(podID(pod))
 	stays := member && pod.Status.Phase == corev1.PodSucceeded
+	if member {
+		g.endedMember(membership.Key, pod)
+	}
 	if key, was := g.pods[pod.UID]; was && (!stays || key != membership.Key) {
 		g.removePod(pod.UID, key)
 	}
@@ -247,6 +268,7 @@ func (g *Gangs) DeleteEnded(uid types.UID) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.ended, uid)
+	g.forgetFailed(uid)
 	if key, was := g.pods[uid]; was {
 		g.removePod(uid, key)
 	}
@@ -258,10 +280,14 @@ func (g *Gangs) DeletePod(pod *corev1.Pod) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.ended[pod.UID] {
+		g.recall(pod)
 		return
 	}
 	g.removeObject(podID(pod))
 	if key, was := g.pods[pod.UID]; was {
+		if e := g.gangs[key]; pod.Spec.NodeName != "" && !e.members[pod.UID].Succeeded {
+			g.lose(e, pod, causeOf(pod))
+		}
 		g.removePod(pod.UID, key)
 	}
 }
@@ -388,6 +414,7 @@ func (g *Gangs) removeObject(id objectID) { g.setObject(id, nil) }
 func (g *Gangs) removePod(uid types.UID, key gang.Key) {
 	e := g.gangs[key]
 	e.leave(e.members[uid])
+	g.unplace(uid, e.members[uid].Node)
 	delete(g.pods, uid)
 	delete(e.members, uid)
 	delete(e.cleared, uid)
@@ -406,5 +433,6 @@ func (e *entry) leave(m gang.Member) {
 	e.staying--
 	if e.staying == 0 {
 		e.placed, e.releasing, e.finishing = false, false, false
+		e.losses = losses{}
 	}
 }
