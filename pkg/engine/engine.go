@@ -64,6 +64,7 @@ type engine struct {
 	announced  *announcedWriter
 	reclaimer  *reclaimer
 	suspender  *suspension.Suspender
+	repairer   *repairer
 	bindings   int
 	// namespacesKnown reports whether queues have heard of all namespaces that there were.
 	namespacesKnown func() bool
@@ -148,20 +149,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	e.statuses = newQueueStatusWriter(e.queues, clients.Dynamic)
 	e.announced = newAnnouncedWriter(e.gangs, e.queues, clients.Dynamic)
 	b.queues = e.queues
-	setNode := func(node *corev1.Node) {
-		e.gangs.SetNode(node)
-		e.queues.SetNode(node)
-	}
-	if _, err := factory.Core().V1().Nodes().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(obj any) { setNode(obj.(*corev1.Node)) },
-		UpdateFunc: func(_, obj any) { setNode(obj.(*corev1.Node)) },
-		DeleteFunc: func(obj any) {
-			if name, err := cache.DeletionHandlingObjectToName(obj); err == nil {
-				e.gangs.DeleteNode(name.Name)
-				e.queues.DeleteNode(name.Name)
-			}
-		},
-	}); err != nil {
+	if _, err := factory.Core().V1().Nodes().Informer().AddEventHandler(e.nodeHandler()); err != nil {
 		return nil, fmt.Errorf("watching nodes for topology levels, and what they have: %w", err)
 	}
 	if e.namespacesKnown, err = watchNamespaces(factory, e.queues); err != nil {
@@ -188,7 +176,8 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	e.tries.reclaimer = e.reclaimer
 
 	e.gate.gone = e.client.forgetNative
-	registerMetrics(e.explainer, e.queues)
+	e.repairer = newRepairer(e.reclaimer, factory.Core().V1().Pods().Lister(), options.RepairWindow)
+	registerMetrics(e.explainer, e.queues, e.gangs)
 	e.fast.Inventory().OnPrediction(func(p state.Prediction) { devicePredictions.WithLabelValues(string(p)).Inc() })
 
 	for i := range profiles {
@@ -279,6 +268,7 @@ func (e *engine) lead(ctx context.Context, logger klog.Logger) {
 	go e.announced.Run(ctx)
 	go e.reclaimer.Run(ctx)
 	go e.suspender.Run(ctx)
+	go e.repairer.Run(ctx)
 }
 
 // SetPod takes in a pod that the scheduler has taken in.

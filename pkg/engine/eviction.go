@@ -39,6 +39,7 @@ import (
 // anything else gets the room of what it lost, and nobody else goes for that claim before.
 type evictor struct {
 	*reclaimer
+	// wave, claimant and claim are nil if a gang goes for its own sake (see restart).
 	wave     *wave
 	name     string
 	claimant *corev1.Pod
@@ -282,9 +283,12 @@ func (e *evictor) mark(victim fastpath.Evicted, evicting bool) error {
 	if pod == nil {
 		return nil
 	}
-	text := fmt.Sprintf("The gang is evicted for %s of queue %q", e.name, e.claim.Claimant())
-	if !evicting {
+	text := "The gang lost pods, and starts again"
+	switch {
+	case !evicting:
 		text = "The gang is not evicted after all"
+	case e.claim != nil:
+		text = fmt.Sprintf("The gang is evicted for %s of queue %q", e.name, e.claim.Claimant())
 	}
 	return markEvicting(e.ctx, e.client, types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, pod.UID, evicting, text, e.clock.Now())
 }
@@ -322,7 +326,7 @@ func (e *evictor) undo(victim fastpath.Evicted, gone sets.Set[types.UID]) {
 		return
 	}
 	e.spare([]fastpath.Evicted{victim})
-	if len(lost) > 0 && victim.Whole {
+	if len(lost) > 0 && victim.Whole && e.claim != nil {
 		e.repair(victim, lost, e.name)
 	}
 }

@@ -290,7 +290,7 @@ func (t *tries) observe(sched *scheduler.Scheduler) {
 				return false
 			})
 			t.entity = entity
-			if t.last != nil && t.reclaimer.some() {
+			if t.last != nil && t.fast.KeepsRoom() {
 				t.reclaimer.Lend(state.NameOf(t.last))
 			}
 		}

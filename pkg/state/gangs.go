@@ -359,6 +359,17 @@ func (g *Gangs) Release(key gang.Key) {
 	}
 }
 
+// Restart is Release of a gang that was placed, and lost members since: whoever calls it has
+// the rest of it leave.
+func (g *Gangs) Restart(key gang.Key) {
+	g.Release(key)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if e := g.gangs[key]; e != nil && e.releasing {
+		e.placed = true
+	}
+}
+
 // Retain takes Release back: the gang stays after all, and those of its members that
 // are gone may come back.
 func (g *Gangs) Retain(key gang.Key) {
