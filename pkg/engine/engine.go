@@ -65,6 +65,7 @@ type engine struct {
 	reclaimer  *reclaimer
 	suspender  *suspension.Suspender
 	repairer   *repairer
+	occupancy  *state.Occupancy
 	bindings   int
 	// namespacesKnown reports whether queues have heard of all namespaces that there were.
 	namespacesKnown func() bool
@@ -177,6 +178,14 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 
 	e.gate.gone = e.client.forgetNative
 	e.repairer = newRepairer(e.reclaimer, factory.Core().V1().Pods().Lister(), options.RepairWindow)
+	own, err := ownNodes(options.OwnNodes)
+	if err != nil {
+		return nil, err
+	}
+	if err := keepToOwn(profiles, own); err != nil {
+		return nil, err
+	}
+	e.watchOthers(ours, own, recorder)
 	registerMetrics(e.explainer, e.queues, e.gangs)
 	e.fast.Inventory().OnPrediction(func(p state.Prediction) { devicePredictions.WithLabelValues(string(p)).Inc() })
 
@@ -259,6 +268,7 @@ func (e *engine) lead(ctx context.Context, logger klog.Logger) {
 	}
 	e.recovery.resume(ctx)
 	e.leading.Store(true)
+	e.occupancy.Tell()
 	e.queues.Open()
 	go e.conditions.Run(ctx)
 	go e.reporter.Run(ctx)
@@ -276,6 +286,7 @@ func (e *engine) SetPod(pod *corev1.Pod) {
 	e.gangs.SetPod(pod)
 	e.queues.SetPod(pod)
 	e.explainer.SetPod(pod)
+	e.occupancy.SetPod(pod)
 }
 
 // DeletePod forgets a pod that the scheduler has forgotten.
@@ -285,6 +296,7 @@ func (e *engine) DeletePod(pod *corev1.Pod) {
 	e.reclaimer.gone(pod.UID)
 	e.suspender.Gone(pod.UID)
 	e.budget.forget(pod.UID)
+	e.occupancy.DeletePod(pod.UID)
 }
 
 // admissions has the fast path hear whom queues hold.

@@ -175,6 +175,7 @@ func (h *harbour) build(client kubernetes.Interface, recorder events.EventRecord
 	e.reporter.gangs, e.reporter.conditions, e.reporter.recorder = e.gangs, e.conditions, recorder
 	e.reclaimer = newReclaimer(e.fast, e.queues, e.gangs, client, recorder, h.clock)
 	e.suspender = suspension.New(nil, client, nil, func() {})
+	e.watchOthers(ours, nil, recorder)
 	e.repairer = newRepairer(e.reclaimer, pods, DefaultRepairWindow)
 	e.reporter.entitlement, e.explainer.entitlement = e.reclaimer.entitlement, e.reclaimer.entitlement
 	e.tries = &tries{queues: e.queues, reclaimer: e.reclaimer, fast: e.fast}

@@ -68,6 +68,12 @@ var (
 		Help:           "Gangs that lost members and of which the rest was evicted, or its owner suspended, so that they start again.",
 		StabilityLevel: metrics.ALPHA,
 	})
+	foreignConflicts = metrics.NewCounter(&metrics.CounterOpts{
+		Namespace:      "berth",
+		Name:           "foreign_conflicts_total",
+		Help:           "Times that a node had given out more of a resource than it has, with a pod of another scheduler among its pods.",
+		StabilityLevel: metrics.ALPHA,
+	})
 	reclaims = metrics.NewCounterVec(&metrics.CounterOpts{
 		Namespace:      "berth",
 		Name:           "evicted_gangs_total",
@@ -94,7 +100,7 @@ var (
 // registerMetrics makes the metrics part of /metrics.
 func registerMetrics(waits *explainer, queues *state.Queues, gangs *state.Gangs) {
 	registerOnce.Do(func() {
-		legacyregistry.MustRegister(apiWrites, conditionsSaved, eventsSaved, gangsPlaced, gangsReleased, bindingsInDoubt, devicePredictions, reclaims, gangsRestarted)
+		legacyregistry.MustRegister(apiWrites, conditionsSaved, eventsSaved, gangsPlaced, gangsReleased, bindingsInDoubt, devicePredictions, reclaims, gangsRestarted, foreignConflicts)
 		for _, p := range state.Predictions() {
 			devicePredictions.WithLabelValues(string(p))
 		}

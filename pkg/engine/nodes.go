@@ -13,6 +13,7 @@ func (e *engine) nodeHandler() cache.ResourceEventHandler {
 	set := func(node *corev1.Node) {
 		e.gangs.SetNode(node)
 		e.queues.SetNode(node)
+		e.occupancy.SetNode(node)
 	}
 	return cache.ResourceEventHandlerFuncs{
 		AddFunc: func(obj any) { set(obj.(*corev1.Node)) },
@@ -26,6 +27,7 @@ func (e *engine) nodeHandler() cache.ResourceEventHandler {
 			if name, err := cache.DeletionHandlingObjectToName(obj); err == nil {
 				e.gangs.DeleteNode(name.Name)
 				e.queues.DeleteNode(name.Name)
+				e.occupancy.DeleteNode(name.Name)
 			}
 		},
 	}

@@ -52,6 +52,9 @@ type Options struct {
 	// RepairWindow is for how long after the last loss room is kept for members of a gang that
 	// come in the place of lost ones; none with 0.
 	RepairWindow time.Duration
+	// OwnNodes selects the nodes that are Berth's own, by their labels: its pods go to no
+	// others, and it warns of others' pods there. "" for none.
+	OwnNodes string
 	// Bindings is how many bindings are under way at once.
 	Bindings int
 	// ScheduledEventsPerSecond is how many events say that a plain pod was placed.
@@ -85,6 +88,9 @@ func (o *Options) Validate() error {
 	}
 	if o.RepairWindow < 0 {
 		return fmt.Errorf("--repair-window=%s must be at least 0, with which no room is kept", o.RepairWindow)
+	}
+	if _, err := ownNodes(o.OwnNodes); err != nil {
+		return err
 	}
 	if o.Bindings < 1 {
 		return fmt.Errorf("--bindings-in-flight=%d must be at least 1", o.Bindings)
