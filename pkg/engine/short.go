@@ -28,6 +28,9 @@ const (
 	lossDelay = 500 * time.Millisecond
 	// roomPeriod is how often room is looked for anew for a gang that lacks members.
 	roomPeriod = time.Second
+	// lookPatience is for how long nobody may have looked for room, for want of anybody to place,
+	// until the gang is tried for it.
+	lookPatience = 3 * time.Second
 	// ownerAge is for how long it is believed what the owner of pods does.
 	ownerAge = time.Minute
 	// restartRest is how long a restart is left alone that a disruption budget stopped.
@@ -63,14 +66,17 @@ type repairer struct {
 type shortGang struct {
 	life int64
 	name string
+	// since is when the first member was lost: what stands has done no work since.
+	since time.Time
 	// said are the gists of what was said last, and any that something was.
 	said recent
 	any  bool
 	// wanted is when room was asked for last, for whom; zero if none is kept.
 	wanted time.Time
 	keys   string
-	// roomy says that room is kept.
-	roomy bool
+	// roomy says that room is kept, and looked when somebody looked for room last.
+	roomy  bool
+	looked time.Time
 	// noRoom is since when there is none; zero if there is.
 	noRoom time.Time
 	owner  repair.Owner
@@ -116,7 +122,7 @@ func (r *repairer) look(ctx context.Context, now time.Time) {
 			g = nil
 		}
 		if g == nil {
-			g = &shortGang{life: s.Life}
+			g = &shortGang{life: s.Life, since: s.Since}
 			r.of[s.Key] = g
 		}
 		if now.Sub(s.Since) >= lossDelay {
@@ -167,7 +173,15 @@ func (r *repairer) see(ctx context.Context, s *state.Short, g *shortGang, now ti
 			r.queues.Again(g.name) // those that wait were refused before
 		}
 	}
-	if policy != repair.Ignore && (policy == repair.Unsaid || !g.noRoom.IsZero()) && now.Sub(g.asked) >= ownerAge {
+	switch {
+	case found.Looked || g.wanted.IsZero():
+		g.looked = now
+	case s.Waiting > 0 && now.Sub(g.looked) >= lookPatience:
+		// Where nobody is tried, nobody looks: the gang itself is.
+		g.looked = now
+		r.queues.Again(g.name)
+	}
+	if policy != repair.Ignore && now.Sub(g.asked) >= ownerAge {
 		g.owner, g.asked = r.ownerOf(ctx, slices.Concat(standing, stranded)), now
 	}
 	situation := repair.Situation{
@@ -180,7 +194,7 @@ func (r *repairer) see(ctx context.Context, s *state.Short, g *shortGang, now ti
 	for _, pod := range standing {
 		devices := max(1, int64(r.Request(pod).Devices))
 		situation.Idle += devices
-		situation.Lost += state.Lost(pod, devices, now)
+		situation.Lost += state.Lost(pod, devices, g.since)
 	}
 	d := repair.Decide(situation)
 	switch d.Action {
@@ -198,7 +212,7 @@ func seconds(d time.Duration) int64 { return int64(d / time.Second) }
 
 // want has room looked for, for as many pods as are missing.
 func (r *repairer) want(s *state.Short, g *shortGang, standing []*corev1.Pod, now time.Time) {
-	want := fastpath.Want{Topology: s.Topology, Standing: standing, Weigh: g.owner.MakesAgain && !g.noRoom.IsZero()}
+	want := fastpath.Want{Topology: s.Topology, Standing: standing, Weigh: g.owner.MakesAgain}
 	var keys strings.Builder
 	for _, l := range s.Lost {
 		pod, err := r.pods.Pods(s.Key.Namespace).Get(l.Name)

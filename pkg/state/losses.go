@@ -49,6 +49,8 @@ type Short struct {
 	Standing []Pod
 	// Stranded are those on nodes that are lost: they may run, and hold what they have.
 	Stranded []Pod
+	// Waiting is how many members wait for a place.
+	Waiting int
 	// OnLoss is the policy as it was written, and Topology where the gang may be.
 	OnLoss   string
 	Topology gang.Topology
@@ -81,6 +83,8 @@ func (g *Gangs) Short() []Short {
 			OnLoss: e.verdict.Group.OnLoss, Topology: e.verdict.Group.Topology}
 		for _, pod := range g.podsOf(e) {
 			switch {
+			case pod.State == gang.Waiting:
+				s.Waiting++
 			case !pod.Standing():
 			case g.healthOf(pod.Node).Lost():
 				s.Stranded = append(s.Stranded, pod)

@@ -154,7 +154,7 @@ func testRefusedPod(t *testing.T, e *environment) {
 	refuse := drill.Refuse(e.client, []string{"node-00002", "node-00006"}, localcluster.ReasonUnexpectedAdmission)
 	e.apply(t, refuse, false)
 	e.gangJob(t, ns, "train", 4)
-	about := e.said(t, ns, "GangShort", "refused by its kubelet; on-loss replace")
+	about := e.said(t, ns, "GangShort", "refused by its kubelet): on-loss replace")
 	if about.Kind != "Job" || about.Name != "train" {
 		t.Errorf("the event is about %s %q", about.Kind, about.Name)
 	}
@@ -189,7 +189,7 @@ func testDarkNode(t *testing.T, e *environment) {
 	victim := on[lost]
 	darken := drill.Darken(e.client, []string{lost})
 	e.apply(t, darken, false)
-	e.said(t, ns, "GangShort", "lost with its node; on-loss replace")
+	e.said(t, ns, "GangShort", "lost with its node): on-loss replace")
 	e.create(t, ns, pod("thief", nodeGPUs))
 
 	after := e.whole(t, ns, "train", 3)
