@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,7 +10,10 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/klog/v2"
 
@@ -144,6 +148,7 @@ func (r *repairer) end(key gang.Key, g *shortGang) {
 	if !g.any || !ok || known.Life != g.life || known.Verdict.Group.Size == 0 || known.Bound+known.Done < known.Verdict.Group.Size {
 		return
 	}
+	r.mark(key, metav1.ConditionFalse, "all of its pods have a place or are done")
 	regarding, _ := r.regarding(known.Ref, known.Pods, key)
 	r.event(regarding, nil, corev1.EventTypeNormal, reasonRepaired, "Repairing",
 		fmt.Sprintf("Gang %s is whole again: %d of %d pods have a place or are done", key, known.Bound+known.Done, known.Verdict.Group.Size))
@@ -289,6 +294,7 @@ func (r *repairer) say(s *state.Short, g *shortGang, d repair.Decision, policy r
 	g.any = true
 	note := fmt.Sprintf("Gang %s lacks %d of %d pods (%s): on-loss %s: %s", s.Key, s.Missing, s.Size, lostOf(s), policy, d.Text)
 	klog.FromContext(r.ctx).Info("A gang lacks pods that it had", "gang", s.Key, "missing", s.Missing, "of", s.Size, "lost", lostOf(s), "policy", policy, "code", d.Code, "text", d.Text)
+	r.mark(s.Key, metav1.ConditionTrue, note)
 	regarding, related := r.regarding(s.Ref, slices.Concat(s.Standing, s.Stranded), s.Key)
 	if len(s.Lost) > 0 {
 		related = podReference(s.Key.Namespace, s.Lost[0].Name, s.Lost[0].UID)
@@ -296,6 +302,28 @@ func (r *repairer) say(s *state.Short, g *shortGang, d repair.Decision, policy r
 	r.event(regarding, related, corev1.EventTypeWarning, reasonShort, "Repairing", note)
 	if fault != nil && g.said.news(reasonOnLossInvalid) {
 		r.event(regarding, nil, corev1.EventTypeWarning, reasonOnLossInvalid, "Repairing", fmt.Sprintf("Gang %s: annotation %s: %v", s.Key, dialect.OnLossAnnotation, fault))
+	}
+}
+
+// mark writes on the native pod group of a gang whether it is short. Of groups of other kinds the
+// reporter does so.
+func (r *repairer) mark(key gang.Key, status metav1.ConditionStatus, text string) {
+	if key.Dialect != gang.Native {
+		return
+	}
+	reason := reasonRepaired
+	if status == metav1.ConditionTrue {
+		reason = reasonShort
+	}
+	body, err := json.Marshal(map[string]any{"status": map[string]any{"conditions": []metav1.Condition{{
+		Type: dialect.ShortCondition, Status: status, Reason: reason, Message: text, LastTransitionTime: metav1.NewTime(r.clock.Now()),
+	}}}})
+	if err == nil {
+		apiWrites.WithLabelValues("group_status").Inc()
+		_, err = r.client.SchedulingV1beta1().PodGroups(key.Namespace).Patch(r.ctx, key.Name, types.StrategicMergePatchType, body, metav1.PatchOptions{}, "status")
+	}
+	if err != nil && !apierrors.IsNotFound(err) {
+		klog.FromContext(r.ctx).V(2).Info("A pod group does not say whether its gang is short", "gang", key, "err", err)
 	}
 }
 
