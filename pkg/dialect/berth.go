@@ -22,6 +22,14 @@ const (
 	berthSegmentTopology   = "berth.dev/segment-topology"
 )
 
+// OnLossAnnotation says what is to be done when members of a gang are lost, in the words of
+// repair.Policy: on the pods, or on the object that declares the gang.
+const OnLossAnnotation = "berth.dev/on-loss"
+
+// OnLoss reads what annotations say is to be done when members are lost: whatever it is, for
+// what cannot be understood is told to the user, and holds nobody.
+func OnLoss(annotations map[string]string) string { return clip(annotations[OnLossAnnotation]) }
+
 func berthGang(pod *corev1.Pod) statement {
 	return named(pod.Labels[berthGangLabel], "label "+berthGangLabel)
 }

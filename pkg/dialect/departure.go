@@ -119,6 +119,11 @@ type Departure struct {
 	Together bool
 }
 
+// Replaces reports whether the owner makes a single pod again that is lost. All do that make
+// pods again at all, but for the AppWrapper, which makes what it wraps once, when it is
+// resumed.
+func (d Departure) Replaces() bool { return d.Action != Suspend || d.Owner.Kind != "AppWrapper" }
+
 // What mends it if pods would not survive.
 const (
 	mendSuspend = "let Berth suspend it: kubectl apply -k manifests/suspend"

@@ -143,6 +143,7 @@ func member(pod *corev1.Pod, dialect gang.Dialect, name, at string, size func(*c
 		Role: roleOf(pod),
 	}
 	m.Claims.Queue = Queue(pod.Labels, pod.Annotations)
+	m.Claims.OnLoss = OnLoss(pod.Annotations)
 
 	var faults [4]*gang.Fault
 	if size != nil {

@@ -119,6 +119,7 @@ func describe(t *testing.T, object *unstructured.Unstructured) string {
 		{"cut", Outcome{Code: gang.Incomplete, Text: "gang has 1 of 4 pods", Bound: 1}},
 		{"placed", Outcome{Scheduled: true, Bound: 9}},
 		{"runs", Outcome{Scheduled: true, Bound: 9, Running: 9}},
+		{"short", Outcome{Scheduled: true, Bound: 8, Running: 8, Short: "1 of 9 pods are missing"}},
 	} {
 		if body := kind.Status(object, o.outcome, time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)); body != nil {
 			fmt.Fprintf(&out, "  %-8s %s\n", o.name, body)

@@ -68,7 +68,14 @@ type Outcome struct {
 	// there is no member at all.
 	Bound, Running int32
 	Empty          bool
+	// Short says whom the gang lacks that it had, and why; "" if it lacks nobody. It is
+	// written where a kind has conditions of any type.
+	Short string
 }
+
+// ShortCondition is a condition of an object that declares a gang: members that it had are
+// missing.
+const ShortCondition = "berth.dev/Short"
 
 // statusSubresource is the subresource of a CRD that has one.
 const statusSubresource = "status"

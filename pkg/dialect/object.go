@@ -41,7 +41,7 @@ func (r *reader) claims(obj *unstructured.Unstructured, specQueue string) gang.C
 	if queue == "" {
 		queue = Queue(labels, annotations)
 	}
-	return gang.Claims{Topology: topology, Queue: queue}
+	return gang.Claims{Topology: topology, Queue: queue, OnLoss: OnLoss(annotations)}
 }
 
 // declare declares the gang of the object's name in each dialect.

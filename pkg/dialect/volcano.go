@@ -217,6 +217,11 @@ func volcanoStatus(obj *unstructured.Unstructured, o Outcome, now time.Time) []b
 			"status": "True", "reason": string(o.Code), "message": o.Text}, now)
 		list.lower(condition{"type": volcanoScheduled}, now)
 	}
+	if o.Short != "" {
+		list.set(condition{"type": ShortCondition}, condition{"status": "True", "reason": "GangShort", "message": o.Short}, now)
+	} else {
+		list.lower(condition{"type": ShortCondition}, now)
+	}
 	changes.list("conditions", list)
 	return changes.body()
 }

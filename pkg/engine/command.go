@@ -82,6 +82,10 @@ func NewCommand() (*cobra.Command, error) {
 	fs := sets.FlagSet("gangs")
 	fs.DurationVar(&own.GangGracePeriod, "gang-grace-period", own.GangGracePeriod,
 		"How long a gang that is bound by half, as after the death of a leader, may make no progress before its bound pods are evicted.")
+	fs.DurationVar(&own.RepairWindow, "repair-window", own.RepairWindow,
+		"How long room is kept for the pods of a gang that were lost (refused by a kubelet, deleted, or with their node), after the last of them was, until their owner has made them again; 0 for none. The annotation berth.dev/on-loss says what is done for a gang: replace, restart or ignore.")
+	fs.StringVar(&own.OwnNodes, "own-nodes", own.OwnNodes,
+		"Label selector of nodes that are Berth's own, such as pool=berth. Its pods go to no others, and it warns, with an event on the node, of pods of other schedulers that have devices there. A taint on the nodes keeps those away.")
 	fs.IntVar(&own.Bindings, "bindings-in-flight", own.Bindings,
 		"How many bindings are under way at once. One connection to the API server carries 100 requests; beyond that each opens another, at the cost of a TLS handshake.")
 	fs.IntVar(&own.QueueWindow, "queue-window", own.QueueWindow,

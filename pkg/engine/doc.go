@@ -65,6 +65,14 @@
 // tells the server to give up on each bind before the lease can be another's (fence.go).
 // Without an election, a bind that a predecessor sent just before its end may come later still.
 //
+// # Losses
+//
+// A gang that loses members after it was placed is short: state.Gangs knows which are, of whom
+// and why, package repair decides, and short.go does it. Room for those that come in the place of
+// the lost ones is looked for when a snapshot is taken, before anybody gets a place in it, so
+// nobody can be faster (package fastpath). A restart goes the way of any eviction (restart.go). What other
+// schedulers do to the same nodes is neighbours.go's to notice.
+//
 // What each odd gang gets for an answer is package gang's to say; see its Code.
 //
 // Files: command.go and options.go (flags, set-up, run), profile.go (gates, built-in
@@ -74,7 +82,9 @@
 // come from), queues.go (where queues come from, and whose turn it is),
 // windows.go (the same without queues), queuestatus.go
 // (what is said of them), reclaim.go (who is evicted for whom), wave.go (for how long room
-// is kept), eviction.go (how gangs go), checkpoint.go (how they save their work before), repair.go (what a wave that was cut short owes),
+// is kept), eviction.go (how gangs go), checkpoint.go (how they save their work before),
+// repair.go (what a wave that was cut short owes), short.go
+// and restart.go (gangs that lost members), nodes.go and neighbours.go (what becomes of nodes),
 // gate.go (when a gang's pods may enter), activator.go (when they are woken),
 // postfilter.go (when preemption is asked), client.go, binding.go, fence.go, takeover.go,
 // conditions.go, conditionqueue.go (in which order), recorder.go, reporter.go, refusal.go, explain.go and explainer.go (what it writes),

@@ -102,7 +102,7 @@ func keepMembership(obj any) (any, error) {
 		Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, ResourceVersion: pod.ResourceVersion,
 		CreationTimestamp: pod.CreationTimestamp, DeletionTimestamp: pod.DeletionTimestamp,
 	}}
-	kept.Spec.SchedulerName, kept.Status.Phase = pod.Spec.SchedulerName, pod.Status.Phase
+	kept.Spec.SchedulerName, kept.Status.Phase, kept.Status.Reason = pod.Spec.SchedulerName, pod.Status.Phase, pod.Status.Reason
 	if _, member := dialect.Of(pod); !member {
 		return kept, nil
 	}
@@ -110,8 +110,8 @@ func keepMembership(obj any) (any, error) {
 	kept.Spec.NodeName, kept.Spec.SchedulingGroup = pod.Spec.NodeName, pod.Spec.SchedulingGroup
 	kept.Spec.Priority, kept.Spec.PreemptionPolicy = pod.Spec.Priority, pod.Spec.PreemptionPolicy
 	for _, c := range pod.Status.Conditions {
-		if c.Type == corev1.PodScheduled {
-			kept.Status.Conditions = []corev1.PodCondition{c}
+		if c.Type == corev1.PodScheduled || c.Type == corev1.DisruptionTarget {
+			kept.Status.Conditions = append(kept.Status.Conditions, c)
 		}
 	}
 	return kept, nil

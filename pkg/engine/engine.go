@@ -67,6 +67,8 @@ type engine struct {
 	reclaimer  *reclaimer
 	suspender  *suspension.Suspender
 	departures *departures.Departures
+	repairer   *repairer
+	occupancy  *state.Occupancy
 	bindings   int
 	// namespacesKnown reports whether queues have heard of all namespaces that there were.
 	namespacesKnown func() bool
@@ -152,20 +154,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	e.statuses = newQueueStatusWriter(e.queues, clients.Dynamic)
 	e.announced = newAnnouncedWriter(e.gangs, e.queues, clients.Dynamic)
 	b.queues, b.windows = e.queues, e.windows
-	setNode := func(node *corev1.Node) {
-		e.gangs.SetNode(node)
-		e.queues.SetNode(node)
-	}
-	if _, err := factory.Core().V1().Nodes().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(obj any) { setNode(obj.(*corev1.Node)) },
-		UpdateFunc: func(_, obj any) { setNode(obj.(*corev1.Node)) },
-		DeleteFunc: func(obj any) {
-			if name, err := cache.DeletionHandlingObjectToName(obj); err == nil {
-				e.gangs.DeleteNode(name.Name)
-				e.queues.DeleteNode(name.Name)
-			}
-		},
-	}); err != nil {
+	if _, err := factory.Core().V1().Nodes().Informer().AddEventHandler(e.nodeHandler()); err != nil {
 		return nil, fmt.Errorf("watching nodes for topology levels, and what they have: %w", err)
 	}
 	if e.namespacesKnown, err = watchNamespaces(factory, e.queues); err != nil {
@@ -194,7 +183,16 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	e.tries.reclaimer = e.reclaimer
 
 	e.gate.gone = e.client.forgetNative
-	registerMetrics(e.explainer, e.queues)
+	e.repairer = newRepairer(e.reclaimer, factory.Core().V1().Pods().Lister(), options.RepairWindow)
+	own, err := ownNodes(options.OwnNodes)
+	if err != nil {
+		return nil, err
+	}
+	if err := keepToOwn(profiles, own); err != nil {
+		return nil, err
+	}
+	e.watchOthers(ours, own, recorder)
+	registerMetrics(e.explainer, e.queues, e.gangs)
 	e.fast.Inventory().OnPrediction(func(p state.Prediction) { devicePredictions.WithLabelValues(string(p)).Inc() })
 
 	for i := range profiles {
@@ -277,6 +275,7 @@ func (e *engine) lead(ctx context.Context, logger klog.Logger) {
 	}
 	e.recovery.resume(ctx)
 	e.leading.Store(true)
+	e.occupancy.Tell()
 	e.queues.Open()
 	go e.conditions.Run(ctx)
 	go e.reporter.Run(ctx)
@@ -287,6 +286,7 @@ func (e *engine) lead(ctx context.Context, logger klog.Logger) {
 	go e.reclaimer.Run(ctx)
 	go e.suspender.Run(ctx)
 	go e.departures.Run(ctx)
+	go e.repairer.Run(ctx)
 }
 
 // SetPod takes in a pod that the scheduler has taken in.
@@ -297,6 +297,7 @@ func (e *engine) SetPod(pod *corev1.Pod) {
 	e.queues.SetPod(pod)
 	e.explainer.SetPod(pod)
 	e.departures.Set(pod)
+	e.occupancy.SetPod(pod)
 }
 
 // DeletePod forgets a pod that the scheduler has forgotten.
@@ -308,4 +309,5 @@ func (e *engine) DeletePod(pod *corev1.Pod) {
 	e.suspender.Gone(pod.UID)
 	e.departures.Gone(pod.UID)
 	e.budget.forget(pod.UID)
+	e.occupancy.DeletePod(pod.UID)
 }

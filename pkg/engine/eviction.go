@@ -39,6 +39,7 @@ import (
 // anything else gets the room of what it lost, and nobody else goes for that claim before.
 type evictor struct {
 	*reclaimer
+	// wave, claimant and claim are nil if a gang goes for its own sake (see restart).
 	wave     *wave
 	name     string
 	claimant *corev1.Pod
@@ -145,9 +146,12 @@ func (e *evictor) reconsider() (string, error) {
 // mates returns the gangs of pods that would go with the victims and of which that was not
 // known; it is once they are asked for here.
 func (e *evictor) mates(affected []*corev1.Pod, victims sets.Set[types.UID]) ([]string, error) {
+	if e.departures == nil || e.claim == nil {
+		return nil, nil // a gang that goes for its own sake was not chosen
+	}
 	names := sets.New[string]()
 	for _, pod := range affected {
-		if name := state.NameOf(pod); e.departures != nil && pod.Spec.NodeName != "" && !victims.Has(pod.UID) && !e.departures.Known(name) {
+		if name := state.NameOf(pod); pod.Spec.NodeName != "" && !victims.Has(pod.UID) && !e.departures.Known(name) {
 			names.Insert(name)
 		}
 	}
@@ -353,9 +357,12 @@ func (e *evictor) mark(victim fastpath.Evicted, evicting bool) error {
 	if pod == nil {
 		return nil
 	}
-	text := fmt.Sprintf("The gang is evicted for %s of queue %q", e.name, e.claim.Claimant())
-	if !evicting {
+	text := "The gang lost pods, and starts again"
+	switch {
+	case !evicting:
 		text = "The gang is not evicted after all"
+	case e.claim != nil:
+		text = fmt.Sprintf("The gang is evicted for %s of queue %q", e.name, e.claim.Claimant())
 	}
 	return markEvicting(e.ctx, e.client, types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, pod.UID, evicting, text, e.clock.Now())
 }
@@ -394,7 +401,7 @@ func (e *evictor) undo(victim fastpath.Evicted, gone sets.Set[types.UID]) {
 		return
 	}
 	e.spare([]fastpath.Evicted{victim})
-	if len(lost) > 0 && victim.Whole {
+	if len(lost) > 0 && victim.Whole && e.claim != nil {
 		e.repair(victim, lost, e.name)
 	}
 }

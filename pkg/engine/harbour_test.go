@@ -165,10 +165,7 @@ func (h *harbour) build(client kubernetes.Interface, recorder events.EventRecord
 	put(&schedulingv1beta1.PodGroup{}, gatedInformer{l.groupTap, e.gate})
 	e.queues = state.NewQueues(e.gangs, requestsOf, podsOf(factory), DefaultOptions().admission(), h.clock)
 	b.queues = e.queues
-	_, _ = l.nodeTap.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(obj any) { e.gangs.SetNode(obj.(*corev1.Node)); e.queues.SetNode(obj.(*corev1.Node)) },
-		UpdateFunc: func(_, obj any) { e.gangs.SetNode(obj.(*corev1.Node)); e.queues.SetNode(obj.(*corev1.Node)) },
-	})
+	_, _ = l.nodeTap.AddEventHandler(e.nodeHandler())
 	pods := factory.Core().V1().Pods().Lister()
 	e.conditions = newConditionWriter(client, pods, e.gangs, h.clock)
 	e.explainer = newExplainer(h.clock, ours, e.gangs, e.queues, e.gate, e.conditions)
@@ -180,6 +177,8 @@ func (h *harbour) build(client kubernetes.Interface, recorder events.EventRecord
 	e.reclaimer = newReclaimer(e.fast, e.queues, e.gangs, client, recorder, h.clock)
 	e.suspender = suspension.New(nil, client, nil, func() {})
 	e.departures = departures.New(e.suspender, e.queues, client, h.clock, func() {})
+	e.watchOthers(ours, nil, recorder)
+	e.repairer = newRepairer(e.reclaimer, pods, DefaultRepairWindow)
 	e.reporter.entitlement, e.explainer.entitlement = e.reclaimer.entitlement, e.reclaimer.entitlement
 	e.windows = state.NewWindows(DefaultNamespaceWindow, e.queues.Reserved, h.clock)
 	b.windows, e.explainer.windows = e.windows, e.windows
@@ -428,6 +427,7 @@ func (h *harbour) pass(steps int, step time.Duration) {
 		h.tell()
 		h.reclaimer.sweep(h.clock.Now())
 		h.rounds.look(h.ctx)
+		h.repairer.look(h.ctx, h.clock.Now())
 		if h.clock.Now().Unix()%int64(retryAnyway/time.Second) == 0 {
 			h.engine.queues.Freed()
 		}

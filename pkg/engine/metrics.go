@@ -60,6 +60,20 @@ var (
 	heldGangs = metrics.NewDesc("berth_held_gangs",
 		"Gangs that have members without a place, by the reason for which they wait.", []string{"reason"}, nil, metrics.ALPHA, "")
 
+	shortGangs = metrics.NewDesc("berth_gangs_short",
+		"Gangs that were placed and lack members, by why: refused, node_lost, failed, evicted or deleted.", []string{"why"}, nil, metrics.ALPHA, "")
+	gangsRestarted = metrics.NewCounter(&metrics.CounterOpts{
+		Namespace:      "berth",
+		Name:           "gangs_restarted_total",
+		Help:           "Gangs that lost members and of which the rest was evicted, or its owner suspended, so that they start again.",
+		StabilityLevel: metrics.ALPHA,
+	})
+	foreignConflicts = metrics.NewCounter(&metrics.CounterOpts{
+		Namespace:      "berth",
+		Name:           "foreign_conflicts_total",
+		Help:           "Times that a node had given out more of a resource than it has, with a pod of another scheduler among its pods.",
+		StabilityLevel: metrics.ALPHA,
+	})
 	reclaims = metrics.NewCounterVec(&metrics.CounterOpts{
 		Namespace:      "berth",
 		Name:           "evicted_gangs_total",
@@ -84,13 +98,13 @@ var (
 )
 
 // registerMetrics makes the metrics part of /metrics.
-func registerMetrics(waits *explainer, queues *state.Queues) {
+func registerMetrics(waits *explainer, queues *state.Queues, gangs *state.Gangs) {
 	registerOnce.Do(func() {
-		legacyregistry.MustRegister(apiWrites, conditionsSaved, eventsSaved, gangsPlaced, gangsReleased, bindingsInDoubt, devicePredictions, reclaims)
+		legacyregistry.MustRegister(apiWrites, conditionsSaved, eventsSaved, gangsPlaced, gangsReleased, bindingsInDoubt, devicePredictions, reclaims, gangsRestarted, foreignConflicts)
 		for _, p := range state.Predictions() {
 			devicePredictions.WithLabelValues(string(p))
 		}
-		legacyregistry.CustomMustRegister(&heldCollector{waits: waits}, &queueCollector{queues: queues})
+		legacyregistry.CustomMustRegister(&heldCollector{waits: waits}, &shortCollector{gangs: gangs}, &queueCollector{queues: queues})
 	})
 }
 
@@ -125,6 +139,20 @@ func (c *heldCollector) DescribeWithStability(ch chan<- *metrics.Desc) { ch <- h
 func (c *heldCollector) CollectWithStability(ch chan<- metrics.Metric) {
 	for code, n := range c.last.get(c.waits.held) {
 		ch <- metrics.NewLazyConstMetric(heldGangs, metrics.GaugeValue, float64(n), code)
+	}
+}
+
+// shortCollector counts the gangs that lack members when it is asked.
+type shortCollector struct {
+	metrics.BaseStableCollector
+	gangs *state.Gangs
+}
+
+func (c *shortCollector) DescribeWithStability(ch chan<- *metrics.Desc) { ch <- shortGangs }
+
+func (c *shortCollector) CollectWithStability(ch chan<- metrics.Metric) {
+	for cause, n := range c.gangs.ShortBy() {
+		ch <- metrics.NewLazyConstMetric(shortGangs, metrics.GaugeValue, float64(n), string(cause))
 	}
 }
 

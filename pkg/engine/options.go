@@ -12,6 +12,11 @@ import (
 // 100 requests; half as many keep a server as busy.
 const DefaultBindings = 48
 
+// DefaultRepairWindow is for how long room is kept for the pods that a gang lost, unless a flag
+// says otherwise: for longer than a pod stays on a node that is unreachable, which is 5 minutes
+// by default, and than the controller of Jobs waits at first before it makes a pod again.
+const DefaultRepairWindow = 10 * time.Minute
+
 // DefaultScheduledEvents is how many events a second say that a plain pod was placed,
 // unless a flag says otherwise; maxScheduledEvents is what a flag may say.
 const (
@@ -50,6 +55,12 @@ type Options struct {
 	// GangGracePeriod is how long a gang that is bound by half may make no progress
 	// before its bound pods are evicted.
 	GangGracePeriod time.Duration
+	// RepairWindow is for how long after the last loss room is kept for members of a gang that
+	// come in the place of lost ones; none with 0.
+	RepairWindow time.Duration
+	// OwnNodes selects the nodes that are Berth's own, by their labels: its pods go to no
+	// others, and it warns of others' pods there. "" for none.
+	OwnNodes string
 	// Bindings is how many bindings are under way at once.
 	Bindings int
 	// ScheduledEventsPerSecond is how many events say that a plain pod was placed.
@@ -73,7 +84,7 @@ type Options struct {
 // DefaultOptions are those without flags.
 func DefaultOptions() *Options {
 	return &Options{
-		GangGracePeriod: time.Minute, Bindings: DefaultBindings, ScheduledEventsPerSecond: DefaultScheduledEvents,
+		GangGracePeriod: time.Minute, RepairWindow: DefaultRepairWindow, Bindings: DefaultBindings, ScheduledEventsPerSecond: DefaultScheduledEvents,
 		QueueWindow: DefaultQueueWindow, QueueOvertaking: DefaultQueueOvertaking,
 		NamespaceWindow: DefaultNamespaceWindow, QueueAccess: QueuesRestricted,
 	}
@@ -83,6 +94,12 @@ func DefaultOptions() *Options {
 func (o *Options) Validate() error {
 	if o.GangGracePeriod < time.Second {
 		return fmt.Errorf("--gang-grace-period=%s is too short to finish a gang in; give at least 1s", o.GangGracePeriod)
+	}
+	if o.RepairWindow < 0 {
+		return fmt.Errorf("--repair-window=%s must be at least 0, with which no room is kept", o.RepairWindow)
+	}
+	if _, err := ownNodes(o.OwnNodes); err != nil {
+		return err
 	}
 	if o.Bindings < 1 {
 		return fmt.Errorf("--bindings-in-flight=%d must be at least 1", o.Bindings)

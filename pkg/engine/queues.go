@@ -292,7 +292,7 @@ func (t *tries) observe(sched *scheduler.Scheduler) {
 			})
 			t.entity = entity
 			t.windows.Began()
-			if t.last != nil && t.reclaimer.some() {
+			if t.last != nil && t.fast.KeepsRoom() {
 				t.reclaimer.Lend(state.NameOf(t.last))
 			}
 		}

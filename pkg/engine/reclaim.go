@@ -66,7 +66,7 @@ type reclaimer struct {
 	resting map[string]rest
 	// repairs are gangs that lost pods to a wave that was cut short, by name: the room of
 	// those pods is kept for them.
-	repairs map[string]repair
+	repairs map[string]undone
 	// quiet is until when nobody at all is looked for.
 	quiet time.Time
 }
@@ -96,7 +96,7 @@ func newReclaimer(path *fastpath.Path, queues *state.Queues, gangs *state.Gangs,
 	path.LeaveOut(func() bool { return queues.Some() && !groupsInGroups() })
 	return &reclaimer{
 		Path: path, queues: queues, gangs: gangs, budgets: state.NewBudgets(), client: client, recorder: recorder, clock: c, ctx: context.Background(),
-		waves: map[string]*wave{}, resting: map[string]rest{}, repairs: map[string]repair{},
+		waves: map[string]*wave{}, resting: map[string]rest{}, repairs: map[string]undone{},
 	}
 }
 

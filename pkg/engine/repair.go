@@ -10,8 +10,8 @@ import (
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 )
 
-// repair is a gang that lost pods to a wave that was cut short.
-type repair struct {
+// undone is a gang that lost pods to a wave that was cut short.
+type undone struct {
 	// pod is one of those that it lost. claimant is for whom they went: nobody else goes for
 	// it until the gang is whole, or the deadline has passed.
 	pod      *corev1.Pod
@@ -28,7 +28,7 @@ func (r *reclaimer) repair(victim fastpath.Evicted, lost []*corev1.Pod, claimant
 	room := r.RoomOf(lost)
 	now := r.clock.Now()
 	r.mu.Lock()
-	r.repairs[name] = repair{pod: lost[0], claimant: claimant, had: int32(len(victim.Pods)), deadline: now.Add(wavePatience + graceOf(lost) + placePatience)}
+	r.repairs[name] = undone{pod: lost[0], claimant: claimant, had: int32(len(victim.Pods)), deadline: now.Add(wavePatience + graceOf(lost) + placePatience)}
 	r.mu.Unlock()
 	r.Keep(name, room)
 	klog.FromContext(r.ctx).Info("Keeping room for a gang that lost pods to a wave that was cut short", "gang", name, "lost", len(lost), "of", len(victim.Pods), "for", claimant)

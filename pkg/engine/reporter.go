@@ -264,6 +264,9 @@ func (r *reporter) reportTried(g state.Gang, t *told, d deeds) {
 func (r *reporter) follow(g state.Gang, t *told) {
 	if g.Placed && g.Bound+g.Done > 0 {
 		t.outcome = &dialect.Outcome{Scheduled: true, Bound: g.Bound, Running: g.Running}
+		if g.Missing > 0 {
+			t.outcome.Short = fmt.Sprintf("%d of %d pods are missing", g.Missing, g.Verdict.Group.Size)
+		}
 	}
 }
 
@@ -351,7 +354,7 @@ func (r *reporter) writeStatus(ctx context.Context, g state.Gang, t *told) error
 		t.object, t.status = g.Object.GetUID(), nil
 	}
 	if s := t.status; s != nil && s.Scheduled == outcome.Scheduled && s.Code == outcome.Code && s.Bound == outcome.Bound &&
-		(s.Running > 0) == (outcome.Running > 0) {
+		(s.Running > 0) == (outcome.Running > 0) && s.Short == outcome.Short {
 		if gist(s.Text) == gist(outcome.Text) && s.Running == outcome.Running {
 			return nil
 		}

@@ -46,6 +46,8 @@ type shore struct {
 	// stuck are pods that do not leave, and busy those of which no eviction is answered.
 	budgets     map[string]*policyv1.PodDisruptionBudget
 	stuck, busy map[string]bool
+	// dark are nodes of which no kubelet does anything.
+	dark map[string]bool
 	// evicted are the pods whose eviction was asked for.
 	evicted []string
 }
@@ -66,7 +68,7 @@ const (
 func newShore(t testing.TB) *shore {
 	return &shore{
 		t: t, clock: clocktesting.NewFakeClock(time.Unix(1_000_000, 0)), queues: map[string]*v1alpha1.Queue{}, pods: map[types.UID]*corev1.Pod{}, names: map[string]types.UID{},
-		fate: func(*corev1.Pod) fate { return bound }, budgets: map[string]*policyv1.PodDisruptionBudget{}, stuck: map[string]bool{}, busy: map[string]bool{},
+		fate: func(*corev1.Pod) fate { return bound }, budgets: map[string]*policyv1.PodDisruptionBudget{}, stuck: map[string]bool{}, busy: map[string]bool{}, dark: map[string]bool{},
 	}
 }
 
@@ -299,6 +301,7 @@ func (s *shore) kubelets() {
 	now := s.clock.Now()
 	for _, old := range s.byName() {
 		switch {
+		case s.dark[old.Spec.NodeName], hasEnded(old):
 		case old.DeletionTimestamp != nil && !now.Before(old.DeletionTimestamp.Time) && !s.stuck[old.Name]:
 			s.set(old, nil, false)
 		case old.Spec.NodeName != "" && old.Status.StartTime == nil:

@@ -166,6 +166,16 @@ func (b *Budgets) Of(pod *corev1.Pod) []*preempt.Budget {
 	return out
 }
 
+// Protect returns why pods may not go together; nil if they may.
+func (b *Budgets) Protect(pods []*corev1.Pod) *preempt.Protection {
+	under := make([][]*preempt.Budget, len(pods))
+	for i, pod := range pods {
+		under[i] = b.Of(pod)
+	}
+	_, why := (&preempt.Disruptions{}).Take(under)
+	return why
+}
+
 // protects reports whether a budget that selects a pod is asked before it is evicted: not of
 // a pod that is not ready, if the budget lets those go always, or its others are healthy.
 func protects(pdb *policyv1.PodDisruptionBudget, pod *corev1.Pod) bool {

@@ -49,6 +49,14 @@ type Gangs struct {
 	// told of them as pods that run is out of date.
 	ended   map[types.UID]bool
 	objects map[objectID][]gang.Key
+	// health is that of each node that there is, and onNode the gangs that have pods there.
+	health map[string]NodeHealth
+	onNode map[string]map[types.UID]gang.Key
+	// short are the gangs that lack members, and failed the pods of each gang that have
+	// failed and are still objects.
+	short    map[gang.Key]bool
+	failed   map[gang.Key]map[types.UID]Loss
+	failedOf map[types.UID]gang.Key
 	// announcing are the gangs that an object announces, or did: see Announced.
 	announcing map[gang.Key]bool
 	// awaiting are gangs that wait for other pods, and until which second; see gang.Verdict.
@@ -125,6 +133,7 @@ type entry struct {
 	// progress is when bound last grew.
 	bound, standing int32
 	progress        time.Time
+	losses
 }
 
 // NewGangs returns an empty table. ours says which scheduler names are Berth's.
@@ -150,6 +159,11 @@ func NewGangs(ours func(schedulerName string) bool, sink Sink, c clock.PassiveCl
 		objects:    map[objectID][]gang.Key{},
 		announcing: map[gang.Key]bool{},
 		awaiting:   map[gang.Key]int64{},
+		health:     map[string]NodeHealth{},
+		onNode:     map[string]map[types.UID]gang.Key{},
+		short:      map[gang.Key]bool{},
+		failed:     map[gang.Key]map[types.UID]Loss{},
+		failedOf:   map[types.UID]gang.Key{},
 	}
 }
 
@@ -245,6 +259,10 @@ func (g *Gangs) setMember(pod *corev1.Pod, membership dialect.Membership) {
 	if m.Succeeded {
 		e.done++
 	}
+	if m.Node != "" && m.Leaving && (!was || !old.Leaving) {
+		g.lose(e, pod, causeOf(pod))
+	}
+	g.place(membership.Key, pod.UID, m)
 	g.pods[pod.UID] = membership.Key
 	e.members[pod.UID] = m
 	g.dirty.Add(membership.Key)
@@ -262,6 +280,9 @@ func (g *Gangs) SetEnded(pod *corev1.Pod) {
 	g.ended[pod.UID] = true
 	g.removeObject(podID(pod))
 	stays := member && pod.Status.Phase == corev1.PodSucceeded
+	if member {
+		g.endedMember(membership.Key, pod)
+	}
 	if key, was := g.pods[pod.UID]; was && (!stays || key != membership.Key) {
 		g.removePod(pod.UID, key)
 	}
@@ -275,6 +296,7 @@ func (g *Gangs) DeleteEnded(uid types.UID) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.ended, uid)
+	g.forgetFailed(uid)
 	if key, was := g.pods[uid]; was {
 		g.removePod(uid, key)
 	}
@@ -286,10 +308,14 @@ func (g *Gangs) DeletePod(pod *corev1.Pod) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.ended[pod.UID] {
+		g.recall(pod)
 		return
 	}
 	g.removeObject(podID(pod))
 	if key, was := g.pods[pod.UID]; was {
+		if e := g.gangs[key]; pod.Spec.NodeName != "" && !e.members[pod.UID].Succeeded {
+			g.lose(e, pod, causeOf(pod))
+		}
 		g.removePod(pod.UID, key)
 	}
 }
@@ -361,6 +387,17 @@ func (g *Gangs) Release(key gang.Key) {
 	}
 }
 
+// Restart is Release of a gang that was placed, and lost members since: whoever calls it has
+// the rest of it leave.
+func (g *Gangs) Restart(key gang.Key) {
+	g.Release(key)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if e := g.gangs[key]; e != nil && e.releasing {
+		e.placed = true
+	}
+}
+
 // Retain takes Release back: the gang stays after all, and those of its members that
 // are gone may come back.
 func (g *Gangs) Retain(key gang.Key) {
@@ -416,6 +453,7 @@ func (g *Gangs) removeObject(id objectID) { g.setObject(id, nil) }
 func (g *Gangs) removePod(uid types.UID, key gang.Key) {
 	e := g.gangs[key]
 	e.leave(e.members[uid])
+	g.unplace(uid, e.members[uid].Node)
 	delete(g.pods, uid)
 	delete(e.members, uid)
 	delete(e.cleared, uid)
@@ -434,5 +472,6 @@ func (e *entry) leave(m gang.Member) {
 	e.staying--
 	if e.staying == 0 {
 		e.placed, e.releasing, e.finishing = false, false, false
+		e.losses = losses{}
 	}
 }

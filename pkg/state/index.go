@@ -119,7 +119,7 @@ func (ix *Index) Set(info fwk.NodeInfo) {
 		id = ix.number(object.Name)
 	}
 	n := &ix.nodes[id]
-	changed := !samePlace(n.object, object)
+	changed := !SamePlace(n.object, object)
 	if changed {
 		ix.dislike(id, dislikes(object))
 		ix.label(n.object, -1)
@@ -240,9 +240,9 @@ func (ix *Index) count(lowest int32, n int) {
 	}
 }
 
-// samePlace reports whether two objects of a node are the same to whoever looks for a
+// SamePlace reports whether two objects of a node are the same to whoever looks for a
 // node by its labels and taints: most updates of a node are heartbeats.
-func samePlace(a, b *corev1.Node) bool {
+func SamePlace(a, b *corev1.Node) bool {
 	if a == nil || b == nil {
 		return a == b
 	}

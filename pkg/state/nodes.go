@@ -56,10 +56,16 @@ func (l *levels) set(node string, labels map[string]string) (changed []string) {
 }
 
 // SetNode takes in a node that was added or changed.
-func (g *Gangs) SetNode(node *corev1.Node) { g.setNode(node.Name, node.Labels) }
+func (g *Gangs) SetNode(node *corev1.Node) {
+	g.setNode(node.Name, node.Labels)
+	g.setHealth(node.Name, HealthOf(node))
+}
 
 // DeleteNode forgets a node.
-func (g *Gangs) DeleteNode(name string) { g.setNode(name, nil) }
+func (g *Gangs) DeleteNode(name string) {
+	g.setNode(name, nil)
+	g.setHealth(name, NodeDeleted)
+}
 
 // setNode looks again at the gangs that require a level that came or went, and at those
 // that ask for a tier, which may be another level now. That is rare: the first node of a

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/dialect"
 )
 
 // Annotations of a translated pod group for what the native type has no field for.
@@ -93,7 +94,7 @@ var nativeResource = schedulingv1beta1.SchemeGroupVersion.WithResource("podgroup
 // set of pods that may run one by one: a gang of one.
 func nativeDeclaration(pg *schedulingv1beta1.PodGroup) gang.Declaration {
 	size := int64(LeastCount(pg))
-	claims := gang.Claims{Size: &size, Queue: pg.Labels[AnnotationQueue]}
+	claims := gang.Claims{Size: &size, Queue: pg.Labels[AnnotationQueue], OnLoss: dialect.OnLoss(pg.Annotations)}
 	if c := pg.Spec.SchedulingConstraints; c != nil && len(c.Topology) > 0 {
 		claims.Topology.Required = c.Topology[0].Key
 	}

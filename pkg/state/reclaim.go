@@ -343,12 +343,7 @@ func (r *Reclaim) Protected(pods []*corev1.Pod) *preempt.Protection {
 	if r.budgets == nil {
 		return nil
 	}
-	under := make([][]*preempt.Budget, len(pods))
-	for i, pod := range pods {
-		under[i] = r.budgets.Of(pod)
-	}
-	_, why := (&preempt.Disruptions{}).Take(under)
-	return why
+	return r.budgets.Protect(pods)
 }
 
 // protecting returns the budgets that protect a member of a tenant.

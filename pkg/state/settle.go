@@ -62,6 +62,7 @@ func (g *Gangs) judge(key gang.Key) (publish *gang.Group, withdraw bool) {
 		// Nobody waits, and nobody has a place.
 		withdraw = e.published != nil
 		e.published, e.verdict, e.bound, e.standing = nil, gang.Verdict{}, 0, 0
+		g.lacks(key, e, 0)
 		if len(e.members)+len(e.declared) == 0 {
 			delete(g.gangs, key)
 		}
@@ -89,6 +90,7 @@ func (g *Gangs) judge(key gang.Key) (publish *gang.Group, withdraw bool) {
 		withdraw = e.published != nil
 		e.published, e.verdict = nil, gang.Verdict{}
 		e.placed, e.releasing, e.finishing = false, false, false
+		g.lacks(key, e, 0)
 		return nil, withdraw
 	}
 
@@ -112,6 +114,7 @@ func (g *Gangs) judge(key gang.Key) (publish *gang.Group, withdraw bool) {
 			delete(g.awaiting, key)
 		}
 	}
+	g.lacks(key, e, g.missing(e, members))
 	if key.Dialect == gang.Native && declared == nil && (e.verdict.Action == gang.Admit || e.verdict.Code == gang.NotDeclared) {
 		// The scheduler gets native groups as the server has them; what their pods say
 		// does not make one.

@@ -29,6 +29,8 @@ type Gang struct {
 	Waiting int32
 	// Placed says that the gang was placed in this life of it.
 	Placed bool
+	// Missing is how many members it lacks that it had.
+	Missing int
 	// Ref names the object that declares the gang; nil if its pods do.
 	Ref *corev1.ObjectReference
 	// Object is that object and Kind its kind if this is where the gang's outcome is
@@ -46,7 +48,7 @@ func (g *Gangs) Get(key gang.Key) (Gang, bool) {
 	if e == nil {
 		return Gang{}, false
 	}
-	out := Gang{Key: key, Verdict: e.verdict, Life: e.life, Placed: e.placed, Pods: g.podsOf(e)}
+	out := Gang{Key: key, Verdict: e.verdict, Life: e.life, Placed: e.placed, Missing: e.missing, Pods: g.podsOf(e)}
 	for _, p := range out.Pods {
 		switch p.State {
 		case gang.Running:

@@ -10,6 +10,9 @@ type Claims struct {
 	Topology Topology
 	// Queue is the queue that pays for the gang.
 	Queue string
+	// OnLoss is what is to be done when members are lost, as it was written: what makes no
+	// sense holds nobody.
+	OnLoss string
 }
 
 // Topology is the fabric domain that a gang asks for. Levels are node label keys, or, as
@@ -98,6 +101,9 @@ type Group struct {
 	Preemption string
 	Topology   Topology
 	Queue      string
+	// OnLoss is what the object says is to be done when members are lost, or the first pod
+	// by name that says so.
+	OnLoss string
 	// Source names the object that declared the gang; empty if its pods did.
 	Source string
 }

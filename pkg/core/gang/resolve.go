@@ -100,7 +100,11 @@ func resolve(key Key, declared *Declaration, members []Member, ours func(string)
 		return hold(QueuesDisagree, "gang %s: pod %q names queue %q and pod %q names queue %q; make them equal",
 			key, a.Name, a.Claims.Queue, b.Name, b.Claims.Queue)
 	}
+	onLoss, _, _ := claimed(object.OnLoss != "", object, members,
+		func(c Claims) bool { return c.OnLoss != "" },
+		func(Claims, Claims) bool { return true })
 	group.Topology = topology.Topology
+	group.OnLoss = onLoss.OnLoss
 	group.Queue = queue.Queue
 
 	speaker := "its pods"

@@ -126,6 +126,9 @@ func tallyOf(members []Member) tally {
 	return t
 }
 
+// Done returns how many members have succeeded, and are not replaced.
+func Done(members []Member) int { return tallyOf(members).done }
+
 // place is what one member stands for in its gang.
 type place struct {
 	role string

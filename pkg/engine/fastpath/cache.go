@@ -175,6 +175,12 @@ func (c *watchedCache) UpdateSnapshot(logger klog.Logger, snapshot *internalcach
 	if snapshot != c.path.snapshot {
 		return c.Cache.UpdateSnapshot(logger, snapshot)
 	}
+	err := c.updateSnapshot(logger, snapshot)
+	c.path.lookForRoom()
+	return err
+}
+
+func (c *watchedCache) updateSnapshot(logger klog.Logger, snapshot *internalcache.Snapshot) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	err := c.Cache.UpdateSnapshot(logger, snapshot)

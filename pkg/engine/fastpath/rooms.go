@@ -27,6 +27,8 @@ type Room map[string]pack.Amounts
 // rooms are kept for those who wait until others have left, by the name of who waits.
 type rooms struct {
 	of map[string]Room
+	// wants are gangs that lack members, for which room is looked for.
+	wants map[string]*wanted
 	// lent is the one of them who is being tried: its room is not kept meanwhile.
 	lent string
 	// kept is the sum on each node, for those who read it without a lock; it is replaced and
@@ -64,6 +66,9 @@ func (p *Path) Lend(name string) {
 		p.rekeep()
 	}
 }
+
+// KeepsRoom reports whether room is kept for anybody.
+func (p *Path) KeepsRoom() bool { return p.rooms.kept.Load() != nil }
 
 // rekeep has the index keep what is to be kept.
 func (p *Path) rekeep() {

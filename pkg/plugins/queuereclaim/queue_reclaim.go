@@ -62,7 +62,7 @@ func (*QueueReclaim) EventsToRegister(context.Context) ([]fwk.ClusterEventWithHi
 // Filter refuses a pod room that is kept for another.
 func (r *QueueReclaim) Filter(_ context.Context, _ fwk.CycleState, pod *corev1.Pod, node fwk.NodeInfo) *fwk.Status {
 	if r.reclaimer.Keeps(pod, node) {
-		return fwk.NewStatus(fwk.Unschedulable, "room is kept for a gang that others were evicted for")
+		return fwk.NewStatus(fwk.Unschedulable, "room is kept for another gang")
 	}
 	return nil
 }

@@ -1,0 +1,222 @@
+package fastpath
+
+import (
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+
+	"github.com/berth-dev/berth/pkg/core/fabric"
+	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/core/plan"
+	"github.com/berth-dev/berth/pkg/state"
+)
+
+// mostLookedFor is for how many gangs room is looked for at a snapshot.
+const mostLookedFor = 8
+
+// Want is a gang that lacks members.
+type Want struct {
+	// Topology is where it may be.
+	Topology gang.Topology
+	// Missing are pods like those that it lacks, and Standing those that have a place.
+	Missing, Standing []*corev1.Pod
+	// Leaving are pods of it that are being deleted: their room is to come.
+	Leaving []*corev1.Pod
+	// Weigh asks, if there is no room, where the whole gang would have a place if it left.
+	Weigh bool
+}
+
+// Found is what there is for a gang that lacks members.
+type Found struct {
+	// Looked says that somebody has looked since it was asked for.
+	Looked bool
+	// Room is kept for all that are missing; NoRoom says that there is none, and Why.
+	Room   Room
+	NoRoom bool
+	Why    string
+	// Elsewhere is the domain that would hold the whole gang; "" for none, or if that was not
+	// asked.
+	Elsewhere string
+}
+
+// wanted is a Want, and what was found for it.
+type wanted struct {
+	Want
+	due   bool
+	found Found
+}
+
+// Want has room for a gang that lacks members be looked for when the next snapshot is taken,
+// before anybody gets a place in it, and kept if there is enough for all that are missing. What
+// was kept for the gang before stays until then. Nil ends that.
+func (p *Path) Want(name string, want *Want) {
+	p.mu.Lock()
+	if want == nil {
+		delete(p.rooms.wants, name)
+		p.mu.Unlock()
+		p.Keep(name, nil)
+		return
+	}
+	defer p.mu.Unlock()
+	if p.rooms.wants == nil {
+		p.rooms.wants = map[string]*wanted{}
+	}
+	one := p.rooms.wants[name]
+	if one == nil {
+		one = &wanted{}
+		p.rooms.wants[name] = one
+	}
+	one.Want, one.due, one.found.Looked = *want, true, false
+}
+
+// Found returns what was found for a gang when somebody looked last.
+func (p *Path) Found(name string) Found {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if one := p.rooms.wants[name]; one != nil {
+		return one.found
+	}
+	return Found{}
+}
+
+// lookForRoom looks for room for gangs that lack members. The snapshot was just taken, and the
+// index is as new.
+func (p *Path) lookForRoom() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.rooms.wants) == 0 || p.unread || p.snapshot.NumNodesInPlacement() == 0 || !p.inStep() {
+		return
+	}
+	looked := 0
+	for _, name := range slices.Sorted(maps.Keys(p.rooms.wants)) {
+		one := p.rooms.wants[name]
+		if !one.due || len(one.Missing) == 0 {
+			continue
+		}
+		if looked++; looked > mostLookedFor {
+			return
+		}
+		one.due = false
+		p.lookFor(name, one)
+	}
+}
+
+// lookFor looks for room for a gang, and keeps it. Room that is kept for it already counts as
+// free, and that of others does not.
+func (p *Path) lookFor(name string, one *wanted) {
+	lent := p.rooms.lent
+	p.rooms.lent = name
+	p.rekeep()
+	found := Found{Looked: true}
+	if request, shapes, ok := p.missing(one); ok {
+		planner := plan.Planner{Index: p.index.Pack(), Fabric: p.index.Fabric(), Ranking: p.profiles[one.Missing[0].Spec.SchedulerName].ranking}
+		result := p.planFound(one, planner, &request, shapes)
+		if len(result.Candidates) > 0 {
+			found.Room = p.roomOf(result.Candidates[0], &request)
+		} else {
+			found.NoRoom, found.Why = true, p.whyNoPlace(result.Reason, &request, shapes)
+			if one.Weigh && request.Required != fabric.NoLevel {
+				found.Elsewhere = p.elsewhere(one, planner)
+			}
+		}
+	}
+	one.found = found
+	if delete(p.rooms.of, name); len(found.Room) > 0 {
+		if p.rooms.of == nil {
+			p.rooms.of = map[string]Room{}
+		}
+		p.rooms.of[name] = found.Room
+	}
+	p.rooms.lent = lent
+	p.rekeep()
+}
+
+// planFound plans for those that a gang lacks. Nodes that its own pods are about to leave cannot
+// be asked yet whether they take others.
+func (p *Path) planFound(one *wanted, planner plan.Planner, request *plan.Request, shapes []*shape) plan.Result {
+	if len(one.Leaving) == 0 {
+		return p.newVerifier(request, one.Missing, shapes).plan(planner)
+	}
+	p.openToVictims(request, shapes)
+	defer p.withoutLeaving(one.Leaving)()
+	return planner.Plan(*request)
+}
+
+// missing is the request of a gang for those that it lacks; false if the index cannot judge.
+func (p *Path) missing(one *wanted) (plan.Request, []*shape, bool) {
+	return p.requestFor(one.Topology, one.Missing, one.Standing)
+}
+
+func (p *Path) requestFor(asked gang.Topology, pods, running []*corev1.Pod) (plan.Request, []*shape, bool) {
+	profile := p.profiles[pods[0].Spec.SchedulerName]
+	if profile == nil {
+		return plan.Request{}, nil, false
+	}
+	p.index.LookAt(asked.Required, asked.Preferred, asked.SegmentLevel)
+	if _, level := p.index.Level(asked.Preferred); !level {
+		asked.Preferred = ""
+	}
+	request, missing := plan.NewRequest(asked, p.index.Level)
+	if missing != "" {
+		return request, nil, false
+	}
+	ranks, runningRanks := state.Ranks(pods, running)
+	for i, pod := range running {
+		if id, ok := p.index.ID(pod.Spec.NodeName); ok {
+			request.Running = append(request.Running, plan.Running{Rank: runningRanks[i], Node: id})
+		}
+	}
+	shapes := make([]*shape, len(pods))
+	for i, pod := range pods {
+		if reasonOf(pod) != "" {
+			return request, nil, false
+		}
+		info := &framework.PodInfo{Pod: pod}
+		requested := info.CalculateResource().Resource
+		shapes[i] = p.shapeOf(profile, pod, requested)
+		request.Pods = append(request.Pods, plan.Pod{Rank: ranks[i], Request: p.request(pod, requested), Open: shapes[i].Open()})
+	}
+	request.Least, request.Candidates = len(pods), 1
+	return request, shapes, true
+}
+
+// roomOf returns the room of a candidate.
+func (p *Path) roomOf(candidate plan.Candidate, request *plan.Request) Room {
+	room := Room{}
+	for i, a := range candidate.Assignments {
+		if a.Node != plan.NoNode {
+			node := p.index.Info(a.Node).Node().Name
+			room[node] = room[node].And(request.Pods[i].Request)
+		}
+	}
+	return room
+}
+
+// elsewhere returns the domain that would hold the whole gang once it had left its places; ""
+// if none would.
+func (p *Path) elsewhere(one *wanted, planner plan.Planner) string {
+	pods := slices.Clone(one.Missing)
+	for _, pod := range one.Standing {
+		pods = append(pods, Anew(pod))
+	}
+	request, shapes, ok := p.requestFor(one.Topology, pods, nil)
+	if !ok {
+		return ""
+	}
+	defer p.withoutLeaving(one.Standing)()
+	result := p.newVerifier(&request, pods, shapes).plan(planner)
+	if len(result.Candidates) == 0 {
+		return ""
+	}
+	return p.index.Fabric().Domain(result.Candidates[0].Domain).Name
+}
+
+// Anew returns a pod as its owner would make it again: without a place, and nobody's.
+func Anew(pod *corev1.Pod) *corev1.Pod {
+	again := &corev1.Pod{ObjectMeta: *pod.ObjectMeta.DeepCopy(), Spec: *pod.Spec.DeepCopy()}
+	again.UID, again.DeletionTimestamp, again.Spec.NodeName = types.UID("again/"+string(pod.UID)), nil, ""
+	return again
+}

@@ -1,0 +1,399 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	corelisters "k8s.io/client-go/listers/core/v1"
+	"k8s.io/klog/v2"
+
+	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/core/repair"
+	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/state"
+)
+
+const (
+	// repairPeriod is how often gangs that lack members are looked at.
+	repairPeriod = 250 * time.Millisecond
+	// lossDelay is how long a gang has to have lost nobody else before anything is said or
+	// done: whoever ends a gang deletes its pods one by one.
+	lossDelay = 500 * time.Millisecond
+	// roomPeriod is how often room is looked for anew for a gang that lacks members.
+	roomPeriod = time.Second
+	// lookPatience is for how long nobody may have looked for room, for want of anybody to place,
+	// until the gang is tried for it.
+	lookPatience = 3 * time.Second
+	// ownerAge is for how long it is believed what the owner of pods does.
+	ownerAge = time.Minute
+	// restartRest is how long a restart is left alone that a disruption budget stopped.
+	restartRest = 30 * time.Second
+	// mostNamedLost is how many lost pods a text names.
+	mostNamedLost = 3
+)
+
+// The reasons of events on gangs that lost members.
+const (
+	reasonShort         = "GangShort"
+	reasonRepaired      = "GangRepaired"
+	reasonOnLossInvalid = "OnLossInvalid"
+)
+
+// repairer sees to gangs that lost members after they were placed, by the decisions of package
+// repair: it says so, keeps room for those that come in their place, or restarts the gang. What
+// it goes by follows from objects, so whoever leads next goes on with it.
+type repairer struct {
+	*reclaimer
+	pods   corelisters.PodLister
+	window time.Duration
+	// ownerOf says what the owner of pods does.
+	ownerOf func(ctx context.Context, pods []*corev1.Pod) repair.Owner
+
+	// of are the gangs that are short. Only look touches it, and lock guards what restarts
+	// change.
+	of   map[gang.Key]*shortGang
+	lock sync.Mutex
+}
+
+// shortGang is what is done about one gang.
+type shortGang struct {
+	life int64
+	name string
+	// since is when the first member was lost: what stands has done no work since.
+	since time.Time
+	// said are the gists of what was said last, and any that something was.
+	said recent
+	any  bool
+	// wanted is when room was asked for last, for whom; zero if none is kept.
+	wanted time.Time
+	keys   string
+	// roomy says that room is kept, and looked when somebody looked for room last.
+	roomy  bool
+	looked time.Time
+	// noRoom is since when there is none; zero if there is.
+	noRoom time.Time
+	owner  repair.Owner
+	asked  time.Time
+	// restarting says that a restart is under way, rest until when none is tried, and refused
+	// why the last one was not.
+	restarting bool
+	rest       time.Time
+	refused    string
+}
+
+func newRepairer(r *reclaimer, pods corelisters.PodLister, window time.Duration) *repairer {
+	out := &repairer{reclaimer: r, pods: pods, window: window, of: map[gang.Key]*shortGang{}}
+	out.ownerOf = out.readOwner
+	return out
+}
+
+// Run repairs until the context is done. It is run by the leader alone.
+func (r *repairer) Run(ctx context.Context) {
+	ticker := r.clock.NewTicker(repairPeriod)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C():
+			r.look(ctx, r.clock.Now())
+		}
+	}
+}
+
+// look looks once at all gangs that are short, and ends what is done for those that are not any
+// more.
+func (r *repairer) look(ctx context.Context, now time.Time) {
+	all := r.gangs.Short()
+	still := make(map[gang.Key]bool, len(all))
+	for i := range all {
+		s := &all[i]
+		still[s.Key] = true
+		g := r.of[s.Key]
+		if g != nil && g.life != s.Life {
+			r.end(s.Key, g)
+			g = nil
+		}
+		if g == nil {
+			g = &shortGang{life: s.Life, since: s.Since}
+			r.of[s.Key] = g
+		}
+		if now.Sub(s.Since) >= lossDelay {
+			r.see(ctx, s, g, now)
+		}
+	}
+	for key, g := range r.of {
+		if !still[key] {
+			r.end(key, g)
+		}
+	}
+}
+
+// end ends what is done for a gang that is not short any more.
+func (r *repairer) end(key gang.Key, g *shortGang) {
+	delete(r.of, key)
+	r.unwant(g)
+	known, ok := r.gangs.Get(key)
+	if !g.any || !ok || known.Life != g.life || known.Verdict.Group.Size == 0 || known.Bound+known.Done < known.Verdict.Group.Size {
+		return
+	}
+	r.mark(key, metav1.ConditionFalse, "all of its pods have a place or are done")
+	regarding, _ := r.regarding(known.Ref, known.Pods, key)
+	r.event(regarding, nil, corev1.EventTypeNormal, reasonRepaired, "Repairing",
+		fmt.Sprintf("Gang %s is whole again: %d of %d pods have a place or are done", key, known.Bound+known.Done, known.Verdict.Group.Size))
+}
+
+// see decides about one gang that is short, and does it.
+func (r *repairer) see(ctx context.Context, s *state.Short, g *shortGang, now time.Time) {
+	standing := r.podsOf(s.Key.Namespace, s.Standing)
+	stranded := r.podsOf(s.Key.Namespace, s.Stranded)
+	if len(standing)+len(stranded) == 0 {
+		return
+	}
+	if g.name == "" {
+		g.name = state.NameOf(slices.Concat(standing, stranded)[0])
+	}
+	policy, fault := repair.ParsePolicy(s.OnLoss)
+	found := r.Found(g.name)
+	switch {
+	case !found.Looked:
+	case found.NoRoom && g.noRoom.IsZero():
+		g.noRoom = now
+	case !found.NoRoom:
+		g.noRoom = time.Time{}
+	}
+	if roomy := len(found.Room) > 0; roomy != g.roomy {
+		if g.roomy = roomy; roomy {
+			r.queues.Again(g.name) // those that wait were refused before
+		}
+	}
+	switch {
+	case found.Looked || g.wanted.IsZero():
+		g.looked = now
+	case s.Waiting > 0 && now.Sub(g.looked) >= lookPatience:
+		// Where nobody is tried, nobody looks: the gang itself is.
+		g.looked = now
+		r.queues.Again(g.name)
+	}
+	if policy != repair.Ignore && now.Sub(g.asked) >= ownerAge {
+		g.owner, g.asked = r.ownerOf(ctx, slices.Concat(standing, stranded)), now
+	}
+	situation := repair.Situation{
+		Policy: policy, Owner: g.owner, Missing: s.Missing, For: seconds(now.Sub(s.Since)), Window: seconds(r.window),
+		NoRoom: !g.noRoom.IsZero(), Elsewhere: found.Elsewhere,
+	}
+	if situation.NoRoom {
+		situation.NoRoomFor = seconds(now.Sub(g.noRoom))
+	}
+	for _, pod := range standing {
+		devices := max(1, int64(r.Request(pod).Devices))
+		situation.Idle += devices
+		situation.Lost += state.Lost(pod, devices, g.since)
+	}
+	d := repair.Decide(situation)
+	switch d.Action {
+	case repair.Keep, repair.Wait:
+		r.want(s, g, standing, now)
+	case repair.GiveUp, repair.Tell:
+		r.unwant(g)
+	case repair.RestartAll:
+		r.begin(s.Key, g, slices.Concat(standing, stranded), now)
+	}
+	r.say(s, g, d, policy.Or(g.owner), fault)
+}
+
+func seconds(d time.Duration) int64 { return int64(d / time.Second) }
+
+// want has room looked for, for as many pods as are missing.
+func (r *repairer) want(s *state.Short, g *shortGang, standing []*corev1.Pod, now time.Time) {
+	want := fastpath.Want{Topology: s.Topology, Standing: standing, Weigh: g.owner.MakesAgain}
+	var keys strings.Builder
+	for _, l := range s.Lost {
+		pod, err := r.pods.Pods(s.Key.Namespace).Get(l.Name)
+		there := err == nil && pod.UID == l.UID
+		if !there {
+			pod = l.Pod
+		}
+		if pod == nil {
+			continue
+		}
+		if there && pod.DeletionTimestamp != nil && l.Cause != repair.NodeLost {
+			want.Leaving = append(want.Leaving, pod)
+		}
+		want.Missing = append(want.Missing, fastpath.Anew(pod))
+		fmt.Fprintf(&keys, "%s %t,", l.UID, there)
+	}
+	// Those that nobody has seen are taken to be like one that is left.
+	for len(want.Missing) < s.Missing && len(standing) > 0 {
+		want.Missing = append(want.Missing, fastpath.Anew(standing[0]))
+		keys.WriteString("?,")
+	}
+	if len(standing) == 0 || keys.String() == g.keys && now.Sub(g.wanted) < roomPeriod {
+		return
+	}
+	g.wanted, g.keys = now, keys.String()
+	r.Want(g.name, &want)
+}
+
+// unwant has no room be kept any more.
+func (r *repairer) unwant(g *shortGang) {
+	if g.wanted.IsZero() {
+		return
+	}
+	g.wanted, g.keys, g.noRoom = time.Time{}, "", time.Time{}
+	r.Want(g.name, nil)
+	r.queues.Freed()
+}
+
+// begin restarts a gang, unless that is under way, or was refused a while ago.
+func (r *repairer) begin(key gang.Key, g *shortGang, pods []*corev1.Pod, now time.Time) {
+	r.unwant(g)
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	if g.restarting || now.Before(g.rest) {
+		return
+	}
+	g.restarting = true
+	klog.FromContext(r.ctx).Info("Restarting a gang that lost pods", "gang", key, "pods", len(pods))
+	go func() {
+		err := r.restart(key, pods)
+		r.lock.Lock()
+		defer r.lock.Unlock()
+		g.restarting, g.refused = false, ""
+		if err != nil {
+			g.rest, g.refused = r.clock.Now().Add(restartRest), err.Error()
+			klog.FromContext(r.ctx).Info("A gang that lost pods could not be restarted; trying again", "gang", key, "after", restartRest, "why", err)
+			return
+		}
+		gangsRestarted.Inc()
+	}()
+}
+
+// say says that a gang is short, whom it lacks and what is done, once each.
+func (r *repairer) say(s *state.Short, g *shortGang, d repair.Decision, policy repair.Policy, fault error) {
+	r.lock.Lock()
+	refused := g.refused
+	r.lock.Unlock()
+	if refused != "" {
+		d.Code, d.Text = "Refused", "it cannot be restarted now: "+refused
+	}
+	if !g.said.news(fmt.Sprint(s.Missing, s.Cause(), d.Code)) {
+		return
+	}
+	g.any = true
+	note := fmt.Sprintf("Gang %s lacks %d of %d pods (%s): on-loss %s: %s", s.Key, s.Missing, s.Size, lostOf(s), policy, d.Text)
+	klog.FromContext(r.ctx).Info("A gang lacks pods that it had", "gang", s.Key, "missing", s.Missing, "of", s.Size, "lost", lostOf(s), "policy", policy, "code", d.Code, "text", d.Text)
+	r.mark(s.Key, metav1.ConditionTrue, note)
+	regarding, related := r.regarding(s.Ref, slices.Concat(s.Standing, s.Stranded), s.Key)
+	if len(s.Lost) > 0 {
+		related = podReference(s.Key.Namespace, s.Lost[0].Name, s.Lost[0].UID)
+	}
+	r.event(regarding, related, corev1.EventTypeWarning, reasonShort, "Repairing", note)
+	if fault != nil && g.said.news(reasonOnLossInvalid) {
+		r.event(regarding, nil, corev1.EventTypeWarning, reasonOnLossInvalid, "Repairing", fmt.Sprintf("Gang %s: annotation %s: %v", s.Key, dialect.OnLossAnnotation, fault))
+	}
+}
+
+// mark writes on the native pod group of a gang whether it is short. Of groups of other kinds the
+// reporter does so.
+func (r *repairer) mark(key gang.Key, status metav1.ConditionStatus, text string) {
+	if key.Dialect != gang.Native {
+		return
+	}
+	reason := reasonRepaired
+	if status == metav1.ConditionTrue {
+		reason = reasonShort
+	}
+	body, err := json.Marshal(map[string]any{"status": map[string]any{"conditions": []metav1.Condition{{
+		Type: dialect.ShortCondition, Status: status, Reason: reason, Message: text, LastTransitionTime: metav1.NewTime(r.clock.Now()),
+	}}}})
+	if err == nil {
+		apiWrites.WithLabelValues("group_status").Inc()
+		_, err = r.client.SchedulingV1beta1().PodGroups(key.Namespace).Patch(r.ctx, key.Name, types.StrategicMergePatchType, body, metav1.PatchOptions{}, "status")
+	}
+	if err != nil && !apierrors.IsNotFound(err) {
+		klog.FromContext(r.ctx).V(2).Info("A pod group does not say whether its gang is short", "gang", key, "err", err)
+	}
+}
+
+// regarding returns what an event on a gang is about: the object that declares it, else the
+// controller of its pods, else a pod.
+func (r *repairer) regarding(ref *corev1.ObjectReference, pods []state.Pod, key gang.Key) (regarding, related runtime.Object) {
+	if ref != nil {
+		return ref, nil
+	}
+	for _, p := range pods {
+		if pod, err := r.pods.Pods(key.Namespace).Get(p.Name); err == nil && pod.UID == p.UID {
+			if owner, owned := dialect.Controller(pod); owned {
+				return owner.Reference(), nil
+			}
+			return podReference(key.Namespace, p.Name, p.UID), nil
+		}
+	}
+	return podReference(key.Namespace, pods[0].Name, pods[0].UID), nil
+}
+
+func (r *repairer) event(regarding, related runtime.Object, kind, reason, action, note string) {
+	const more = " ..."
+	if len(note) > maxNote {
+		note = strings.ToValidUTF8(note[:maxNote-len(more)], "") + more
+	}
+	apiWrites.WithLabelValues("event").Inc()
+	r.recorder.Eventf(regarding, related, kind, reason, action, "%s", note)
+}
+
+// lostOf names the first of those that are missing, where they were, and why they are gone.
+func lostOf(s *state.Short) string {
+	parts := make([]string, 0, mostNamedLost+1)
+	for i, l := range s.Lost {
+		if i == mostNamedLost {
+			parts = append(parts, fmt.Sprintf("and %d more", s.Missing-mostNamedLost))
+			break
+		}
+		parts = append(parts, fmt.Sprintf("%s on node %s %s", l.Name, l.Node, l.Cause.Sentence()))
+	}
+	if len(parts) == 0 {
+		return "deleted before this scheduler led"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// podsOf returns members as the scheduler knows them.
+func (r *repairer) podsOf(namespace string, members []state.Pod) []*corev1.Pod {
+	out := make([]*corev1.Pod, 0, len(members))
+	for _, m := range members {
+		if pod, err := r.pods.Pods(namespace).Get(m.Name); err == nil && pod.UID == m.UID {
+			out = append(out, pod)
+		}
+	}
+	return out
+}
+
+// readOwner reads what the owners of pods do.
+func (r *repairer) readOwner(ctx context.Context, pods []*corev1.Pod) repair.Owner {
+	owner := repair.Owner{Replaces: true}
+	if r.suspender == nil {
+		return owner
+	}
+	departures, err := r.suspender.Departures(ctx, pods)
+	if err != nil || len(departures) == 0 {
+		return owner
+	}
+	owner.MakesAgain = true
+	for _, d := range departures {
+		owner.MakesAgain = owner.MakesAgain && d.Action != dialect.WouldNotSurvive
+		owner.Replaces = owner.Replaces && d.Replaces()
+	}
+	return owner
+}

@@ -1,0 +1,521 @@
+package engine
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/core/repair"
+	"github.com/berth-dev/berth/pkg/dialect"
+)
+
+var (
+	lossSeeds = flag.Int("loss-seeds", 200, "Seeds of TestLossesAreRepaired.")
+	lossSeed  = flag.Uint64("loss-seed", 0, "First seed of TestLossesAreRepaired.")
+)
+
+// repairSteps is for how many steps a gang may be short that may have room: the owner takes up
+// to replaceSteps to make a pod again, and tries of those that were refused are some time apart.
+const (
+	lossSteps    = 40
+	replaceSteps = 4
+	repairSteps  = 45
+	// keptSteps is for how many steps pods that are there may not have taken what is kept for
+	// them.
+	keptSteps = 8
+)
+
+// TestLossesAreRepaired has pods refused by their kubelets, nodes go dark, come again, be taken
+// out of service or be deleted, and another scheduler bind pods to the same nodes, at random.
+//
+// No node ever has more of Berth's pods than devices, those that still run on a dark node
+// included. What is kept for a gang nobody else gets, and once it has peace, no gang is short
+// that could be whole.
+func TestLossesAreRepaired(t *testing.T) {
+	seen := map[string]int{}
+	for i := range *lossSeeds {
+		seed := *lossSeed + uint64(i)
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			w := newLossWorld(t, seed)
+			for range lossSteps {
+				w.step()
+				w.check()
+			}
+			w.peace()
+			for what, n := range w.seen {
+				seen[what] += n
+			}
+		})
+		if t.Failed() {
+			return
+		}
+	}
+	t.Logf("%d seeds of %d steps: %v", *lossSeeds, lossSteps, seen)
+	for _, what := range []string{"refused", "dark", "deleted nodes", "out of service", "came again", "foreign", "lost the race", "deleted pods", "repaired", "restarted", "kept room"} {
+		if *lossSeeds >= 20 && seen[what] == 0 {
+			t.Errorf("nothing was %q", what)
+		}
+	}
+}
+
+// lossWorld is gangs whose pods are lost, and their owners, who make them again.
+type lossWorld struct {
+	*harbour
+	r     *rand.Rand
+	crews []*crew
+	// policies are those of gangs, due is in how many steps the owner makes a pod again.
+	policies map[string]repair.Policy
+	due      map[string]int
+	foreign  []types.UID
+	// gone are nodes that were deleted, to be made again.
+	gone map[string]*corev1.Node
+	made int
+	// short is for how many steps a gang has been, and kept for how many its pods have not
+	// taken their room.
+	short, kept map[string]int
+	seen        map[string]int
+}
+
+func newLossWorld(t *testing.T, seed uint64) *lossWorld {
+	w := &lossWorld{
+		harbour: newHarbour(t, rackNodes(9, 3), rule{name: "q", weight: 1}), r: rand.New(rand.NewPCG(seed, 41)), policies: map[string]repair.Policy{}, due: map[string]int{},
+		gone: map[string]*corev1.Node{}, short: map[string]int{}, kept: map[string]int{}, seen: map[string]int{},
+	}
+	w.unchecked = true
+	w.controllers = w.replace
+	w.repairer.ownerOf = func(context.Context, []*corev1.Pod) repair.Owner {
+		return repair.Owner{MakesAgain: true, Replaces: true}
+	}
+	return w
+}
+
+func (w *lossWorld) step() {
+	switch w.r.IntN(12) {
+	case 0, 1, 2:
+		if len(w.crews) < 5 {
+			w.start()
+		}
+	case 3:
+		w.darken()
+	case 4, 5:
+		w.heal(w.r.IntN(3))
+	case 6, 7:
+		w.bindForeign()
+	case 8:
+		if len(w.foreign) > 0 {
+			w.end(w.foreign[0])
+			w.foreign = w.foreign[1:]
+		}
+	case 9:
+		w.deletePod()
+	case 10:
+		if len(w.crews) > 2 {
+			i := w.r.IntN(len(w.crews))
+			w.stop(i)
+		}
+	case 11:
+		if w.r.IntN(4) == 0 {
+			w.depose()
+			w.lead()
+			w.repairer.ownerOf = func(context.Context, []*corev1.Pod) repair.Owner {
+				return repair.Owner{MakesAgain: true, Replaces: true}
+			}
+			w.seen["led anew"]++
+		}
+	}
+	w.live()
+}
+
+// live lets a second or more pass.
+func (w *lossWorld) live() {
+	w.admitPods()
+	w.pass(1, time.Duration(1+w.r.IntN(3))*time.Second)
+	w.endRestarts()
+}
+
+// endRestarts waits until those that are to be evicted for a restart are.
+func (w *lossWorld) endRestarts() {
+	before := len(w.evicted)
+	w.await("restarts are asked for", func() bool {
+		w.repairer.lock.Lock()
+		defer w.repairer.lock.Unlock()
+		for _, g := range w.repairer.of {
+			if g.restarting {
+				return false
+			}
+		}
+		return true
+	})
+	if len(w.evicted) > before {
+		w.seen["restarted"]++
+	}
+}
+
+func (w *lossWorld) start() {
+	w.made++
+	c := crew{name: fmt.Sprint("g", w.made), queue: "q", size: 1 + w.r.IntN(3), gpus: int64(4 + 4*w.r.IntN(2)), rack: w.r.IntN(3) > 0, grace: int64(w.r.IntN(3))}
+	w.policies[c.name] = []repair.Policy{repair.Unsaid, repair.Replace, repair.Restart, repair.Ignore}[w.r.IntN(4)]
+	c.pods = c.size
+	out := &c
+	for i := range c.pods {
+		out.uids = append(out.uids, w.create(w.podOfCrew(out, i)).UID)
+	}
+	w.crews = append(w.crews, out)
+}
+
+func (w *lossWorld) podOfCrew(c *crew, i int) *corev1.Pod {
+	pod := c.podOf(i)
+	if p := w.policies[c.name]; p != repair.Unsaid {
+		metav1.SetMetaDataAnnotation(&pod.ObjectMeta, "berth.dev/on-loss", string(p))
+	}
+	return pod
+}
+
+func (w *lossWorld) stop(i int) {
+	c := w.crews[i]
+	w.end(c.uids...)
+	w.crews = slices.Delete(w.crews, i, i+1)
+	for j := range c.pods {
+		delete(w.due, fmt.Sprintf("%s-%d", c.name, j))
+	}
+	delete(w.short, c.name)
+}
+
+// replace makes pods again that are gone or have failed, after a while.
+func (w *lossWorld) replace() {
+	for _, c := range w.crews {
+		for i, uid := range c.uids {
+			w.mu.Lock()
+			pod := w.pods[uid]
+			w.mu.Unlock()
+			name := fmt.Sprintf("%s-%d", c.name, i)
+			if pod != nil && !hasEnded(pod) {
+				delete(w.due, name)
+				continue
+			}
+			if n, counted := w.due[name]; !counted {
+				w.due[name] = w.r.IntN(replaceSteps)
+				continue
+			} else if n > 0 {
+				w.due[name]--
+				continue
+			}
+			if pod != nil {
+				w.end(uid)
+			}
+			c.uids[i] = w.create(w.podOfCrew(c, i)).UID
+		}
+	}
+}
+
+// admitPods has kubelets look at pods that were bound: one that has no room for one refuses it,
+// and so does one now and then for another reason.
+func (w *lossWorld) admitPods() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	used := map[string]int64{}
+	for _, pod := range w.pods {
+		if pod.Status.StartTime != nil && !hasEnded(pod) {
+			used[pod.Spec.NodeName] += usesOf(pod).GPUs
+		}
+	}
+	for _, old := range w.byName() {
+		if old.Spec.NodeName == "" || old.Status.StartTime != nil || hasEnded(old) || old.DeletionTimestamp != nil || w.dark[old.Spec.NodeName] {
+			continue
+		}
+		reason := ""
+		switch {
+		case used[old.Spec.NodeName]+usesOf(old).GPUs > 8:
+			reason = "OutOfnvidia.com/gpu"
+			w.seen["lost the race"]++
+		case old.Spec.SchedulerName == SchedulerName && w.r.IntN(25) == 0:
+			reason = "UnexpectedAdmissionError"
+			w.seen["refused"]++
+		default:
+			used[old.Spec.NodeName] += usesOf(old).GPUs
+			continue
+		}
+		pod := old.DeepCopy()
+		pod.Status.Phase, pod.Status.Reason = corev1.PodFailed, reason
+		w.set(old, pod, false)
+	}
+}
+
+// change changes a node, as told.
+func (w *lossWorld) change(name string, change func(*corev1.Node)) {
+	for i, node := range w.nodes {
+		if node.Name == name {
+			w.nodes[i] = node.DeepCopy()
+			change(w.nodes[i])
+			w.nodeTap.set(w.nodes[i])
+		}
+	}
+}
+
+func unready(n *corev1.Node) {
+	n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionUnknown}}
+	n.Spec.Taints = []corev1.Taint{{Key: corev1.TaintNodeUnreachable, Effect: corev1.TaintEffectNoSchedule}}
+}
+
+func (w *lossWorld) darken() {
+	node := w.nodes[w.r.IntN(len(w.nodes))]
+	if len(w.dark) >= 2 || w.dark[node.Name] {
+		return
+	}
+	w.dark[node.Name] = true
+	w.change(node.Name, unready)
+	w.seen["dark"]++
+}
+
+// heal has a dark node come again, be taken out of service, or be deleted and made again.
+func (w *lossWorld) heal(how int) {
+	for _, node := range slices.Clone(w.nodes) {
+		if !w.dark[node.Name] {
+			continue
+		}
+		switch how {
+		case 1:
+			w.change(node.Name, func(n *corev1.Node) {
+				n.Spec.Taints = append(n.Spec.Taints, corev1.Taint{Key: corev1.TaintNodeOutOfService, Effect: corev1.TaintEffectNoExecute})
+			})
+			w.settle()
+			w.emptyNode(node.Name)
+			w.seen["out of service"]++
+		case 2:
+			w.nodes = slices.DeleteFunc(w.nodes, func(n *corev1.Node) bool { return n.Name == node.Name })
+			w.nodeTap.remove(node)
+			w.settle()
+			w.emptyNode(node.Name)
+			w.seen["deleted nodes"]++
+			w.nodes = append(w.nodes, node)
+		default:
+			w.seen["came again"]++
+		}
+		delete(w.dark, node.Name)
+		if how != 0 {
+			w.settle()
+		}
+		w.change(node.Name, func(n *corev1.Node) { n.Spec.Taints, n.Status.Conditions = nil, nil })
+		return
+	}
+}
+
+// emptyNode has the pods of a node be gone, as those that collect them do.
+func (w *lossWorld) emptyNode(name string) {
+	w.mu.Lock()
+	var uids []types.UID
+	for _, pod := range w.byName() {
+		if pod.Spec.NodeName == name && !hasEnded(pod) {
+			uids = append(uids, pod.UID)
+		}
+	}
+	w.mu.Unlock()
+	w.end(uids...)
+	w.foreign = slices.DeleteFunc(w.foreign, func(uid types.UID) bool { return slices.Contains(uids, uid) })
+}
+
+// bindForeign has another scheduler bind a pod, which knows as little of what Berth does now as
+// Berth of it.
+func (w *lossWorld) bindForeign() {
+	if len(w.foreign) >= 3 {
+		return
+	}
+	node := w.nodes[w.r.IntN(len(w.nodes))]
+	if w.dark[node.Name] {
+		return
+	}
+	used := int64(0)
+	w.mu.Lock()
+	for _, pod := range w.pods {
+		if pod.Spec.NodeName == node.Name && pod.Status.StartTime != nil && !hasEnded(pod) {
+			used += usesOf(pod).GPUs
+		}
+	}
+	w.mu.Unlock()
+	if used > 4 {
+		return
+	}
+	w.made++
+	pod := (&crew{name: fmt.Sprint("foreign", w.made), gpus: 4}).podOf(0)
+	pod.Spec.SchedulerName, pod.Spec.NodeName = "other", node.Name
+	w.foreign = append(w.foreign, w.create(pod).UID)
+	w.seen["foreign"]++
+}
+
+func (w *lossWorld) deletePod() {
+	if len(w.crews) == 0 {
+		return
+	}
+	c := w.crews[w.r.IntN(len(w.crews))]
+	w.end(c.uids[w.r.IntN(len(c.uids))])
+	w.seen["deleted pods"]++
+}
+
+// check fails the test if a node has more pods of Berth's than devices, or a gang that has room
+// is short for long.
+func (w *lossWorld) check() {
+	w.t.Helper()
+	used := map[string]int64{}
+	w.mu.Lock()
+	for _, pod := range w.pods {
+		if pod.Spec.NodeName != "" && pod.Spec.SchedulerName == SchedulerName && !hasEnded(pod) {
+			used[pod.Spec.NodeName] += usesOf(pod).GPUs
+		}
+	}
+	w.mu.Unlock()
+	for node, gpus := range used {
+		if gpus > 8 {
+			w.t.Fatalf("node %s has pods with %d devices:\n%s", node, gpus, w.describe())
+		}
+	}
+	for _, c := range w.crews {
+		n := len(w.berthed(c))
+		if n == c.size || n == 0 {
+			if w.short[c.name] > 0 && n > 0 {
+				w.seen["repaired"]++
+			}
+			w.short[c.name] = 0
+			continue
+		}
+		w.short[c.name]++
+		if w.short[c.name] > repairSteps && w.roomFor(c) {
+			w.t.Fatalf("gang %s has been short for %d steps, and there is room:\n%s", c.name, w.short[c.name], w.describe())
+		}
+	}
+	for _, c := range w.crews {
+		g := w.repairer.of[w.keyOf(c)]
+		if g == nil || len(w.repairer.Found(g.name).Room) == 0 || !w.complete(c) {
+			w.kept[c.name] = 0
+			continue
+		}
+		w.seen["kept room"]++
+		if w.kept[c.name]++; w.kept[c.name] > keptSteps {
+			w.t.Fatalf("room is kept for gang %s, its pods are there, and it has not got it in %d steps:\n%s", c.name, keptSteps, w.describe())
+		}
+	}
+}
+
+// complete reports whether all pods of a gang are there, and none is leaving.
+func (w *lossWorld) complete(c *crew) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !slices.ContainsFunc(c.uids, func(uid types.UID) bool {
+		pod := w.pods[uid]
+		return pod == nil || hasEnded(pod) || pod.DeletionTimestamp != nil || w.dark[pod.Spec.NodeName]
+	})
+}
+
+// peace heals all nodes and ends what others run, and checks that after a while no pod waits
+// that has room.
+func (w *lossWorld) peace() {
+	w.t.Helper()
+	for len(w.dark) > 0 {
+		w.heal(w.r.IntN(3))
+	}
+	w.end(w.foreign...)
+	w.foreign = nil
+	for range 2 * repairSteps {
+		w.live()
+		w.check()
+	}
+	for _, c := range w.crews {
+		if len(w.berthed(c)) < c.size && w.roomFor(c) {
+			w.t.Fatalf("gang %s waits, and there is room:\n%s", c.name, w.describe())
+		}
+	}
+	if short := w.gangs.Short(); len(short) > 0 && w.t.Failed() {
+		w.t.Logf("short: %+v", short)
+	}
+}
+
+// roomFor reports whether the pods of a gang that have no place have room: on nodes that are
+// not dark, in the rack that it is in. What others run counts, and what leaves.
+func (w *lossWorld) roomFor(c *crew) bool {
+	free := map[string]int64{}
+	racks := map[string]string{}
+	for _, node := range w.nodes {
+		if !w.dark[node.Name] {
+			free[node.Name] = 8
+		}
+		racks[node.Name] = node.Labels[rackLabel]
+	}
+	in, missing := "", 0
+	w.mu.Lock()
+	for _, pod := range w.pods {
+		if pod.Spec.NodeName == "" || hasEnded(pod) {
+			continue
+		}
+		if _, there := free[pod.Spec.NodeName]; there {
+			free[pod.Spec.NodeName] -= usesOf(pod).GPUs
+		}
+		if crewOf(pod) == c.name && pod.DeletionTimestamp == nil {
+			in = racks[pod.Spec.NodeName]
+		}
+	}
+	for _, uid := range c.uids {
+		pod := w.pods[uid]
+		if pod == nil || hasEnded(pod) {
+			w.mu.Unlock()
+			return false // its owner has not made it again yet
+		}
+		if pod.DeletionTimestamp != nil {
+			w.mu.Unlock()
+			return false
+		}
+		if pod.Spec.NodeName == "" {
+			missing++
+		}
+	}
+	w.mu.Unlock()
+	fit := map[string]int{}
+	for node, gpus := range free {
+		rack := racks[node]
+		if !c.rack {
+			rack = ""
+		}
+		fit[rack] += int(max(0, gpus) / c.gpus)
+	}
+	if c.rack && in != "" {
+		return fit[in] >= missing
+	}
+	for _, n := range fit {
+		if n >= missing {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *lossWorld) describe() string {
+	var out strings.Builder
+	w.mu.Lock()
+	for _, pod := range w.byName() {
+		fmt.Fprintf(&out, "%s on %q %s %s deleted %t\n", pod.Name, pod.Spec.NodeName, pod.Status.Phase, pod.Status.Reason, pod.DeletionTimestamp != nil)
+	}
+	w.mu.Unlock()
+	for _, c := range w.crews {
+		fmt.Fprintf(&out, "%s: size %d of %d GPUs, rack %t, policy %q\n", c.name, c.size, c.gpus, c.rack, w.policies[c.name])
+		if g, ok := w.gangs.Get(w.keyOf(c)); ok {
+			fmt.Fprintf(&out, "  verdict %s %s %s, need %d\n", g.Verdict.Action, g.Verdict.Code, g.Verdict.Text, g.Verdict.Group.Need)
+		}
+	}
+	for _, g := range w.repairer.of {
+		fmt.Fprintf(&out, "short %s: said %v found %+v refused %q\n", g.name, g.said, w.repairer.Found(g.name), g.refused)
+	}
+	fmt.Fprintf(&out, "dark %v, active %d\n", w.dark, w.active())
+	return out.String()
+}
+
+func (w *lossWorld) keyOf(c *crew) gang.Key {
+	return gang.Key{Namespace: "ns", Dialect: dialect.Berth, Name: c.name}
+}

@@ -1,0 +1,328 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes/fake"
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/core/repair"
+	"github.com/berth-dev/berth/pkg/dialect"
+)
+
+// clinic is a harbour with one queue, two racks of three nodes, and a gang "g" of two, one pod a
+// node, that needs a rack and has two thirds of the first.
+type clinic struct {
+	*harbour
+	g      *crew
+	events *fakeRecorder
+	// onLoss is the annotation of g's pods.
+	onLoss string
+}
+
+func newClinic(t *testing.T, onLoss string, makesAgain bool) *clinic {
+	c := &clinic{harbour: newHarbour(t, rackNodes(6, 3), rule{name: "q", weight: 1}), events: &fakeRecorder{}, onLoss: onLoss}
+	c.care(makesAgain)
+	c.g = c.run(crew{name: "g", queue: "q", size: 2, gpus: 8, rack: true}, "n0000", "n0001")
+	for _, uid := range c.g.uids {
+		c.edit(uid, c.say)
+	}
+	c.settle()
+	return c
+}
+
+// care has the scheduler that leads tell what it does, and know the owner.
+func (c *clinic) care(makesAgain bool) {
+	c.reclaimer.recorder = c.events
+	c.repairer.ownerOf = func(context.Context, []*corev1.Pod) repair.Owner {
+		return repair.Owner{MakesAgain: makesAgain, Replaces: true}
+	}
+}
+
+func (c *clinic) say(pod *corev1.Pod) {
+	if c.onLoss != "" {
+		metav1.SetMetaDataAnnotation(&pod.ObjectMeta, "berth.dev/on-loss", c.onLoss)
+	}
+}
+
+// again has the owner make the pods of g again that are gone.
+func (c *clinic) again() {
+	for i, uid := range c.g.uids {
+		c.mu.Lock()
+		gone := c.pods[uid] == nil
+		c.mu.Unlock()
+		if gone {
+			pod := c.g.podOf(i)
+			c.say(pod)
+			c.g.uids[i] = c.create(pod).UID
+		}
+	}
+}
+
+// live lets seconds pass, with restarts asked for at once.
+func (c *clinic) live(seconds int) {
+	c.t.Helper()
+	for range seconds {
+		c.pass(1, time.Second)
+		c.await("restarts are asked for", func() bool {
+			c.repairer.lock.Lock()
+			defer c.repairer.lock.Unlock()
+			for _, g := range c.repairer.of {
+				if g.restarting {
+					return false
+				}
+			}
+			return true
+		})
+	}
+}
+
+func (c *clinic) expectSaid(reason, text string, times int) {
+	c.t.Helper()
+	n := 0
+	for _, line := range c.events.log {
+		if strings.Contains(line, " "+reason+": ") && strings.Contains(line, text) {
+			n++
+		}
+	}
+	if n != times {
+		c.t.Errorf("%d events %s with %q, want %d, among:\n%s", n, reason, text, times, strings.Join(c.events.log, "\n"))
+	}
+}
+
+// fill has plain pods of a whole node come, and returns their crew.
+func (c *clinic) fill(name string, pods int) *crew {
+	c.t.Helper()
+	out := c.launch(crew{name: name, queue: "q", pods: pods, gpus: 8})
+	c.settle()
+	return out
+}
+
+func TestRoomIsKeptForAReplacement(t *testing.T) {
+	c := newClinic(t, "", false)
+	c.end(c.g.uids[1])
+	c.live(2)
+	c.expectSaid(reasonShort, "Gang ns/g lacks 1 of 2 pods (g-1 on node n0001 deleted): on-loss replace: room is kept for 1", 1)
+	thieves := c.fill("thief", 5)
+	c.live(5)
+	c.expectBerthed(thieves, 4, "one of five nodes is kept")
+	c.again()
+	c.live(2)
+	c.expectBerthed(c.g, 2, "its room was kept")
+	for _, node := range c.berthed(c.g) {
+		if node > "n0002" {
+			t.Errorf("g is on %v", c.berthed(c.g))
+		}
+	}
+	c.live(2)
+	c.expectSaid(reasonRepaired, "Gang ns/g is whole again: 2 of 2", 1)
+	c.expectSaid(reasonShort, "", 1)
+	if c.fast.KeepsRoom() {
+		t.Error("room is still kept")
+	}
+}
+
+// A pod that leaves slowly: its place is kept, which nobody can have yet.
+func TestRoomToComeIsKept(t *testing.T) {
+	c := newClinic(t, "", false)
+	c.fill("wall", 4)
+	c.live(1)
+	c.edit(c.g.uids[1], func(pod *corev1.Pod) { grace := int64(20); pod.Spec.TerminationGracePeriodSeconds = &grace })
+	c.leave(c.g.uids[1])
+	c.live(2)
+	thief := c.fill("thief", 1)
+	c.live(25)
+	c.expectBerthed(thief, 0, "the place that was left is kept")
+	c.again()
+	c.live(2)
+	c.expectBerthed(c.g, 2, "its room was kept")
+}
+
+func TestRoomIsKeptForAWindow(t *testing.T) {
+	c := newClinic(t, "", false)
+	c.end(c.g.uids[1])
+	c.live(2)
+	thieves := c.fill("thief", 5)
+	c.pass(int(DefaultRepairWindow/(30*time.Second))-2, 30*time.Second)
+	c.expectBerthed(thieves, 4, "the window is not over")
+	c.pass(4, 30*time.Second)
+	c.live(3)
+	c.expectBerthed(thieves, 5, "the window is over")
+	c.expectSaid(reasonShort, "nobody came in the place of those in 600 s", 1)
+}
+
+func TestALossIsIgnored(t *testing.T) {
+	c := newClinic(t, "ignore", true)
+	c.end(c.g.uids[1])
+	c.live(2)
+	thieves := c.fill("thief", 5)
+	c.live(2)
+	c.expectBerthed(thieves, 5, "no room is kept")
+	c.expectSaid(reasonShort, "on-loss ignore: its policy is to ignore that", 1)
+	c.expectEvicted(0, "its policy is to ignore that")
+}
+
+// A policy that makes no sense is told, and the default is taken.
+func TestPolicyThatMakesNoSense(t *testing.T) {
+	c := newClinic(t, "Replace!", false)
+	c.end(c.g.uids[1])
+	c.live(2)
+	c.expectSaid(reasonOnLossInvalid, `annotation berth.dev/on-loss: "Replace!" is no policy; expected replace, restart or ignore, and the default is taken`, 1)
+	c.expectSaid(reasonShort, "on-loss replace: room is kept", 1)
+	c.live(20)
+	c.expectSaid(reasonOnLossInvalid, "", 1)
+}
+
+// The rest of a gang leaves whole, as budgets let it, and starts again together.
+func TestAGangIsRestarted(t *testing.T) {
+	c := newClinic(t, "restart", true)
+	pdb := c.protect("g", 0)
+	pdb.ResourceVersion = "5"
+	c.reclaimer.SetBudget(pdb)
+	c.end(c.g.uids[1])
+	c.live(5)
+	c.expectEvicted(0, "a budget protects it")
+	c.expectSaid(reasonShort, "it cannot be restarted now: ", 1)
+	c.mu.Lock()
+	delete(c.budgets, "g")
+	c.mu.Unlock()
+	c.reclaimer.DeleteBudget(types.NamespacedName{Namespace: "ns", Name: "g"})
+	c.live(32)
+	c.expectEvicted(1, "nothing protects it")
+	c.controllers = c.again
+	c.live(5)
+	c.expectBerthed(c.g, 2, "it starts again")
+}
+
+// There is no room in the rack. The gang waits until its idle devices have cost what a restart
+// would, and is restarted in the other rack then.
+func TestAGangIsRestartedInAnotherRack(t *testing.T) {
+	c := newClinic(t, "", true)
+	c.run(crew{name: "wall", queue: "q", pods: 1, gpus: 8}, "n0002")
+	c.live(20) // g has run for 20 s
+	c.nodeTap.set(func() *corev1.Node { n := c.nodes[1].DeepCopy(); unready(n); return n }())
+	c.end(c.g.uids[1])
+	c.again()
+	c.live(6)
+	c.expectSaid(reasonShort, "a restart in ", 1)
+	c.expectEvicted(0, "to wait costs less")
+	c.live(10)
+	c.expectEvicted(0, "to wait costs less")
+	c.live(15)
+	c.expectEvicted(1, "to wait has cost as much")
+	c.expectSaid(reasonShort, "it starts again in ", 1)
+	c.controllers = c.again
+	c.live(5)
+	c.expectBerthed(c.g, 2, "the other rack is free")
+	for _, node := range c.berthed(c.g) {
+		if node < "n0003" {
+			t.Errorf("g is on %v", c.berthed(c.g))
+		}
+	}
+}
+
+// Nobody makes pods without an owner again: such a gang waits, and is never restarted for want
+// of room.
+func TestAGangWithoutAnOwnerWaits(t *testing.T) {
+	c := newClinic(t, "", false)
+	c.run(crew{name: "wall", queue: "q", pods: 1, gpus: 8}, "n0002")
+	c.settle()
+	c.nodeTap.set(func() *corev1.Node { n := c.nodes[1].DeepCopy(); unready(n); return n }())
+	c.end(c.g.uids[1])
+	c.again()
+	c.live(60)
+	c.expectEvicted(0, "nobody makes it again")
+	c.expectSaid(reasonShort, "nobody is known to make its pods again if all went", 1)
+	c.nodeTap.set(c.nodes[1])
+	c.live(3)
+	c.expectBerthed(c.g, 2, "the node is back")
+}
+
+// A leader dies while it restarts a gang: the next one ends that, whatever it knows of losses.
+func TestARestartGoesOnUnderTheNextLeader(t *testing.T) {
+	c := newClinic(t, "restart", true)
+	c.end(c.g.uids...)
+	c.g = c.run(crew{name: "h", queue: "q", size: 3, gpus: 8, rack: true}, "n0000", "n0001", "n0002")
+	for _, uid := range c.g.uids {
+		c.edit(uid, c.say)
+	}
+	c.settle()
+	c.mu.Lock()
+	c.busy["h-1"] = true
+	c.mu.Unlock()
+	c.end(c.g.uids[2])
+	c.pass(3, time.Second)
+	c.await("the first eviction is asked for", func() bool { return c.asked() > 0 })
+	c.depose()
+	c.answer()
+	c.lead()
+	c.care(true)
+	c.controllers = c.again
+	c.live(20)
+	c.expectBerthed(c.g, 3, "it starts again whole")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, old := range c.evicted {
+		if !strings.HasPrefix(old, "h-") {
+			t.Errorf("%s was evicted", old)
+		}
+	}
+}
+
+// The next leader keeps room for a gang that it never saw whole.
+func TestTheNextLeaderKeepsRoom(t *testing.T) {
+	c := newClinic(t, "", false)
+	c.end(c.g.uids[1])
+	c.live(2)
+	c.depose()
+	c.lead()
+	c.care(false)
+	c.live(2)
+	thieves := c.fill("thief", 5)
+	c.live(3)
+	c.expectBerthed(thieves, 4, "one of five nodes is kept")
+	c.again()
+	c.live(3)
+	c.expectBerthed(c.g, 2, "its room was kept")
+}
+
+// A native pod group says that its gang is short, and that it is no more; what others say on it
+// stays.
+func TestNativeGroupSaysThatItIsShort(t *testing.T) {
+	group := &schedulingv1beta1.PodGroup{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "g"}}
+	group.Status.Conditions = []metav1.Condition{{Type: "Other", Status: metav1.ConditionTrue, Reason: "R"}}
+	client := fake.NewClientset(group)
+	r := &repairer{reclaimer: &reclaimer{client: client, clock: clocktesting.NewFakeClock(time.Unix(1_000_000, 0)), ctx: t.Context()}}
+	expect := func(want string) {
+		t.Helper()
+		got, err := client.SchedulingV1beta1().PodGroups("ns").Get(t.Context(), "g", metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var said []string
+		for _, c := range got.Status.Conditions {
+			said = append(said, c.Type+" "+string(c.Status)+" "+c.Reason)
+		}
+		slices.Sort(said)
+		if text := strings.Join(said, ", "); text != want {
+			t.Errorf("it says %q, want %q", text, want)
+		}
+	}
+	native := gang.Key{Namespace: "ns", Dialect: gang.Native, Name: "g"}
+	r.mark(gang.Key{Namespace: "ns", Dialect: dialect.Berth, Name: "g"}, metav1.ConditionTrue, "another gang")
+	expect("Other True R")
+	r.mark(native, metav1.ConditionTrue, "short")
+	expect("Other True R, berth.dev/Short True GangShort")
+	r.mark(native, metav1.ConditionFalse, "whole")
+	expect("Other True R, berth.dev/Short False GangRepaired")
+	r.mark(gang.Key{Namespace: "ns", Dialect: gang.Native, Name: "gone"}, metav1.ConditionTrue, "short")
+}
