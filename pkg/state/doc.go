@@ -25,5 +25,5 @@
 // access.go (who may use them), payers.go (who pays for what), waiting.go (who waits),
 // turns.go (who is let in), reclaim.go (who may be evicted for whom), claims.go (who is
 // tried in spite of a limit), explain.go (what those that wait are told), queuereport.go
-// (what is said of queues).
+// (what is said of queues), books.go (what is looked at when somebody asks).
 package state
