@@ -317,7 +317,7 @@ func (h *harbour) judge() {
 func (h *harbour) admit() {
 	select {
 	case <-h.engine.queues.News():
-		letInNext(klog.Background(), h.engine.queues, h.sched, h.conditions)
+		letInNext(klog.Background(), h.engine.queues, h.sched, h.conditions, nil)
 	default:
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/berth-dev/berth/pkg/core/admission"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/engine/suspension"
+	"github.com/berth-dev/berth/pkg/insight"
 	"github.com/berth-dev/berth/pkg/plugins/queuereclaim"
 	"github.com/berth-dev/berth/pkg/state"
 )
@@ -53,6 +54,7 @@ type reclaimer struct {
 	// suspender has owners suspended instead of their pods evicted; nil if none are.
 	suspender *suspension.Suspender
 	clock     clock.WithTicker
+	journal   *insight.Journal
 	// ctx ends evictions. It is set before the first cycle.
 	ctx context.Context
 

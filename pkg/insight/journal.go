@@ -14,8 +14,11 @@ type Journal struct {
 	last uint64
 }
 
-// Add keeps a decision. It gets the next number.
+// Add keeps a decision. It gets the next number. Nil keeps none.
 func (j *Journal) Add(event Event) {
+	if j == nil {
+		return
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.ring == nil {

@@ -29,3 +29,14 @@ func (p *Path) Kept() map[string]Room {
 	defer p.mu.Unlock()
 	return maps.Clone(p.rooms.of) // a room is replaced and never changed
 }
+
+// Profile returns the first profile by name that the index knows; "" if there is none.
+func (p *Path) Profile() string {
+	first := ""
+	for name := range p.profiles {
+		if first == "" || name < first {
+			first = name
+		}
+	}
+	return first
+}
