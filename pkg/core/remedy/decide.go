@@ -28,6 +28,7 @@ func (f *finder) decides(levels []Closest) Constraint {
 		without    func() plan.Request
 	}{
 		{Nodes, f.withoutTaints},
+		{Nodes, func() plan.Request { return f.changed(func(_ int, pod *plan.Pod) { pod.Open = nil }) }},
 		{Links, func() plan.Request {
 			return f.changed(func(_ int, pod *plan.Pod) { pod.Request.Link = topology.AnyLink })
 		}},

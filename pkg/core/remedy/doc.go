@@ -7,7 +7,7 @@
 //
 // The constraint that decides is the one without which the gang would have a place now, all
 // else as it is. They are left off one at a time, in this order: room that is kept for others,
-// taints and cordons, links between devices, CPU, memory, the levels of the fabric. If none of
+// taints and cordons, selectors, links between devices, CPU, memory, the levels of the fabric. If none of
 // them alone is in the way, it is what the domain that comes closest is short of.
 //
 // # What helps

@@ -7,6 +7,9 @@ import (
 	"github.com/berth-dev/berth/pkg/core/plan"
 )
 
+// mostHalvings is how often what a pod may ask for is narrowed: to the byte, below a tebibyte.
+const mostHalvings = 40
+
 // less looks for how much CPU or memory a pod may ask for at most, where less of one of them
 // alone helps.
 func (f *finder) less() (Remedy, bool) {
@@ -30,7 +33,7 @@ func (f *finder) less() (Remedy, bool) {
 			continue
 		}
 		low, high := int64(1), asked // fits, does not fit
-		for steps := 0; high-low > 1 && steps < 20; steps++ {
+		for steps := 0; high-low > 1 && steps < mostHalvings; steps++ {
 			if middle := low + (high-low)/2; atMost(middle) {
 				low = middle
 			} else {

@@ -198,10 +198,14 @@ func (a *asking) turn(l *state.Line) {
 	for _, one := range l.Ahead {
 		before = append(before, shown(one.Name))
 	}
+	named := some(before)
+	if len(before) < l.Reason.Ahead {
+		named = strings.Join(before[:min(len(before), mostNamed)], ", ") + " and more"
+	}
 	switch l.Reason.Code {
 	case admission.Behind:
 		b.Unblocks = []insight.Unblock{{Kind: insight.TurnComes, Queue: l.Name, Count: l.Reason.Ahead,
-			Sentence: fmt.Sprintf("the %s ahead of it in queue %q are let in or leave: %s", count(l.Reason.Ahead, "gang"), l.Name, some(before))}}
+			Sentence: fmt.Sprintf("the %s ahead of it in queue %q are let in or leave: %s", count(l.Reason.Ahead, "gang"), l.Name, named)}}
 		if l.Reason.Ahead == 1 {
 			b.Unblocks[0].Sentence = fmt.Sprintf("the gang ahead of it in queue %q is let in or leaves: %s", l.Name, some(before))
 		}

@@ -113,7 +113,7 @@ func (p *picture) usable(pod *corev1.Pod) *usable {
 		id := pack.NodeID(i)
 		refuse := func(text string) { u.refusals[text] = append(u.refusals[text], id) }
 		if match, err := affinity.Match(node); err != nil || !match {
-			refuse("do not match the pods' node selector or affinity")
+			refuse("outside of the pods' node selector or affinity")
 			continue
 		}
 		u.opened.Add(id)
@@ -122,9 +122,9 @@ func (p *picture) usable(pod *corev1.Pod) *usable {
 		case node.Spec.Unschedulable && !slices.ContainsFunc(pod.Spec.Tolerations, func(t corev1.Toleration) bool {
 			return t.ToleratesTaint(klog.Background(), cordoned, true)
 		}):
-			refuse("are cordoned")
+			refuse("cordoned")
 		case tainted:
-			refuse(fmt.Sprintf("have the taint %s, which the pods do not tolerate", taint.ToString()))
+			refuse(fmt.Sprintf("with the taint %s, which the pods do not tolerate", taint.ToString()))
 		default:
 			u.open.Add(id)
 		}

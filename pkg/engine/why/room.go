@@ -60,8 +60,22 @@ func (t *telling) blocker() *insight.Blocker {
 	for _, c := range t.answer.Levels {
 		b.Levels = append(b.Levels, t.level(c))
 	}
+	if t.answer.Constraint == remedy.Kept {
+		var names []string
+		for i := range t.cluster.Running {
+			if t.cluster.Running[i].Kept {
+				names = append(names, shown(t.cluster.Running[i].Name))
+			}
+		}
+		b.Unblocks = append(b.Unblocks, insight.Unblock{Kind: insight.Wait, Sentence: fmt.Sprintf("%s, for which room is kept, gives it up", some(names))})
+	}
+	opens := false
 	for _, r := range t.answer.Remedies {
 		b.Unblocks = append(b.Unblocks, t.unblock(r))
+		opens = opens || r.Kind == remedy.NodesOpen
+	}
+	if t.answer.Constraint == remedy.Nodes && !opens {
+		b.Unblocks = append(b.Unblocks, insight.Unblock{Kind: insight.Edit, Sentence: "its pods select other nodes, or more nodes get the labels that they select"})
 	}
 	last := b.Levels[len(b.Levels)-1]
 	b.Sentence = t.decides() + ": " + last.Sentence
@@ -74,7 +88,7 @@ func (t *telling) decides() string {
 	case remedy.Kept:
 		return "there is room, and it is kept for others who are entitled to it"
 	case remedy.Nodes:
-		return "there is room, on nodes that are cordoned or have a taint"
+		return "there is room, on nodes that its pods may not use"
 	case remedy.Links:
 		return "enough GPUs are free, and they are not linked as the pods ask"
 	case remedy.CPU:
@@ -137,7 +151,7 @@ func (t *telling) level(c remedy.Closest) insight.Level {
 	if out.Closest != "" {
 		text = fmt.Sprintf("%s comes closest, with a place for %d of %s", name, c.Fit, count(c.Needed, "pod"))
 	}
-	switch c.Of {
+	switch t.lack(c) {
 	case plan.LackDevices:
 		out.Short = insight.Devices
 		if out.Amount = max(0, c.Asked-c.Free); out.Amount > 0 {
@@ -170,6 +184,19 @@ func (t *telling) level(c remedy.Closest) insight.Level {
 	}
 	out.Sentence = text
 	return out
+}
+
+// lack is what a domain is short of. Where counts alone do not tell, what decides does.
+func (t *telling) lack(c remedy.Closest) plan.Lack {
+	if c.Of == plan.LackNodes {
+		switch t.answer.Constraint {
+		case remedy.CPU:
+			return plan.LackCPU
+		case remedy.Memory:
+			return plan.LackMemory
+		}
+	}
+	return c.Of
 }
 
 // refusals returns what nodes of a domain say, most first.

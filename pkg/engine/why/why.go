@@ -111,9 +111,6 @@ func (s *Source) holds(of *subject) (code, text string) {
 // line describes the place of a subject in its queue.
 func line(l *state.Line) *insight.Line {
 	out := &insight.Line{Queue: l.Name, Path: []string{}, QueuePosition: l.Position}
-	if l.Refusal.Code != "" {
-		return out
-	}
 	for q := l.Queue; q != quota.NoQueue && q != quota.RootID; q = l.Tree.Parent(q) {
 		out.Path = append(out.Path, l.Tree.Name(q))
 	}
