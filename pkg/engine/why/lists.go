@@ -24,29 +24,11 @@ func (s *Source) Gangs(_ context.Context, query insight.GangQuery) (*insight.Gan
 		return nil, insight.ErrNotLeading
 	}
 	out := &insight.Gangs{Head: s.head(), Gangs: []insight.Gang{}}
-	add := func(of *subject) {
-		if of == nil {
-			return
-		}
-		g := s.gang(of)
-		if (query.Queue == "" || g.Queue == query.Queue) && (query.State == "" || g.State == query.State) {
+	for _, g := range s.list() {
+		if (query.Namespace == "" || g.Namespace == query.Namespace) && (query.Queue == "" || g.Queue == query.Queue) && (query.State == "" || g.State == query.State) {
 			out.Gangs = append(out.Gangs, g)
 		}
 	}
-	for _, key := range s.Parts.Gangs.Keys() {
-		if query.Namespace == "" || query.Namespace == key.Namespace {
-			add(s.ofGang(key))
-		}
-	}
-	pods, _ := s.Pods.Pods(query.Namespace).List(labels.Everything()) // a lister of an informer does not fail
-	for _, pod := range pods {
-		if s.Ours(pod.Spec.SchedulerName) && groupOf(pod) == "" && pod.DeletionTimestamp == nil {
-			add(s.plain(pod))
-		}
-	}
-	slices.SortFunc(out.Gangs, func(a, b insight.Gang) int {
-		return cmp.Or(strings.Compare(a.State, b.State), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
-	})
 	if query.Limit > 0 && len(out.Gangs) > query.Limit {
 		out.LeftOut = len(out.Gangs) - query.Limit
 		out.Gangs = out.Gangs[:query.Limit]
@@ -54,15 +36,41 @@ func (s *Source) Gangs(_ context.Context, query insight.GangQuery) (*insight.Gan
 	return out, nil
 }
 
-// reportFresh is for how long what is said of queues is good.
-const reportFresh = time.Second
+// listFresh is for how long what is said of gangs and of queues is good.
+const listFresh = time.Second
+
+// list lists all gangs and plain pods, of a moment ago at most.
+func (s *Source) list() []insight.Gang {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now := s.Clock.Now(); !s.listed.IsZero() && now.Sub(s.listed) < listFresh && !now.Before(s.listed) {
+		return s.gangs
+	}
+	var out []insight.Gang
+	for _, key := range s.Parts.Gangs.Keys() {
+		if of := s.ofGang(key); of != nil {
+			out = append(out, s.gang(of))
+		}
+	}
+	pods, _ := s.Pods.List(labels.Everything()) // a lister of an informer does not fail
+	for _, pod := range pods {
+		if s.Ours(pod.Spec.SchedulerName) && groupOf(pod) == "" && pod.DeletionTimestamp == nil {
+			out = append(out, s.gang(s.plain(pod)))
+		}
+	}
+	slices.SortFunc(out, func(a, b insight.Gang) int {
+		return cmp.Or(strings.Compare(a.State, b.State), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+	})
+	s.gangs, s.listed = out, s.Clock.Now()
+	return out
+}
 
 // report says what queues use, of a moment ago at most: however many ask, queues are held for
 // it once a second.
 func (s *Source) report() []state.QueueReport {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now := s.Clock.Now(); s.counted.IsZero() || now.Sub(s.counted) >= reportFresh || now.Before(s.counted) {
+	if now := s.Clock.Now(); s.counted.IsZero() || now.Sub(s.counted) >= listFresh || now.Before(s.counted) {
 		s.reports, s.counted = s.Parts.Queues.Report(), now
 	}
 	return s.reports

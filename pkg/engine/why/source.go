@@ -50,6 +50,8 @@ type Source struct {
 	mu      sync.Mutex
 	reports []state.QueueReport
 	counted time.Time
+	gangs   []insight.Gang
+	listed  time.Time
 }
 
 var _ insight.Source = &Source{}
