@@ -49,6 +49,7 @@ LDFLAGS = -X $(VERSION_PACKAGE).gitVersion=$(VERSION) $(if $(COMMIT),-X $(VERSIO
 build: ## Build the commands into bin/
 	@mkdir -p bin
 	go build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+	@ln -sf berthctl bin/kubectl-berth
 	@if command -v "$$(go env CC)" >/dev/null; then \
 		echo "berth-agent: again with cgo, which NVML takes; it needs the C library of the node's image"; \
 		CGO_ENABLED=1 go build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/berth-agent; \

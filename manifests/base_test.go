@@ -162,12 +162,12 @@ func TestProblems(t *testing.T) {
 			}
 		}, "budget \"berth\" selects no pod"},
 		{"wildcard verb", func(o runtime.Object) {
-			if r, ok := o.(*rbacv1.ClusterRole); ok {
+			if r, ok := o.(*rbacv1.ClusterRole); ok && r.Name == "berth" {
 				r.Rules[0].Verbs = []string{"*"}
 			}
 		}, "wildcard"},
 		{"wildcard subresource", func(o runtime.Object) {
-			if r, ok := o.(*rbacv1.Role); ok {
+			if r, ok := o.(*rbacv1.Role); ok && r.Name == "berth-leader-election" {
 				r.Rules[0].Resources = []string{"leases/*"}
 			}
 		}, "wildcard"},

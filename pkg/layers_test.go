@@ -67,8 +67,14 @@ var law = []layer{
 		why:      "plugins are written against the published framework, so that what changes inside kube-scheduler breaks pkg/engine and nothing else",
 	},
 	{
+		packages: "./pkg/insight/...",
+		may:      []string{"STD", "./pkg/insight/..."},
+		tests:    []string{"ANY"},
+		why:      "what a scheduler says of itself, as JSON over HTTP: whoever reads it gets the types and nothing else with them",
+	},
+	{
 		packages: "./pkg/engine/...",
-		may:      []string{"STD", "COMMAND", "k8s.io/...", "./pkg/core/...", "./pkg/api/...", "./pkg/dialect/...", "./pkg/state/...", "./pkg/plugins/...", "./pkg/engine/..."},
+		may:      []string{"STD", "COMMAND", "k8s.io/...", "./pkg/core/...", "./pkg/api/...", "./pkg/dialect/...", "./pkg/state/...", "./pkg/plugins/...", "./pkg/insight/...", "./pkg/engine/..."},
 		tests:    []string{"ANY"},
 		why:      "the only importer of k8s.io/kubernetes/pkg/scheduler: an upgrade of Kubernetes is done here, that of its command line included",
 	},

@@ -8,7 +8,9 @@
 // devices, and what that is worth), json.go and picture.go (two ways to print it);
 // snapshot.go (flags and help of "snapshot"), live.go (the objects of a cluster); plan.go
 // (flags and help of "plan"), gang.go (a gang from a file), decide.go (where it goes),
-// table.go (two ways to print that).
+// table.go (two ways to print that); reach.go (the way to a running scheduler), show.go (how
+// its answers are shown), why.go and whytable.go (flags, help and words of "why"), gangs.go,
+// queues.go, top.go, events.go (those of the same names).
 package main
 
 import (
@@ -18,6 +20,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -65,12 +69,21 @@ func newCommand(dial dialer) *cobra.Command {
 		Long: `berthctl shows what Berth, a scheduler for GPU clusters, sees and decides. It
 changes nothing.
 
+why, gangs, queues, top and events ask the scheduler that runs. plan and snapshot
+decide as it would, here. topo is about the GPUs of one machine. As kubectl-berth in
+the PATH, it is "kubectl berth".
+
 It ends with status 0 if there is an answer, 1 if the answer is that there is
 none, and 2 if it could not look.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
 	}
-	cmd.AddCommand(newTopoCommand(dial), newPlanCommand(dial), newSnapshotCommand(dial))
+	cmd.AddCommand(newWhyCommand(), newGangsCommand(), newQueuesCommand(), newTopCommand(), newEventsCommand(),
+		newTopoCommand(dial), newPlanCommand(dial), newSnapshotCommand(dial))
+	// As a plugin of kubectl it is called what the user types.
+	if name := filepath.Base(os.Args[0]); strings.HasPrefix(name, "kubectl-") {
+		cmd.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl " + strings.TrimPrefix(name, "kubectl-")}
+	}
 	return cmd
 }

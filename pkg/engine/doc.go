@@ -87,8 +87,10 @@
 // and restart.go (gangs that lost members), nodes.go and neighbours.go (what becomes of nodes),
 // gate.go (when a gang's pods may enter), activator.go (when they are woken),
 // postfilter.go (when preemption is asked), client.go, binding.go, fence.go, takeover.go,
-// conditions.go, conditionqueue.go (in which order), recorder.go, reporter.go, refusal.go, explain.go and explainer.go (what it writes),
-// gist.go (what is news), recovery.go, serve.go (health, metrics, debugging), metrics.go.
+// conditions.go, conditionqueue.go (in which order), recorder.go, reporter.go, refusal.go,
+// explain.go and explainer.go (what it writes), gist.go (what is news), recovery.go,
+// insight.go (what is told to who asks, by package why), serve.go (health, metrics,
+// debugging), metrics.go.
 // Where pods go is decided in package fastpath, and
 // how owners are suspended in package suspension. Package departures knows who would survive
 // that.

@@ -32,6 +32,7 @@ import (
 	"github.com/berth-dev/berth/pkg/engine/departures"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/engine/suspension"
+	"github.com/berth-dev/berth/pkg/insight"
 	"github.com/berth-dev/berth/pkg/plugins/boundedbinder"
 	"github.com/berth-dev/berth/pkg/plugins/ganggate"
 	"github.com/berth-dev/berth/pkg/plugins/queueadmission"
@@ -70,6 +71,7 @@ type engine struct {
 	repairer   *repairer
 	occupancy  *state.Occupancy
 	bindings   int
+	journal    *insight.Journal
 	// namespacesKnown reports whether queues have heard of all namespaces that there were.
 	namespacesKnown func() bool
 	// takeover is nil in an embedded engine: there is no leader before it.
@@ -133,7 +135,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	ours := func(name string) bool { return names[name] }
 
 	source := newPodGroupSource()
-	e := &engine{reporter: newReporter(clock.RealClock{}, clients.Dynamic), gate: newGate(), fast: fastpath.New(), bindings: options.Bindings}
+	e := &engine{reporter: newReporter(clock.RealClock{}, clients.Dynamic), gate: newGate(), fast: fastpath.New(), bindings: options.Bindings, journal: &insight.Journal{}}
 	b := newBridge(source, e.gate, e.reporter)
 	e.gangs = state.NewGangs(ours, b, clock.RealClock{})
 	e.gate.gangs = e.gangs
@@ -181,6 +183,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 		return nil, err
 	}
 	e.tries.reclaimer = e.reclaimer
+	e.reporter.journal, e.recovery.journal, e.reclaimer.journal, e.budget.journal = e.journal, e.journal, e.journal, e.journal
 
 	e.gate.gone = e.client.forgetNative
 	e.repairer = newRepairer(e.reclaimer, factory.Core().V1().Pods().Lister(), options.RepairWindow)
@@ -251,7 +254,7 @@ func (e *engine) attach(ctx context.Context, sched *scheduler.Scheduler) error {
 	sched.FailureHandler = e.reporter.observeRefusals(sched.FailureHandler)
 	e.reclaimer.ctx = ctx
 	e.tries.observe(sched)
-	go letIn(ctx, e.queues, e.fast, sched, e.conditions)
+	go letIn(ctx, e.queues, e.fast, sched, e.conditions, e.journal)
 	go letInByWindow(ctx, e.windows, e.queues, e.fast, sched)
 	next := sched.NextEntity
 	sched.NextEntity = func(logger klog.Logger) (framework.QueuedEntityInfo, error) {

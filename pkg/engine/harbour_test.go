@@ -320,7 +320,7 @@ func (h *harbour) judge() {
 func (h *harbour) admit() {
 	select {
 	case <-h.engine.queues.News():
-		letInNext(klog.Background(), h.engine.queues, h.sched, h.conditions)
+		letInNext(klog.Background(), h.engine.queues, h.sched, h.conditions, nil)
 	default:
 	}
 	enterWindows(klog.Background(), h.engine.windows, h.sched)

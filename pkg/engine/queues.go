@@ -29,6 +29,7 @@ import (
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/insight"
 	"github.com/berth-dev/berth/pkg/plugins/queueadmission"
 	"github.com/berth-dev/berth/pkg/plugins/queueorder"
 	"github.com/berth-dev/berth/pkg/plugins/queuereclaim"
@@ -186,7 +187,7 @@ const retryAnyway = 30 * time.Second
 
 // letIn has the scheduling queue take those whose turn it is, and tells the others why they
 // wait, until the context is done.
-func letIn(ctx context.Context, queues *state.Queues, fast *fastpath.Path, sched *scheduler.Scheduler, conditions *conditionWriter) {
+func letIn(ctx context.Context, queues *state.Queues, fast *fastpath.Path, sched *scheduler.Scheduler, conditions *conditionWriter, journal *insight.Journal) {
 	logger := klog.FromContext(ctx)
 	ticker := time.NewTicker(retryPeriod)
 	defer ticker.Stop()
@@ -207,9 +208,9 @@ func letIn(ctx context.Context, queues *state.Queues, fast *fastpath.Path, sched
 			}
 			queues.Retry()
 			queues.Claims()
-			tellWhy(queues.Explain(), conditions)
+			tellWhy(queues.Explain(), conditions, journal)
 		case <-queues.News():
-			letInNext(logger, queues, sched, conditions)
+			letInNext(logger, queues, sched, conditions, journal)
 		}
 	}
 }
@@ -236,19 +237,22 @@ func lost(sched *scheduler.Scheduler, pod *corev1.Pod) bool {
 }
 
 // letInNext is letIn after one piece of news.
-func letInNext(logger klog.Logger, queues *state.Queues, sched *scheduler.Scheduler, conditions *conditionWriter) {
+func letInNext(logger klog.Logger, queues *state.Queues, sched *scheduler.Scheduler, conditions *conditionWriter, journal *insight.Journal) {
 	for _, pod := range queues.LetIn() {
 		sched.SchedulingQueue.Activate(logger, map[string]*corev1.Pod{"": pod})
 		if _, gated := inQueue(sched, pod); gated {
 			queues.Held(pod)
 		}
 	}
-	tellWhy(queues.Stuck(), conditions)
+	tellWhy(queues.Stuck(), conditions, journal)
 }
 
 // tellWhy tells pods why they wait.
-func tellWhy(all []state.Stuck, conditions *conditionWriter) {
+func tellWhy(all []state.Stuck, conditions *conditionWriter, journal *insight.Journal) {
 	for _, stuck := range all {
+		if len(stuck.Pods) > 0 {
+			journal.Add(decisionOn(conditions.clock.Now(), insight.ActionHeld, stuck.Pods[0], 0, stuck.Code, stuck.Text))
+		}
 		condition := waitsFor(stuck.Code, stuck.Text)
 		for _, pod := range stuck.Pods {
 			conditions.Set(types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, condition)

@@ -22,6 +22,7 @@ import (
 	"github.com/berth-dev/berth/pkg/engine/departures"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/engine/suspension"
+	"github.com/berth-dev/berth/pkg/insight"
 	"github.com/berth-dev/berth/pkg/plugins/queuereclaim"
 	"github.com/berth-dev/berth/pkg/state"
 )
@@ -56,6 +57,7 @@ type reclaimer struct {
 	// departures knows who would survive; nil if nobody does.
 	departures *departures.Departures
 	clock      clock.WithTicker
+	journal    *insight.Journal
 	// ctx ends evictions. It is set before the first cycle.
 	ctx context.Context
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -13,6 +14,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/insight"
 )
 
 // The scheduler's own reasons of events about pods.
@@ -34,6 +36,8 @@ type EventBudget struct {
 	gangs     GangBinds
 	pods      corelisters.PodLister
 	scheduled flowcontrol.PassiveRateLimiter
+	// journal is told that plain pods were placed and refused; nil for none.
+	journal *insight.Journal
 
 	mu sync.Mutex
 	// refused is the gist of the last refusals of each plain pod that waits.
@@ -98,6 +102,7 @@ func (b *EventBudget) allows(pod *corev1.Pod, reason, note string, args []any) b
 	defer b.mu.Unlock()
 	if reason == eventScheduled {
 		delete(b.refused, pod.UID)
+		b.journal.Add(decisionOn(time.Now(), insight.ActionPlaced, pod, 1, "", fmt.Sprintf(note, args...)))
 		return b.scheduled != nil && b.scheduled.TryAccept()
 	}
 	said := b.refused[pod.UID]
@@ -110,7 +115,12 @@ func (b *EventBudget) allows(pod *corev1.Pod, reason, note string, args []any) b
 		said = &recent{}
 		b.refused[pod.UID] = said
 	}
-	return said.news(gist(fmt.Sprintf(note, args...)))
+	text := fmt.Sprintf(note, args...)
+	news := said.news(gist(text))
+	if news {
+		b.journal.Add(decisionOn(time.Now(), insight.ActionRefused, pod, 1, reason, text))
+	}
+	return news
 }
 
 // forget drops what is known of a pod that is gone.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,6 +16,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/insight"
 	"github.com/berth-dev/berth/pkg/state"
 )
 
@@ -36,6 +38,7 @@ type recovery struct {
 	recorder events.EventRecorder
 	clock    clock.WithTicker
 	grace    time.Duration
+	journal  *insight.Journal
 }
 
 // Run looks after interrupted gangs until the context is done. It is run by the
@@ -123,10 +126,11 @@ func (r *rounds) look(ctx context.Context) {
 func (r *recovery) announce(logger klog.Logger, g state.Interrupted) {
 	logger.Info("A gang that is bound by half could not be finished in time; evicting its bound pods",
 		"gang", g.Key, "bound", len(g.Bound), "size", g.Size, "grace", r.grace)
+	note := fmt.Sprintf("Gang %s has %d of %d pods bound and could not be completed within %s: evicting them", g.Key, len(g.Bound), g.Size, r.grace)
+	r.journal.Add(decision(r.clock.Now(), insight.ActionReleased, g.Key, len(g.Bound), string(gang.Releasing), note))
 	pod := podReference(g.Key.Namespace, g.Bound[0].Name, g.Bound[0].UID)
 	apiWrites.WithLabelValues("event").Inc()
-	r.recorder.Eventf(pod, nil, corev1.EventTypeWarning, string(gang.Releasing), "Evicting",
-		"Gang %s has %d of %d pods bound and could not be completed within %s: evicting them", g.Key, len(g.Bound), g.Size, r.grace)
+	r.recorder.Eventf(pod, nil, corev1.EventTypeWarning, string(gang.Releasing), "Evicting", "%s", note)
 }
 
 func (r *recovery) evict(ctx context.Context, g state.Interrupted) {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/insight"
 	"github.com/berth-dev/berth/pkg/state"
 )
 
@@ -50,6 +51,8 @@ type reporter struct {
 	// entitlement says why a pod, or its gang, that is refused a place does not get what its
 	// queue is entitled to; false if no more is to be said than that there is no room.
 	entitlement func(pod *corev1.Pod) (explanation, bool)
+	// journal is told of each decision; nil for none.
+	journal *insight.Journal
 
 	// told is what was said of each gang. Only Run touches it.
 	told map[gang.Key]*told
@@ -301,8 +304,9 @@ func (r *reporter) reportPlaced(g state.Gang, t *told, binds int) {
 	if g.Ref != nil {
 		regarding = g.Ref
 	}
-	r.event(regarding, nil, corev1.EventTypeNormal, eventScheduled, "Binding",
-		fmt.Sprintf("Placed %d of %d pods of gang %s on %d nodes (least: %d)", g.Bound, present, g.Key, len(nodes), g.Verdict.Group.Size))
+	note := fmt.Sprintf("Placed %d of %d pods of gang %s on %d nodes (least: %d)", g.Bound, present, g.Key, len(nodes), g.Verdict.Group.Size)
+	r.event(regarding, nil, corev1.EventTypeNormal, eventScheduled, "Binding", note)
+	r.journal.Add(decision(r.clock.Now(), insight.ActionPlaced, g.Key, int(g.Bound), "", note))
 }
 
 // trouble records an event unless it was said lately. It is about the first pod
@@ -312,6 +316,11 @@ func (r *reporter) trouble(g state.Gang, t *told, reason, action, note string) {
 		eventsSaved.Inc()
 		return
 	}
+	did := insight.ActionHeld
+	if reason == eventFailedScheduling {
+		did = insight.ActionRefused
+	}
+	r.journal.Add(decision(r.clock.Now(), did, g.Key, 0, reason, note))
 	var related runtime.Object
 	if g.Ref != nil {
 		related = g.Ref

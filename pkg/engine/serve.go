@@ -31,6 +31,9 @@ import (
 	schedulerserverconfig "k8s.io/kubernetes/cmd/kube-scheduler/app/config"
 	"k8s.io/kubernetes/pkg/scheduler"
 	"k8s.io/kubernetes/pkg/scheduler/metrics/resources"
+	"k8s.io/utils/clock"
+
+	"github.com/berth-dev/berth/pkg/insight"
 )
 
 const (
@@ -112,6 +115,8 @@ func (e *engine) pages(ctx context.Context, cc *schedulerserverconfig.CompletedC
 	if utilfeature.DefaultFeatureGate.Enabled(zpagesfeatures.ComponentStatusz) {
 		statusz.Install(pages, component, statusz.NewRegistry(compatibility.DefaultBuildEffectiveVersion(), statusz.WithListedPaths(pages.ListedPaths())))
 	}
+
+	insight.Install(pages.HandleFunc, e.source(clock.RealClock{}, cc.InformerFactory))
 
 	nodes, pods := cc.InformerFactory.Core().V1().Nodes().Lister(), cc.InformerFactory.Core().V1().Pods().Lister()
 	pages.HandleFunc(driftPath, func(w http.ResponseWriter, r *http.Request) {

@@ -11,6 +11,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/insight"
 	"github.com/berth-dev/berth/pkg/state"
 )
 
@@ -84,8 +85,11 @@ func (r *reclaimer) tell(e fastpath.Evicted, claimant *corev1.Pod, claim *state.
 	reclaims.WithLabelValues(r.kind(e, claim)).Inc()
 	r.queues.Reclaimed(claim, e.Tenant)
 	apiWrites.WithLabelValues("event").Inc()
-	r.recorder.Eventf(podReference(e.Pods[0].Namespace, e.Pods[0].Name, e.Pods[0].UID), podReference(claimant.Namespace, claimant.Name, claimant.UID), corev1.EventTypeWarning, "Reclaimed", "Evicting",
-		"%d pods of %s, of queue %q, are evicted for %s of queue %q", len(e.Pods), e.Tenant.Name, claim.Queue(e.Tenant), claim.Name, claim.Claimant())
+	note := fmt.Sprintf("%d pods of %s, of queue %q, are evicted for %s of queue %q", len(e.Pods), e.Tenant.Name, claim.Queue(e.Tenant), claim.Name, claim.Claimant())
+	r.recorder.Eventf(podReference(e.Pods[0].Namespace, e.Pods[0].Name, e.Pods[0].UID), podReference(claimant.Namespace, claimant.Name, claimant.UID), corev1.EventTypeWarning, "Reclaimed", "Evicting", "%s", note)
+	event := decisionOn(r.clock.Now(), insight.ActionEvicted, e.Pods[0], len(e.Pods), "Reclaimed", note)
+	event.Queue, event.For = claim.Queue(e.Tenant), claimant.Namespace+"/"+subjectOf(claimant)
+	r.journal.Add(event)
 }
 
 // kind is why a gang goes, as a label of the metric.

@@ -10,6 +10,9 @@ import (
 // QueueReport is what a queue uses and who waits in it, at one moment.
 type QueueReport struct {
 	Name string
+	// Parent is the queue that it is in, "" at the top, and Depth how many it is in.
+	Parent string
+	Depth  int
 	// Generation is that of the object; 0 for the queue of a namespace.
 	Generation int64
 	// Fault is why it admits nothing, its own or that of a queue around it; nil if it does.
@@ -60,6 +63,8 @@ func (q *Queues) Reclaimed(r *Reclaim, t *Tenant) {
 type QueueAmounts struct {
 	Resource                string
 	Used, Guaranteed, Share quota.Amount
+	// Limit is quota.Most or more where there is none.
+	Limit quota.Amount
 	// Asked is what the gangs ask for that wait.
 	Asked quota.Amount
 }
@@ -117,9 +122,11 @@ func (q *Queues) report() (out []QueueReport, ids []quota.QueueID, shares func()
 			continue
 		}
 		r := QueueReport{Name: spec.Name, Generation: q.objects[spec.Name].generation, Fault: q.tree.Fault(id), Running: running, Refused: q.denied[spec.Name], QueueTally: tally}
+		r.Parent, r.Depth = q.tree.Name(q.tree.Parent(id)), q.tree.Depth(id)-1
 		for i, name := range q.tree.Resources() {
 			r.Resources = append(r.Resources, QueueAmounts{
-				Resource: name, Used: q.line.Used().Of(id)[i], Guaranteed: q.tree.Guaranteed(id)[i], Asked: asked[id][i],
+				Resource: name, Used: q.line.Used().Of(id)[i], Guaranteed: q.tree.Guaranteed(id)[i], Limit: q.tree.Limit(id)[i],
+				Asked: asked[id][i],
 			})
 		}
 		if first, n, some := q.line.Waiting(id); some {

@@ -326,17 +326,17 @@ func TestQueueReport(t *testing.T) {
 	}
 	want := []QueueReport{
 		{
-			Name: "child", Generation: 1, Pending: 1, Running: 1,
-			Resources: []QueueAmounts{{Resource: gpu, Used: 3, Guaranteed: 1, Share: 7, Asked: 6}},
+			Name: "child", Parent: "parent", Depth: 1, Generation: 1, Pending: 1, Running: 1,
+			Resources: []QueueAmounts{{Resource: gpu, Used: 3, Guaranteed: 1, Limit: quota.Unlimited, Share: 7, Asked: 6}},
 			Head: &QueueHead{Gang: "ns/much (pod)", Position: 1, Code: "QueueAtLimit", Arrived: epoch,
 				Text: `queue "parent" uses 3 of nvidia.com/gpu, and with 6 more it would pass its limit of 8`},
 		},
 		{
 			Name: "other", Generation: 1, Pending: 1,
-			Resources: []QueueAmounts{{Resource: gpu, Guaranteed: 2, Share: 3, Asked: 9}},
+			Resources: []QueueAmounts{{Resource: gpu, Guaranteed: 2, Limit: quota.Unlimited, Share: 3, Asked: 9}},
 			Head:      &QueueHead{Gang: "ns/more (pod)", Code: "LetIn", Text: "the gang is being placed", Arrived: epoch},
 		},
-		{Name: "parent", Generation: 1, Resources: []QueueAmounts{{Resource: gpu, Used: 3, Guaranteed: 4, Share: 7, Asked: 6}}},
+		{Name: "parent", Generation: 1, Resources: []QueueAmounts{{Resource: gpu, Used: 3, Guaranteed: 4, Limit: 8, Share: 7, Asked: 6}}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -39,9 +39,15 @@ type Objects struct {
 // SnapshotOf makes a snapshot of objects, with the nodes by name. requests returns what a
 // pod requests, as the scheduler counts it.
 func SnapshotOf(objects Objects, settings Settings, requests func(*corev1.Pod) corev1.ResourceList) (*cluster.Snapshot, error) {
+	s, _, err := Survey(objects, settings, requests)
+	return s, err
+}
+
+// Survey is SnapshotOf, and returns besides who holds which devices.
+func Survey(objects Objects, settings Settings, requests func(*corev1.Pod) corev1.ResourceList) (*cluster.Snapshot, *Inventory, error) {
 	devices, err := NewDevices(settings.Devices)
 	if err != nil {
-		return nil, fmt.Errorf("making a snapshot: %w", err)
+		return nil, nil, fmt.Errorf("making a snapshot: %w", err)
 	}
 	inventory := NewInventory()
 	inventory.Count(devices)
@@ -73,7 +79,7 @@ func SnapshotOf(objects Objects, settings Settings, requests func(*corev1.Pod) c
 		free.Mask = view.free
 		b.add(node, free, view.class)
 	}
-	return b.out, nil
+	return b.out, inventory, nil
 }
 
 // sorted returns objects by name.

@@ -168,6 +168,21 @@ func (g *Gangs) Keys() []gang.Key {
 	return keys
 }
 
+// Named returns the keys of the gangs of a name in a namespace that have members, in order:
+// two dialects may have one of the name.
+func (g *Gangs) Named(namespace, name string) []gang.Key {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var keys []gang.Key
+	for key, e := range g.gangs {
+		if key.Namespace == namespace && key.Name == name && len(e.members) > 0 {
+			keys = append(keys, key)
+		}
+	}
+	slices.SortFunc(keys, gang.Key.Compare)
+	return keys
+}
+
 // Cleared reports whether a pod's gang was admitted with what the pod says taken
 // into account, and how many members of the gang must have a place together: a pod
 // that comes later may be its gang's undoing.

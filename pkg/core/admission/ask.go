@@ -1,6 +1,10 @@
 package admission
 
-import "github.com/berth-dev/berth/pkg/core/quota"
+import (
+	"slices"
+
+	"github.com/berth-dev/berth/pkg/core/quota"
+)
 
 // Overtaken returns how often a gang was overtaken by others that were placed, as Push takes
 // it; 0 if there is none of that name.
@@ -61,4 +65,54 @@ func (a *Admission) Position(q quota.QueueID) int {
 		return 0
 	}
 	return a.lines[a.tree.Parent(q)].before(&n.key) + 1
+}
+
+// Before returns the first gangs, at most so many, that come before one in its queue and are
+// not placed, in the order of the queue.
+func (a *Admission) Before(name string, most int) []Gang {
+	e := a.byName[name]
+	if e == nil || most <= 0 {
+		return nil
+	}
+	queue := &a.gangs[e.leaf]
+	var first []*entry
+	queue.line.each(func(n *node) bool {
+		first = append(first, n.gang)
+		return len(first) < most
+	})
+	for _, list := range [...][]*entry{queue.refused, queue.letIn, queue.held} {
+		first = append(first, list[:min(len(list), most)]...)
+	}
+	slices.SortFunc(first, compareEntries)
+	var out []Gang
+	for _, other := range first[:min(len(first), most)] {
+		if compareEntries(other, e) >= 0 {
+			break
+		}
+		out = append(out, other.gang)
+	}
+	return out
+}
+
+// QueuesBefore returns the siblings of a queue that are served before it, at most so many, in
+// their order; none for one in which nobody may be let in.
+func (a *Admission) QueuesBefore(q quota.QueueID, most int) []quota.QueueID {
+	if a.Position(q) == 0 || most <= 0 {
+		return nil
+	}
+	var out []quota.QueueID
+	a.lines[a.tree.Parent(q)].each(func(n *node) bool {
+		if n.queue == q {
+			return false
+		}
+		out = append(out, n.queue)
+		return len(out) < most
+	})
+	return out
+}
+
+// Size returns how many gangs of a queue itself are not placed.
+func (a *Admission) Size(q quota.QueueID) int {
+	queue := &a.gangs[a.tree.Own(q)]
+	return queue.line.root.count() + len(queue.refused) + len(queue.letIn) + len(queue.held) + len(queue.beyond)
 }

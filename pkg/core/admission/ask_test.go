@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/berth-dev/berth/pkg/core/quota"
@@ -45,6 +46,19 @@ func TestWhoWaits(t *testing.T) {
 		}
 	}
 	a.Next(0) // brings the order up to date, and lets one in
+	var before []string
+	for _, g := range a.Before("low", 9) {
+		before = append(before, g.Name)
+	}
+	if !slices.Equal(before, []string{"high"}) || a.Before("high", 9) != nil || a.Before("low", 0) != nil || a.Before("nobody", 9) != nil {
+		t.Errorf("%q come before the low one; want the high one, and not one that waits for ever", before)
+	}
+	if ahead := a.QueuesBefore(queue("a"), 9); !slices.Equal(ahead, []quota.QueueID{queue("b")}) || a.QueuesBefore(queue("b"), 9) != nil {
+		t.Errorf("queues %v come before the first, want the second", ahead)
+	}
+	if a.Size(queue("a")) != 3 || a.Size(queue("b")) != 2 {
+		t.Errorf("%d and %d wait, want 3 and 2", a.Size(queue("a")), a.Size(queue("b")))
+	}
 	check("the gang above the limit is first, and waits for ever", "large", 3, 16, 2)
 	if !a.WithinLimits("low") || a.WithinLimits("large") || a.WithinLimits("nobody") {
 		t.Error("limits are not those of the queue")

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/spf13/pflag"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/portforward"
+	"k8s.io/client-go/transport/spdy"
+
+	"github.com/berth-dev/berth/pkg/insight"
+)
+
+// reach is where the scheduler is asked, and as whom.
+type reach struct {
+	connection
+	namespace string
+	// server is its URL; without one, the leader's pod is asked through the API server.
+	server, authority string
+	insecure          bool
+	// lease and port are where the leader is looked for.
+	leaseNamespace, lease, podNamespace string
+	port                                int
+}
+
+// serverVariable is the environment variable that stands for --server.
+const serverVariable = "BERTH_SERVER"
+
+func (r *reach) addFlags(flags *pflag.FlagSet) {
+	flags.StringVarP(&r.namespace, "namespace", "n", "", "namespace (default: that of the context)")
+	flags.StringVar(&r.server, "server", os.Getenv(serverVariable), "URL of the scheduler's secure port, as https://127.0.0.1:10259 (default: $"+serverVariable+", else the leader's pod, through the API server)")
+	flags.StringVar(&r.authority, "server-ca", "", "file with the certificates by which that of --server is judged (default: those of the machine)")
+	flags.BoolVar(&r.insecure, "insecure-skip-tls-verify", false, "take any certificate of --server: it makes one for itself at start unless it is given one")
+	flags.StringVar(&r.lease, "lease", "berth", "name of the Lease that the leader holds")
+	flags.StringVar(&r.leaseNamespace, "lease-namespace", "kube-system", "namespace of that Lease")
+	flags.StringVar(&r.podNamespace, "scheduler-namespace", "berth-system", "namespace of the scheduler's pods")
+	flags.IntVar(&r.port, "scheduler-port", 10259, "secure port of the scheduler's pods")
+	r.connection.addFlags(flags)
+}
+
+// scheduler is a running scheduler that can be asked.
+type scheduler struct {
+	client *http.Client
+	base   string
+	// where is how it is called in a sentence.
+	where     string
+	namespace string
+	config    *rest.Config
+	close     func()
+}
+
+// errNotThere says that there is nobody of a name.
+var errNotThere = errors.New("not there")
+
+// open finds the scheduler.
+func (r reach) open(ctx context.Context) (*scheduler, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = r.kubeconfig
+	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: r.context})
+	config, err := loader.ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("who asks the scheduler is what a kubeconfig says: %w; give --kubeconfig", err)
+	}
+	s := &scheduler{config: config, namespace: r.namespace, base: strings.TrimSuffix(r.server, "/"), where: r.server, close: func() {}}
+	if s.namespace == "" {
+		if s.namespace, _, err = loader.Namespace(); err != nil || s.namespace == "" {
+			s.namespace = metav1.NamespaceDefault
+		}
+	}
+	as := rest.CopyConfig(config)
+	as.Timeout = requestTimeout
+	// The certificate of the API server says nothing of the scheduler's.
+	as.TLSClientConfig.CAData, as.TLSClientConfig.CAFile, as.TLSClientConfig.ServerName = nil, r.authority, ""
+	as.TLSClientConfig.Insecure = r.insecure
+	if r.server == "" {
+		if err := r.forward(ctx, s); err != nil {
+			return nil, err
+		}
+		// The API server and the kubelet lead to the pod; its certificate is of its own making.
+		as.TLSClientConfig.CAFile, as.TLSClientConfig.Insecure = "", true
+	} else if at, err := url.Parse(s.base); err != nil || at.Host == "" || at.Scheme != "https" {
+		return nil, fmt.Errorf("--server is a URL such as https://127.0.0.1:10259, not %q", r.server)
+	}
+	if as.TLSClientConfig.Insecure && as.TLSClientConfig.CAFile != "" {
+		return nil, errors.New("--server-ca and --insecure-skip-tls-verify contradict each other; give one")
+	}
+	if s.client, err = rest.HTTPClientFor(as); err != nil {
+		s.close()
+		return nil, fmt.Errorf("setting up the connection to the scheduler: %w", err)
+	}
+	return s, nil
+}
+
+// forward opens a way to the leader's pod.
+func (r reach) forward(ctx context.Context, s *scheduler) error {
+	const otherwise = "; or give --server with the URL of its secure port"
+	client, err := kubernetes.NewForConfig(s.config)
+	if err != nil {
+		return err
+	}
+	lease, err := client.CoordinationV1().Leases(r.leaseNamespace).Get(ctx, r.lease, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return fmt.Errorf("there is no Lease %s/%s, so no Berth leads here: is it installed? --lease and --lease-namespace name another%s", r.leaseNamespace, r.lease, otherwise)
+	case apierrors.IsForbidden(err):
+		return fmt.Errorf("the leader is found by its Lease, and you may not read it; the Role berth-viewer in namespace %s lets you%s: %w", r.leaseNamespace, otherwise, err)
+	case err != nil:
+		return fmt.Errorf("reading the Lease of the leader, %s/%s: %w", r.leaseNamespace, r.lease, err)
+	case lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity == "":
+		return fmt.Errorf("nobody holds Lease %s/%s: no Berth leads at the moment", r.leaseNamespace, r.lease)
+	}
+	// The identity is that of kube-scheduler: the host, which is the pod, and a number.
+	pod, _, _ := strings.Cut(*lease.Spec.HolderIdentity, "_")
+	roundTripper, upgrader, err := spdy.RoundTripperFor(s.config)
+	if err != nil {
+		return fmt.Errorf("setting up the way to pod %q: %w", pod, err)
+	}
+	at := client.CoreV1().RESTClient().Post().Resource("pods").Namespace(r.podNamespace).Name(pod).SubResource("portforward").URL()
+	overSPDY := spdy.NewDialer(upgrader, &http.Client{Transport: roundTripper}, http.MethodPost, at)
+	overWebsocket, err := portforward.NewSPDYOverWebsocketDialer(at, s.config)
+	if err != nil {
+		return fmt.Errorf("setting up the way to pod %q: %w", pod, err)
+	}
+	// As kubectl does: servers before 1.31 know no websocket there.
+	dialer := portforward.NewFallbackDialer(overWebsocket, overSPDY, func(error) bool { return true })
+	stop, ready, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	forwarder, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", r.port)}, stop, ready, io.Discard, io.Discard)
+	if err != nil {
+		return fmt.Errorf("setting up the way to pod %q: %w", pod, err)
+	}
+	go func() { ended <- forwarder.ForwardPorts() }()
+	select {
+	case <-ready:
+	case err := <-ended:
+		return fmt.Errorf("reaching the leader, pod %s/%s, through the API server: %w; that takes create on pods/portforward, which the Role berth-viewer in namespace %[1]s gives, and a scheduler that runs as a pod there%[4]s", r.podNamespace, pod, err, otherwise)
+	case <-ctx.Done():
+		close(stop)
+		return ctx.Err()
+	}
+	ports, err := forwarder.GetPorts()
+	if err != nil {
+		close(stop)
+		return err
+	}
+	s.base, s.where, s.close = fmt.Sprintf("https://127.0.0.1:%d", ports[0].Local), fmt.Sprintf("pod %s/%s", r.podNamespace, pod), func() { close(stop) }
+	return nil
+}
+
+// get asks for a page.
+func (s *scheduler) get(ctx context.Context, path string, query url.Values, into any) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.base+path+"?"+query.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	response, err := s.client.Do(request)
+	if err != nil {
+		hint := ""
+		if strings.Contains(err.Error(), "certificate") {
+			hint = "; its certificate may be one of its own making: give --server-ca with the file of it, or --insecure-skip-tls-verify"
+		}
+		return fmt.Errorf("the scheduler at %s cannot be reached: %w%s", s.where, err, hint)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return fmt.Errorf("reading the answer of the scheduler at %s: %w", s.where, err)
+	}
+	var failure insight.Failure
+	_ = json.Unmarshal(body, &failure)
+	switch response.StatusCode {
+	case http.StatusOK:
+		if err := json.Unmarshal(body, into); err != nil {
+			return fmt.Errorf("the scheduler at %s answers in words that are not known here: %w; is this berthctl as new as it?", s.where, err)
+		}
+		return nil
+	case http.StatusUnauthorized:
+		return fmt.Errorf("the scheduler at %s does not know who you are (401): it asks the API server, which does not take your credentials; has your token expired, or is your kubeconfig that of another cluster?", s.where)
+	case http.StatusForbidden:
+		return fmt.Errorf("you may not read %s of the scheduler (403): have an administrator bind the ClusterRole berth-viewer to you, as by\n  kubectl create clusterrolebinding berth-viewer-$USER --clusterrole=berth-viewer --user=YOU", path)
+	case http.StatusNotFound:
+		if failure.Error == "" {
+			return fmt.Errorf("the scheduler at %s has no page %s: is it Berth, and as new as this berthctl?", s.where, path)
+		}
+		return fmt.Errorf("%w: %s", errNotThere, strings.TrimPrefix(failure.Error, "not found: "))
+	}
+	if failure.Error == "" {
+		failure.Error = strings.TrimSpace(string(body))
+	}
+	return fmt.Errorf("the scheduler at %s answers %d: %s", s.where, response.StatusCode, failure.Error)
+}

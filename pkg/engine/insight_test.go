@@ -1,0 +1,283 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	corelisters "k8s.io/client-go/listers/core/v1"
+
+	"github.com/berth-dev/berth/pkg/api/v1alpha1"
+	"github.com/berth-dev/berth/pkg/engine/why"
+	"github.com/berth-dev/berth/pkg/insight"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected output under testdata")
+
+// asks is a source on the scheduler of a harbour.
+func (h *harbour) asks() *why.Source {
+	e := h.engine
+	nodes := corelisters.NewNodeLister(h.nodeTap.GetIndexer())
+	return why.New(why.Parts{
+		Clock: h.clock, Gangs: e.gangs, Queues: e.queues, Fast: e.fast, Journal: &insight.Journal{},
+		Pods: e.conditions.pods, Nodes: nodes, Topologies: func() []*v1alpha1.NodeTopology { return nil }, Requests: requestsOf,
+		Ours: e.explainer.ours, Holds: e.holding, Leads: func() bool { return true },
+	})
+}
+
+// tells renders what is said of one, as berthctl would and a little more.
+func tells(w *insight.Why) string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "%s %s/%s: %s", w.State, w.Namespace, w.Name, w.Reason)
+	if w.Constraint != "" {
+		fmt.Fprintf(&out, " (%s)", w.Constraint)
+	}
+	fmt.Fprintf(&out, ", %d of %d needed are bound, %d wait\n", w.Pods.Bound, w.Pods.Needed, w.Pods.Waiting)
+	if l := w.Line; l != nil {
+		fmt.Fprintf(&out, "  line: %d of %d in queue %s", l.Position, l.Waiting, strings.Join(l.Path, " > "))
+		for _, a := range l.Ahead {
+			fmt.Fprintf(&out, ", after %s", a.Name)
+		}
+		out.WriteString("\n")
+	}
+	for _, b := range w.Blockers {
+		hopeless := ""
+		if b.Hopeless {
+			hopeless = ", hopeless"
+		}
+		fmt.Fprintf(&out, "  %s (%s%s): %s\n", b.Reason, b.Constraint, hopeless, b.Sentence)
+		for _, l := range b.Levels {
+			fmt.Fprintf(&out, "    at %q: %d of %d in %q, short of %s %d\n", l.Level, l.Fit, l.Needed, l.Closest, l.Short, l.Amount)
+		}
+		for _, u := range b.Unblocks {
+			fmt.Fprintf(&out, "    %s: %s\n", u.Kind, u.Sentence)
+		}
+	}
+	for _, remark := range w.Remarks {
+		fmt.Fprintf(&out, "  remark: %s\n", remark)
+	}
+	return out.String()
+}
+
+// TestWhy has a gang or pod wait for each reason that there is, in the whole scheduler, and
+// compares what is said of it with testdata/why.txt.
+func TestWhy(t *testing.T) {
+	forTime := func(h *harbour, c *crew, seconds int64) {
+		for _, uid := range c.uids {
+			h.edit(uid, func(p *corev1.Pod) {
+				start := metav1.NewTime(h.clock.Now())
+				p.Status.StartTime, p.Spec.ActiveDeadlineSeconds = &start, &seconds
+			})
+		}
+	}
+	full := func(h *harbour, queue string) {
+		for i := range 4 {
+			c := h.launch(crew{name: fmt.Sprint("run", i), queue: queue, size: 1, gpus: 8})
+			h.settle()
+			if i == 2 {
+				forTime(h, c, 3600)
+			}
+		}
+		h.settle()
+	}
+	taint := func(h *harbour, node int, cordon bool) {
+		n := h.nodes[node].DeepCopy()
+		if n.Spec.Unschedulable = cordon; !cordon {
+			n.Spec.Taints = []corev1.Taint{{Key: "dedicated", Value: "ml", Effect: corev1.TaintEffectNoSchedule}}
+		}
+		h.nodes[node] = n
+		h.nodeTap.set(n)
+	}
+	edited := func(h *harbour, c crew, change func(*corev1.Pod)) {
+		for i := range max(1, c.size) {
+			pod := c.podOf(i)
+			change(pod)
+			h.create(pod)
+		}
+	}
+	var got strings.Builder
+	for _, c := range []struct {
+		name, ask string
+		hold      func(h *harbour)
+	}{
+		{"all nodes are taken", "late", func(h *harbour) {
+			full(h, "wide")
+			h.launch(crew{name: "late", queue: "wide", size: 1, gpus: 8})
+		}},
+		{"each rack has a node", "late", func(h *harbour) {
+			h.launch(crew{name: "a", queue: "wide", size: 3, gpus: 8})
+			h.settle()
+			h.end(h.pod("a-0").UID)
+			h.settle()
+			h.launch(crew{name: "late", queue: "wide", size: 2, gpus: 8, rack: true})
+		}},
+		{"GPUs in pieces", "late", func(h *harbour) {
+			for i := range 4 {
+				h.launch(crew{name: fmt.Sprint("s", i), queue: "wide", gpus: 5})
+			}
+			h.settle()
+			h.launch(crew{name: "late", queue: "wide", size: 1, gpus: 8})
+		}},
+		{"a taint and a cordon", "late", func(h *harbour) {
+			taint(h, 1, false)
+			taint(h, 3, true)
+			h.launch(crew{name: "late", queue: "wide", size: 4, gpus: 8})
+		}},
+		{"CPU beside the GPUs", "late", func(h *harbour) {
+			edited(h, crew{name: "other", queue: "wide", size: 1}, func(p *corev1.Pod) {
+				p.Spec.Containers[0].Resources.Requests[corev1.ResourceCPU] = resource.MustParse("30")
+			})
+			h.settle()
+			edited(h, crew{name: "late", queue: "wide", size: 4, gpus: 4}, func(p *corev1.Pod) {
+				p.Spec.Containers[0].Resources.Requests[corev1.ResourceCPU] = resource.MustParse("40")
+			})
+		}},
+		{"memory that no node has", "late", func(h *harbour) {
+			edited(h, crew{name: "late", queue: "wide", size: 1, gpus: 1}, func(p *corev1.Pod) {
+				p.Spec.Containers[0].Resources.Requests[corev1.ResourceMemory] = resource.MustParse("600Gi")
+			})
+		}},
+		{"more GPUs than a node has", "late-0", func(h *harbour) { h.launch(crew{name: "late", queue: "wide", gpus: 9}) }},
+		{"more pods than a rack has nodes", "late", func(h *harbour) {
+			h.launch(crew{name: "late", queue: "wide", size: 3, gpus: 8, rack: true})
+		}},
+		{"a level that no node has", "late", func(h *harbour) {
+			edited(h, crew{name: "late", queue: "wide", size: 2, gpus: 8}, func(p *corev1.Pod) {
+				p.Annotations["berth.dev/required-topology"] = "example.com/row"
+			})
+		}},
+		{"links that no machine is known to have", "late", func(h *harbour) {
+			edited(h, crew{name: "late", queue: "wide", size: 1, gpus: 2}, func(p *corev1.Pod) { p.Annotations["berth.dev/gpu-link"] = "nvlink" })
+		}},
+		{"a node selector", "late", func(h *harbour) {
+			edited(h, crew{name: "late", queue: "wide", size: 1, gpus: 2}, func(p *corev1.Pod) { p.Spec.NodeSelector = map[string]string{"zone": "z"} })
+		}},
+		{"the limit of its queue", "late", func(h *harbour) {
+			forTime(h, h.launch(crew{name: "first", queue: "q", size: 1, gpus: 8}), 1800)
+			h.settle()
+			h.launch(crew{name: "late", queue: "q", size: 1, gpus: 4})
+		}},
+		{"the limit of its queue, and no room", "late", func(h *harbour) {
+			h.launch(crew{name: "first", queue: "q", size: 1, gpus: 8})
+			h.launch(crew{name: "others", queue: "wide", size: 3, gpus: 8})
+			h.settle()
+			h.launch(crew{name: "late", queue: "q", size: 1, gpus: 4})
+		}},
+		{"a limit that is too low", "late", func(h *harbour) { h.launch(crew{name: "late", queue: "q", size: 2, gpus: 8}) }},
+		{"others of its queue", "late", func(h *harbour) {
+			for i := range 40 {
+				h.launch(crew{name: fmt.Sprintf("other%02d", i), queue: "wide", size: 1, gpus: 1})
+			}
+			h.clock.Step(time.Second)
+			h.launch(crew{name: "late", queue: "wide", size: 1, gpus: 1})
+			h.tell()
+			h.admit()
+		}},
+		{"a queue that is not there", "late", func(h *harbour) { h.launch(crew{name: "late", queue: "none", size: 1, gpus: 1}) }},
+		{"a queue that is not open to it", "late", func(h *harbour) { h.launch(crew{name: "late", queue: "theirs", size: 1, gpus: 1}) }},
+		{"pods that are missing", "late", func(h *harbour) { h.launch(crew{name: "late", queue: "wide", size: 2, pods: 1, gpus: 1}) }},
+		{"no size", "late", func(h *harbour) {
+			edited(h, crew{name: "late", size: 1}, func(p *corev1.Pod) { delete(p.Annotations, "berth.dev/gang-size") })
+		}},
+		{"a scheduling gate", "late", func(h *harbour) {
+			edited(h, crew{name: "late", size: 2}, func(p *corev1.Pod) {
+				if p.Name == "late-1" {
+					p.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: "example.com/hold"}}
+				}
+			})
+		}},
+		{"others leave for it", "late", func(h *harbour) {
+			for i := range 4 {
+				h.launch(crew{name: fmt.Sprint("run", i), queue: "lend", size: 1, gpus: 8, grace: 30})
+			}
+			h.settle()
+			for _, pod := range h.byName() {
+				h.stuck[pod.Name] = true
+			}
+			h.launch(crew{name: "late", queue: "own", size: 1, gpus: 8})
+		}},
+		{"a disruption budget", "late", func(h *harbour) {
+			for i := range 4 {
+				name := fmt.Sprint("run", i)
+				h.launch(crew{name: name, queue: "lend", size: 1, gpus: 8})
+				one := intstr.FromInt32(1)
+				pdb := &policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, Generation: 1}, Spec: policyv1.PodDisruptionBudgetSpec{
+					MinAvailable: &one, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"crew": name}},
+				}, Status: policyv1.PodDisruptionBudgetStatus{ObservedGeneration: 1, ExpectedPods: 1, CurrentHealthy: 1, DesiredHealthy: 1}}
+				h.budgets[name] = pdb
+				h.reclaimer.SetBudget(pdb)
+			}
+			h.settle()
+			h.launch(crew{name: "late", queue: "own", size: 1, gpus: 8})
+		}},
+		{"room that is kept for another", "late", func(h *harbour) {
+			for i := range 4 {
+				h.launch(crew{name: fmt.Sprint("run", i), queue: "lend", size: 1, gpus: 8, grace: 30})
+			}
+			h.settle()
+			for _, pod := range h.byName() {
+				h.stuck[pod.Name] = true
+			}
+			h.launch(crew{name: "entitled", queue: "own", size: 2, gpus: 8})
+			h.settle()
+			for _, pod := range h.byName() {
+				if pod.DeletionTimestamp != nil {
+					h.end(pod.UID)
+					break
+				}
+			}
+			h.launch(crew{name: "late", queue: "lend", size: 1, gpus: 8})
+		}},
+		{"it is placed", "run0", func(h *harbour) { full(h, "wide") }},
+		{"nobody of the name", "nobody", func(*harbour) {}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHarbour(t, rackNodes(4, 2), rule{name: "q", limit: 8}, rule{name: "wide"}, rule{name: "theirs", others: true},
+				rule{name: "own", guaranteed: 16, preemption: v1alpha1.QueuePreemption{Reclaim: v1alpha1.PreemptAny}}, rule{name: "lend"})
+			c.hold(h)
+			if c.name != "others of its queue" { // they are let in, and not tried yet
+				h.settle()
+				h.pass(3, time.Second)
+			}
+			fmt.Fprintf(&got, "# %s\n", c.name)
+			answer, err := h.asks().Why(context.Background(), "ns", c.ask)
+			switch {
+			case err != nil && !errors.Is(err, insight.ErrNotFound):
+				t.Error(err)
+			case err != nil:
+				fmt.Fprintln(&got, err)
+			default:
+				got.WriteString(tells(answer))
+				if answer.State == insight.Pending && (answer.Reason == "" || answer.Sentence == "" || answer.Constraint == "") {
+					t.Errorf("it waits in silence: %s", tells(answer))
+				}
+			}
+			got.WriteString("\n")
+		})
+	}
+	file := filepath.Join("testdata", "why.txt")
+	if *update {
+		if err := os.WriteFile(file, []byte(got.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}

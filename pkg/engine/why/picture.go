@@ -1,0 +1,264 @@
+package why
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/berth-dev/berth/pkg/api/v1alpha1"
+	"github.com/berth-dev/berth/pkg/core/cluster"
+	"github.com/berth-dev/berth/pkg/core/pack"
+	"github.com/berth-dev/berth/pkg/core/plan"
+	"github.com/berth-dev/berth/pkg/core/remedy"
+	"github.com/berth-dev/berth/pkg/state"
+)
+
+const (
+	// mostFresh is for how long a picture is good.
+	mostFresh = 2 * time.Second
+	// pictureShare has pictures be made at most one part in so many of the time.
+	pictureShare = 10
+)
+
+// picture is what runs where, at one moment, for pods of one profile.
+type picture struct {
+	at, until time.Time
+	profile   string
+	levels    []string
+	cluster   remedy.Cluster
+	snapshot  *cluster.Snapshot
+	devices   *state.Devices
+	nodes     []*corev1.Node
+	numbers   map[string]pack.NodeID
+	// running are those that have places, by name.
+	running map[string]*runs
+}
+
+// runs is a gang, or plain pod, that has places.
+type runs struct {
+	pods []*corev1.Pod
+	ends remedy.Instant
+}
+
+// pictures makes them, and lets one question at a time be asked of the last.
+type pictures struct {
+	source *Source
+
+	mu   sync.Mutex
+	last *picture
+}
+
+// with calls ask with a picture for pods of a profile that has some levels. Nobody else has
+// it meanwhile.
+func (p *pictures) with(profile string, levels []string, ask func(*picture)) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.source.Clock.Now()
+	missing := func(l *picture) bool {
+		return slices.ContainsFunc(levels, func(key string) bool { return key != "" && !slices.Contains(l.levels, key) })
+	}
+	if l := p.last; l == nil || !now.Before(l.until) || l.profile != profile || missing(l) {
+		if l != nil {
+			levels = slices.Concat(l.levels, levels)
+		}
+		slices.Sort(levels)
+		levels = slices.DeleteFunc(slices.Compact(levels), func(key string) bool { return key == "" })
+		made, err := p.source.picture(profile, levels)
+		if err != nil {
+			return err
+		}
+		took := p.source.Clock.Since(now)
+		made.at, made.until = now, now.Add(max(mostFresh, pictureShare*took))
+		p.last = made
+	}
+	ask(p.last)
+	return nil
+}
+
+// picture makes a picture of what the informers have.
+func (s *Source) picture(profile string, levels []string) (*picture, error) {
+	settings, known := s.Fast.Settings(profile)
+	if !known {
+		return nil, fmt.Errorf("profile %q does not have the plugin NodePacking, so it is not known how its pods are placed", profile)
+	}
+	settings.Levels = levels
+	nodes, _ := s.Nodes.List(labels.Everything()) // listers of informers do not fail
+	pods, _ := s.Pods.List(labels.Everything())
+	nodes = slices.SortedFunc(slices.Values(nodes), func(a, b *corev1.Node) int { return cmp.Compare(a.Name, b.Name) })
+	devices, err := state.NewDevices(settings.Devices)
+	if err != nil {
+		return nil, err
+	}
+	p := &picture{profile: profile, levels: levels, devices: devices, nodes: nodes, numbers: map[string]pack.NodeID{}, running: map[string]*runs{}}
+	for i, node := range nodes {
+		p.numbers[node.Name] = pack.NodeID(i)
+	}
+	bound, staying := []*corev1.Pod{}, []*corev1.Pod{}
+	for _, pod := range pods {
+		if _, there := p.numbers[pod.Spec.NodeName]; !there || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
+			continue
+		}
+		bound = append(bound, pod)
+		if stays(pod) {
+			staying = append(staying, pod)
+		}
+	}
+	topologies := s.Topologies()
+	objects := state.Objects{Nodes: nodes, Pods: bound, Topologies: topologies}
+	snapshot, inventory, err := state.Survey(objects, settings, s.Requests)
+	if err != nil {
+		return nil, err
+	}
+	p.snapshot = snapshot
+	if p.cluster.Planner, err = snapshot.Planner(); err != nil {
+		return nil, err
+	}
+	// The same nodes with nothing on them but what stays.
+	objects.Pods, objects.Topologies = staying, unallocated(topologies)
+	empty, err := state.SnapshotOf(objects, settings, s.Requests)
+	if err != nil {
+		return nil, err
+	}
+	whole, err := empty.Planner()
+	if err != nil {
+		return nil, err
+	}
+	for i := range nodes {
+		free, _ := whole.Index.Free(pack.NodeID(i))
+		p.cluster.Whole = append(p.cluster.Whole, free)
+		p.cluster.Labels = append(p.cluster.Labels, snapshot.Nodes[i].Labels)
+	}
+	s.addRunning(p, bound, inventory)
+	p.cluster.Now = instant(s.Clock.Now())
+	return p, nil
+}
+
+// addRunning adds what runs to a picture, and what is kept for others.
+func (s *Source) addRunning(p *picture, bound []*corev1.Pod, inventory *state.Inventory) {
+	for _, pod := range bound {
+		if stays(pod) {
+			continue
+		}
+		name := pod.Namespace + "/" + pod.Name + " (pod)"
+		if s.Ours(pod.Spec.SchedulerName) {
+			name = state.NameOf(pod)
+		}
+		one := p.running[name]
+		if one == nil {
+			one = &runs{}
+			p.running[name] = one
+		}
+		one.pods = append(one.pods, pod)
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.running)) {
+		one := p.running[name]
+		g := remedy.Gang{Name: name}
+		one.ends = endOf(one.pods)
+		g.Ends = one.ends
+		for _, pod := range one.pods {
+			m := remedy.Member{Node: p.numbers[pod.Spec.NodeName], Request: p.devices.RequestOfList(s.Requests(pod))}
+			if m.Request.Devices > 0 {
+				m.Held = inventory.Held(pod.UID)
+			}
+			g.Members = append(g.Members, m)
+		}
+		p.cluster.Running = append(p.cluster.Running, g)
+	}
+}
+
+// keep takes the room that is kept for others than one who asks, until what it returns is
+// called.
+func (s *Source) keep(p *picture, asks string) (undo func()) {
+	n := len(p.cluster.Running)
+	var taken []pack.Undo
+	kept := s.Fast.Kept()
+	for _, name := range slices.Sorted(maps.Keys(kept)) {
+		if name == asks {
+			continue
+		}
+		g := remedy.Gang{Name: name, Kept: true}
+		for _, node := range slices.Sorted(maps.Keys(kept[name])) {
+			id, known := p.numbers[node]
+			if !known {
+				continue
+			}
+			request := kept[name][node]
+			one := p.cluster.Planner.Index.Take(id, request)
+			taken = append(taken, one)
+			g.Members = append(g.Members, remedy.Member{Node: id, Request: request, Held: one.Devices})
+		}
+		p.cluster.Running = append(p.cluster.Running, g)
+	}
+	return func() {
+		for _, one := range slices.Backward(taken) {
+			p.cluster.Planner.Index.Revert(one)
+		}
+		p.cluster.Running = p.cluster.Running[:n]
+	}
+}
+
+// stays reports whether a pod belongs to its node, and does not end for anybody.
+func stays(pod *corev1.Pod) bool {
+	owner := metav1.GetControllerOfNoCopy(pod)
+	return owner != nil && (owner.Kind == "DaemonSet" || owner.Kind == "Node")
+}
+
+// unallocated are NodeTopologies of nodes on which nobody holds anything.
+func unallocated(all []*v1alpha1.NodeTopology) []*v1alpha1.NodeTopology {
+	out := make([]*v1alpha1.NodeTopology, len(all))
+	for i, t := range all {
+		bare := *t
+		bare.Status.Allocations = nil
+		out[i] = &bare
+	}
+	return out
+}
+
+// endOf returns when the last of some pods ends: those that may run for so long, and no longer,
+// and those that leave.
+func endOf(pods []*corev1.Pod) remedy.Instant {
+	last := remedy.Unknown
+	for _, pod := range pods {
+		switch limit := pod.Spec.ActiveDeadlineSeconds; {
+		case pod.DeletionTimestamp != nil:
+			last = max(last, instant(pod.DeletionTimestamp.Time))
+		case limit != nil && pod.Status.StartTime != nil:
+			last = max(last, instant(pod.Status.StartTime.Add(time.Duration(*limit)*time.Second)))
+		default:
+			return remedy.Unknown
+		}
+	}
+	return last
+}
+
+func instant(at time.Time) remedy.Instant { return remedy.Instant(at.Unix()) }
+
+// moment is the instant as a time; nil if it is unknown.
+func moment(i remedy.Instant) *time.Time {
+	if i == remedy.Unknown {
+		return nil
+	}
+	at := time.Unix(int64(i), 0).UTC()
+	return &at
+}
+
+// nodeOf returns the number of a pod's node.
+func (p *picture) nodeOf(pod *corev1.Pod) (pack.NodeID, bool) {
+	id, known := p.numbers[pod.Spec.NodeName]
+	return id, known
+}
+
+// nodeName returns the name of a node by its number.
+func (p *picture) nodeName(id pack.NodeID) string {
+	if id == plan.NoNode {
+		return ""
+	}
+	return p.nodes[id].Name
+}
