@@ -28,7 +28,7 @@ NODES ?= 2500
 # Packages whose tests start real processes (etcd, kube-apiserver). They run
 # in test-integration, and not under the race detector, which does not see
 # into another process and makes this one several times slower.
-INTEGRATION := ^$(MODULE)/(test/integration|test/chaos|pkg/localcluster|bench/perf)(/|$$)
+INTEGRATION := ^$(MODULE)/(test/integration|test/chaos|pkg/localcluster|bench/perf|bench/scale)(/|$$)
 
 ##@ Use
 
@@ -175,6 +175,11 @@ bench-topology: ## Measure what it is worth to know how GPUs are linked
 .PHONY: bench-fragmentation
 bench-fragmentation: ## Measure over how many racks gangs are spread: hours; goes on where it was stopped
 	go run ./bench/fragmentation --continue
+	go run ./bench/render
+
+.PHONY: bench-scale
+bench-scale: ## Measure schedulers as processes of their own (NODES=10000); goes on where it was stopped
+	go run ./bench/scale --nodes $(NODES) --rounds $(RUNS)
 	go run ./bench/render
 
 .PHONY: bench-tables

@@ -22,7 +22,7 @@ type part struct {
 // combine makes a report of the results and writes it.
 func (o *options) combine(out io.Writer) error {
 	var parts []part
-	for _, name := range []string{"perf.json", "cycle.json", "plans.json", "queues.json", "topology.json", "fragmentation.json"} {
+	for _, name := range []string{"perf.json", "cycle.json", "plans.json", "queues.json", "topology.json", "fragmentation.json", "scale.json"} {
 		r, there, err := readIfThere(filepath.Join(o.in, name))
 		if err != nil {
 			return err
@@ -30,9 +30,9 @@ func (o *options) combine(out io.Writer) error {
 		parts = append(parts, part{name, there, r})
 	}
 	if !slices.ContainsFunc(parts, func(p part) bool { return p.there }) {
-		return fmt.Errorf("--in=%s: there is neither perf.json nor cycle.json nor plans.json nor queues.json nor topology.json nor fragmentation.json: run make bench, make bench-cycle, make bench-topology or make bench-fragmentation first", o.in)
+		return fmt.Errorf("--in=%s: there is neither perf.json nor cycle.json nor plans.json nor queues.json nor topology.json nor fragmentation.json nor scale.json: run make bench, make bench-cycle, make bench-topology, make bench-fragmentation or make bench-scale first", o.in)
 	}
-	all := merge(parts[0].of, parts[1].of, parts[2].of, parts[3].of, parts[4].of, parts[5].of)
+	all := merge(parts[0].of, parts[1].of, parts[2].of, parts[3].of, parts[4].of, parts[5].of, parts[6].of)
 	for _, p := range parts {
 		if commit := p.of.Environment.Commit; p.there && commit != all.Environment.Commit {
 			fmt.Fprintf(out, "beware: %s is of commit %q; the report says %q\n", p.name, commit, all.Environment.Commit)
@@ -52,7 +52,7 @@ func (o *options) combine(out io.Writer) error {
 
 // merge takes from each what it measures; plans and queues that were measured alone come
 // before those of a whole run of cycle. The environment is that of the first that says one.
-func merge(perf, cycle, plans, queues, topology, fragmentation report.Report) report.Report {
+func merge(perf, cycle, plans, queues, topology, fragmentation, scale report.Report) report.Report {
 	if len(plans.Plans) == 0 {
 		plans.Plans = cycle.Plans
 	}
@@ -63,9 +63,9 @@ func merge(perf, cycle, plans, queues, topology, fragmentation report.Report) re
 		queues.QueuePairs = cycle.QueuePairs
 	}
 	return report.Report{
-		Environment: cmp.Or(perf.Environment, cycle.Environment, plans.Environment, queues.Environment, topology.Environment, fragmentation.Environment),
+		Environment: cmp.Or(perf.Environment, cycle.Environment, plans.Environment, queues.Environment, topology.Environment, fragmentation.Environment, scale.Environment),
 		Perf:        perf.Perf, Cycles: cycle.Cycles, Gangs: cycle.Gangs, Links: cycle.Links, Quality: cycle.Quality, Plans: plans.Plans, Queues: queues.Queues, QueuePairs: queues.QueuePairs,
-		Topology: topology.Topology, Fragmentation: fragmentation.Fragmentation,
+		Topology: topology.Topology, Fragmentation: fragmentation.Fragmentation, Scale: scale.Scale,
 	}
 }
 

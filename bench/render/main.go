@@ -25,13 +25,14 @@ It reads, from the directory --in,
   topology.json       what bench/topology writes: what it is worth to know how GPUs are
                       linked
   fragmentation.json  what bench/fragmentation writes: over how many racks gangs are spread
+  scale.json          what bench/scale writes: schedulers as processes of their own
 
 Any may be missing: a report of a part is a report.
 
 With --readme it fills the tables of a README from a report instead, and writes nothing
 else. They stand between the lines <!-- tables: NAME --> and <!-- /tables -->, for the
-names perf, cycle, gangs, links, quality, plans, admissions, queues, queue-pairs, topology
-and fragmentation. With --check as well it writes nothing at all, and fails if the tables
+names perf, cycle, gangs, links, quality, plans, admissions, queues, queue-pairs,
+topology, fragmentation and scale. With --check as well it writes nothing at all, and fails if the tables
 are not those of the report.`
 
 // options are the flags.
@@ -74,7 +75,7 @@ func command() *cobra.Command {
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&o.in, "in", "bench/out", "Directory with the results, perf.json, cycle.json, plans.json, queues.json, topology.json and fragmentation.json.")
+	fs.StringVar(&o.in, "in", "bench/out", "Directory with the results, perf.json, cycle.json, plans.json, queues.json, topology.json, fragmentation.json and scale.json.")
 	fs.StringVar(&o.out, "out", "bench/out", "Directory where report.json and report.html are written.")
 	fs.StringVar(&o.report, "report", "", "Report that the tables of --readme are from.")
 	fs.StringVar(&o.readme, "readme", "", "README whose tables are filled.")

@@ -56,6 +56,8 @@ const (
 <!-- /tables -->
 <!-- tables: topology -->
 <!-- /tables -->
+<!-- tables: scale -->
+<!-- /tables -->
 <!-- tables: fragmentation -->
 <!-- /tables -->
 `
@@ -217,7 +219,7 @@ func TestErrors(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"no results", []string{"--in", nothing, "--out", nothing}, "neither perf.json nor cycle.json nor plans.json nor queues.json nor topology.json nor fragmentation.json"},
+		{"no results", []string{"--in", nothing, "--out", nothing}, "neither perf.json nor cycle.json nor plans.json nor queues.json nor topology.json nor fragmentation.json nor scale.json"},
 		{"broken results", []string{"--in", results, "--out", nothing}, "cycle.json"},
 		{"report without README", []string{"--report", at("perf.json")}, "--readme whose tables"},
 		{"README without report", []string{"--readme", at("README.md")}, "--report that its tables"},

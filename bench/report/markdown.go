@@ -125,8 +125,8 @@ func Fill(text, name, table string) (string, error) {
 }
 
 // FillTables fills the places of the tables perf, cycle, gangs, links, quality, plans,
-// admissions, queues, queue-pairs, topology and fragmentation, as Fill does. All of them must be
-// there, and no others.
+// admissions, queues, queue-pairs, topology, fragmentation and scale, as Fill does. All of
+// them must be there, and no others.
 func (r Report) FillTables(text string) (string, error) {
 	tables := []struct{ name, text string }{
 		{"perf", PerfTable(r.Perf)},
@@ -140,6 +140,7 @@ func (r Report) FillTables(text string) (string, error) {
 		{"queue-pairs", QueuePairTable(r.QueuePairs)},
 		{"topology", TopologyTable(r.Topology)},
 		{"fragmentation", FragmentationTable(r.Fragmentation)},
+		{"scale", ScaleTable(r.Scale)},
 	}
 	var names []string
 	for _, t := range tables {

@@ -70,6 +70,12 @@ func TestTables(t *testing.T) {
 | 85 % |   20,000 | berth      |      97.8 % |  1.04 / 1.31 | 0.015 |       85.1 % |       3.2 |
 | 85 % |   20,000 | first-fit  |      25.0 % |  3.50 / 5.12 | 0.015 |       85.1 % |         - |
 `},
+		{"scale", ScaleTable(r.Scale), `
+| scenario | nodes | what            |          upstream |            berth |         null |
+| -------- | ----: | --------------- | ----------------: | ---------------: | -----------: |
+| start    | 2,500 | first binding s |   20.0 (0 %, n=1) | 8.00 (50 %, n=2) |            - |
+| gangs    | 2,500 | pods/s          | 0.2500 (0 %, n=1) | 1,000 (0 %, n=1) | 0 (0 %, n=1) |
+`},
 		{"no rows", PerfTable(nil) + CycleTable(nil) + GangTable(nil) + QualityTable(nil) + LinkTable(nil) + PlanTable(nil) + TopologyTable(nil) + FragmentationTable(nil), "\n"},
 	}
 	for _, test := range tests {
@@ -118,9 +124,9 @@ func TestFillTables(t *testing.T) {
 	tests := []struct {
 		name, text, wrong string
 	}{
-		{"all", place("fragmentation", "topology", "queue-pairs", "queues", "admissions", "plans", "quality", "links", "gangs", "cycle", "perf"), ""},
-		{"one missing", place("perf", "cycle", "links", "quality", "plans", "queues", "admissions", "queue-pairs", "topology", "fragmentation"), `table "gangs"`},
-		{"one that there is not", place("perf", "cycle", "gangs", "links", "quality", "plans", "queues", "admissions", "queue-pairs", "topology", "fragmentation", "speed"), `table "speed"`},
+		{"all", place("scale", "fragmentation", "topology", "queue-pairs", "queues", "admissions", "plans", "quality", "links", "gangs", "cycle", "perf"), ""},
+		{"one missing", place("perf", "cycle", "links", "quality", "plans", "queues", "admissions", "queue-pairs", "topology", "fragmentation", "scale"), `table "gangs"`},
+		{"one that there is not", place("perf", "cycle", "gangs", "links", "quality", "plans", "queues", "admissions", "queue-pairs", "topology", "fragmentation", "scale", "speed"), `table "speed"`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -22,6 +22,7 @@ type Report struct {
 	QueuePairs    []QueuePairRow     `json:"queue_pairs,omitempty"`
 	Topology      []TopologyRow      `json:"topology,omitempty"`
 	Fragmentation []FragmentationRow `json:"fragmentation,omitempty"`
+	Scale         []ScaleSample      `json:"scale,omitempty"`
 }
 
 // Environment is the machine and the code of a run.

@@ -60,6 +60,15 @@ func whole() Report {
 		{Contestant: "berth", Load: 85, Nodes: 2496, Racks: 78, Arrivals: 20_000, Gangs: 18_800, InOneRack: 0.9775, RacksPerSmallGang: 1.04, RacksPerGang: 1.31, Waited: 0.015, InUse: 0.8512, MsPerGang: new(3.24), MsP99: new(9.5)},
 		{Contestant: "first-fit", Load: 85, Nodes: 2496, Racks: 78, Arrivals: 20_000, Gangs: 18_800, InOneRack: 0.25, RacksPerSmallGang: 3.5, RacksPerGang: 5.125, Waited: 0.015, InUse: 0.8512},
 	}
+	r.Scale = []ScaleSample{
+		{Scenario: "start", Nodes: 2500, Scheduler: "upstream", Round: 1, Measures: []Measure{{"first binding s", 20}}},
+		{Scenario: "start", Nodes: 2500, Scheduler: "berth", Round: 1, Measures: []Measure{{"first binding s", 6}}},
+		{Scenario: "start", Nodes: 2500, Scheduler: "berth", Round: 2, Measures: []Measure{{"first binding s", 10}}},
+		{Scenario: "start", Nodes: 2500, Scheduler: "berth", Round: 3, Failed: "it fell over"},
+		{Scenario: "gangs", Nodes: 2500, Scheduler: "upstream", Round: 1, Measures: []Measure{{"pods/s", 0.25}}},
+		{Scenario: "gangs", Nodes: 2500, Scheduler: "berth", Round: 1, Measures: []Measure{{"pods/s", 1000}}},
+		{Scenario: "gangs", Nodes: 2500, Scheduler: "null", Round: 1, Measures: []Measure{{"pods/s", 0}}},
+	}
 	return r
 }
 

@@ -42,13 +42,7 @@ func apiserverArgs(dir string, port int, o Options) []string {
 		"--max-requests-inflight=3000",
 		"--max-mutating-requests-inflight=1000",
 	}
-	if len(o.FeatureGates) > 0 {
-		var gates []string
-		for _, name := range slices.Sorted(maps.Keys(o.FeatureGates)) {
-			gates = append(gates, fmt.Sprintf("%s=%t", name, o.FeatureGates[name]))
-		}
-		args = append(args, "--feature-gates="+strings.Join(gates, ","))
-	}
+	args = append(args, o.featureGateArgs()...)
 	if len(o.RuntimeConfig) > 0 {
 		args = append(args, "--runtime-config="+strings.Join(o.RuntimeConfig, ","))
 	}
@@ -76,4 +70,17 @@ func freePort() (int, error) {
 	}
 	defer listener.Close()
 	return listener.Addr().(*net.TCPAddr).Port, nil
+}
+
+// featureGateArgs are the flags of each process of the control plane for the gates that are
+// to be other than stock; none without such gates.
+func (o Options) featureGateArgs() []string {
+	if len(o.FeatureGates) == 0 {
+		return nil
+	}
+	var gates []string
+	for _, name := range slices.Sorted(maps.Keys(o.FeatureGates)) {
+		gates = append(gates, fmt.Sprintf("%s=%t", name, o.FeatureGates[name]))
+	}
+	return []string{"--feature-gates=" + strings.Join(gates, ",")}
 }

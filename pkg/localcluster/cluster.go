@@ -29,7 +29,8 @@ type Options struct {
 	// BinDir is the directory of etcd and kube-apiserver; see EnsureBinaries
 	// for what "" means.
 	BinDir string
-	// FeatureGates of kube-apiserver that are to be other than stock.
+	// FeatureGates of kube-apiserver and kube-controller-manager that are to be other than
+	// stock.
 	FeatureGates map[string]bool
 	// RuntimeConfig turns API versions on or off in kube-apiserver, as in
 	// "scheduling.k8s.io/v1beta1=true".

@@ -22,6 +22,8 @@ func Controllers() []string {
 		"serviceaccount-controller", "resourcequota-controller", "disruption-controller",
 		"node-lifecycle-controller", "taint-eviction-controller", "resourceclaim-controller",
 		"clusterrole-aggregation-controller",
+		// Without it a native PodGroup is never gone: admission gives each a finalizer.
+		"podgroup-protection-controller",
 	}
 }
 
@@ -57,6 +59,7 @@ func controllerArgs(dir, kubeconfig string, o Options) []string {
 		"--concurrent-job-syncs=16",
 		"--node-eviction-rate=10",
 	}
+	args = append(args, o.featureGateArgs()...)
 	if o.Heartbeat > 0 && slices.Contains(o.Controllers, "node-lifecycle-controller") {
 		grace := nodeGrace(o.Heartbeat)
 		args = append(args, "--node-monitor-period="+min(5*time.Second, o.Heartbeat).String(), "--node-monitor-grace-period="+grace.String())

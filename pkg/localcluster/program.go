@@ -70,6 +70,24 @@ func (p *Program) CPUTime() (time.Duration, error) {
 	return parseCPUTime(string(stat))
 }
 
+// PeakMemory is the most memory that the program has had resident until now, in bytes.
+func (p *Program) PeakMemory() (int64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.process.cmd.Process.Pid))
+	if err != nil {
+		return 0, fmt.Errorf("reading the peak memory of %q: %w", p.process.name, err)
+	}
+	for line := range strings.Lines(string(status)) {
+		if amount, found := strings.CutPrefix(line, "VmHWM:"); found {
+			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(amount), "kB")), 10, 64)
+			if err != nil {
+				return 0, fmt.Errorf("reading the peak memory of %q from %q: %w", p.process.name, line, err)
+			}
+			return kib << 10, nil
+		}
+	}
+	return 0, fmt.Errorf("reading the peak memory of %q: the program has ended", p.process.name)
+}
+
 // clockTick is the unit of /proc/PID/stat on every platform that Linux runs Go on.
 const clockTick = 10 * time.Millisecond
 
