@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/berth-dev/berth/pkg/state"
 )
 
 // A gang that the cluster could not hold if nothing else ran holds nobody up, however old
@@ -46,10 +48,19 @@ func TestImpossibleHoldsNobodyUp(t *testing.T) {
 			if why.code != "GangNeverFits" || !strings.Contains(why.text, "even if nothing else ran") || !strings.Contains(why.text, c.text) {
 				t.Errorf("it is told %+v", why)
 			}
+			if why, more := h.engine.reporter.entitlement(waits); !more || why.code != "GangNeverFits" {
+				t.Errorf("who tells that it was refused says %+v", why)
+			}
 			before := h.counts["cycles"]
 			h.pass(5, time.Second)
 			if n := h.counts["cycles"] - before; n > 0 {
 				t.Errorf("it is tried %d times though nothing has changed", n)
+			}
+			// A change of nodes that was read before it was judged is heard of after.
+			h.engine.queues.MayFit()
+			h.settle()
+			if why := h.explainer.why(h.told[impossible.uids[0]]); why.code != "GangNeverFits" {
+				t.Errorf("looked at again on the same nodes, it is told %+v", why)
 			}
 			node := rackNodes(9, 2)[8]
 			if c.mend != nil {
@@ -62,6 +73,18 @@ func TestImpossibleHoldsNobodyUp(t *testing.T) {
 				t.Errorf("%d of %d pods are placed after a node came; %+v", got, want, h.explainer.why(h.told[impossible.uids[0]]))
 			}
 		})
+	}
+}
+
+// Autoscalers go by the reason: more nodes would help a gang that those that there are could
+// never hold.
+func TestImpossibleIsUnschedulable(t *testing.T) {
+	if c := waitsFor(string(state.NeverFits), "text"); c.Reason != corev1.PodReasonUnschedulable || c.Message != "text" {
+		t.Errorf("the condition is %+v", c)
+	}
+	said := &corev1.Pod{Status: corev1.PodStatus{Conditions: []corev1.PodCondition{waitsFor(string(state.NeverFits), "text")}}}
+	if (explanation{string(state.NeverFits), "text"}).isNews(said) {
+		t.Error("it is told again what it says")
 	}
 }
 

@@ -317,9 +317,12 @@ func (t *tries) end() {
 	}
 	t.reclaimer.tried(t.last)
 	t.queues.Ended(t.last)
-	if t.queues.ToJudge(t.last, t.fast.NodesVersion()) {
-		if why, never := t.fast.NeverFits(groupIn(t.entity)); never {
+	if version := t.fast.NodesVersion(); t.queues.ToJudge(t.last, version) {
+		switch why, judged := t.fast.NeverFits(groupIn(t.entity)); {
+		case why != "":
 			t.queues.Impossible(t.last, why)
+		case judged:
+			t.queues.Judged(t.last, version)
 		}
 	}
 	t.entity, t.last = nil, nil
