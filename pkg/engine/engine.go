@@ -247,7 +247,7 @@ func (e *engine) attach(ctx context.Context, sched *scheduler.Scheduler) error {
 	sched.FailureHandler = e.reporter.observeRefusals(sched.FailureHandler)
 	e.reclaimer.ctx = ctx
 	e.tries.observe(sched)
-	go letIn(ctx, e.queues, e.fast, sched, e.conditions)
+	go letIn(ctx, e.queues, e.tries, sched, e.conditions)
 	next := sched.NextEntity
 	sched.NextEntity = func(logger klog.Logger) (framework.QueuedEntityInfo, error) {
 		e.leadOnce.Do(func() { e.lead(ctx, logger) })

@@ -8,7 +8,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/berth-dev/berth/pkg/state"
 )
@@ -66,8 +65,13 @@ func TestImpossibleHoldsNobodyUp(t *testing.T) {
 			if c.mend != nil {
 				c.mend(node)
 			}
+			seen := h.engine.tries.nodesSeen()
 			h.nodeTap.set(node)
-			h.mayFit()
+			h.settle()
+			if h.engine.tries.nodesSeen() == seen {
+				t.Error("nobody looks at it again, though a node came")
+			}
+			h.engine.queues.MayFit()
 			h.settle()
 			if got, want := len(h.berthed(impossible)), max(1, c.crew.size); got != want {
 				t.Errorf("%d of %d pods are placed after a node came; %+v", got, want, h.explainer.why(h.told[impossible.uids[0]]))
@@ -106,13 +110,4 @@ func gpusOf(node *corev1.Node, n string) {
 	for _, list := range []corev1.ResourceList{node.Status.Allocatable, node.Status.Capacity} {
 		list[gpuName] = resource.MustParse(n)
 	}
-}
-
-// mayFit has those tried that the cluster could not hold, as the engine does when nodes have
-// changed.
-func (h *harbour) mayFit() {
-	probe := h.create((&crew{name: "probe", queue: "q", gpus: 0}).podOf(0))
-	h.settle() // the index reads nodes with the next cycle
-	h.engine.queues.MayFit()
-	h.end(types.UID(probe.UID))
 }
