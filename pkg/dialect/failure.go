@@ -152,8 +152,8 @@ func lossOfLeaderWorkerSet(spec node, role string) Loss {
 }
 
 // lossOfVolcanoJob: the policies of the pod's task, then those of the Job, say what follows
-// from its eviction; nothing else does, and the pod is made anew. RestartJob counts against
-// maxRetry, 3 if unsaid.
+// from its eviction; nothing else does, and the pod is made anew. Whatever is started again,
+// even the pod alone, counts, and with the count of maxRetry, 3 if unsaid, the Job fails.
 func lossOfVolcanoJob(root node, task string) Loss {
 	spec := root.object("spec")
 	action := ""
@@ -165,13 +165,16 @@ func lossOfVolcanoJob(root node, task string) Loss {
 	if action == "" {
 		action = evictionAction(spec)
 	}
+	left := max(0, integerOr(spec.integer("maxRetry"), 3)-integerOr(root.object("status").integer("retryCount"), 0)-1)
 	switch action {
 	case "RestartJob":
-		return Loss{ReachOwner, max(0, integerOr(spec.integer("maxRetry"), 3)-integerOr(root.object("status").integer("retryCount"), 0))}
+		return Loss{ReachOwner, left}
 	case "AbortJob", "TerminateJob", "CompleteJob":
 		return Loss{ReachOwner, 0}
 	case "RestartTask", "RestartPartition":
-		return Loss{ReachGroup, Endless}
+		return Loss{ReachGroup, left}
+	case "RestartPod":
+		return Loss{ReachPod, left}
 	}
 	return Loss{ReachPod, Endless}
 }

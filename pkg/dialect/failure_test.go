@@ -52,9 +52,10 @@ func TestLossOf(t *testing.T) {
 		{name: "a leader takes its workers along", owner: lws("restartPolicy: None"), role: "leader", want: Loss{ReachGroup, Endless}},
 
 		{name: "a Volcano Job without policies", owner: volcano("", ""), role: "worker", want: Loss{ReachPod, Endless}},
-		{name: "a Volcano Job that restarts", owner: volcano("", "policies: [{event: PodEvicted, action: RestartJob}],"), role: "worker", want: Loss{ReachOwner, 2}},
-		{name: "a Volcano Job with more retries", owner: volcano("", `maxRetry: 9, policies: [{events: [TaskCompleted, "*"], action: RestartJob}],`), role: "worker", want: Loss{ReachOwner, 8}},
-		{name: "a task that says otherwise", owner: volcano("policies: [{event: PodFailed, action: RestartTask}]", "policies: [{event: PodEvicted, action: AbortJob}],"), role: "worker", want: Loss{ReachGroup, Endless}},
+		{name: "a Volcano Job that restarts", owner: volcano("", "policies: [{event: PodEvicted, action: RestartJob}],"), role: "worker", want: Loss{ReachOwner, 1}},
+		{name: "a Volcano Job with more retries", owner: volcano("", `maxRetry: 9, policies: [{events: [TaskCompleted, "*"], action: RestartJob}],`), role: "worker", want: Loss{ReachOwner, 7}},
+		{name: "a task that says otherwise", owner: volcano("policies: [{event: PodFailed, action: RestartTask}]", "policies: [{event: PodEvicted, action: AbortJob}],"), role: "worker", want: Loss{ReachGroup, 1}},
+		{name: "a pod that is started again counts", owner: volcano("", "policies: [{event: PodEvicted, action: RestartPod}],"), role: "worker", want: Loss{ReachPod, 1}},
 		{name: "another task of it", owner: volcano("policies: [{event: PodFailed, action: RestartTask}]", "policies: [{event: PodEvicted, action: AbortJob}],"), role: "ps", want: Loss{ReachOwner, 0}},
 
 		{name: "a Deployment", owner: `{apiVersion: apps/v1, kind: Deployment}`, unknown: true},

@@ -18,7 +18,7 @@
 //
 // [Autoscaling] are scenarios of what an autoscaler buys nodes for, and [Karpenter] is one.
 //
-// Files: operators.go, builtin.go and kueue.go (the table), autoscaler.go, start.go (running),
-// install.go (definitions and webhooks), scenario.go (reading scenarios), page.go (the page
-// of results).
+// Files: operators.go, builtin.go, kueue.go, kubeflow.go and volcano.go (the table),
+// autoscaler.go, start.go (running), install.go (definitions and webhooks), scenario.go
+// (reading scenarios), page.go (the page of results).
 package operators

@@ -111,5 +111,6 @@ health: {healthProbeBindAddress: "0"}
 				"--batch-scheduler=scheduler-plugins"},
 			Schedulers: []string{"scheduler-plugins-scheduler"},
 		},
+		volcano(),
 	}
 }

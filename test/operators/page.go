@@ -15,6 +15,7 @@ const (
 	Works  Outcome = "yes"
 	Fails  Outcome = "**no**"
 	Cannot Outcome = "n/a"
+	notRun Outcome = "not run"
 )
 
 // A Result is what came of the rows of one operator.
@@ -45,7 +46,7 @@ them, with the rights of manifests/suspend. Run on %s.
 		for _, name := range Rows() {
 			outcome := string(r.Outcomes[name])
 			if outcome == "" {
-				outcome = "not run"
+				outcome = string(notRun)
 			}
 			cells = append(cells, outcome)
 		}
@@ -58,7 +59,7 @@ them, with the rights of manifests/suspend. Run on %s.
 		}
 		var notes []string
 		for _, need := range r.Scenario.Needs {
-			notes = append(notes, "Change: "+need)
+			notes = append(notes, "Note: "+need)
 		}
 		for _, tried := range r.Scenario.Rows {
 			if tried.Cannot != "" {
