@@ -113,8 +113,8 @@ test-integration: ## Run the tests against a real etcd and API server, the bench
 	go test -count=1 -p 1 -timeout 50m $$(go list ./... | grep -E '$(INTEGRATION)')
 
 .PHONY: test-operators
-test-operators: ## Play the scenarios of all released operators, and write docs/compatibility.md
-	go test -count=1 -timeout 90m ./test/integration -run '^TestOperators$$' -v -operators=all -operators-page=$(CURDIR)/docs/compatibility.md
+test-operators: ## Play the scenarios of all operators, and write docs/compatibility.md; and those of Karpenter
+	go test -count=1 -timeout 90m ./test/integration -run '^(TestOperators|TestAutoscaler)$$' -v -operators=all -operators-page=$(CURDIR)/docs/compatibility.md -karpenter
 
 # How long make chaos goes on, and the seed of its first round; 0 for another each time.
 DURATION ?= 10m

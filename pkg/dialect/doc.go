@@ -44,7 +44,9 @@
 //
 //   - owner: berth.dev/gang-size on a pod without any name makes one gang of the
 //     pods of its controller, whatever that is: key "job.batch/train",
-//     "pytorchjob.kubeflow.org/bert". A Job without the annotation is no gang.
+//     "pytorchjob.kubeflow.org/bert". A Job without the annotation is no gang. All
+//     versions of a Deployment are one gang, "deployment.apps/web", so that a rollout
+//     goes on while the gang runs.
 //   - jobset: each replicated job is a gang of its own, key "<jobset>/<job>",
 //     of replicas x min(parallelism, completions) pods. A pod cannot see whether
 //     its JobSet starts its jobs in order (startupPolicy InOrder, dependsOn), and

@@ -111,7 +111,7 @@ func (c *budgetClient) refused(name types.NamespacedName, condition corev1.PodCo
 	}
 	if pod := c.conditions.waiting(name); pod != nil && c.reporter.entitlement != nil && condition.Reason == corev1.PodReasonUnschedulable {
 		if why, more := c.reporter.entitlement(pod); more {
-			condition.Reason, condition.Message = why.code, why.text
+			condition.Reason, condition.Message = reasonOf(why.code), why.text
 		}
 	}
 	c.conditions.Set(name, condition)

@@ -238,9 +238,19 @@ func news(pod *corev1.Pod, condition corev1.PodCondition) bool {
 		gist(old.Message) != gist(condition.Message)
 }
 
-// waitsFor is the condition of a pod that waits for a reason.
-func waitsFor(reason, text string) corev1.PodCondition {
-	return corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: reason, Message: text}
+// waitsFor is the condition of a pod that waits for what has a code.
+func waitsFor(code, text string) corev1.PodCondition {
+	return corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: reasonOf(code), Message: text}
+}
+
+// reasonOf is the reason that a condition gives. Autoscalers buy nodes for pods that are
+// "Unschedulable" and for no others, so a gang that more nodes would help says that, even if
+// those that there are never could hold it: a pool that is empty would not grow otherwise.
+func reasonOf(code string) string {
+	if code == string(state.NeverFits) {
+		return corev1.PodReasonUnschedulable
+	}
+	return code
 }
 
 func scheduledCondition(pod *corev1.Pod) *corev1.PodCondition {

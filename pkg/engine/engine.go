@@ -254,8 +254,8 @@ func (e *engine) attach(ctx context.Context, sched *scheduler.Scheduler) error {
 	sched.FailureHandler = e.reporter.observeRefusals(sched.FailureHandler)
 	e.reclaimer.ctx = ctx
 	e.tries.observe(sched)
-	go letIn(ctx, e.queues, e.fast, sched, e.conditions, e.journal)
-	go letInByWindow(ctx, e.windows, e.queues, e.fast, sched)
+	go letIn(ctx, e.queues, e.tries, sched, e.conditions, e.journal)
+	go letInByWindow(ctx, e.tries, sched)
 	next := sched.NextEntity
 	sched.NextEntity = func(logger klog.Logger) (framework.QueuedEntityInfo, error) {
 		e.leadOnce.Do(func() { e.lead(ctx, logger) })

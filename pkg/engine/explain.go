@@ -50,7 +50,7 @@ func (why explanation) isInLine() bool { return slices.Contains(inLine, why.code
 
 // isNews reports whether there is something to say, and a pod does not say it.
 func (why explanation) isNews(pod *corev1.Pod) bool {
-	return why.code != "" && (!said(pod) || contradicts(scheduledCondition(pod).Reason, why.code))
+	return why.code != "" && (!said(pod) || contradicts(scheduledCondition(pod).Reason, reasonOf(why.code)))
 }
 
 // contradicts reports whether what was said is not what is the case. A refusal by the

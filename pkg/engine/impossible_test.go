@@ -8,7 +8,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/berth-dev/berth/pkg/state"
 )
 
 // A gang that the cluster could not hold if nothing else ran holds nobody up, however old
@@ -43,24 +44,34 @@ func TestImpossibleHoldsNobodyUp(t *testing.T) {
 			h.pass(2, time.Second)
 			waits := h.told[impossible.uids[0]]
 			why := h.explainer.why(waits)
-			code := "GangNeverFits"
-			if queue == "" {
-				code = corev1.PodReasonUnschedulable
-			}
-			if why.code != code || !strings.Contains(why.text, "even if nothing else ran") || !strings.Contains(why.text, c.text) {
+			if why.code != "GangNeverFits" || !strings.Contains(why.text, "even if nothing else ran") || !strings.Contains(why.text, c.text) {
 				t.Errorf("it is told %+v", why)
+			}
+			if why, more := h.engine.reporter.entitlement(waits); !more || why.code != "GangNeverFits" {
+				t.Errorf("who tells that it was refused says %+v", why)
 			}
 			before := h.counts["cycles"]
 			h.pass(5, time.Second)
 			if n := h.counts["cycles"] - before; n > 0 {
 				t.Errorf("it is tried %d times though nothing has changed", n)
 			}
+			// A change of nodes that was read before it was judged is heard of after.
+			h.mayFit()
+			h.settle()
+			if why := h.explainer.why(h.told[impossible.uids[0]]); why.code != "GangNeverFits" {
+				t.Errorf("looked at again on the same nodes, it is told %+v", why)
+			}
 			node := rackNodes(9, 2)[8]
 			if c.mend != nil {
 				c.mend(node)
 			}
+			seen := h.engine.tries.nodesSeen()
 			h.nodeTap.set(node)
-			h.mayFit(queue)
+			h.settle()
+			if h.engine.tries.nodesSeen() == seen {
+				t.Error("nobody looks at it again, though a node came")
+			}
+			h.mayFit()
 			h.settle()
 			if got, want := len(h.berthed(impossible)), max(1, c.crew.size); got != want {
 				t.Errorf("%d of %d pods are placed after a node came; %+v", got, want, h.explainer.why(h.told[impossible.uids[0]]))
@@ -73,6 +84,18 @@ func TestImpossibleHoldsNobodyUp(t *testing.T) {
 func withAndWithoutQueues(t *testing.T, name string, test func(t *testing.T, queue string, rules ...rule)) {
 	t.Run(name+", in a queue", func(t *testing.T) { test(t, "q", rule{name: "q"}) })
 	t.Run(name+", without queues", func(t *testing.T) { test(t, "") })
+}
+
+// Autoscalers go by the reason: more nodes would help a gang that those that there are could
+// never hold.
+func TestImpossibleIsUnschedulable(t *testing.T) {
+	if c := waitsFor(string(state.NeverFits), "text"); c.Reason != corev1.PodReasonUnschedulable || c.Message != "text" {
+		t.Errorf("the condition is %+v", c)
+	}
+	said := &corev1.Pod{Status: corev1.PodStatus{Conditions: []corev1.PodCondition{waitsFor(string(state.NeverFits), "text")}}}
+	if (explanation{string(state.NeverFits), "text"}).isNews(said) {
+		t.Error("it is told again what it says")
+	}
 }
 
 // A gang for which there is no room now, and that an empty cluster would hold, keeps its
@@ -97,11 +120,8 @@ func gpusOf(node *corev1.Node, n string) {
 
 // mayFit has those tried that the cluster could not hold, as the engine does when nodes have
 // changed.
-func (h *harbour) mayFit(queue string) {
-	probe := h.create((&crew{name: "probe", queue: queue, gpus: 0}).podOf(0))
-	h.settle() // the index reads nodes with the next cycle
+func (h *harbour) mayFit() {
 	h.engine.queues.MayFit()
 	h.engine.windows.MayFit()
 	h.engine.windows.Round()
-	h.end(types.UID(probe.UID))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -187,13 +188,13 @@ const retryAnyway = 30 * time.Second
 
 // letIn has the scheduling queue take those whose turn it is, and tells the others why they
 // wait, until the context is done.
-func letIn(ctx context.Context, queues *state.Queues, fast *fastpath.Path, sched *scheduler.Scheduler, conditions *conditionWriter, journal *insight.Journal) {
+func letIn(ctx context.Context, queues *state.Queues, tries *tries, sched *scheduler.Scheduler, conditions *conditionWriter, journal *insight.Journal) {
 	logger := klog.FromContext(ctx)
 	ticker := time.NewTicker(retryPeriod)
 	defer ticker.Stop()
 	anyway := time.NewTicker(retryAnyway)
 	defer anyway.Stop()
-	nodes := fast.NodesVersion()
+	nodes := tries.nodesSeen()
 	for {
 		select {
 		case <-ctx.Done():
@@ -202,7 +203,7 @@ func letIn(ctx context.Context, queues *state.Queues, fast *fastpath.Path, sched
 			queues.Freed()
 		case <-ticker.C:
 			giveBackLost(sched, queues)
-			if now := fast.NodesVersion(); now != nodes {
+			if now := tries.nodesSeen(); now != nodes {
 				nodes = now
 				queues.MayFit()
 			}
@@ -280,6 +281,16 @@ type tries struct {
 	// entity is being tried, and last is a pod of it; nil if there is none.
 	entity framework.QueuedEntityInfo
 	last   *corev1.Pod
+	// nodes counts what has happened to nodes that may give room to somebody.
+	nodes atomic.Int64
+}
+
+// nodesSeen is a state of the nodes: as the index has read them, which it does when something
+// is tried, and as the scheduler has heard of them, which may be nothing else's occasion.
+type nodesSeen struct{ read, heard int64 }
+
+func (t *tries) nodesSeen() nodesSeen {
+	return nodesSeen{t.fast.NodesVersion(), t.nodes.Load()}
 }
 
 // observe has queues hear of each try of a scheduler when it ends: before the scheduling queue
@@ -323,11 +334,16 @@ func (t *tries) end() {
 	}
 	t.reclaimer.tried(t.last)
 	t.queues.Ended(t.last)
-	nodes := t.fast.NodesVersion()
-	if t.windows.Ended(t.last, nodes) || t.queues.ToJudge(t.last, nodes) {
-		if why, never := t.fast.NeverFits(groupIn(t.entity)); never {
+	version := t.fast.NodesVersion()
+	inWindow, inQueue := t.windows.Ended(t.last, version), t.queues.ToJudge(t.last, version)
+	if inWindow || inQueue {
+		switch why, judged := t.fast.NeverFits(groupIn(t.entity)); {
+		case why != "":
 			t.queues.Impossible(t.last, why)
-			t.windows.Impossible(t.last, why)
+			t.windows.Judged(t.last, version, why)
+		case judged:
+			t.queues.Judged(t.last, version)
+			t.windows.Judged(t.last, version, "")
 		}
 	}
 	t.entity, t.last = nil, nil
@@ -352,4 +368,16 @@ func (q triedQueue) AddAttemptedPodGroupIfNeeded(logger klog.Logger, group *fram
 	return q.tries.queues.TakeBack(last, func() error {
 		return q.SchedulingQueue.AddAttemptedPodGroupIfNeeded(logger, group, cycle, status)
 	})
+}
+
+// givesRoom are the changes of a node that may give room to a gang that the cluster could not
+// hold.
+const givesRoom = fwk.Add | fwk.UpdateNodeAllocatable | fwk.UpdateNodeLabel | fwk.UpdateNodeTaint
+
+// MoveAllToActiveOrBackoffQueue hears of what happens to nodes, once the cache has it.
+func (q triedQueue) MoveAllToActiveOrBackoffQueue(logger klog.Logger, event fwk.ClusterEvent, oldObj, newObj any, preCheck internalqueue.PreEnqueueCheck) {
+	if event.Resource == fwk.Node && event.ActionType&givesRoom != 0 {
+		q.tries.nodes.Add(1)
+	}
+	q.SchedulingQueue.MoveAllToActiveOrBackoffQueue(logger, event, oldObj, newObj, preCheck)
 }

@@ -258,8 +258,11 @@ func (r *reclaimer) Why(name string) (explanation, bool) {
 
 // entitlement says why a pod, or its gang, that is refused a place does not get what its queue
 // is entitled to: a limit holds it, a budget protects those that would have to go, or they
-// are leaving. None of that is for want of nodes.
+// are leaving. None of that is for want of nodes. Or the cluster could not hold it at all.
 func (r *reclaimer) entitlement(pod *corev1.Pod) (explanation, bool) {
+	if text, never := r.queues.WhyNever(pod); never {
+		return explanation{string(state.NeverFits), text}, true
+	}
 	if why, more := r.Why(state.NameOf(pod)); more {
 		return why, true
 	}

@@ -36,7 +36,7 @@ func (r *reporter) observeRefusals(next scheduler.FailureHandlerFn) scheduler.Fa
 func (r *reporter) reportRefused(g state.Gang, t *told, d deeds) {
 	code, text := d.decided.Reason, refusalText(g, d)
 	if why, more := r.entitled(g); more {
-		code, text = why.code, why.text
+		code, text = reasonOf(why.code), why.text
 	}
 	r.tellWaiting(g, code, text)
 	r.trouble(g, t, eventFailedScheduling, "Scheduling", text)

@@ -37,13 +37,14 @@ const roundPeriod = 50 * time.Millisecond
 
 // letInByWindow has the scheduling queue take those of a namespace that may be tried, where
 // there are no queues, until the context is done.
-func letInByWindow(ctx context.Context, windows *state.Windows, queues *state.Queues, fast *fastpath.Path, sched *scheduler.Scheduler) {
+func letInByWindow(ctx context.Context, tries *tries, sched *scheduler.Scheduler) {
+	windows, queues := tries.windows, tries.queues
 	logger := klog.FromContext(ctx)
 	round := time.NewTicker(roundPeriod)
 	defer round.Stop()
 	look := time.NewTicker(retryPeriod)
 	defer look.Stop()
-	nodes := fast.NodesVersion()
+	nodes := tries.nodesSeen()
 	for {
 		select {
 		case <-ctx.Done():
@@ -51,7 +52,7 @@ func letInByWindow(ctx context.Context, windows *state.Windows, queues *state.Qu
 		case <-round.C:
 			windows.Round()
 		case <-look.C:
-			if now := fast.NodesVersion(); now != nodes {
+			if now := tries.nodesSeen(); now != nodes {
 				nodes = now
 				windows.MayFit()
 			}
@@ -100,8 +101,7 @@ func (e *explainer) window(pod *corev1.Pod) (explanation, bool) {
 	case !holds:
 		return explanation{}, false
 	case never != "":
-		// A node that would do may yet be bought for it, so it stays unschedulable for those who do.
-		return explanation{corev1.PodReasonUnschedulable, never}, true
+		return explanation{string(state.NeverFits), never}, true
 	case tried:
 		return explanation{reasonBackoff, "there was no place for it; it is tried again when room may have come free"}, true
 	}

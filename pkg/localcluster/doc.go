@@ -66,7 +66,7 @@
 //	apiserver.go        kube-apiserver's flags, and when it is ready
 //	process.go          starting processes that cannot outlive us, and ending them
 //	program.go          further processes, such as a scheduler, beside the cluster
-//	faults.go           killing the API server, and hanging a program
+//	faults.go           killing the API server or the controllers, and hanging a program
 //	binaries.go         finding or building etcd and kube-apiserver
 //	release.go          building programs of other modules, such as operators
 //	certificates.go     CA, serving and client certificates, service account key

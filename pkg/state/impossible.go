@@ -18,11 +18,16 @@ func (q *Queues) ToJudge(pod *corev1.Pod, version int64) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	w := q.waiting[waiterOf(pod)]
-	if w == nil || !w.refused || w.judged == version || !q.settled() {
-		return false
+	return w != nil && w.refused && w.judged != version && q.settled()
+}
+
+// Judged says that the cluster could hold it, as of a version of the nodes.
+func (q *Queues) Judged(pod *corev1.Pod, version int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if w := q.waiting[waiterOf(pod)]; w != nil {
+		w.judged = version
 	}
-	w.judged = version
-	return true
 }
 
 // Impossible says that the cluster could not hold the gang of a pod, or a plain pod, even
@@ -41,6 +46,21 @@ func (q *Queues) Impossible(pod *corev1.Pod, why string) {
 	q.impossible[w] = struct{}{}
 	q.stuck = append(q.stuck, w)
 	q.tell()
+}
+
+// WhyNever says why the cluster could not hold the gang of a pod, or a plain pod, even if
+// nothing else ran; false if that is not known.
+func (q *Queues) WhyNever(pod *corev1.Pod) (why string, never bool) {
+	if !q.some.Load() {
+		return "", false
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	w := q.waiting[waiterOf(pod)]
+	if w == nil || !q.isImpossible(w) {
+		return "", false
+	}
+	return w.refusal.Text, true
 }
 
 // isImpossible reports whether the cluster could not hold one at all.

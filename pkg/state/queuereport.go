@@ -122,7 +122,9 @@ func (q *Queues) report() (out []QueueReport, ids []quota.QueueID, shares func()
 			continue
 		}
 		r := QueueReport{Name: spec.Name, Generation: q.objects[spec.Name].generation, Fault: q.tree.Fault(id), Running: running, Refused: q.denied[spec.Name], QueueTally: tally}
-		r.Parent, r.Depth = q.tree.Name(q.tree.Parent(id)), q.tree.Depth(id)-1
+		if up := q.tree.Parent(id); up != quota.NoQueue { // an object without a name stands for the root
+			r.Parent, r.Depth = q.tree.Name(up), q.tree.Depth(id)-1
+		}
 		for i, name := range q.tree.Resources() {
 			r.Resources = append(r.Resources, QueueAmounts{
 				Resource: name, Used: q.line.Used().Of(id)[i], Guaranteed: q.tree.Guaranteed(id)[i], Limit: q.tree.Limit(id)[i],

@@ -156,23 +156,27 @@ func (w *Windows) Ended(pod *corev1.Pod, nodes int64) (judge bool) {
 	// The scheduling queue would have a gang that was refused tried again at once.
 	_, inGang := groupOf(pod)
 	w.window.Refused(e.id, inGang)
-	judge = e.judged != nodes
-	e.judged = nodes
-	if judge {
+	if e.judged != nodes {
 		e.why = ""
-	} else if e.why != "" {
+		return true
+	}
+	if e.why != "" {
 		w.window.Impossible(e.id)
 	}
-	return judge
+	return false
 }
 
-// Impossible says that the cluster could not hold the gang of a pod, or a plain pod, even if
-// nothing else ran.
-func (w *Windows) Impossible(pod *corev1.Pod, why string) {
+// Judged says why the cluster could not hold the gang of a pod, or a plain pod, even if nothing
+// else ran, as of a version of the nodes; "" if it could.
+func (w *Windows) Judged(pod *corev1.Pod, nodes int64, why string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if e := w.byID[windowID(pod)]; e != nil {
-		e.why = why
+	e := w.byID[windowID(pod)]
+	if e == nil {
+		return
+	}
+	e.judged, e.why = nodes, why
+	if why != "" {
 		w.window.Impossible(e.id)
 	}
 }

@@ -105,7 +105,7 @@ func TestWindowTriesWhatHasChanged(t *testing.T) {
 	if !p.Ended(pod, 1) {
 		t.Error("it is not judged")
 	}
-	p.Impossible(pod, "too large")
+	p.Judged(pod, 1, "too large")
 	if _, never, holds := p.Why(pod); !holds || never != "too large" || p.Enter(pod) {
 		t.Errorf("it is held: %t, for %q", holds, never)
 	}
@@ -116,7 +116,7 @@ func TestWindowTriesWhatHasChanged(t *testing.T) {
 		t.Errorf("%s is let in after it has changed", got)
 	}
 	p.try(smaller, 0)
-	p.Impossible(smaller, "too large")
+	p.Judged(smaller, 1, "too large")
 	p.MayFit()
 	if got := fmt.Sprint(p.after(0)); got != "[p]" {
 		t.Errorf("%s is let in after nodes have changed", got)

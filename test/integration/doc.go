@@ -9,6 +9,7 @@
 //
 // Files: environment_test.go (the control plane, the scheduler, waiting),
 // pods_test.go (pods and gangs in every dialect), drift_test.go (the packing index
-// after each test), agentrun_test.go (the agent and its kubelet), and one file for each
+// after each test), cases_test.go and objects_test.go (scenarios as text),
+// operators_test.go (released operators, see package operators), agentrun_test.go (the agent and its kubelet), and one file for each
 // subject.
 package integration

@@ -13,6 +13,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -22,6 +23,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/restmapper"
 
+	"github.com/berth-dev/berth/pkg/localcluster"
 	"github.com/berth-dev/berth/test/operators"
 )
 
@@ -29,13 +31,15 @@ import (
 // makes for them:
 //
 //	apply FILE                   apply a manifest of testdata
-//	patch RESOURCE/NAME JSON     change an object
+//	patch RESOURCE/NAME JSON     change an object; patchstatus changes its status
 //	remove RESOURCE/NAME         delete an object, and what it owns in the background
 //	running LABELS N             wait until N pods run, and there are no others
 //	unplaced LABELS N            wait until there are N pods, and see that none gets a node
 //	die LABELS [N]               delete a pod, the Nth by name; wait until it is gone
+//	fail LABELS [N]              have its containers exit with 1; wait until it has failed
 //	note LABELS                  remember the pods; then "renewed LABELS" waits until none of
 //	                             them is left
+//	deletepods LABELS            delete all such pods
 //	none LABELS                  wait until there are no such pods
 //	count RESOURCE N             wait until there are N objects
 //	field RESOURCE/NAME PATH VALUE   wait until a field has a value
@@ -61,10 +65,14 @@ func (c *caseRun) objectCommand(command string, args []string) bool {
 	switch command {
 	case "apply":
 		c.apply(args[0])
-	case "patch":
+	case "patch", "patchstatus":
 		client, name := c.resource(args[0])
+		var subresources []string
+		if command == "patchstatus" {
+			subresources = append(subresources, "status")
+		}
 		eventually(c.t, c.where, func(ctx context.Context) error {
-			_, err := client.Patch(ctx, name, types.MergePatchType, []byte(strings.Join(args[1:], " ")), metav1.PatchOptions{})
+			_, err := client.Patch(ctx, name, types.MergePatchType, []byte(strings.Join(args[1:], " ")), metav1.PatchOptions{}, subresources...)
 			return err
 		})
 	case "remove":
@@ -85,7 +93,7 @@ func (c *caseRun) objectCommand(command string, args []string) bool {
 			pods, err := c.living(ctx, args[0])
 			return slices.ContainsFunc(pods, func(p corev1.Pod) bool { return p.Spec.NodeName != "" }), err
 		})
-	case "die":
+	case "die", "fail":
 		nth := 0
 		if len(args) > 1 {
 			nth = number(1)
@@ -94,6 +102,10 @@ func (c *caseRun) objectCommand(command string, args []string) bool {
 		check(err)
 		if nth >= len(pods) {
 			c.t.Fatalf("%s: there are %d pods", c.where, len(pods))
+		}
+		if command == "fail" {
+			c.fail(pods[nth].Name)
+			break
 		}
 		c.die(pods[nth])
 	case "note", "renewed":
@@ -122,6 +134,8 @@ func (c *caseRun) objectCommand(command string, args []string) bool {
 			}
 			return err
 		})
+	case "deletepods":
+		check(c.client.CoreV1().Pods(c.namespace).DeleteCollection(c.t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{LabelSelector: args[0]}))
 	case "none":
 		eventually(c.t, c.where, func(ctx context.Context) error {
 			pods, err := c.client.CoreV1().Pods(c.namespace).List(ctx, metav1.ListOptions{LabelSelector: args[0]})
@@ -242,6 +256,28 @@ func (c *caseRun) die(p corev1.Pod) {
 	})
 }
 
+// fail has the containers of a pod exit with 1, as a program that crashes, and waits until
+// its kubelet says so.
+func (c *caseRun) fail(name string) {
+	c.t.Helper()
+	// As a kubelet writes: no webhook is asked.
+	patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:"1",%q:"0s"}}}`, localcluster.ExitCodeAnnotation, localcluster.RunForAnnotation)
+	_, err := c.client.CoreV1().Pods(c.namespace).Patch(c.t.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{}, "status")
+	if err != nil {
+		c.t.Fatalf("%s: %v", c.where, err)
+	}
+	eventually(c.t, c.where, func(ctx context.Context) error {
+		p, err := c.client.CoreV1().Pods(c.namespace).Get(ctx, name, metav1.GetOptions{})
+		switch {
+		case apierrors.IsNotFound(err):
+			return nil
+		case err == nil && p.Status.Phase != corev1.PodFailed:
+			return fmt.Errorf("the phase of pod %q is %s", name, p.Status.Phase)
+		}
+		return err
+	})
+}
+
 // apply applies the objects of a manifest. A kind may have come a moment ago.
 func (c *caseRun) apply(name string) {
 	c.t.Helper()
@@ -260,15 +296,9 @@ func (c *caseRun) apply(name string) {
 			c.t.Fatalf("%s: %v", c.where, err)
 		}
 		eventually(c.t, c.where, func(ctx context.Context) error {
-			kind := object.GroupVersionKind()
-			mapper := restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(c.client.Discovery()))
-			mapping, err := mapper.RESTMapping(kind.GroupKind(), kind.Version)
+			client, err := c.clientOf(object.GroupVersionKind())
 			if err != nil {
 				return err
-			}
-			var client dynamic.ResourceInterface = c.dynamic.Resource(mapping.Resource)
-			if mapping.Scope.Name() == "namespace" {
-				client = c.dynamic.Resource(mapping.Resource).Namespace(c.namespace)
 			}
 			_, err = client.Apply(ctx, object.GetName(), object, metav1.ApplyOptions{FieldManager: "test", Force: true})
 			return err
@@ -280,11 +310,35 @@ func (c *caseRun) apply(name string) {
 func (c *caseRun) resource(at string) (dynamic.ResourceInterface, string) {
 	c.t.Helper()
 	resource, name, _ := strings.Cut(at, "/")
-	parsed := schema.ParseGroupResource(resource)
-	mapper := restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(c.client.Discovery()))
-	full, err := mapper.ResourceFor(parsed.WithVersion(""))
+	mapper := c.mapper()
+	full, err := mapper.ResourceFor(schema.ParseGroupResource(resource).WithVersion(""))
 	if err != nil {
 		c.t.Fatalf("%s: %v", c.where, err)
 	}
-	return c.dynamic.Resource(full).Namespace(c.namespace), name
+	kind, err := mapper.KindFor(full)
+	if err != nil {
+		c.t.Fatalf("%s: %v", c.where, err)
+	}
+	client, err := c.clientOf(kind)
+	if err != nil {
+		c.t.Fatalf("%s: %v", c.where, err)
+	}
+	return client, name
+}
+
+// clientOf returns the client of a kind, for the scenario's namespace if it has namespaces.
+func (c *caseRun) clientOf(kind schema.GroupVersionKind) (dynamic.ResourceInterface, error) {
+	mapping, err := c.mapper().RESTMapping(kind.GroupKind(), kind.Version)
+	if err != nil {
+		return nil, err
+	}
+	if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
+		return c.dynamic.Resource(mapping.Resource).Namespace(c.namespace), nil
+	}
+	return c.dynamic.Resource(mapping.Resource), nil
+}
+
+// mapper knows the kinds that are served now.
+func (c *caseRun) mapper() meta.RESTMapper {
+	return restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(c.client.Discovery()))
 }

@@ -35,16 +35,17 @@ func TestOperators(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(e.Stop)
+	e.maySuspend(t)
 	var results []operators.Result
 	for _, o := range chosen {
 		result := operators.Result{Operator: o, Outcomes: map[string]operators.Outcome{}}
-		t.Run(o.Release.Name, func(t *testing.T) { e.playOperator(t, o, &result) })
+		t.Run(o.Name(), func(t *testing.T) { e.playOperator(t, o, &result) })
 		results = append(results, result)
 	}
 	summary := &strings.Builder{}
 	for _, r := range results {
 		for _, row := range operators.Rows() {
-			fmt.Fprintf(summary, "%-16s %-20s %s\n", r.Operator.Release.Name, row, r.Outcomes[row])
+			fmt.Fprintf(summary, "%-16s %-20s %s\n", r.Operator.Name(), row, r.Outcomes[row])
 		}
 	}
 	t.Logf("results:\n%s", summary)
@@ -69,7 +70,7 @@ func chooseOperators(t *testing.T) []operators.Operator {
 		return slices.DeleteFunc(all, func(o operators.Operator) bool { return !o.Common })
 	}
 	names := strings.Split(*whichOperators, ",")
-	chosen := slices.DeleteFunc(all, func(o operators.Operator) bool { return !slices.Contains(names, o.Release.Name) })
+	chosen := slices.DeleteFunc(all, func(o operators.Operator) bool { return !slices.Contains(names, o.Name()) })
 	if len(chosen) != len(names) {
 		t.Fatalf("-operators=%s: there are %s", *whichOperators, operatorNames())
 	}
@@ -79,7 +80,7 @@ func chooseOperators(t *testing.T) []operators.Operator {
 func operatorNames() string {
 	var names []string
 	for _, o := range operators.All() {
-		names = append(names, o.Release.Name)
+		names = append(names, o.Name())
 	}
 	return strings.Join(names, ", ")
 }
@@ -135,7 +136,7 @@ func (e *environment) playOperator(t *testing.T, o operators.Operator, result *o
 			}
 		})
 	}
-	if err := running.Exited(); err != nil {
+	if err := running.Exited(); err != nil && !t.Failed() {
 		t.Error(err)
 	}
 }

@@ -7,14 +7,18 @@
 // runs it. The scenario of an operator is testdata/NAME.txt: rows, each with commands of
 // test/integration, which plays them. [Page] writes what came of it as a page for users.
 //
-//	make test-operators    plays all of them and writes docs/compatibility.md
+//	make test-operators    plays all of them and writes docs/compatibility.md; and Karpenter's
 //
-// The integration tests play those of JobSet and LeaderWorkerSet.
+// The integration tests play those of JobSet, of LeaderWorkerSet and of the controllers of
+// kube-controller-manager, which need no building.
 //
 // Operators run as the cluster's administrator, for their rights are not what is tried.
 // Webhooks run where an operator does not work without them, at 127.0.0.1, with a
 // certificate that the cluster signs.
 //
-// Files: operators.go (the table), start.go (installing and running), scenario.go (reading
-// scenarios), page.go (the page of results).
+// [Autoscaling] are scenarios of what an autoscaler buys nodes for, and [Karpenter] is one.
+//
+// Files: operators.go, builtin.go, kueue.go, kubeflow.go and volcano.go (the table),
+// autoscaler.go, start.go (running), install.go (definitions and webhooks), scenario.go
+// (reading scenarios), page.go (the page of results).
 package operators

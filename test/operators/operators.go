@@ -1,12 +1,18 @@
 package operators
 
-import "github.com/berth-dev/berth/pkg/localcluster"
+import (
+	"fmt"
+	"slices"
+
+	"github.com/berth-dev/berth/pkg/localcluster"
+)
 
 // An Operator is a program that makes pods for objects of its own kinds.
 type Operator struct {
-	// Title is the name that users know. The name of the release is that of the scenario.
-	Title   string
-	Release localcluster.Release
+	// Title is the name that users know. Script is the name of the scenario; that of the
+	// release if it is empty.
+	Title, Script string
+	Release       localcluster.Release
 	// Definitions are files of custom resource definitions, and Webhooks those of webhook
 	// configurations: patterns, from the root of the module.
 	Definitions, Webhooks []string
@@ -18,17 +24,47 @@ type Operator struct {
 	// Needs are other operators, by the names of their releases, whose definitions are
 	// installed, and which run beside it.
 	Needs []string
-	// Config is the configuration file, and Args are the arguments: templates over Place.
+	// Converts are definitions in which the operator looks for a webhook that converts
+	// objects, and Secrets those in which it keeps certificates: namespace/name.
+	Converts, Secrets []string
+	// Config is the configuration file, Env are variables of the environment, and Args are the
+	// arguments: templates over Place.
 	Config string
+	Env    []string
 	Args   []string
 	// Schedulers are names, beside berth, that pods have in spec.schedulerName.
 	Schedulers []string
+	// Builtin says that kube-controller-manager does what the operator does.
+	Builtin bool
 	// Common says that the integration tests play the scenario too.
 	Common bool
 }
 
 // All returns the operators, in the order in which they are played.
 func All() []Operator {
+	return slices.Concat(builtins(), released(), kueues())
+}
+
+// Name is the operator's among all: that of its scenario.
+func (o Operator) Name() string {
+	if o.Script != "" {
+		return o.Script
+	}
+	return o.Release.Name
+}
+
+// named returns the operator of a name.
+func named(name string) (Operator, error) {
+	for _, o := range All() {
+		if o.Name() == name {
+			return o, nil
+		}
+	}
+	return Operator{}, fmt.Errorf("there is no operator %q", name)
+}
+
+// released are those that are built from their modules.
+func released() []Operator {
 	return []Operator{
 		{
 			Title:       "JobSet",
@@ -75,5 +111,6 @@ health: {healthProbeBindAddress: "0"}
 				"--batch-scheduler=scheduler-plugins"},
 			Schedulers: []string{"scheduler-plugins-scheduler"},
 		},
+		volcano(),
 	}
 }

@@ -15,6 +15,7 @@ const (
 	Works  Outcome = "yes"
 	Fails  Outcome = "**no**"
 	Cannot Outcome = "n/a"
+	notRun Outcome = "not run"
 )
 
 // A Result is what came of the rows of one operator.
@@ -33,26 +34,23 @@ func Page(results []Result, kubernetes string, day time.Time) string {
 
 Each operator is the released program, built from its module, on a real API server
 (Kubernetes %s) with simulated kubelets. It makes the pods, and Berth schedules
-them. Run on %s.
+them, with the rights of manifests/suspend. Run on %s.
 
-| what | %s |
-|---|%s
-`, kubernetes, day.UTC().Format(time.DateOnly), strings.Join(titles(results), " | "), strings.Repeat("---|", len(results)))
-	row := func(name string, cell func(Result) string) {
-		cells := make([]string, len(results))
-		for i, r := range results {
-			cells[i] = cell(r)
-		}
-		fmt.Fprintf(&b, "| %s | %s |\n", name, strings.Join(cells, " | "))
-	}
-	row("version", func(r Result) string { return r.Operator.Release.Version })
+`, kubernetes, day.UTC().Format(time.DateOnly))
 	for _, name := range Rows() {
-		row(meaning[name], func(r Result) string {
-			if outcome := r.Outcomes[name]; outcome != "" {
-				return string(outcome)
+		fmt.Fprintf(&b, "- **%s**: %s\n", name, meaning[name])
+	}
+	fmt.Fprintf(&b, "\n| operator | version | %s |\n|---|---|%s\n", strings.Join(Rows(), " | "), strings.Repeat("---|", len(Rows())))
+	for _, r := range results {
+		cells := []string{r.Operator.Title, r.Operator.Release.Version}
+		for _, name := range Rows() {
+			outcome := string(r.Outcomes[name])
+			if outcome == "" {
+				outcome = string(notRun)
 			}
-			return "not run"
-		})
+			cells = append(cells, outcome)
+		}
+		fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | "))
 	}
 	for _, r := range results {
 		fmt.Fprintf(&b, "\n## %s %s\n\n`%s`\n", r.Operator.Title, r.Operator.Release.Version, r.Operator.Release.Module)
@@ -61,11 +59,11 @@ them. Run on %s.
 		}
 		var notes []string
 		for _, need := range r.Scenario.Needs {
-			notes = append(notes, "Change: "+need)
+			notes = append(notes, "Note: "+need)
 		}
 		for _, tried := range r.Scenario.Rows {
 			if tried.Cannot != "" {
-				notes = append(notes, meaning[tried.Name]+": "+tried.Cannot)
+				notes = append(notes, tried.Name+": "+tried.Cannot)
 			}
 		}
 		if len(notes) > 0 {
@@ -81,20 +79,13 @@ them. Run on %s.
 // meaning says of each row what it means that it works.
 var meaning = map[string]string{
 	"placed whole":       "no pod runs before all have a place; then all do",
-	"a pod dies":         "a pod dies, and what replaces it joins",
-	"scaled up":          "scaled up: the new pods run beside the others",
-	"scaled down":        "scaled down: the rest runs on, and a pod that dies then is replaced",
-	"suspended, resumed": "suspended: all pods go; resumed: all run again",
+	"a pod dies":         "what replaces it joins",
+	"scaled up":          "the new pods run beside the others",
+	"scaled down":        "the rest runs on, and a pod that dies then is replaced",
+	"suspended, resumed": "all pods go, and all run again",
 	"operator restarted": "a pod dies while the operator is down, and is replaced when it is back",
-	"deleted":            "deleted: nothing is left behind",
-}
-
-func titles(results []Result) []string {
-	out := make([]string, len(results))
-	for i, r := range results {
-		out[i] = r.Operator.Title
-	}
-	return out
+	"taken back":         "another queue takes its place: all pods go, and run again once there is room",
+	"deleted":            "nothing is left behind",
 }
 
 // Missing returns the operators that a page does not have at their version.

@@ -21,6 +21,7 @@ func Rows() []string {
 		"scaled down",
 		"suspended, resumed",
 		"operator restarted",
+		"taken back",
 		"deleted",
 	}
 }
@@ -57,7 +58,7 @@ func (l Line) Words() []string { return strings.Fields(l.Text) }
 
 // Scenario reads the operator's scenario. Each of Rows is tried or has a reason.
 func (o Operator) Scenario() (Scenario, error) {
-	file := o.Release.Name + ".txt"
+	file := o.Name() + ".txt"
 	text, err := testdata.ReadFile(path.Join("testdata", file))
 	if err != nil {
 		return Scenario{}, fmt.Errorf("reading the scenario of %s: %w", o.Title, err)

@@ -3,13 +3,14 @@ package operators
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/template"
 	"time"
@@ -47,6 +48,8 @@ type Running struct {
 	authority []byte
 	webhooks  []*unstructured.Unstructured
 	installed []installed
+	// beside are the operators that it needs.
+	beside []*Running
 }
 
 // installed is an object that goes when the operator does.
@@ -55,18 +58,12 @@ type installed struct {
 	name     string
 }
 
-var (
-	definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
-	// webhookKinds are the resources of webhook configurations.
-	webhookKinds = map[string]schema.GroupVersionResource{
-		"MutatingWebhookConfiguration":   {Group: "admissionregistration.k8s.io", Version: "v1", Resource: "mutatingwebhookconfigurations"},
-		"ValidatingWebhookConfiguration": {Group: "admissionregistration.k8s.io", Version: "v1", Resource: "validatingwebhookconfigurations"},
-	}
-)
-
 // Start builds the operator if need be, installs its definitions, and runs it until its
 // webhooks are served. Remove takes all of that away again.
 func (o Operator) Start(ctx context.Context, cluster *localcluster.Cluster, progress func(string)) (*Running, error) {
+	if o.Builtin {
+		return &Running{operator: o, cluster: cluster}, nil
+	}
 	built, err := localcluster.EnsureRelease(ctx, "", o.Release, progress)
 	if err != nil {
 		return nil, err
@@ -76,15 +73,40 @@ func (o Operator) Start(ctx context.Context, cluster *localcluster.Cluster, prog
 		return nil, fmt.Errorf("making a client for the objects of %s: %w", o.Title, err)
 	}
 	r := &Running{operator: o, cluster: cluster, client: client, binary: built.Binary}
-	if err := r.start(ctx, built.Source); err != nil {
+	err = r.startBeside(ctx, progress)
+	if err == nil {
+		err = r.start(ctx, built.Source)
+	}
+	if err != nil {
 		return nil, errors.Join(err, r.Remove(ctx))
 	}
 	return r, nil
 }
 
+// startBeside starts the operators that this one needs.
+func (r *Running) startBeside(ctx context.Context, progress func(string)) error {
+	for _, name := range r.operator.Needs {
+		needed, err := named(name)
+		if err != nil {
+			return err
+		}
+		running, err := needed.Start(ctx, r.cluster, progress)
+		if err != nil {
+			return err
+		}
+		r.beside = append(r.beside, running)
+	}
+	return nil
+}
+
 func (r *Running) start(ctx context.Context, source string) error {
 	if err := r.prepare(); err != nil {
 		return err
+	}
+	for _, secret := range r.operator.Secrets {
+		if err := r.makeSecret(ctx, secret); err != nil {
+			return err
+		}
 	}
 	objects, err := manifests(source, r.operator.Definitions)
 	if err != nil {
@@ -124,43 +146,40 @@ func (r *Running) prepare() error {
 	if err := os.WriteFile(r.place.Config, []byte(config), 0o644); err != nil {
 		return fmt.Errorf("writing the configuration of %s: %w", r.operator.Title, err)
 	}
-	r.args = nil
-	for _, arg := range r.operator.Args {
-		filled, err := fill(arg, r.place)
-		if err != nil {
-			return err
-		}
-		r.args = append(r.args, filled)
+	if r.args, err = fillAll(r.operator.Args, r.place); err != nil {
+		return err
 	}
-	return nil
+	if len(r.operator.Env) == 0 {
+		return nil
+	}
+	// env(1) becomes the program.
+	env, err := fillAll(r.operator.Env, r.place)
+	if err != nil {
+		return err
+	}
+	r.args = slices.Concat(env, []string{r.binary}, r.args)
+	r.binary, err = exec.LookPath("env")
+	return err
 }
 
-// define installs a definition and waits until its kind is served. Its conversion webhook,
-// if it has one, is left out: objects have the version that is stored.
-func (r *Running) define(ctx context.Context, definition *unstructured.Unstructured) error {
-	unstructured.RemoveNestedField(definition.Object, "spec", "conversion")
-	_, err := r.client.Resource(definitions).Create(ctx, definition, metav1.CreateOptions{})
-	if err != nil && !apierrors.IsAlreadyExists(err) {
-		return fmt.Errorf("installing the definition %q: %w", definition.GetName(), err)
-	}
-	r.installed = append(r.installed, installed{definitions, definition.GetName()})
-	return poll(ctx, readyWithin, "the definition "+definition.GetName(), func(ctx context.Context) error {
-		got, err := r.client.Resource(definitions).Get(ctx, definition.GetName(), metav1.GetOptions{})
+// fillAll fills in several templates.
+func fillAll(texts []string, place Place) ([]string, error) {
+	var out []string
+	for _, text := range texts {
+		filled, err := fill(text, place)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		list, _, _ := unstructured.NestedSlice(got.Object, "status", "conditions")
-		for _, c := range list {
-			if c, ok := c.(map[string]any); ok && c["type"] == "Established" && c["status"] == "True" {
-				return nil
-			}
-		}
-		return errors.New("it is not established")
-	})
+		out = append(out, filled)
+	}
+	return out, nil
 }
 
 // Resume runs the operator, after Stop too.
 func (r *Running) Resume(ctx context.Context) error {
+	if r.operator.Builtin {
+		return r.cluster.RestartControllers()
+	}
 	program, err := r.cluster.StartProgram(r.operator.Release.Name, r.binary, r.args...)
 	if err != nil {
 		return err
@@ -184,55 +203,20 @@ func (r *Running) Resume(ctx context.Context) error {
 	return r.installWebhooks(ctx)
 }
 
-// installWebhooks has the API server ask the operator at its address.
-func (r *Running) installWebhooks(ctx context.Context) error {
-	for _, configuration := range r.webhooks {
-		object := configuration.DeepCopy()
-		object.SetName(r.operator.Release.Name + "-" + object.GetName())
-		hooks, _, _ := unstructured.NestedSlice(object.Object, "webhooks")
-		for _, hook := range hooks {
-			r.address(hook.(map[string]any))
-		}
-		if err := unstructured.SetNestedSlice(object.Object, hooks, "webhooks"); err != nil {
-			return fmt.Errorf("filling in %s %q: %w", object.GetKind(), object.GetName(), err)
-		}
-		resource := webhookKinds[object.GetKind()]
-		_, err := r.client.Resource(resource).Create(ctx, object, metav1.CreateOptions{})
-		if apierrors.IsAlreadyExists(err) {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("installing %s %q: %w", object.GetKind(), object.GetName(), err)
-		}
-		r.installed = append(r.installed, installed{resource, object.GetName()})
-	}
-	return nil
-}
-
-// address has a webhook go to the operator at its address instead of its service, and be
-// asked of its own pods only, as its manifests have it for a cluster.
-func (r *Running) address(hook map[string]any) {
-	config, _ := hook["clientConfig"].(map[string]any)
-	path, _, _ := unstructured.NestedString(config, "service", "path")
-	hook["clientConfig"] = map[string]any{
-		"url":      fmt.Sprintf("https://127.0.0.1:%d%s", r.place.WebhookPort, path),
-		"caBundle": base64.StdEncoding.EncodeToString(r.authority),
-	}
-	if !strings.HasSuffix(path, "v1-pod") {
+// Stop ends the operator, as when its node dies. Its webhooks are still asked, and fail.
+func (r *Running) Stop() {
+	if r.operator.Builtin {
+		r.cluster.KillControllers()
 		return
 	}
-	for _, label := range r.operator.Selected {
-		hook["objectSelector"] = map[string]any{"matchExpressions": []any{
-			map[string]any{"key": label, "operator": "Exists"},
-		}}
-	}
+	r.program.Kill()
 }
-
-// Stop ends the operator, as when its node dies. Its webhooks are still asked, and fail.
-func (r *Running) Stop() { r.program.Kill() }
 
 // Exited says how the operator ended, if it has ended by itself.
 func (r *Running) Exited() error {
+	if r.operator.Builtin {
+		return r.cluster.ControllersExited()
+	}
 	select {
 	case <-r.program.Exited():
 		return r.program.Failure()
@@ -243,7 +227,11 @@ func (r *Running) Exited() error {
 
 // Log returns the end of the operator's log.
 func (r *Running) Log() string {
-	text, err := os.ReadFile(filepath.Join(r.cluster.Dir(), r.operator.Release.Name+".log"))
+	name := r.operator.Release.Name
+	if r.operator.Builtin {
+		name = "kube-controller-manager"
+	}
+	text, err := os.ReadFile(filepath.Join(r.cluster.Dir(), name+".log"))
 	if err != nil {
 		return err.Error()
 	}
@@ -253,6 +241,9 @@ func (r *Running) Log() string {
 
 // Remove ends the operator and removes its definitions, and with them all of its objects.
 func (r *Running) Remove(ctx context.Context) error {
+	if r.operator.Builtin && r.Exited() != nil {
+		return r.Resume(ctx)
+	}
 	var failed error
 	for i := len(r.installed) - 1; i >= 0; i-- {
 		object := r.installed[i]
@@ -276,6 +267,9 @@ func (r *Running) Remove(ctx context.Context) error {
 	}
 	if r.program != nil {
 		r.program.Kill()
+	}
+	for _, beside := range r.beside {
+		failed = errors.Join(failed, beside.Remove(ctx))
 	}
 	return failed
 }

@@ -40,7 +40,10 @@ func (p *Path) NodesVersion() int64 {
 // The answer is yes only if it is certain: what the index cannot judge is taken for
 // possible, as are preferred levels, segments and links; of a group of pods that differ,
 // those that are alike are judged by themselves. A group of which members run is possible.
-func (p *Path) NeverFits(group fwk.PodGroupInfo) (why string, never bool) {
+//
+// Why is empty if the cluster could hold it. Without the nodes as they are, nothing is
+// judged, which is to be asked again.
+func (p *Path) NeverFits(group fwk.PodGroupInfo) (why string, judged bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	pods := group.GetUnscheduledPods()
@@ -49,7 +52,7 @@ func (p *Path) NeverFits(group fwk.PodGroupInfo) (why string, never bool) {
 	}
 	profile := p.profiles[pods[0].Spec.SchedulerName]
 	if profile == nil {
-		return "", false
+		return "", true
 	}
 	asked := gang.Topology{}
 	if pg := group.GetPodGroup(); pg != nil {
@@ -57,7 +60,7 @@ func (p *Path) NeverFits(group fwk.PodGroupInfo) (why string, never bool) {
 	}
 	request, shapes, missing := p.planRequest(group, asked, profile)
 	if missing != "" || len(request.Running) > 0 {
-		return "", false
+		return "", true
 	}
 	if version := p.index.NodesVersion(); p.impossible.version != version || len(p.impossible.why) >= mostNever {
 		p.impossible = impossible{version: version, why: map[string]string{}}
@@ -73,7 +76,7 @@ func (p *Path) NeverFits(group fwk.PodGroupInfo) (why string, never bool) {
 			return why, true
 		}
 	}
-	return "", false
+	return "", true
 }
 
 // alike are pods of a group that ask for the same.
