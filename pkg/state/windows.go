@@ -226,12 +226,15 @@ func (w *Windows) DeletePod(pod *corev1.Pod) {
 	w.freed = w.freed || pod.Spec.NodeName != ""
 }
 
-// Held says that something else holds a pod that was let in: it is asked for again.
+// Held says that something else holds a pod that was let in: it is asked for again. Who was
+// tried meanwhile is held by the window itself.
 func (w *Windows) Held(pod *corev1.Pod) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if e := w.byID[windowID(pod)]; e != nil {
-		w.forget(e)
+		if stage, _ := w.window.Stage(e.id); stage == window.Trying {
+			w.forget(e)
+		}
 	}
 }
 

@@ -131,6 +131,19 @@ func TestWindowTriesWhatHasChanged(t *testing.T) {
 	}
 }
 
+// Who was tried and refused meanwhile is held by nothing else, and keeps its place.
+func TestHeldIsOfThoseLetIn(t *testing.T) {
+	p := newPane()
+	gang := gpuPod("a", 1, inGroup("g"))
+	p.Enter(gang)
+	p.try(gang, 0)
+	p.Held(gang)
+	p.DeletePod(gpuPod("gone", 1, onNode))
+	if got := fmt.Sprint(p.after(0)); got != "[a]" {
+		t.Errorf("%s is let in once room has come free", got)
+	}
+}
+
 func inGroup(name string) func(*corev1.Pod) {
 	return func(p *corev1.Pod) { p.Spec.SchedulingGroup = &corev1.PodSchedulingGroup{PodGroupName: &name} }
 }
