@@ -1,7 +1,6 @@
 package state
 
 import (
-	"maps"
 	"sync"
 	"time"
 
@@ -51,6 +50,8 @@ type windowed struct {
 	pods map[types.UID]*corev1.Pod
 	// placed says that a pod of it got a node while the others were tried.
 	placed bool
+	// held says that something else kept it from its try.
+	held bool
 	// judged is the version of the nodes for which it was judged whether they could hold it, and
 	// why is why not; "" if they could.
 	judged int64
@@ -93,6 +94,12 @@ func (w *Windows) Enter(pod *corev1.Pod) bool {
 		w.anew(e)
 	}
 	e.pods[pod.UID], w.byPod[pod.UID] = pod, e
+	if e.held {
+		// Whatever held it may not any more.
+		e.held = false
+		w.window.Again(id)
+		w.tell()
+	}
 	before, _ := w.window.Stage(id)
 	entered := w.window.Enter(window.Entity{ID: id, Namespace: pod.Namespace, Priority: priorityOf(pod)})
 	if entered && before != window.Trying {
@@ -230,12 +237,17 @@ func (w *Windows) DeletePod(pod *corev1.Pod) {
 	w.freed = w.freed || pod.Spec.NodeName != ""
 }
 
-// Held says that something else holds a pod that was let in: it is asked for again.
+// Held says that something else holds a pod that was let in: it is asked for again. Who was
+// tried meanwhile is held by the window itself.
 func (w *Windows) Held(pod *corev1.Pod) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if e := w.byID[windowID(pod)]; e != nil {
-		w.forget(e)
+		if stage, _ := w.window.Stage(e.id); stage == window.Trying {
+			w.window.Held(e.id)
+			e.held = true
+			w.tell()
+		}
 	}
 }
 
@@ -310,15 +322,13 @@ func (w *Windows) Round() {
 	w.tell()
 }
 
-// Clear forgets all, and returns a pod each of those that were held: queues decide from now on.
+// Clear forgets all, and returns a pod of each: queues decide from now on.
 func (w *Windows) Clear() []*corev1.Pod {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var out []*corev1.Pod
-	for _, e := range maps.Clone(w.byID) {
-		if stage, _ := w.window.Stage(e.id); stage > window.Open {
-			out = append(out, anyOf(e.pods))
-		}
+	for _, e := range w.byID {
+		out = append(out, anyOf(e.pods))
 	}
 	for _, e := range w.byID {
 		w.window.Gone(e.id)

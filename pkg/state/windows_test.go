@@ -126,8 +126,21 @@ func TestWindowTriesWhatHasChanged(t *testing.T) {
 		t.Errorf("%d are overdue", got)
 	}
 	p.Held(smaller)
-	if !p.Enter(smaller) || len(p.Clear()) > 0 || len(p.byID) > 0 {
+	if !p.Enter(smaller) || len(p.Clear()) != 1 || len(p.byID) > 0 {
 		t.Error("one that something else has held does not enter again, or is left")
+	}
+}
+
+// Who was tried and refused meanwhile is held by nothing else, and keeps its place.
+func TestHeldIsOfThoseLetIn(t *testing.T) {
+	p := newPane()
+	gang := gpuPod("a", 1, inGroup("g"))
+	p.Enter(gang)
+	p.try(gang, 0)
+	p.Held(gang)
+	p.DeletePod(gpuPod("gone", 1, onNode))
+	if got := fmt.Sprint(p.after(0)); got != "[a]" {
+		t.Errorf("%s is let in once room has come free", got)
 	}
 }
 

@@ -114,7 +114,9 @@ func (e *environment) bindBy(t *testing.T, namespace, name, node string) {
 }
 
 // What a dead leader left is finished in the domain where it began.
-func TestHalfBoundGangIsFinishedInItsRack(t *testing.T) { bothWays(t, testHalfBoundGangIsFinishedInItsRack) }
+func TestHalfBoundGangIsFinishedInItsRack(t *testing.T) {
+	bothWays(t, testHalfBoundGangIsFinishedInItsRack)
+}
 
 func testHalfBoundGangIsFinishedInItsRack(t *testing.T, e *environment, _ bool) {
 	ns := e.namespace(t)
@@ -177,7 +179,9 @@ func testHalfBoundGangIsReleased(t *testing.T, e *environment, _ bool) {
 }
 
 // A running gang that lost a member is not half bound: its members stay.
-func TestRunningGangThatLostAMemberStays(t *testing.T) { bothWays(t, testRunningGangThatLostAMemberStays) }
+func TestRunningGangThatLostAMemberStays(t *testing.T) {
+	bothWays(t, testRunningGangThatLostAMemberStays)
+}
 
 func testRunningGangThatLostAMemberStays(t *testing.T, e *environment, _ bool) {
 	e.scheduler(t, "--gang-grace-period=1s")

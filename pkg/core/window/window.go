@@ -127,6 +127,18 @@ func (w *Window) Refused(id string, rest bool) {
 	ns.open++
 }
 
+// Held says that something else keeps an entity from its try, which does not count: it rests.
+func (w *Window) Held(id string) {
+	e := w.entries[id]
+	if e == nil || e.stage != Trying {
+		return
+	}
+	w.take(e)
+	e.stage = Resting
+	e.of.resting = append(e.of.resting, e)
+	w.advance(e.of)
+}
+
 // Impossible says that no room would do for an entity that was refused.
 func (w *Window) Impossible(id string) {
 	e := w.entries[id]

@@ -280,7 +280,15 @@ func TestTwin(t *testing.T) {
 				e = known.Entity
 			}
 			var got, want any
-			switch what := r.IntN(13); {
+			switch what := r.IntN(14); {
+			case what == 13:
+				history = append(history, "held "+id)
+				w.Held(id)
+				if e := tw.find(id); e != nil && e.stage == Trying {
+					tw.came++
+					e.stage, e.at = Resting, tw.came
+					tw.advance(namespace)
+				}
 			case what == 12:
 				history = append(history, "again "+id)
 				w.Again(id)
