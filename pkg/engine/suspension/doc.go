@@ -2,6 +2,7 @@
 // gone, so that it makes them again and they wait for a place.
 //
 //	Departures(pods)          -> how they leave, by what their owners say (package dialect)
+//	Owners(pod)               -> its controllers, as far as Berth may read them
 //	Suspend(owner, claimant)  -> one patch: the field, a label and an annotation of ours
 //	Gone(pod), from informers -> the last of an owner's pods: it is resumed, in one patch
 //	Run(ctx)                  -> resumes, and takes up what an earlier leader suspended
