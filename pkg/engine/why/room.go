@@ -151,18 +151,21 @@ func (t *telling) level(c remedy.Closest) insight.Level {
 	if out.Closest != "" {
 		text = fmt.Sprintf("%s comes closest, with a place for %d of %s", name, c.Fit, count(c.Needed, "pod"))
 	}
-	switch t.lack(c) {
-	case plan.LackDevices:
+	switch lack := t.lack(c); {
+	case t.answer.Constraint == remedy.Links:
+		out.Short = insight.Links
+		text += "; no node there is known to have so many free that are linked so"
+	case lack == plan.LackDevices:
 		out.Short = insight.Devices
 		if out.Amount = max(0, c.Asked-c.Free); out.Amount > 0 {
 			text += fmt.Sprintf("; %d GPUs are free of the %d that they ask for, %d short", c.Free, c.Asked, out.Amount)
 		} else {
 			text += fmt.Sprintf("; %d GPUs are free for the %d that they ask for, and too few of them on one node", c.Free, c.Asked)
 		}
-	case plan.LackCPU:
+	case lack == plan.LackCPU:
 		out.Short = insight.CPU
 		text += "; CPU is short on nodes that have all else"
-	case plan.LackMemory:
+	case lack == plan.LackMemory:
 		out.Short = insight.Memory
 		text += "; memory is short on nodes that have all else"
 	default:
@@ -170,9 +173,6 @@ func (t *telling) level(c remedy.Closest) insight.Level {
 		if len(out.Refusals) == 0 {
 			text += "; there is room, in pieces that are too small"
 		}
-	}
-	if t.answer.Constraint == remedy.Links {
-		out.Short = insight.Links
 	}
 	for i, r := range out.Refusals {
 		if i == 0 {
