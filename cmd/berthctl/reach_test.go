@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -158,5 +160,32 @@ func TestHelpHasExamples(t *testing.T) {
 	}
 	if status, out, log := berthctl(t, noCluster, "", "completion", "bash"); status != statusAnswer || !strings.Contains(out, "berthctl") {
 		t.Errorf("there is no completion: status %d, %.200s", status, log)
+	}
+}
+
+// With -w it is asked again and again: a scheduler that is gone for a moment ends nothing, one
+// that never answered does.
+func TestWatching(t *testing.T) {
+	gone := errors.New("gone")
+	asked := 0
+	watch := func(answers ...error) (string, error) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var log strings.Builder
+		asked = 0
+		s := showing{output: outputTable, watch: true, every: time.Millisecond}
+		err := s.run(ctx, io.Discard, &log, func() error {
+			asked++
+			if asked == len(answers) {
+				cancel()
+			}
+			return answers[asked-1]
+		})
+		return log.String(), err
+	}
+	if log, err := watch(nil, gone, nil, errNone); err != nil || asked != 4 || strings.Count(log, "gone") != 1 {
+		t.Errorf("asked %d times, %v, log %q", asked, err, log)
+	}
+	if _, err := watch(gone, nil); !errors.Is(err, gone) || asked != 1 {
+		t.Errorf("asked %d times of one that never answered: %v", asked, err)
 	}
 }

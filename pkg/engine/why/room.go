@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -21,11 +22,11 @@ import (
 const steps = 200_000
 
 // room says why there is no place for a subject that waits; nil if there is one, as far as is
-// known.
-func (s *Source) room(of *subject) (*insight.Blocker, error) {
+// known. What runs where is known as it was a while ago: age.
+func (s *Source) room(of *subject) (blocker *insight.Blocker, age time.Duration, err error) {
 	asked := topologyOf(of)
-	var blocker *insight.Blocker
-	err := s.pictures.with(of.waiting[0].Spec.SchedulerName, []string{asked.Required, asked.Preferred, asked.SegmentLevel}, func(p *picture) {
+	err = s.pictures.with(of.waiting[0].Spec.SchedulerName, []string{asked.Required, asked.Preferred, asked.SegmentLevel}, func(p *picture) {
+		age = s.Clock.Since(p.at)
 		request, kinds, missing := s.request(p, of)
 		if missing != "" {
 			blocker = &insight.Blocker{Reason: corev1.PodReasonUnschedulable, Constraint: insight.TopologyLevel, Sentence: missing, Hopeless: true,
@@ -39,7 +40,7 @@ func (s *Source) room(of *subject) (*insight.Blocker, error) {
 			blocker = t.blocker()
 		}
 	})
-	return blocker, err
+	return blocker, age, err
 }
 
 // telling turns an answer into words.
