@@ -115,7 +115,7 @@ func (r reach) forward(ctx context.Context, s *scheduler) error {
 	case apierrors.IsNotFound(err):
 		return fmt.Errorf("there is no Lease %s/%s, so no Berth leads here: is it installed? --lease and --lease-namespace name another%s", r.leaseNamespace, r.lease, otherwise)
 	case apierrors.IsForbidden(err):
-		return fmt.Errorf("the leader is found by its Lease, and you may not read it; the Role berth-viewer in namespace %s lets you%s: %w", r.leaseNamespace, otherwise, err)
+		return fmt.Errorf("the leader is found by its Lease, %s/%s, and you may not read it; the ClusterRole berth-viewer lets you%s: %w", r.leaseNamespace, r.lease, otherwise, err)
 	case err != nil:
 		return fmt.Errorf("reading the Lease of the leader, %s/%s: %w", r.leaseNamespace, r.lease, err)
 	case lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity == "":

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -88,7 +90,7 @@ func kubeconfigOf(t *testing.T, server, token string) string {
 	text := fmt.Sprintf(`apiVersion: v1
 kind: Config
 current-context: c
-clusters: [{name: c, cluster: {server: %q}}]
+clusters: [{name: c, cluster: {server: %q, insecure-skip-tls-verify: true}}]
 users: [{name: u, user: {token: %q}}]
 contexts: [{name: c, context: {cluster: c, user: u, namespace: ns}}]
 `, server, token)
@@ -158,5 +160,73 @@ func TestHelpHasExamples(t *testing.T) {
 	}
 	if status, out, log := berthctl(t, noCluster, "", "completion", "bash"); status != statusAnswer || !strings.Contains(out, "berthctl") {
 		t.Errorf("there is no completion: status %d, %.200s", status, log)
+	}
+}
+
+// With -w it is asked again and again: a scheduler that is gone for a moment ends nothing, one
+// that never answered does.
+func TestWatching(t *testing.T) {
+	gone := errors.New("gone")
+	asked := 0
+	watch := func(answers ...error) (string, error) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var log strings.Builder
+		asked = 0
+		s := showing{output: outputTable, watch: true, every: time.Millisecond}
+		err := s.run(ctx, io.Discard, &log, func() error {
+			asked++
+			if asked == len(answers) {
+				cancel()
+			}
+			return answers[asked-1]
+		})
+		return log.String(), err
+	}
+	if log, err := watch(nil, gone, nil, errNone); err != nil || asked != 4 || strings.Count(log, "gone") != 1 {
+		t.Errorf("asked %d times, %v, log %q", asked, err, log)
+	}
+	if _, err := watch(gone, nil); !errors.Is(err, gone) || asked != 1 {
+		t.Errorf("asked %d times of one that never answered: %v", asked, err)
+	}
+}
+
+// The leader is found by its Lease; whoever cannot find it, or is not let through, is told
+// what to do.
+func TestFindingTheLeader(t *testing.T) {
+	status, lease := http.StatusOK, ""
+	forwarded := ""
+	api := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/leases/berth") && status == http.StatusOK:
+			fmt.Fprintf(w, `{"kind":"Lease","apiVersion":"coordination.k8s.io/v1","metadata":{"name":"berth"},"spec":{%s}}`, lease)
+		case strings.HasSuffix(r.URL.Path, "/leases/berth"):
+			w.WriteHeader(status)
+			fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"code":%d}`, map[int]string{403: "Forbidden", 404: "NotFound"}[status], status)
+		default:
+			forwarded = r.URL.Path
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","message":"no","code":403}`)
+		}
+	}))
+	defer api.Close()
+	for _, test := range []struct {
+		name, lease string
+		status      int
+		want        string
+	}{
+		{"no Lease", "", 404, "is it installed?"},
+		{"may not read it", "", 403, "ClusterRole berth-viewer"},
+		{"nobody leads", "", 200, "no Berth leads at the moment"},
+		{"may not forward", `"holderIdentity":"berth-7c9-abc_5f6e"`, 200, "create on pods/portforward"},
+	} {
+		status, lease = test.status, test.lease
+		code, out, log := berthctl(t, noCluster, "", "queues", "--kubeconfig", kubeconfigOf(t, api.URL, "good"))
+		if code != statusFailed || !strings.Contains(log, test.want) || !strings.Contains(log, "--server") && test.name != "nobody leads" {
+			t.Errorf("%s: status %d, %s%s", test.name, code, out, log)
+		}
+	}
+	if want := "/api/v1/namespaces/berth-system/pods/berth-7c9-abc/portforward"; forwarded != want {
+		t.Errorf("forwarded by %q, want %q", forwarded, want)
 	}
 }

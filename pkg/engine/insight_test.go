@@ -281,3 +281,77 @@ func TestWhy(t *testing.T) {
 		t.Errorf("%s (-want +got):\n%s", file, diff)
 	}
 }
+
+// TestLists has gangs, queues and racks listed as they are.
+func TestLists(t *testing.T) {
+	h := newHarbour(t, rackNodes(4, 2), rule{name: "org", guaranteed: 8, limit: 24}, rule{name: "team", parent: "org", limit: 16}, rule{name: "else"})
+	h.launch(crew{name: "runs", queue: "team", size: 2, gpus: 8})
+	h.settle()
+	h.launch(crew{name: "waits", queue: "team", size: 1, gpus: 4})
+	h.launch(crew{name: "alone", queue: "else", gpus: 3})
+	n := h.nodes[3].DeepCopy()
+	n.Spec.Unschedulable = true
+	h.nodeTap.set(n)
+	h.settle()
+	h.pass(2, time.Second)
+	var got strings.Builder
+	s, ctx := h.asks(), context.Background()
+	gangs, err := s.Gangs(ctx, insight.GangQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range gangs.Gangs {
+		fmt.Fprintf(&got, "%s %s pod %v, queue %s, %d/%d, %s\n", g.State, g.Name, g.Pod, g.Queue, g.Pods.Bound, g.Pods.Needed, g.Reason)
+	}
+	few, err := s.Gangs(ctx, insight.GangQuery{Queue: "team", Limit: 1})
+	if err != nil || len(few.Gangs) != 1 || few.LeftOut != 1 {
+		t.Errorf("one of a queue is %+v, %v", few, err)
+	}
+	queues, err := s.Queues(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range queues.Queues {
+		r, limit := q.Resources[0], int64(-1)
+		if r.Limit != nil {
+			limit = *r.Limit
+		}
+		fmt.Fprintf(&got, "%s%s in %q: %d of %d, guaranteed %d, borrowed %d, asked %d, %d run, %d wait", strings.Repeat("  ", q.Depth), q.Name, q.Parent, r.Used, limit, r.Guaranteed, r.Borrowed, r.Asked, q.Running, q.Pending)
+		if q.Next != nil {
+			fmt.Fprintf(&got, ", next %s %s", q.Next.Gang, q.Next.Reason)
+		}
+		got.WriteString("\n")
+	}
+	for _, level := range []string{"", "topology.kubernetes.io/block"} {
+		top, err := s.Top(ctx, level, level == "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&got, "%s of %v\n", top.Level, top.Levels)
+		for _, d := range top.Domains {
+			fmt.Fprintf(&got, "  %s: %d nodes, %d closed, %d of %d free, %d idle, %v\n", d.Name, d.Nodes, d.Closed, d.Free, d.Devices, d.Idle, d.PerNode)
+		}
+	}
+	want := `Pending waits pod false, queue team, 0/1, QueueAtLimit
+Placed alone-0 pod true, queue else, 1/1, 
+Placed runs pod false, queue team, 2/2, 
+else in "": 3 of -1, guaranteed 0, borrowed 3, asked 0, 1 run, 0 wait
+org in "": 16 of 24, guaranteed 8, borrowed 8, asked 4, 0 run, 0 wait
+  team in "org": 16 of 16, guaranteed 0, borrowed 16, asked 4, 1 run, 1 wait, next ns/waits QueueAtLimit
+topology.kubernetes.io/rack of [topology.kubernetes.io/block topology.kubernetes.io/rack]
+  b/r000: 2 nodes, 0 closed, 0 of 16 free, 0 idle, [{n0000 8 0 false} {n0001 8 0 false}]
+  b/r001: 2 nodes, 1 closed, 5 of 16 free, 0 idle, [{n0002 8 5 false} {n0003 8 8 true}]
+topology.kubernetes.io/block of [topology.kubernetes.io/block topology.kubernetes.io/rack]
+  b: 4 nodes, 1 closed, 5 of 32 free, 0 idle, []
+`
+	if diff := cmp.Diff(want, got.String()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if _, err := s.Top(ctx, "example.com/row", false); !errors.Is(err, insight.ErrInvalid) {
+		t.Errorf("a level that no node has: %v", err)
+	}
+	s.Leads = func() bool { return false }
+	if _, err := s.Gangs(ctx, insight.GangQuery{}); !errors.Is(err, insight.ErrNotLeading) {
+		t.Errorf("a replica that does not lead answers: %v", err)
+	}
+}

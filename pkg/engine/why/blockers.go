@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -54,7 +55,10 @@ func (a *asking) ask() {
 		a.block(insight.Blocker{Reason: code, Constraint: insight.Budget, Sentence: text,
 			Unblocks: []insight.Unblock{{Kind: insight.Edit, Sentence: "the disruption budget lets the pods that it protects go, or more of them run"}}})
 	}
-	room, err := a.room(a.of)
+	room, age, err := a.room(a.of)
+	if age > 2*mostFresh {
+		a.out.Remarks = append(a.out.Remarks, fmt.Sprintf("what runs where is told as it was %s ago: on so many nodes it is not looked at all the time", age.Round(time.Second)))
+	}
 	remarks := unjudged(a.of.waiting)
 	a.out.Remarks = append(a.out.Remarks, remarks...)
 	switch {

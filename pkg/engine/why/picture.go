@@ -61,15 +61,14 @@ func (p *pictures) with(profile string, levels []string, ask func(*picture)) err
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.source.Clock.Now()
+	// Whoever makes a pod, or asks, may name any level: one that no node has costs nothing.
 	missing := func(l *picture) bool {
-		return slices.ContainsFunc(levels, func(key string) bool { return key != "" && !slices.Contains(l.levels, key) })
+		return slices.ContainsFunc(levels, func(key string) bool { return !slices.Contains(l.levels, key) && labelled(l.nodes, key) })
 	}
 	if l := p.last; l == nil || !now.Before(l.until) || l.profile != profile || missing(l) {
 		if l != nil {
 			levels = slices.Concat(l.levels, levels)
 		}
-		slices.Sort(levels)
-		levels = slices.DeleteFunc(slices.Compact(levels), func(key string) bool { return key == "" })
 		made, err := p.source.picture(profile, levels)
 		if err != nil {
 			return err
@@ -88,10 +87,12 @@ func (s *Source) picture(profile string, levels []string) (*picture, error) {
 	if !known {
 		return nil, fmt.Errorf("profile %q does not have the plugin NodePacking, so it is not known how its pods are placed", profile)
 	}
-	settings.Levels = levels
 	nodes, _ := s.Nodes.List(labels.Everything()) // listers of informers do not fail
 	pods, _ := s.Pods.List(labels.Everything())
 	nodes = slices.SortedFunc(slices.Values(nodes), func(a, b *corev1.Node) int { return cmp.Compare(a.Name, b.Name) })
+	levels = slices.Compact(slices.Sorted(slices.Values(levels)))
+	levels = slices.DeleteFunc(levels, func(key string) bool { return !labelled(nodes, key) })
+	settings.Levels = levels
 	devices, err := state.NewDevices(settings.Devices)
 	if err != nil {
 		return nil, err
@@ -138,6 +139,11 @@ func (s *Source) picture(profile string, levels []string) (*picture, error) {
 	s.addRunning(p, bound, inventory)
 	p.cluster.Now = instant(s.Clock.Now())
 	return p, nil
+}
+
+// labelled reports whether a node has a label of a key.
+func labelled(nodes []*corev1.Node, key string) bool {
+	return slices.ContainsFunc(nodes, func(n *corev1.Node) bool { _, has := n.Labels[key]; return has })
 }
 
 // addRunning adds what runs to a picture, and what is kept for others.

@@ -37,9 +37,7 @@ func topologyOf(of *subject) gang.Topology {
 // request translates a subject that waits. missing says which level it has to have that is
 // none; "" if there is no such.
 func (s *Source) request(p *picture, of *subject) (request remedy.Request, kinds []*usable, missing string) {
-	asked, why := state.ResolveTiers(topologyOf(of), func(key string) bool {
-		return slices.ContainsFunc(p.nodes, func(n *corev1.Node) bool { _, has := n.Labels[key]; return has })
-	})
+	asked, why := state.ResolveTiers(topologyOf(of), func(key string) bool { return labelled(p.nodes, key) })
 	if why != "" {
 		return request, nil, why
 	}

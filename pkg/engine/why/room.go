@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -21,11 +22,11 @@ import (
 const steps = 200_000
 
 // room says why there is no place for a subject that waits; nil if there is one, as far as is
-// known.
-func (s *Source) room(of *subject) (*insight.Blocker, error) {
+// known. What runs where is known as it was a while ago: age.
+func (s *Source) room(of *subject) (blocker *insight.Blocker, age time.Duration, err error) {
 	asked := topologyOf(of)
-	var blocker *insight.Blocker
-	err := s.pictures.with(of.waiting[0].Spec.SchedulerName, []string{asked.Required, asked.Preferred, asked.SegmentLevel}, func(p *picture) {
+	err = s.pictures.with(of.waiting[0].Spec.SchedulerName, []string{asked.Required, asked.Preferred, asked.SegmentLevel}, func(p *picture) {
+		age = s.Clock.Since(p.at)
 		request, kinds, missing := s.request(p, of)
 		if missing != "" {
 			blocker = &insight.Blocker{Reason: corev1.PodReasonUnschedulable, Constraint: insight.TopologyLevel, Sentence: missing, Hopeless: true,
@@ -39,7 +40,7 @@ func (s *Source) room(of *subject) (*insight.Blocker, error) {
 			blocker = t.blocker()
 		}
 	})
-	return blocker, err
+	return blocker, age, err
 }
 
 // telling turns an answer into words.
@@ -151,18 +152,21 @@ func (t *telling) level(c remedy.Closest) insight.Level {
 	if out.Closest != "" {
 		text = fmt.Sprintf("%s comes closest, with a place for %d of %s", name, c.Fit, count(c.Needed, "pod"))
 	}
-	switch t.lack(c) {
-	case plan.LackDevices:
+	switch lack := t.lack(c); {
+	case t.answer.Constraint == remedy.Links:
+		out.Short = insight.Links
+		text += "; no node there is known to have so many free that are linked so"
+	case lack == plan.LackDevices:
 		out.Short = insight.Devices
 		if out.Amount = max(0, c.Asked-c.Free); out.Amount > 0 {
 			text += fmt.Sprintf("; %d GPUs are free of the %d that they ask for, %d short", c.Free, c.Asked, out.Amount)
 		} else {
 			text += fmt.Sprintf("; %d GPUs are free for the %d that they ask for, and too few of them on one node", c.Free, c.Asked)
 		}
-	case plan.LackCPU:
+	case lack == plan.LackCPU:
 		out.Short = insight.CPU
 		text += "; CPU is short on nodes that have all else"
-	case plan.LackMemory:
+	case lack == plan.LackMemory:
 		out.Short = insight.Memory
 		text += "; memory is short on nodes that have all else"
 	default:
@@ -170,9 +174,6 @@ func (t *telling) level(c remedy.Closest) insight.Level {
 		if len(out.Refusals) == 0 {
 			text += "; there is room, in pieces that are too small"
 		}
-	}
-	if t.answer.Constraint == remedy.Links {
-		out.Short = insight.Links
 	}
 	for i, r := range out.Refusals {
 		if i == 0 {
