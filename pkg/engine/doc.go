@@ -78,6 +78,7 @@
 // (what is said of them), reclaim.go (who is evicted for whom), wave.go (for how long room
 // is kept), eviction.go (how gangs go), repair.go (what a wave that was cut short owes), short.go
 // and restart.go (gangs that lost members), nodes.go and neighbours.go (what becomes of nodes),
+// illness.go (devices that fall ill under pods),
 // gate.go (when a gang's pods may enter), activator.go (when they are woken),
 // postfilter.go (when preemption is asked), client.go, binding.go, fence.go, takeover.go,
 // conditions.go, recorder.go, reporter.go, refusal.go, explain.go and explainer.go (what it writes),

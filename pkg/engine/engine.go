@@ -178,6 +178,11 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 
 	e.gate.gone = e.client.forgetNative
 	e.repairer = newRepairer(e.reclaimer, factory.Core().V1().Pods().Lister(), options.RepairWindow)
+	e.fast.Inventory().OnIllness(func(all []state.Illness) {
+		if e.leading.Load() {
+			e.repairer.fellIll(all)
+		}
+	})
 	own, err := ownNodes(options.OwnNodes)
 	if err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ import (
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/repair"
 	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/state"
 )
 
 // clinic is a harbour with one queue, two racks of three nodes, and a gang "g" of two, one pod a
@@ -325,4 +326,20 @@ func TestNativeGroupSaysThatItIsShort(t *testing.T) {
 	r.mark(native, metav1.ConditionFalse, "whole")
 	expect("Other True R, berth.dev/Short False GangRepaired")
 	r.mark(gang.Key{Namespace: "ns", Dialect: gang.Native, Name: "gone"}, metav1.ConditionTrue, "short")
+}
+
+// A device that falls ill is told once for each gang and each plain pod.
+func TestIllDevicesAreTold(t *testing.T) {
+	c := newClinic(t, "", false)
+	plain := c.run(crew{name: "plain", queue: "q", pods: 1, gpus: 8}, "n0002")
+	c.settle()
+	ill := func(name string, uid types.UID, devices ...string) state.Illness {
+		return state.Illness{Node: "n0002", Pod: types.NamespacedName{Namespace: "ns", Name: name}, UID: uid, Devices: devices}
+	}
+	c.repairer.fellIll([]state.Illness{
+		ill("g-0", c.g.uids[0], "GPU-0", "GPU-1"), ill("g-1", c.g.uids[1], "GPU-2", "GPU-3", "GPU-4"), ill("plain-0", plain.uids[0], "GPU-5"), ill("gone", "gone", "GPU-6"),
+	})
+	c.expectSaid("DeviceUnhealthy", "Gang ns/g: 5 devices of pods g-0, g-1 on node n0002 are unhealthy now (GPU-0, GPU-1, GPU-2, GPU-3, ...)", 1)
+	c.expectSaid("DeviceUnhealthy", "Pod ns/plain-0: 1 devices of pods plain-0", 1)
+	c.expectSaid("DeviceUnhealthy", "", 2)
 }

@@ -26,5 +26,6 @@
 // turns.go (who is let in), reclaim.go (who may be evicted for whom), claims.go (who is
 // tried in spite of a limit), explain.go (what those that wait are told), queuereport.go
 // (what is said of queues); health.go (which nodes are lost), losses.go (which gangs lack
-// members that they had) and occupancy.go (which nodes have given out too much).
+// members that they had) and occupancy.go (which nodes have given out too much); illness.go
+// (devices that fall ill under pods).
 package state
