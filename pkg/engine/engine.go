@@ -191,7 +191,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 		return nil, err
 	}
 	e.watchOthers(ours, own, recorder)
-	registerMetrics(e.explainer, e.queues, e.gangs)
+	registerMetrics(e.explainer, e.queues, e.gangs, e.leading.Load)
 	e.fast.Inventory().OnPrediction(func(p state.Prediction) { devicePredictions.WithLabelValues(string(p)).Inc() })
 
 	for i := range profiles {

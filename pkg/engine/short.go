@@ -239,11 +239,11 @@ func (r *repairer) want(s *state.Short, g *shortGang, standing []*corev1.Pod, no
 		want.Missing = append(want.Missing, fastpath.Anew(standing[0]))
 		keys.WriteString("?,")
 	}
-	if len(standing) == 0 || keys.String() == g.keys && now.Sub(g.wanted) < roomPeriod {
+	if len(standing) == 0 || !r.over(g.name) || keys.String() == g.keys && now.Sub(g.wanted) < roomPeriod {
 		return
 	}
 	g.wanted, g.keys = now, keys.String()
-	r.Want(g.name, &want)
+	r.Want(g.name, want)
 }
 
 // unwant has no room be kept any more.
@@ -252,7 +252,10 @@ func (r *repairer) unwant(g *shortGang) {
 		return
 	}
 	g.wanted, g.keys, g.noRoom = time.Time{}, "", time.Time{}
-	r.Want(g.name, nil)
+	r.Unwant(g.name)
+	if r.over(g.name) { // what others are evicted for is kept by their wave
+		r.Keep(g.name, nil)
+	}
 	r.queues.Freed()
 }
 

@@ -343,3 +343,34 @@ func TestIllDevicesAreTold(t *testing.T) {
 	c.expectSaid("DeviceUnhealthy", "Pod ns/plain-0: 1 devices of pods plain-0", 1)
 	c.expectSaid("DeviceUnhealthy", "", 2)
 }
+
+// A gang that lost a pod is entitled to room that others have. What they are evicted for is kept
+// for it until it is there.
+func TestARepairAndAWaveDoNotHinderEachOther(t *testing.T) {
+	h := newHarbour(t, rackNodes(6, 3), rule{name: "q", guaranteed: 24}, rule{name: "lend", weight: 1})
+	c := &clinic{harbour: h, events: &fakeRecorder{}}
+	c.care(false)
+	c.g = c.run(crew{name: "g", queue: "q", size: 2, gpus: 8, rack: true}, "n0000", "n0001")
+	c.run(crew{name: "far", queue: "lend", pods: 3, gpus: 8, priority: 10}, "n0003", "n0004", "n0005")
+	c.run(crew{name: "near", queue: "lend", pods: 1, gpus: 8, grace: 15}, "n0002")
+	c.settle()
+	c.live(2)
+	c.nodeTap.set(func() *corev1.Node { n := c.nodes[1].DeepCopy(); unready(n); return n }())
+	c.end(c.g.uids[1])
+	c.live(2)
+	c.again()
+	for i := 0; i < 60 && c.asked() == 0; i++ {
+		c.live(1)
+	}
+	c.expectEvicted(1, "the gang is entitled to the third node of its rack")
+	thief := c.launch(crew{name: "thief", queue: "lend", pods: 1, gpus: 8})
+	for range 10 {
+		c.live(1)
+		if len(c.berthed(c.g)) < 2 && !c.fast.KeepsRoom() {
+			t.Fatal("the room is not kept for which others leave")
+		}
+	}
+	c.live(30)
+	c.expectBerthed(c.g, 2, "others left for it")
+	c.expectBerthed(thief, 0, "there is no room for it")
+}

@@ -253,12 +253,16 @@ func (g *Gangs) missing(e *entry, members []gang.Member) int {
 			count.OnLostNodes++
 		}
 	}
+	for i := range members {
+		delete(e.collected, members[i].Name) // it is done again
+	}
 	if count.Done == 0 && count.Missing() == 0 {
 		return 0
 	}
 	if count.Done > 0 {
 		count.Done = gang.Done(members)
 	}
+	count.Done += len(e.collected)
 	missing := count.Missing()
 	if missing > 0 && !e.placed && gang.Interrupted(int32(count.Size), members) {
 		return 0
