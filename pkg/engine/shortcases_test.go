@@ -374,3 +374,20 @@ func TestARepairAndAWaveDoNotHinderEachOther(t *testing.T) {
 	c.expectBerthed(c.g, 2, "others left for it")
 	c.expectBerthed(thief, 0, "there is no room for it")
 }
+
+// A node that comes and goes is told once a minute.
+func TestANodeThatFlapsIsToldOnce(t *testing.T) {
+	c := newClinic(t, "", false)
+	for range 6 {
+		c.nodeTap.set(func() *corev1.Node { n := c.nodes[1].DeepCopy(); unready(n); return n }())
+		c.live(3)
+		c.nodeTap.set(c.nodes[1])
+		c.live(3)
+	}
+	c.expectSaid(reasonShort, "", 1)
+	c.expectSaid(reasonRepaired, "", 1)
+	c.live(90)
+	c.nodeTap.set(func() *corev1.Node { n := c.nodes[1].DeepCopy(); unready(n); return n }())
+	c.live(3)
+	c.expectSaid(reasonShort, "", 2)
+}
