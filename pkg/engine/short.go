@@ -30,6 +30,9 @@ const (
 	// lossDelay is how long a gang has to have lost nobody else before anything is said or
 	// done: whoever ends a gang deletes its pods one by one.
 	lossDelay = 500 * time.Millisecond
+	// wholeDelay is for how long a gang has to have been whole again before that is said: a
+	// kubelet may refuse the next pod as it did the last.
+	wholeDelay = time.Second
 	// roomPeriod is how often room is looked for anew for a gang that lacks members.
 	roomPeriod = time.Second
 	// lookPatience is for how long nobody may have looked for room, for want of anybody to place,
@@ -87,6 +90,8 @@ type pastShort struct {
 type shortGang struct {
 	life int64
 	name string
+	// whole is since when the gang is not short; zero while it is.
+	whole time.Time
 	// since is when the first member was lost: what stands has done no work since.
 	since time.Time
 	// said are the gists of what was said last, and any that something was.
@@ -160,7 +165,13 @@ func (r *repairer) look(ctx context.Context, now time.Time) {
 		}
 	}
 	for key, g := range r.of {
-		if !still[key] {
+		switch {
+		case still[key]:
+			g.whole = time.Time{}
+		case g.whole.IsZero():
+			g.whole = now
+			r.unwant(g)
+		case now.Sub(g.whole) >= wholeDelay:
 			r.end(key, g)
 		}
 	}
