@@ -85,6 +85,7 @@
 // is kept), eviction.go (how gangs go), checkpoint.go (how they save their work before),
 // repair.go (what a wave that was cut short owes), short.go
 // and restart.go (gangs that lost members), nodes.go and neighbours.go (what becomes of nodes),
+// illness.go (devices that fall ill under pods),
 // gate.go (when a gang's pods may enter), activator.go (when they are woken),
 // postfilter.go (when preemption is asked), client.go, binding.go, fence.go, takeover.go,
 // conditions.go, conditionqueue.go (in which order), recorder.go, reporter.go, refusal.go,

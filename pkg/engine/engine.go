@@ -187,6 +187,11 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 
 	e.gate.gone = e.client.forgetNative
 	e.repairer = newRepairer(e.reclaimer, factory.Core().V1().Pods().Lister(), options.RepairWindow)
+	e.fast.Inventory().OnIllness(func(all []state.Illness) {
+		if e.leading.Load() {
+			e.repairer.fellIll(all)
+		}
+	})
 	own, err := ownNodes(options.OwnNodes)
 	if err != nil {
 		return nil, err
@@ -195,7 +200,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 		return nil, err
 	}
 	e.watchOthers(ours, own, recorder)
-	registerMetrics(e.explainer, e.queues, e.gangs)
+	registerMetrics(e.explainer, e.queues, e.gangs, e.leading.Load)
 	e.fast.Inventory().OnPrediction(func(p state.Prediction) { devicePredictions.WithLabelValues(string(p)).Inc() })
 
 	for i := range profiles {

@@ -98,13 +98,13 @@ var (
 )
 
 // registerMetrics makes the metrics part of /metrics.
-func registerMetrics(waits *explainer, queues *state.Queues, gangs *state.Gangs) {
+func registerMetrics(waits *explainer, queues *state.Queues, gangs *state.Gangs, leading func() bool) {
 	registerOnce.Do(func() {
 		legacyregistry.MustRegister(apiWrites, conditionsSaved, eventsSaved, gangsPlaced, gangsReleased, bindingsInDoubt, devicePredictions, reclaims, gangsRestarted, foreignConflicts)
 		for _, p := range state.Predictions() {
 			devicePredictions.WithLabelValues(string(p))
 		}
-		legacyregistry.CustomMustRegister(&heldCollector{waits: waits}, &shortCollector{gangs: gangs}, &queueCollector{queues: queues})
+		legacyregistry.CustomMustRegister(&heldCollector{waits: waits}, &shortCollector{gangs: gangs, leading: leading}, &queueCollector{queues: queues})
 	})
 }
 
@@ -142,15 +142,20 @@ func (c *heldCollector) CollectWithStability(ch chan<- metrics.Metric) {
 	}
 }
 
-// shortCollector counts the gangs that lack members when it is asked.
+// shortCollector counts the gangs that lack members when it is asked: of several replicas, the
+// leader's.
 type shortCollector struct {
 	metrics.BaseStableCollector
-	gangs *state.Gangs
+	gangs   *state.Gangs
+	leading func() bool
 }
 
 func (c *shortCollector) DescribeWithStability(ch chan<- *metrics.Desc) { ch <- shortGangs }
 
 func (c *shortCollector) CollectWithStability(ch chan<- metrics.Metric) {
+	if !c.leading() {
+		return
+	}
 	for cause, n := range c.gangs.ShortBy() {
 		ch <- metrics.NewLazyConstMetric(shortGangs, metrics.GaugeValue, float64(n), string(cause))
 	}

@@ -30,6 +30,9 @@ const (
 	// lossDelay is how long a gang has to have lost nobody else before anything is said or
 	// done: whoever ends a gang deletes its pods one by one.
 	lossDelay = 500 * time.Millisecond
+	// wholeDelay is for how long a gang has to have been whole again before that is said: a
+	// kubelet may refuse the next pod as it did the last.
+	wholeDelay = time.Second
 	// roomPeriod is how often room is looked for anew for a gang that lacks members.
 	roomPeriod = time.Second
 	// lookPatience is for how long nobody may have looked for room, for want of anybody to place,
@@ -37,6 +40,12 @@ const (
 	lookPatience = 3 * time.Second
 	// ownerAge is for how long it is believed what the owner of pods does.
 	ownerAge = time.Minute
+	// ownersAtATime is of how many gangs the owners are read in one look. The others are taken
+	// to be replaced until theirs are.
+	ownersAtATime = 8
+	// repeatDelay is for how long what was said of a gang is not said again, if it was whole in
+	// between: a node may come and go.
+	repeatDelay = time.Minute
 	// restartRest is how long a restart is left alone that a disruption budget stopped.
 	restartRest = 30 * time.Second
 	// mostNamedLost is how many lost pods a text names.
@@ -64,12 +73,25 @@ type repairer struct {
 	// change.
 	of   map[gang.Key]*shortGang
 	lock sync.Mutex
+	// past is what was said of gangs that were short a while ago, and read of how many gangs the
+	// owner was read in this look.
+	past map[gang.Key]pastShort
+	read int
+}
+
+// pastShort is what was said of a gang in one of its lives, and when it was whole again.
+type pastShort struct {
+	life int64
+	said recent
+	at   time.Time
 }
 
 // shortGang is what is done about one gang.
 type shortGang struct {
 	life int64
 	name string
+	// whole is since when the gang is not short; zero while it is.
+	whole time.Time
 	// since is when the first member was lost: what stands has done no work since.
 	since time.Time
 	// said are the gists of what was said last, and any that something was.
@@ -93,7 +115,7 @@ type shortGang struct {
 }
 
 func newRepairer(r *reclaimer, pods corelisters.PodLister, window time.Duration) *repairer {
-	out := &repairer{reclaimer: r, pods: pods, window: window, of: map[gang.Key]*shortGang{}}
+	out := &repairer{reclaimer: r, pods: pods, window: window, of: map[gang.Key]*shortGang{}, past: map[gang.Key]pastShort{}}
 	out.ownerOf = out.readOwner
 	return out
 }
@@ -115,6 +137,12 @@ func (r *repairer) Run(ctx context.Context) {
 // look looks once at all gangs that are short, and ends what is done for those that are not any
 // more.
 func (r *repairer) look(ctx context.Context, now time.Time) {
+	r.read = 0
+	for key, p := range r.past {
+		if now.Sub(p.at) >= repeatDelay {
+			delete(r.past, key)
+		}
+	}
 	all := r.gangs.Short()
 	still := make(map[gang.Key]bool, len(all))
 	for i := range all {
@@ -126,15 +154,24 @@ func (r *repairer) look(ctx context.Context, now time.Time) {
 			g = nil
 		}
 		if g == nil {
-			g = &shortGang{life: s.Life, since: s.Since}
+			g = &shortGang{life: s.Life, since: s.Since, owner: repair.Owner{Replaces: true}}
+			if p := r.past[s.Key]; p.life == s.Life {
+				g.said = p.said
+			}
 			r.of[s.Key] = g
 		}
-		if now.Sub(s.Since) >= lossDelay {
+		if now.Sub(s.Since) >= lossDelay && !s.Unsettled {
 			r.see(ctx, s, g, now)
 		}
 	}
 	for key, g := range r.of {
-		if !still[key] {
+		switch {
+		case still[key]:
+			g.whole = time.Time{}
+		case g.whole.IsZero():
+			g.whole = now
+			r.unwant(g)
+		case now.Sub(g.whole) >= wholeDelay:
 			r.end(key, g)
 		}
 	}
@@ -144,6 +181,9 @@ func (r *repairer) look(ctx context.Context, now time.Time) {
 func (r *repairer) end(key gang.Key, g *shortGang) {
 	delete(r.of, key)
 	r.unwant(g)
+	if len(g.said) > 0 {
+		r.past[key] = pastShort{g.life, g.said, r.clock.Now()}
+	}
 	known, ok := r.gangs.Get(key)
 	if !g.any || !ok || known.Life != g.life || known.Verdict.Group.Size == 0 || known.Bound+known.Done < known.Verdict.Group.Size {
 		return
@@ -186,7 +226,8 @@ func (r *repairer) see(ctx context.Context, s *state.Short, g *shortGang, now ti
 		g.looked = now
 		r.queues.Again(g.name)
 	}
-	if policy != repair.Ignore && now.Sub(g.asked) >= ownerAge {
+	if policy != repair.Ignore && now.Sub(g.asked) >= ownerAge && r.read < ownersAtATime {
+		r.read++
 		g.owner, g.asked = r.ownerOf(ctx, slices.Concat(standing, stranded)), now
 	}
 	situation := repair.Situation{
@@ -239,11 +280,11 @@ func (r *repairer) want(s *state.Short, g *shortGang, standing []*corev1.Pod, no
 		want.Missing = append(want.Missing, fastpath.Anew(standing[0]))
 		keys.WriteString("?,")
 	}
-	if len(standing) == 0 || keys.String() == g.keys && now.Sub(g.wanted) < roomPeriod {
+	if len(standing) == 0 || !r.over(g.name) || keys.String() == g.keys && now.Sub(g.wanted) < roomPeriod {
 		return
 	}
 	g.wanted, g.keys = now, keys.String()
-	r.Want(g.name, &want)
+	r.Want(g.name, want)
 }
 
 // unwant has no room be kept any more.
@@ -252,7 +293,10 @@ func (r *repairer) unwant(g *shortGang) {
 		return
 	}
 	g.wanted, g.keys, g.noRoom = time.Time{}, "", time.Time{}
-	r.Want(g.name, nil)
+	r.Unwant(g.name)
+	if r.over(g.name) { // what others are evicted for is kept by their wave
+		r.Keep(g.name, nil)
+	}
 	r.queues.Freed()
 }
 

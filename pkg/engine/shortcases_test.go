@@ -17,6 +17,7 @@ import (
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/repair"
 	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/state"
 )
 
 // clinic is a harbour with one queue, two racks of three nodes, and a gang "g" of two, one pod a
@@ -325,4 +326,68 @@ func TestNativeGroupSaysThatItIsShort(t *testing.T) {
 	r.mark(native, metav1.ConditionFalse, "whole")
 	expect("Other True R, berth.dev/Short False GangRepaired")
 	r.mark(gang.Key{Namespace: "ns", Dialect: gang.Native, Name: "gone"}, metav1.ConditionTrue, "short")
+}
+
+// A device that falls ill is told once for each gang and each plain pod.
+func TestIllDevicesAreTold(t *testing.T) {
+	c := newClinic(t, "", false)
+	plain := c.run(crew{name: "plain", queue: "q", pods: 1, gpus: 8}, "n0002")
+	c.settle()
+	ill := func(name string, uid types.UID, devices ...string) state.Illness {
+		return state.Illness{Node: "n0002", Pod: types.NamespacedName{Namespace: "ns", Name: name}, UID: uid, Devices: devices}
+	}
+	c.repairer.fellIll([]state.Illness{
+		ill("g-0", c.g.uids[0], "GPU-0", "GPU-1"), ill("g-1", c.g.uids[1], "GPU-2", "GPU-3", "GPU-4"), ill("plain-0", plain.uids[0], "GPU-5"), ill("gone", "gone", "GPU-6"),
+	})
+	c.expectSaid("DeviceUnhealthy", "Gang ns/g: 5 devices of pods g-0, g-1 on node n0002 are unhealthy now (GPU-0, GPU-1, GPU-2, GPU-3, ...)", 1)
+	c.expectSaid("DeviceUnhealthy", "Pod ns/plain-0: 1 devices of pods plain-0", 1)
+	c.expectSaid("DeviceUnhealthy", "", 2)
+}
+
+// A gang that lost a pod is entitled to room that others have. What they are evicted for is kept
+// for it until it is there.
+func TestARepairAndAWaveDoNotHinderEachOther(t *testing.T) {
+	h := newHarbour(t, rackNodes(6, 3), rule{name: "q", guaranteed: 24}, rule{name: "lend", weight: 1})
+	c := &clinic{harbour: h, events: &fakeRecorder{}}
+	c.care(false)
+	c.g = c.run(crew{name: "g", queue: "q", size: 2, gpus: 8, rack: true}, "n0000", "n0001")
+	c.run(crew{name: "far", queue: "lend", pods: 3, gpus: 8, priority: 10}, "n0003", "n0004", "n0005")
+	c.run(crew{name: "near", queue: "lend", pods: 1, gpus: 8, grace: 15}, "n0002")
+	c.settle()
+	c.live(2)
+	c.nodeTap.set(func() *corev1.Node { n := c.nodes[1].DeepCopy(); unready(n); return n }())
+	c.end(c.g.uids[1])
+	c.live(2)
+	c.again()
+	for i := 0; i < 60 && c.asked() == 0; i++ {
+		c.live(1)
+	}
+	c.expectEvicted(1, "the gang is entitled to the third node of its rack")
+	thief := c.launch(crew{name: "thief", queue: "lend", pods: 1, gpus: 8})
+	for range 10 {
+		c.live(1)
+		if len(c.berthed(c.g)) < 2 && !c.fast.KeepsRoom() {
+			t.Fatal("the room is not kept for which others leave")
+		}
+	}
+	c.live(30)
+	c.expectBerthed(c.g, 2, "others left for it")
+	c.expectBerthed(thief, 0, "there is no room for it")
+}
+
+// A node that comes and goes is told once a minute.
+func TestANodeThatFlapsIsToldOnce(t *testing.T) {
+	c := newClinic(t, "", false)
+	for range 6 {
+		c.nodeTap.set(func() *corev1.Node { n := c.nodes[1].DeepCopy(); unready(n); return n }())
+		c.live(3)
+		c.nodeTap.set(c.nodes[1])
+		c.live(3)
+	}
+	c.expectSaid(reasonShort, "", 1)
+	c.expectSaid(reasonRepaired, "", 1)
+	c.live(90)
+	c.nodeTap.set(func() *corev1.Node { n := c.nodes[1].DeepCopy(); unready(n); return n }())
+	c.live(3)
+	c.expectSaid(reasonShort, "", 2)
 }

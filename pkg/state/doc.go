@@ -24,9 +24,11 @@
 // as one value); queue.go (queues, and quotas of namespaces) and queues.go (which there
 // are), rebuild.go (from one set of them to another), capacity.go (what all nodes have),
 // access.go (who may use them), payers.go (who pays for what), waiting.go (who waits),
-// turns.go (who is let in), reclaim.go (who may be evicted for whom), fate.go (what becomes of them), checkpoint.go (what their pods say of their work), claims.go (who is
+// turns.go (who is let in), reclaim.go (who may be evicted for whom), fate.go (what becomes of
+// them), checkpoint.go (what their pods say of their work), claims.go (who is
 // tried in spite of a limit), explain.go (what those that wait are told), queuereport.go
 // (what is said of queues), windows.go (who may be tried without queues), books.go (what is
 // looked at when somebody asks); health.go (which nodes are lost), losses.go (which gangs lack
-// members that they had) and occupancy.go (which nodes have given out too much).
+// members that they had), occupancy.go (which nodes have given out too much), illness.go
+// (devices that fall ill under pods).
 package state

@@ -102,9 +102,11 @@ type declaration struct {
 // is another gang.
 type entry struct {
 	// members are those that have not failed. Done of them have succeeded.
-	members  map[types.UID]gang.Member
-	done     int
-	declared map[objectID]declaration
+	members map[types.UID]gang.Member
+	done    int
+	// collected are the names of those that succeeded in this life and are no objects any more.
+	collected map[string]bool
+	declared  map[objectID]declaration
 	// staying counts the members that are not being deleted; life numbers the
 	// gang's life, and is 0 before the first.
 	staying int
@@ -298,6 +300,12 @@ func (g *Gangs) DeleteEnded(uid types.UID) {
 	delete(g.ended, uid)
 	g.forgetFailed(uid)
 	if key, was := g.pods[uid]; was {
+		if e := g.gangs[key]; e.staying > 1 {
+			if e.collected == nil {
+				e.collected = map[string]bool{}
+			}
+			e.collected[e.members[uid].Name] = true
+		}
 		g.removePod(uid, key)
 	}
 }
@@ -472,6 +480,6 @@ func (e *entry) leave(m gang.Member) {
 	e.staying--
 	if e.staying == 0 {
 		e.placed, e.releasing, e.finishing = false, false, false
-		e.losses = losses{}
+		e.losses, e.collected = losses{}, nil
 	}
 }

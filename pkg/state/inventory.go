@@ -38,8 +38,10 @@ type Inventory struct {
 	nodes    map[string]*inventoryNode
 	// at is the node of each pod that is looked after.
 	at map[types.UID]*inventoryNode
-	// predicted is told how a report compares with what was intended.
+	// predicted is told how a report compares with what was intended, and illness of devices
+	// that fall ill under pods.
 	predicted func(Prediction)
+	illness   func([]Illness)
 }
 
 // classKey is what machines of one class have in common.
@@ -170,9 +172,11 @@ func (v *Inventory) SetTopology(object *v1alpha1.NodeTopology) Change {
 	defer v.mu.Unlock()
 	n := v.node(object.Name)
 	before := n.view()
+	machine := n.machine
 	n.machine, n.kind = &m, v.devices.kinds[m.Resource]
 	n.class = v.classOf(object.Name, &m)
 	v.settle(n)
+	v.fellIll(n, machine)
 	for _, h := range n.pods {
 		v.compare(n, h)
 	}

@@ -29,9 +29,11 @@ type Loss struct {
 // losses are what a gang has lost since it was whole.
 type losses struct {
 	lost map[types.UID]Loss
-	// missing is how many members it lacks, and changed when it last lost one.
-	missing int
-	changed time.Time
+	// missing is how many members it lacks, stranded of them on lost nodes, and changed when
+	// it last lost one.
+	missing  int
+	stranded int
+	changed  time.Time
 }
 
 // Short is a gang that lacks members which it had.
@@ -51,6 +53,8 @@ type Short struct {
 	Stranded []Pod
 	// Waiting is how many members wait for a place.
 	Waiting int
+	// Unsettled says that a node came or went, and that there is no verdict on that yet.
+	Unsettled bool
 	// OnLoss is the policy as it was written, and Topology where the gang may be.
 	OnLoss   string
 	Topology gang.Topology
@@ -92,6 +96,7 @@ func (g *Gangs) Short() []Short {
 				s.Standing = append(s.Standing, pod)
 			}
 		}
+		s.Unsettled = len(s.Stranded) != e.stranded
 		s.Lost = g.lossesOf(key, e, s.Stranded)
 		if d, found := g.first(e); found {
 			s.Ref = d.ref
@@ -253,12 +258,17 @@ func (g *Gangs) missing(e *entry, members []gang.Member) int {
 			count.OnLostNodes++
 		}
 	}
+	for i := range members {
+		delete(e.collected, members[i].Name) // it is done again
+	}
+	e.stranded = count.OnLostNodes
 	if count.Done == 0 && count.Missing() == 0 {
 		return 0
 	}
 	if count.Done > 0 {
 		count.Done = gang.Done(members)
 	}
+	count.Done += len(e.collected)
 	missing := count.Missing()
 	if missing > 0 && !e.placed && gang.Interrupted(int32(count.Size), members) {
 		return 0

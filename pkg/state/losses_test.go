@@ -287,3 +287,19 @@ func TestLossesAreForgotten(t *testing.T) {
 		t.Errorf("%d things are left: %v %v %v %v %v %v", n, g.failed, g.failedOf, g.onNode, g.health, g.short, g.gangs)
 	}
 }
+
+// Members that succeeded and were collected since are not missing.
+func TestCollectedMembersAreNotMissing(t *testing.T) {
+	g := newCluster(t)
+	for i := range 2 {
+		g.DeletePod(memberPod(i))
+		g.SetEnded(memberPod(i, ends(corev1.PodSucceeded, "")))
+	}
+	g.expectShort(t)
+	g.DeleteEnded("g-0")
+	g.expectShort(t)
+	g.DeleteEnded("g-1")
+	g.expectShort(t)
+	g.DeletePod(memberPod(2))
+	g.expectShort(t, "g lacks 1 of 4: g-2 on n2 deleted")
+}

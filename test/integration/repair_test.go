@@ -165,7 +165,7 @@ func testRefusedPod(t *testing.T, e *environment) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if events["GangRepaired"] != 1 || events["GangShort"] > 3 {
+	if events["GangRepaired"] != 1 || events["GangShort"] > 4 {
 		t.Errorf("events: %v", events)
 	}
 }

@@ -51,15 +51,9 @@ type wanted struct {
 
 // Want has room for a gang that lacks members be looked for when the next snapshot is taken,
 // before anybody gets a place in it, and kept if there is enough for all that are missing. What
-// was kept for the gang before stays until then. Nil ends that.
-func (p *Path) Want(name string, want *Want) {
+// was kept for the gang before stays until then.
+func (p *Path) Want(name string, want Want) {
 	p.mu.Lock()
-	if want == nil {
-		delete(p.rooms.wants, name)
-		p.mu.Unlock()
-		p.Keep(name, nil)
-		return
-	}
 	defer p.mu.Unlock()
 	if p.rooms.wants == nil {
 		p.rooms.wants = map[string]*wanted{}
@@ -69,7 +63,14 @@ func (p *Path) Want(name string, want *Want) {
 		one = &wanted{}
 		p.rooms.wants[name] = one
 	}
-	one.Want, one.due, one.found.Looked = *want, true, false
+	one.Want, one.due, one.found.Looked = want, true, false
+}
+
+// Unwant has no room be looked for any more. What is kept stays.
+func (p *Path) Unwant(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.rooms.wants, name)
 }
 
 // Found returns what was found for a gang when somebody looked last.
