@@ -72,7 +72,9 @@
 // gate.go (when a gang's pods may enter), activator.go (when they are woken),
 // postfilter.go (when preemption is asked), client.go, binding.go, fence.go, takeover.go,
 // conditions.go, recorder.go, reporter.go, refusal.go, explain.go and explainer.go (what it writes),
-// gist.go (what is news), recovery.go, serve.go (health, metrics, debugging), metrics.go.
+// gist.go (what is news), recovery.go, serve.go (health, metrics, debugging), metrics.go and collectors.go (what
+// is measured), demand.go and timing.go (what waits, and how long things take), census.go (what
+// is counted beside scheduling), sizes.go.
 // Where pods go is decided in package fastpath, and
 // how owners are suspended in package suspension.
 package engine

@@ -63,6 +63,10 @@ type engine struct {
 	statuses   *queueStatusWriter
 	announced  *announcedWriter
 	reclaimer  *reclaimer
+	demand     *demand
+	census     *census
+	// nodesAdded counts nodes as they come.
+	nodesAdded atomic.Int64
 	suspender  *suspension.Suspender
 	bindings   int
 	// namespacesKnown reports whether queues have heard of all namespaces that there were.
@@ -153,7 +157,10 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 		e.queues.SetNode(node)
 	}
 	if _, err := factory.Core().V1().Nodes().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(obj any) { setNode(obj.(*corev1.Node)) },
+		AddFunc: func(obj any) {
+			e.nodesAdded.Add(1)
+			setNode(obj.(*corev1.Node))
+		},
 		UpdateFunc: func(_, obj any) { setNode(obj.(*corev1.Node)) },
 		DeleteFunc: func(obj any) {
 			if name, err := cache.DeletionHandlingObjectToName(obj); err == nil {
@@ -188,7 +195,8 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	e.tries.reclaimer = e.reclaimer
 
 	e.gate.gone = e.client.forgetNative
-	registerMetrics(e.explainer, e.queues)
+	e.measure(clock.RealClock{}, ours)
+	registerMetrics(&queueCollector{queues: e.queues}, &censusCollector{census: e.census})
 	e.fast.Inventory().OnPrediction(func(p state.Prediction) { devicePredictions.WithLabelValues(string(p)).Inc() })
 
 	for i := range profiles {
@@ -279,6 +287,7 @@ func (e *engine) lead(ctx context.Context, logger klog.Logger) {
 	go e.announced.Run(ctx)
 	go e.reclaimer.Run(ctx)
 	go e.suspender.Run(ctx)
+	go e.census.Run(ctx)
 }
 
 // SetPod takes in a pod that the scheduler has taken in.
@@ -286,6 +295,7 @@ func (e *engine) SetPod(pod *corev1.Pod) {
 	e.gangs.SetPod(pod)
 	e.queues.SetPod(pod)
 	e.explainer.SetPod(pod)
+	e.demand.SetPod(pod)
 }
 
 // DeletePod forgets a pod that the scheduler has forgotten.
@@ -295,6 +305,7 @@ func (e *engine) DeletePod(pod *corev1.Pod) {
 	e.reclaimer.gone(pod.UID)
 	e.suspender.Gone(pod.UID)
 	e.budget.forget(pod.UID)
+	e.demand.DeletePod(pod.UID)
 }
 
 // admissions has the fast path hear whom queues hold.

@@ -51,6 +51,8 @@ type evictor struct {
 
 // run evicts, until all have been, or the wave ends.
 func (e *evictor) run() {
+	outcome := waveNotBegun
+	defer func() { waves.WithLabelValues(outcome).Inc() }()
 	pods := evictedPods(e.choice)
 	if err := e.readBudgets(pods); err != nil {
 		e.end(e.name, err.Error())
@@ -77,10 +79,12 @@ func (e *evictor) run() {
 		}
 		e.tell(victim, e.claimant, e.claim)
 	}
+	outcome = waveCutShort
 	victims := e.inOrder()
 	for i, victim := range victims {
 		if e.ended(e.name, e.wave) {
 			// The gang has its place already, or waits no more.
+			outcome = waveDone
 			e.spare(victims[i:])
 			return
 		}
@@ -91,6 +95,7 @@ func (e *evictor) run() {
 			return
 		}
 	}
+	outcome = waveDone
 }
 
 // readOwners finds the owners that can be suspended: an eviction counts as a failure of a Job

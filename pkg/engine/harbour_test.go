@@ -179,6 +179,7 @@ func (h *harbour) build(client kubernetes.Interface, recorder events.EventRecord
 	e.reclaimer = newReclaimer(e.fast, e.queues, e.gangs, client, recorder, h.clock)
 	e.suspender = suspension.New(nil, client, nil, func() {})
 	e.reporter.entitlement, e.explainer.entitlement = e.reclaimer.entitlement, e.reclaimer.entitlement
+	e.measure(h.clock, ours)
 	e.tries = &tries{queues: e.queues, reclaimer: e.reclaimer, fast: e.fast}
 	e.gate.gone = e.client.forgetNative
 	return factory

@@ -51,6 +51,10 @@ type reporter struct {
 	// queue is entitled to; false if no more is to be said than that there is no room.
 	entitlement func(pod *corev1.Pod) (explanation, bool)
 
+	// devices says what a pod asks for, and nodesAdded how many nodes came so far.
+	devices    func(pod *corev1.Pod) (corev1.ResourceName, int64)
+	nodesAdded func() int64
+
 	// told is what was said of each gang. Only Run touches it.
 	told map[gang.Key]*told
 
@@ -81,6 +85,7 @@ type told struct {
 	// troubles are the gists of the last events since the gang was placed.
 	troubles recent
 	placed   bool
+	timing   timing
 	// outcome is what the status of the object is to say; nil if there is nothing to
 	// be said yet. status is what was written to the object with this UID, and when.
 	outcome *dialect.Outcome
@@ -253,7 +258,7 @@ func (r *reporter) reportTried(g state.Gang, t *told, d deeds) {
 		r.follow(g, t)
 		return
 	case d.binds > 0:
-		r.reportPlaced(g, t, d.binds)
+		r.reportPlaced(g, t, d)
 	}
 	r.reportLeftOut(g, d)
 	r.follow(g, t)
@@ -263,15 +268,16 @@ func (r *reporter) reportTried(g state.Gang, t *told, d deeds) {
 // up.
 func (r *reporter) follow(g state.Gang, t *told) {
 	if g.Placed && g.Bound+g.Done > 0 {
+		r.observeRunning(g, t)
 		t.outcome = &dialect.Outcome{Scheduled: true, Bound: g.Bound, Running: g.Running}
 	}
 }
 
 // reportPlaced tells of a whole gang, or of members that joined it later.
-func (r *reporter) reportPlaced(g state.Gang, t *told, binds int) {
+func (r *reporter) reportPlaced(g state.Gang, t *told, bound deeds) {
 	r.mu.Lock()
 	if d := r.news[g.Key]; d.life == g.Life {
-		d.binds -= binds
+		d.binds -= bound.binds
 		d.refusal = ""
 		r.news[g.Key] = d
 	}
@@ -279,6 +285,7 @@ func (r *reporter) reportPlaced(g state.Gang, t *told, binds int) {
 	if !t.placed {
 		t.placed = true
 		gangsPlaced.Inc()
+		r.observePlaced(g, t, bound.lastBind)
 	}
 	nodes := map[string]bool{}
 	present := 0

@@ -81,7 +81,14 @@ func graceOf(pods []*corev1.Pod) time.Duration {
 // tell writes an event for a gang that goes, about its first pod and one of those for which
 // it goes.
 func (r *reclaimer) tell(e fastpath.Evicted, claimant *corev1.Pod, claim *state.Reclaim) {
-	reclaims.WithLabelValues(r.kind(e, claim)).Inc()
+	why, lost := r.kind(e, claim), int64(0)
+	for _, pod := range e.Pods {
+		_, devices := r.DevicesOf(pod)
+		lost += state.Lost(pod, devices, r.clock.Now())
+	}
+	evictedGangs.WithLabelValues(why).Inc()
+	podsEvicted.WithLabelValues(why).Add(float64(len(e.Pods)))
+	lostWork.WithLabelValues(why).Add(float64(lost))
 	r.queues.Reclaimed(claim, e.Tenant)
 	apiWrites.WithLabelValues("event").Inc()
 	r.recorder.Eventf(podReference(e.Pods[0].Namespace, e.Pods[0].Name, e.Pods[0].UID), podReference(claimant.Namespace, claimant.Name, claimant.UID), corev1.EventTypeWarning, "Reclaimed", "Evicting",

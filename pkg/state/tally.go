@@ -47,13 +47,14 @@ func (d *Devices) offered(node fwk.NodeInfo) offered {
 	return offered{kind: kind, capacity: max(capacity.Value(), amount), allocatable: amount}
 }
 
-// Names returns the resources that are devices, by their kinds.
-func (d *Devices) Names() map[pack.DeviceKind]corev1.ResourceName {
-	out := make(map[pack.DeviceKind]corev1.ResourceName, len(d.kinds))
-	for name, kind := range d.kinds {
-		out[kind] = name
+// Name returns the resource of a kind; "" for NoDevice.
+func (d *Devices) Name(kind pack.DeviceKind) corev1.ResourceName {
+	for name, k := range d.kinds {
+		if k == kind {
+			return name
+		}
 	}
-	return out
+	return ""
 }
 
 // DeviceKinds returns the kinds of devices that nodes have or had, in their order.

@@ -14,14 +14,31 @@ func (ix *Index) Idle(kind DeviceKind, requests []Amounts) (idle, usable int64) 
 		if nodes == 0 || s.kind != kind {
 			continue
 		}
-		idle += nodes * int64(s.devices)
-		most := int64(0)
-		for _, request := range requests {
-			if request.Devices > 0 && ix.gives(s, request) && s.fits(request) != fitsNever {
-				most = max(most, min(s.copies(request)*int64(request.Devices), int64(s.devices)))
-			}
-		}
-		usable += nodes * most
+		one, of := ix.idleOf(s, requests)
+		idle, usable = idle+nodes*one, usable+nodes*of
 	}
 	return idle, usable
+}
+
+// IdleOf returns what Idle counts of a node with these free amounts.
+func (ix *Index) IdleOf(free Amounts, requests []Amounts) (idle, usable int64) {
+	return ix.idleOf(ix.shapeOf(free), requests)
+}
+
+// SlotsOf returns what Slots counts of a node with these free amounts.
+func (ix *Index) SlotsOf(free, request Amounts) int64 {
+	s := ix.shapeOf(free)
+	if !ix.gives(s, request) || s.fits(request) == fitsNever {
+		return 0
+	}
+	return s.copies(request)
+}
+
+func (ix *Index) idleOf(s shape, requests []Amounts) (idle, usable int64) {
+	for _, request := range requests {
+		if request.Devices > 0 && ix.gives(s, request) && s.fits(request) != fitsNever {
+			usable = max(usable, min(s.copies(request)*int64(request.Devices), int64(s.devices)))
+		}
+	}
+	return int64(s.devices), usable
 }

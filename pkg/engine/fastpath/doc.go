@@ -71,5 +71,5 @@
 // place), devices.go (what feeds the inventory of devices), plan.go (gangs with a
 // topology), verify.go (do nodes take what is planned), rooms.go (who goes, and for whom
 // room is kept), snapshot.go (what the next decision rests on), drift.go (does the index
-// agree with the listers), metrics.go.
+// agree with the listers), census.go (devices by what is done with them), metrics.go.
 package fastpath
