@@ -64,7 +64,7 @@ demo: ## Run Berth against a simulated cluster on this machine (NODES=2500)
 
 # In the order of what tells most soonest. All steps run, whatever fails, and
 # within a step -k does the same.
-STEPS := vet lint test-unit test-race test-integration verify manifests-check
+STEPS := vet lint test-unit test-race test-integration verify manifests-check monitoring-check
 
 .PHONY: test
 test: ## Run all of the checks below, time them, and list those that failed
@@ -126,6 +126,11 @@ chaos: ## Play faults of requests and processes against Berth (DURATION=1h SEED=
 .PHONY: manifests-check
 manifests-check: ## Render the manifests and check every object in them
 	go test -count=1 ./manifests/...
+
+# A module of its own, with Prometheus in it. promtool is built into bin/, once.
+.PHONY: monitoring-check
+monitoring-check: ## Check the dashboards and alerts, and unit-test each alert with promtool
+	cd test/monitoring && go vet ./... && go test -count=1 ./...
 
 ##@ Measure
 
@@ -192,6 +197,7 @@ verify-tables:
 .PHONY: verify-tidy
 verify-tidy:
 	@go mod tidy -diff || { echo "run go mod tidy"; exit 1; }
+	@cd test/monitoring && go mod tidy -diff || { echo "run go mod tidy in test/monitoring"; exit 1; }
 
 # That the downloaded modules are what go.sum says. Those of the tools are
 # checked when they are downloaded; a second pass over them is slow.
