@@ -5,6 +5,5 @@
 //
 // It is a module of its own, with Prometheus in it, so that nothing of that is in the build of
 // the scheduler. testdata/served.json is what the scheduler serves: make generate writes it.
-// testdata/upstream.json is what else dashboards use, of kube-scheduler and of Prometheus; the
-// integration tests look for that on a scheduler that runs.
+// testdata/upstream.json is what else dashboards use, of Kubernetes' components and of Prometheus.
 package monitoring
