@@ -65,7 +65,7 @@ demo: ## Run Berth against a simulated cluster on this machine (NODES=2500)
 
 # In the order of what tells most soonest. All steps run, whatever fails, and
 # within a step -k does the same.
-STEPS := vet lint test-unit test-race test-integration verify manifests-check
+STEPS := vet lint test-unit test-race test-integration verify manifests-check monitoring-check
 
 .PHONY: test
 test: ## Run all of the checks below, time them, and list those that failed
@@ -147,6 +147,11 @@ fuzz: ## Run every fuzz target for a while, one after the other (FUZZTIME=10m FU
 manifests-check: ## Render the manifests and check every object in them
 	go test -count=1 ./manifests/...
 
+# A module of its own, with Prometheus in it. promtool is built into bin/, once.
+.PHONY: monitoring-check
+monitoring-check: ## Check the dashboards and alerts, and unit-test each alert with promtool
+	cd test/monitoring && go vet ./... && go test -count=1 ./...
+
 ##@ Measure
 
 # A part of the benchmarks: make bench TOPICS=gpu-single,gangs-64 RUNS=1
@@ -217,6 +222,7 @@ verify-tables:
 .PHONY: verify-tidy
 verify-tidy:
 	@go mod tidy -diff || { echo "run go mod tidy"; exit 1; }
+	@cd test/monitoring && go mod tidy -diff || { echo "run go mod tidy in test/monitoring"; exit 1; }
 
 # That the downloaded modules are what go.sum says. Those of the tools are
 # checked when they are downloaded; a second pass over them is slow.

@@ -34,6 +34,9 @@ func TestFilesDecodeStrictly(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, file := range files {
+		if filepath.Dir(file) == "monitoring" && filepath.Base(file) != "rbac.yaml" {
+			continue // of kinds that others define: test/monitoring reads those
+		}
 		switch filepath.Base(file) {
 		case "kustomization.yaml", // kustomize itself is strict about it
 			"config.yaml": // read where it lands, in the ConfigMap

@@ -3,7 +3,8 @@
 // cluster and the tests. `kubectl apply -k manifests/base` applies the same.
 //
 // base is the scheduler, with the kinds in crds; agent is what runs on GPU nodes; owners is
-// the right to read the owners of pods, and suspend that to suspend them: base gives neither.
+// the right to read the owners of pods, and suspend that to suspend them: base gives neither;
+// monitoring is for Prometheus and Grafana, whose kinds it takes.
 //
 // Its tests check what an API server would only say at install time, or never:
 // unknown fields, references to nothing, permissions that are too wide.
@@ -20,7 +21,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
-//go:embed base crds agent owners suspend
+//go:embed base crds agent owners suspend monitoring
 var files embed.FS
 
 // CRDs returns the definitions of Berth's own kinds. Base has them too. The caller
@@ -51,6 +52,12 @@ func Owners() ([]*unstructured.Unstructured, error) {
 // account of Base.
 func Suspend() ([]*unstructured.Unstructured, error) {
 	return render(files, "suspend")
+}
+
+// Monitoring returns the objects of manifests/monitoring, as Base does. They need the namespace
+// of Base, and the kinds of the Prometheus operator.
+func Monitoring() ([]*unstructured.Unstructured, error) {
+	return render(files, "monitoring")
 }
 
 // Base returns the objects of manifests/base as kustomize renders them, each

@@ -19,6 +19,7 @@ type rule struct {
 	name, parent      string
 	guaranteed, limit int64
 	cpuLimit          int64
+	memoryLimit       int64
 	weight            int64
 	preemption        v1alpha1.QueuePreemption
 	// others says that it is open to another namespace alone, and not to all.
@@ -39,6 +40,9 @@ func (r rule) object(generation int64) *v1alpha1.Queue {
 	out.Spec.Resources = []v1alpha1.QueueResource{gpus}
 	if r.cpuLimit > 0 {
 		out.Spec.Resources = append(out.Spec.Resources, v1alpha1.QueueResource{Name: "cpu", Limit: resource.NewMilliQuantity(r.cpuLimit, resource.DecimalSI)})
+	}
+	if r.memoryLimit > 0 {
+		out.Spec.Resources = append(out.Spec.Resources, v1alpha1.QueueResource{Name: "memory", Limit: resource.NewQuantity(r.memoryLimit, resource.BinarySI)})
 	}
 	return out
 }

@@ -173,6 +173,7 @@ func (p budgetPodGroups) Patch(ctx context.Context, name string, kind types.Patc
 		if err := json.Unmarshal(raw, &condition); err != nil {
 			return nil, fmt.Errorf("reading the condition of pod group %q: %w", name, err)
 		}
+		gangDecisions.WithLabelValues(outcomeOf(condition)).Inc()
 		p.client.reporter.Decided(key, condition)
 	}
 	if key.Dialect != gang.Native || only && !p.client.newsOfNative(key, condition) {
@@ -180,6 +181,17 @@ func (p budgetPodGroups) Patch(ctx context.Context, name string, kind types.Patc
 	}
 	apiWrites.WithLabelValues("group_status").Inc()
 	return p.PodGroupInterface.Patch(ctx, name, kind, data, options, subresources...)
+}
+
+// outcomeOf returns a decision on a gang as a label.
+func outcomeOf(condition metav1.Condition) string {
+	switch {
+	case condition.Status == metav1.ConditionTrue:
+		return "placed"
+	case condition.Reason == schedulingv1beta1.PodGroupReasonUnschedulable:
+		return "refused"
+	}
+	return "failed"
 }
 
 // saidOfNative is what was written of one native group.

@@ -91,7 +91,8 @@
 // conditions.go, conditionqueue.go (in which order), recorder.go, reporter.go, refusal.go,
 // explain.go and explainer.go (what it writes), gist.go (what is news), recovery.go,
 // insight.go (what is told to who asks, by package why), serve.go (health, metrics,
-// debugging), metrics.go.
+// debugging), metrics.go and collectors.go (what is measured), demand.go and timing.go (what
+// waits, and how long things take), census.go (what is counted beside scheduling), sizes.go.
 // Where pods go is decided in package fastpath, and
 // how owners are suspended in package suspension. Package departures knows who would survive
 // that.

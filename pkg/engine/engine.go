@@ -66,6 +66,10 @@ type engine struct {
 	statuses   *queueStatusWriter
 	announced  *announcedWriter
 	reclaimer  *reclaimer
+	demand     *demand
+	census     *census
+	// nodesAdded counts nodes as they come.
+	nodesAdded atomic.Int64
 	suspender  *suspension.Suspender
 	departures *departures.Departures
 	repairer   *repairer
@@ -200,7 +204,8 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 		return nil, err
 	}
 	e.watchOthers(ours, own, recorder)
-	registerMetrics(e.explainer, e.queues, e.gangs, e.leading.Load)
+	e.measure(clock.RealClock{}, ours)
+	registerMetrics(&queueCollector{queues: e.queues}, &shortCollector{gangs: e.gangs, leading: e.leading.Load}, &censusCollector{census: e.census})
 	e.fast.Inventory().OnPrediction(func(p state.Prediction) { devicePredictions.WithLabelValues(string(p)).Inc() })
 
 	for i := range profiles {
@@ -295,6 +300,7 @@ func (e *engine) lead(ctx context.Context, logger klog.Logger) {
 	go e.suspender.Run(ctx)
 	go e.departures.Run(ctx)
 	go e.repairer.Run(ctx)
+	go e.census.Run(ctx)
 }
 
 // SetPod takes in a pod that the scheduler has taken in.
@@ -306,6 +312,7 @@ func (e *engine) SetPod(pod *corev1.Pod) {
 	e.explainer.SetPod(pod)
 	e.departures.Set(pod)
 	e.occupancy.SetPod(pod)
+	e.demand.SetPod(pod)
 }
 
 // DeletePod forgets a pod that the scheduler has forgotten.
@@ -318,4 +325,5 @@ func (e *engine) DeletePod(pod *corev1.Pod) {
 	e.departures.Gone(pod.UID)
 	e.budget.forget(pod.UID)
 	e.occupancy.DeletePod(pod.UID)
+	e.demand.DeletePod(pod.UID)
 }

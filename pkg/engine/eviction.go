@@ -54,6 +54,8 @@ type evictor struct {
 
 // run evicts, until all have been, or the wave ends.
 func (e *evictor) run() {
+	outcome := waveNotBegun
+	defer func() { waves.WithLabelValues(outcome).Inc() }()
 	if stopped := e.prepare(); stopped != nil {
 		e.endFor(e.name, *stopped)
 		return
@@ -84,10 +86,12 @@ func (e *evictor) run() {
 		}
 		e.tell(victim, e.claimant, e.claim)
 	}
+	outcome = waveCutShort
 	victims := e.inOrder()
 	for i, victim := range victims {
 		if e.ended(e.name, e.wave) {
 			// The gang has its place already, or waits no more.
+			outcome = waveDone
 			e.spare(victims[i:])
 			return
 		}
@@ -98,6 +102,7 @@ func (e *evictor) run() {
 			return
 		}
 	}
+	outcome = waveDone
 }
 
 // prepare reads what may have changed since the choice, and returns why nobody may go; nil if

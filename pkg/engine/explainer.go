@@ -92,10 +92,7 @@ func (e *explainer) SetPod(pod *corev1.Pod) {
 	if pod.DeletionTimestamp != nil || !e.ours(pod.Spec.SchedulerName) || !bound && said(pod) {
 		return
 	}
-	who := waits{namespace: pod.Namespace, group: gang.InGroup(groupOf(pod))}
-	if who.group == "" {
-		who.pod = pod.Name
-	}
+	who := whoOf(pod)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	next, known := e.next[who]

@@ -183,6 +183,7 @@ func (h *harbour) build(client kubernetes.Interface, recorder events.EventRecord
 	e.windows = state.NewWindows(DefaultNamespaceWindow, e.queues.Reserved, h.clock)
 	b.windows, e.explainer.windows = e.windows, e.windows
 	e.tries = &tries{queues: e.queues, windows: e.windows, reclaimer: e.reclaimer, fast: e.fast}
+	e.measure(h.clock, ours)
 	e.gate.gone = e.client.forgetNative
 	return factory
 }

@@ -1,199 +1,252 @@
 package engine
 
 import (
+	"slices"
 	"sync"
-	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/component-base/metrics"
 	"k8s.io/component-base/metrics/legacyregistry"
 
-	"github.com/berth-dev/berth/pkg/core/quota"
+	"github.com/berth-dev/berth/pkg/core/admission"
+	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/engine/catalog"
+	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/state"
 )
 
-// The labels of all metrics are from closed sets: kinds of writes and the typed
-// reasons of package gang. None holds the name of a pod, node or gang. Metrics of queues
-// have their names, and those of the resources that they have quotas of.
+//go:generate go run ./metricspage
+
+// waitBuckets are those of how long something waited, where there are few histograms of it,
+// and queueWaitBuckets those where each queue has one. The objectives of alerts are among both.
 var (
-	apiWrites = metrics.NewCounterVec(&metrics.CounterOpts{
-		Namespace:      "berth",
-		Name:           "api_writes_total",
-		Help:           "Requests to the API server that write, by what they write. Binds are among them, lease renewals are not.",
-		StabilityLevel: metrics.ALPHA,
-	}, []string{"kind"})
-	conditionsSaved = metrics.NewCounter(&metrics.CounterOpts{
-		Namespace:      "berth",
-		Name:           "conditions_saved_total",
-		Help:           "Pod conditions that were not written because they said nothing new.",
-		StabilityLevel: metrics.ALPHA,
-	})
-	eventsSaved = metrics.NewCounter(&metrics.CounterOpts{
-		Namespace:      "berth",
-		Name:           "events_saved_total",
-		Help:           "Events that were not written: repeated refusals, one for each pod of a gang, and those of placed pods beyond --scheduled-events-per-second.",
-		StabilityLevel: metrics.ALPHA,
-	})
-	gangsPlaced = metrics.NewCounter(&metrics.CounterOpts{
-		Namespace:      "berth",
-		Name:           "gangs_placed_total",
-		Help:           "Gangs of which at least as many members were bound as the gang needs.",
-		StabilityLevel: metrics.ALPHA,
-	})
-	gangsReleased = metrics.NewCounter(&metrics.CounterOpts{
-		Namespace:      "berth",
-		Name:           "interrupted_gangs_released_total",
-		Help:           "Gangs that were bound by half, could not be completed in time and whose bound pods were evicted.",
-		StabilityLevel: metrics.ALPHA,
-	})
-	bindingsInDoubt = metrics.NewCounterVec(&metrics.CounterOpts{
-		Namespace:      "berth",
-		Name:           "bindings_in_doubt_total",
-		Help:           "Bindings whose answer was lost or was a conflict, by what became of them: bound or not_bound.",
-		StabilityLevel: metrics.ALPHA,
-	}, []string{"outcome"})
-	devicePredictions = metrics.NewCounterVec(&metrics.CounterOpts{
-		Namespace:      "berth",
-		Name:           "device_prediction_total",
-		Help:           "Pods by how the devices that their node reports compare with those that were intended for them: exact, others that are as good (equal), worse or better.",
-		StabilityLevel: metrics.ALPHA,
-	}, []string{"result"})
-	heldGangs = metrics.NewDesc("berth_held_gangs",
-		"Gangs that have members without a place, by the reason for which they wait.", []string{"reason"}, nil, metrics.ALPHA, "")
+	waitBuckets      = []float64{1, 2, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400}
+	queueWaitBuckets = []float64{5, 30, 60, 300, 900, 3600, 14400, 86400}
+)
 
-	shortGangs = metrics.NewDesc("berth_gangs_short",
-		"Gangs that were placed and lack members, by why: refused, node_lost, failed, evicted or deleted.", []string{"why"}, nil, metrics.ALPHA, "")
-	gangsRestarted = metrics.NewCounter(&metrics.CounterOpts{
-		Namespace:      "berth",
-		Name:           "gangs_restarted_total",
-		Help:           "Gangs that lost members and of which the rest was evicted, or its owner suspended, so that they start again.",
-		StabilityLevel: metrics.ALPHA,
-	})
-	foreignConflicts = metrics.NewCounter(&metrics.CounterOpts{
-		Namespace:      "berth",
-		Name:           "foreign_conflicts_total",
-		Help:           "Times that a node had given out more of a resource than it has, with a pod of another scheduler among its pods.",
-		StabilityLevel: metrics.ALPHA,
-	})
-	reclaims = metrics.NewCounterVec(&metrics.CounterOpts{
-		Namespace:      "berth",
-		Name:           "evicted_gangs_total",
-		Help:           "Gangs of which pods were evicted for another that is entitled to their place: one of their own queue (within_queue), or of another (reclaimed).",
-		StabilityLevel: metrics.ALPHA,
-	}, []string{"why"})
-	queueAmounts = metrics.NewDesc("berth_queue_amount",
-		"What each queue has of a resource, with all queues within it, in whole units, thousandths of a core of CPU, or bytes: used, guaranteed, its fair share, and what those that wait ask for (pending).",
-		[]string{"queue", "resource", "amount"}, nil, metrics.ALPHA, "")
-	queueGangs = metrics.NewDesc("berth_queue_gangs",
-		"Gangs and plain pods of each queue, by whether they have a place (running), wait (pending), or may not use it (refused).", []string{"queue", "state"}, nil, metrics.ALPHA, "")
-	queueWait = metrics.NewDesc("berth_queue_head_wait_seconds",
-		"How long ago the next gang or pod of each queue was made; 0 if none waits.", []string{"queue"}, nil, metrics.ALPHA, "")
+// The definitions of metrics that are counted as it happens.
+var (
+	apiWritesMetric = catalog.Metric{
+		Name: "berth_api_writes_total", Kind: catalog.Counter,
+		Help:   "Requests to the API server that write, by what they write. Binds are among them, lease renewals are not.",
+		Labels: []catalog.Label{{Name: "kind", Values: []string{"bind", "condition", "event", "eviction", "group_status", "pod_status", "queue_status", "suspend"}}},
+	}
+	conditionsSavedMetric = catalog.Metric{
+		Name: "berth_conditions_saved_total", Kind: catalog.Counter,
+		Help: "Pod conditions that were not written because they said nothing new.",
+	}
+	eventsSavedMetric = catalog.Metric{
+		Name: "berth_events_saved_total", Kind: catalog.Counter,
+		Help: "Events that were not written: repeated refusals, one for each pod of a gang, and those of placed pods beyond --scheduled-events-per-second.",
+	}
+	gangsPlacedMetric = catalog.Metric{
+		Name: "berth_gangs_placed_total", Kind: catalog.Counter,
+		Help: "Gangs of which at least as many members were bound as the gang needs.",
+	}
+	gangsReleasedMetric = catalog.Metric{
+		Name: "berth_interrupted_gangs_released_total", Kind: catalog.Counter,
+		Help: "Gangs that were bound by half, could not be completed in time and whose bound pods were evicted.",
+	}
+	gangDecisionsMetric = catalog.Metric{
+		Name: "berth_gang_decisions_total", Kind: catalog.Counter,
+		Help:   "Decisions on whole gangs, by outcome: placed, refused because there is no place for all of it, or failed. Each try counts.",
+		Labels: []catalog.Label{{Name: "outcome", Values: []string{"placed", "refused", "failed"}}},
+	}
+	bindingsInDoubtMetric = catalog.Metric{
+		Name: "berth_bindings_in_doubt_total", Kind: catalog.Counter,
+		Help:   "Bindings whose answer was lost or was a conflict, by what became of them: bound or not_bound.",
+		Labels: []catalog.Label{{Name: "outcome", Values: []string{"bound", "not_bound"}}},
+	}
+	devicePredictionsMetric = catalog.Metric{
+		Name: "berth_device_prediction_total", Kind: catalog.Counter,
+		Help:   "Pods by how the devices that their node reports compare with those that were intended for them: exact, others that are as good (equal), worse or better.",
+		Labels: []catalog.Label{{Name: "result", Values: predictionNames()}},
+	}
+	evictedGangsMetric = catalog.Metric{
+		Name: "berth_evicted_gangs_total", Kind: catalog.Counter,
+		Help:   "Gangs of which pods were evicted for another that is entitled to their place: one of their own queue (within_queue), or of another (reclaimed).",
+		Labels: []catalog.Label{evictedFor},
+	}
+	evictedPodsMetric = catalog.Metric{
+		Name: "berth_evicted_pods_total", Kind: catalog.Counter,
+		Help:   "Pods of the gangs that berth_evicted_gangs_total counts.",
+		Labels: []catalog.Label{evictedFor},
+	}
+	lostWorkMetric = catalog.Metric{
+		Name: "berth_lost_gpu_seconds_total", Kind: catalog.Counter,
+		Help:   "Work that went with the pods that berth_evicted_pods_total counts: the seconds since each began, or since its last checkpoint, times its devices.",
+		Labels: []catalog.Label{evictedFor},
+	}
+	wavesMetric = catalog.Metric{
+		Name: "berth_eviction_waves_total", Kind: catalog.Counter,
+		Help:   "Times that gangs were to be evicted for another, by outcome: all were asked to go (done), none because budgets or the API server did not let them (not_begun), or only some (cut_short).",
+		Labels: []catalog.Label{{Name: "outcome", Values: []string{waveDone, waveNotBegun, waveCutShort}}},
+	}
+	repairsMetric = catalog.Metric{
+		Name: "berth_repairs_total", Kind: catalog.Counter,
+		Help:   "Gangs that lost some of their pods to evictions that were cut short, by outcome: made whole again (whole), ended meanwhile (gone), or not made whole in time (failed).",
+		Labels: []catalog.Label{{Name: "outcome", Values: []string{repairWhole, repairGone, repairFailed}}},
+	}
+	gangsRestartedMetric = catalog.Metric{
+		Name: "berth_gangs_restarted_total", Kind: catalog.Counter,
+		Help: "Gangs that lost members and of which the rest was evicted, or its owner suspended, so that they start again.",
+	}
+	foreignConflictsMetric = catalog.Metric{
+		Name: "berth_foreign_conflicts_total", Kind: catalog.Counter,
+		Help: "Times that a node had given out more of a resource than it has, with a pod of another scheduler among its pods.",
+	}
+	gangWaitMetric = catalog.Metric{
+		Name: "berth_gang_bound_duration_seconds", Kind: catalog.Histogram, Buckets: waitBuckets,
+		Help:   "Time from the creation of the first pod of a gang until as many members were bound as the gang needs, by what all of them ask for.",
+		Labels: []catalog.Label{gangSize},
+	}
+	gangStartMetric = catalog.Metric{
+		Name: "berth_gang_running_duration_seconds", Kind: catalog.Histogram, Buckets: waitBuckets,
+		Help:   "Time from when a gang was bound until as many members ran as it needs. It is seen within about a second.",
+		Labels: []catalog.Label{gangSize},
+	}
+	podWaitMetric = catalog.Metric{
+		Name: "berth_pod_bound_duration_seconds", Kind: catalog.Histogram, Buckets: waitBuckets,
+		Help:   "Time from the creation of a pod, of a gang or not, until it was bound.",
+		Labels: []catalog.Label{podSize},
+	}
+	podStartMetric = catalog.Metric{
+		Name: "berth_pod_running_duration_seconds", Kind: catalog.Histogram, Buckets: waitBuckets,
+		Help:   "Time from when a pod was bound until it ran.",
+		Labels: []catalog.Label{podSize},
+	}
+	queuePlacedMetric = catalog.Metric{
+		Name: "berth_queue_wait_duration_seconds", Kind: catalog.Histogram, Buckets: queueWaitBuckets,
+		Help:   "Time from the creation of the first pod of a gang, or of a plain pod, until it got a place, by the queue that pays.",
+		Labels: []catalog.Label{catalog.QueueLabel},
+	}
+	scaleUpMetric = catalog.Metric{
+		Name: "berth_scale_up_duration_seconds", Kind: catalog.Histogram, Buckets: waitBuckets,
+		Help: "Time from the first refusal of a gang for want of room until it was bound, of gangs for which nodes were added meanwhile.",
+	}
+)
 
-	queueAdmitted = metrics.NewDesc("berth_queue_admitted_total",
-		"Gangs and plain pods of each queue that got a place.", []string{"queue"}, nil, metrics.ALPHA, "")
-	queueReclaims = metrics.NewDesc("berth_queue_reclaims_total",
-		"Gangs and plain pods of which pods were evicted for those of the queue (taken), and those of the queue that were evicted for others (given).",
-		[]string{"queue", "side"}, nil, metrics.ALPHA, "")
+// Labels of more than one metric.
+var (
+	evictedFor = catalog.Label{Name: "why", Values: []string{"within_queue", "reclaimed"}}
+	gangSize   = catalog.Label{Name: "gpus", Values: gangSizes.names()}
+	podSize    = catalog.Label{Name: "gpus", Values: podSizes.names()}
+)
+
+// The outcomes of waves and repairs.
+const (
+	waveDone     = "done"
+	waveNotBegun = "not_begun"
+	waveCutShort = "cut_short"
+
+	repairWhole  = "whole"
+	repairGone   = "gone"
+	repairFailed = "failed"
+)
+
+var (
+	apiWrites         = apiWritesMetric.NewCounterVec()
+	conditionsSaved   = conditionsSavedMetric.NewCounter()
+	eventsSaved       = eventsSavedMetric.NewCounter()
+	gangsPlaced       = gangsPlacedMetric.NewCounter()
+	gangsReleased     = gangsReleasedMetric.NewCounter()
+	gangDecisions     = gangDecisionsMetric.NewCounterVec()
+	bindingsInDoubt   = bindingsInDoubtMetric.NewCounterVec()
+	devicePredictions = devicePredictionsMetric.NewCounterVec()
+	evictedGangs      = evictedGangsMetric.NewCounterVec()
+	podsEvicted       = evictedPodsMetric.NewCounterVec()
+	lostWork          = lostWorkMetric.NewCounterVec()
+	waves             = wavesMetric.NewCounterVec()
+	repairs           = repairsMetric.NewCounterVec()
+	gangsRestarted    = gangsRestartedMetric.NewCounter()
+	foreignConflicts  = foreignConflictsMetric.NewCounter()
+	gangWait          = gangWaitMetric.NewHistogramVec()
+	gangStart         = gangStartMetric.NewHistogramVec()
+	podWait           = podWaitMetric.NewHistogramVec()
+	podStart          = podStartMetric.NewHistogramVec()
+	queuePlaced       = queuePlacedMetric.NewHistogramVec()
+	scaleUp           = scaleUpMetric.NewHistogram()
 
 	registerOnce sync.Once
 )
 
-// registerMetrics makes the metrics part of /metrics.
-func registerMetrics(waits *explainer, queues *state.Queues, gangs *state.Gangs, leading func() bool) {
+// Metrics are the definitions of all metrics that the scheduler serves of its own.
+func Metrics() []catalog.Metric {
+	counted := []catalog.Metric{
+		apiWritesMetric, conditionsSavedMetric, eventsSavedMetric, gangsPlacedMetric, gangsReleasedMetric, gangDecisionsMetric,
+		bindingsInDoubtMetric, devicePredictionsMetric, evictedGangsMetric, evictedPodsMetric, lostWorkMetric, wavesMetric, repairsMetric, gangsRestartedMetric, foreignConflictsMetric,
+		gangWaitMetric, gangStartMetric, podWaitMetric, podStartMetric, queuePlacedMetric, scaleUpMetric,
+	}
+	return slices.Concat(counted, collectedMetrics(), fastpath.Metrics())
+}
+
+// counted are the metrics that are counted as it happens.
+func counted() []metrics.Registerable {
+	return []metrics.Registerable{
+		apiWrites, conditionsSaved, eventsSaved, gangsPlaced, gangsReleased, gangDecisions, bindingsInDoubt, devicePredictions,
+		evictedGangs, podsEvicted, lostWork, waves, repairs, gangsRestarted, foreignConflicts, gangWait, gangStart, podWait, podStart, queuePlaced, scaleUp,
+	}
+}
+
+// registerMetrics makes the metrics part of /metrics, every value of closed sets from the
+// start: a rate is known from the first event on.
+func registerMetrics(collectors ...metrics.StableCollector) {
 	registerOnce.Do(func() {
-		legacyregistry.MustRegister(apiWrites, conditionsSaved, eventsSaved, gangsPlaced, gangsReleased, bindingsInDoubt, devicePredictions, reclaims, gangsRestarted, foreignConflicts)
-		for _, p := range state.Predictions() {
-			devicePredictions.WithLabelValues(string(p))
-		}
-		legacyregistry.CustomMustRegister(&heldCollector{waits: waits}, &shortCollector{gangs: gangs, leading: leading}, &queueCollector{queues: queues})
+		legacyregistry.MustRegister(counted()...)
+		legacyregistry.CustomMustRegister(collectors...)
+		begin()
 	})
 }
 
-// collectPeriod is how old what is served may be that costs a look at all gangs, or all queues.
-const collectPeriod = 5 * time.Second
-
-// lately is a value that is made anew no more often than each collectPeriod, however many ask.
-type lately[T any] struct {
-	mu    sync.Mutex
-	made  time.Time
-	value T
-}
-
-func (l *lately[T]) get(make func() T) T {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.made.IsZero() || time.Since(l.made) >= collectPeriod {
-		l.value, l.made = make(), time.Now()
+func begin() {
+	for m, vec := range map[*catalog.Metric]*metrics.CounterVec{
+		&apiWritesMetric: apiWrites, &gangDecisionsMetric: gangDecisions, &bindingsInDoubtMetric: bindingsInDoubt, &devicePredictionsMetric: devicePredictions,
+		&evictedGangsMetric: evictedGangs, &evictedPodsMetric: podsEvicted, &lostWorkMetric: lostWork, &wavesMetric: waves, &repairsMetric: repairs,
+	} {
+		m.Each(func(values ...string) { vec.WithLabelValues(values...) })
 	}
-	return l.value
-}
-
-// heldCollector counts the held gangs when it is asked.
-type heldCollector struct {
-	metrics.BaseStableCollector
-	waits *explainer
-	last  lately[map[string]int]
-}
-
-func (c *heldCollector) DescribeWithStability(ch chan<- *metrics.Desc) { ch <- heldGangs }
-
-func (c *heldCollector) CollectWithStability(ch chan<- metrics.Metric) {
-	for code, n := range c.last.get(c.waits.held) {
-		ch <- metrics.NewLazyConstMetric(heldGangs, metrics.GaugeValue, float64(n), code)
+	for m, vec := range map[*catalog.Metric]*metrics.HistogramVec{&gangWaitMetric: gangWait, &gangStartMetric: gangStart, &podWaitMetric: podWait, &podStartMetric: podStart} {
+		m.Each(func(values ...string) { vec.WithLabelValues(values...) })
 	}
 }
 
-// shortCollector counts the gangs that lack members when it is asked: of several replicas, the
-// leader's.
-type shortCollector struct {
-	metrics.BaseStableCollector
-	gangs   *state.Gangs
-	leading func() bool
-}
-
-func (c *shortCollector) DescribeWithStability(ch chan<- *metrics.Desc) { ch <- shortGangs }
-
-func (c *shortCollector) CollectWithStability(ch chan<- metrics.Metric) {
-	if !c.leading() {
-		return
+func predictionNames() []string {
+	var out []string
+	for _, p := range state.Predictions() {
+		out = append(out, string(p))
 	}
-	for cause, n := range c.gangs.ShortBy() {
-		ch <- metrics.NewLazyConstMetric(shortGangs, metrics.GaugeValue, float64(n), string(cause))
+	return out
+}
+
+// otherReason stands for a reason that is none of ours: whoever may write the status of a pod
+// may write any.
+const otherReason = "Other"
+
+// waitReasons are the reasons for which a gang or pod may wait, as labels.
+func waitReasons() []string {
+	out := []string{
+		otherReason, reasonGangEntering, reasonNotTried, reasonBackoff, reasonHeldByPlugin, reasonVictimsProtected, reasonNamespaceWindow,
+		corev1.PodReasonSchedulerError, corev1.PodReasonSchedulingGated,
 	}
-}
-
-// queueCollector says what queues have when it is asked.
-type queueCollector struct {
-	metrics.BaseStableCollector
-	queues *state.Queues
-	last   lately[[]state.QueueReport]
-}
-
-func (c *queueCollector) DescribeWithStability(ch chan<- *metrics.Desc) {
-	ch <- queueAmounts
-	ch <- queueGangs
-	ch <- queueWait
-	ch <- queueAdmitted
-	ch <- queueReclaims
-}
-
-func (c *queueCollector) CollectWithStability(ch chan<- metrics.Metric) {
-	now := time.Now()
-	for _, r := range c.last.get(c.queues.Report) {
-		for _, a := range r.Resources {
-			for name, amount := range map[string]quota.Amount{"used": a.Used, "guaranteed": a.Guaranteed, "share": a.Share, "pending": a.Asked} {
-				ch <- metrics.NewLazyConstMetric(queueAmounts, metrics.GaugeValue, float64(amount), r.Name, a.Resource, name)
-			}
-		}
-		ch <- metrics.NewLazyConstMetric(queueGangs, metrics.GaugeValue, float64(r.Running), r.Name, "running")
-		ch <- metrics.NewLazyConstMetric(queueGangs, metrics.GaugeValue, float64(r.Pending), r.Name, "pending")
-		ch <- metrics.NewLazyConstMetric(queueGangs, metrics.GaugeValue, float64(r.Refused), r.Name, "refused")
-		ch <- metrics.NewLazyConstMetric(queueAdmitted, metrics.CounterValue, float64(r.Admitted), r.Name)
-		ch <- metrics.NewLazyConstMetric(queueReclaims, metrics.CounterValue, float64(r.Taken), r.Name, "taken")
-		ch <- metrics.NewLazyConstMetric(queueReclaims, metrics.CounterValue, float64(r.Given), r.Name, "given")
-		wait := 0.0
-		if r.Head != nil {
-			wait = max(0, now.Sub(r.Head.Arrived).Seconds())
-		}
-		ch <- metrics.NewLazyConstMetric(queueWait, metrics.GaugeValue, wait, r.Name)
+	for _, c := range gang.Codes() {
+		out = append(out, string(c)) // Unschedulable is one of them
 	}
+	for _, c := range admission.Codes() {
+		out = append(out, string(c))
+	}
+	for _, c := range state.QueueCodes() {
+		out = append(out, string(c))
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
+
+// reasonLabel returns a reason as a label.
+func reasonLabel(reason string) string {
+	if slices.Contains(allWaitReasons, reason) {
+		return reason
+	}
+	return otherReason
+}
+
+var allWaitReasons = waitReasons()

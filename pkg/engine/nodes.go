@@ -16,7 +16,10 @@ func (e *engine) nodeHandler() cache.ResourceEventHandler {
 		e.occupancy.SetNode(node)
 	}
 	return cache.ResourceEventHandlerFuncs{
-		AddFunc: func(obj any) { set(obj.(*corev1.Node)) },
+		AddFunc: func(obj any) {
+			e.nodesAdded.Add(1)
+			set(obj.(*corev1.Node))
+		},
 		UpdateFunc: func(old, obj any) {
 			before, now := old.(*corev1.Node), obj.(*corev1.Node)
 			if set(now); !state.SamePlace(before, now) {

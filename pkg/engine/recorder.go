@@ -42,6 +42,8 @@ type EventBudget struct {
 	mu sync.Mutex
 	// refused is the gist of the last refusals of each plain pod that waits.
 	refused map[types.UID]*recent
+	// bound is told of each pod that was bound; nil if nobody is.
+	bound func(pod *corev1.Pod)
 }
 
 // GangBinds is told of each bind of a pod of a gang.
@@ -91,6 +93,9 @@ func (r budgetRecorder) Eventf(regarding, related runtime.Object, kind, reason, 
 func (b *EventBudget) allows(pod *corev1.Pod, reason, note string, args []any) bool {
 	if reason != eventScheduled && reason != eventFailedScheduling {
 		return true
+	}
+	if reason == eventScheduled && b.bound != nil {
+		b.bound(pod)
 	}
 	if group := groupOf(pod); group != "" {
 		if reason == eventScheduled {

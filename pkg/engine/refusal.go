@@ -35,6 +35,7 @@ func (r *reporter) observeRefusals(next scheduler.FailureHandlerFn) scheduler.Fa
 // and the same sentence in the condition of every pod that waits.
 func (r *reporter) reportRefused(g state.Gang, t *told, d deeds) {
 	code, text := d.decided.Reason, refusalText(g, d)
+	r.observeRefused(t, code)
 	if why, more := r.entitled(g); more {
 		code, text = reasonOf(why.code), why.text
 	}

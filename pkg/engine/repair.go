@@ -38,15 +38,19 @@ func (r *reclaimer) repair(victim fastpath.Evicted, lost []*corev1.Pod, claimant
 // makes whole.
 func (r *reclaimer) sweepRepairs(now time.Time) {
 	done := map[string]string{}
+	end := func(name, outcome, why string) {
+		done[name] = why
+		repairs.WithLabelValues(outcome).Inc()
+	}
 	r.mu.Lock()
 	for name, one := range r.repairs {
 		switch bound, known := r.queues.Standing(one.pod); {
 		case !known:
-			done[name] = "it is gone"
+			end(name, repairGone, "it is gone")
 		case bound >= one.had:
-			done[name] = "it is whole"
+			end(name, repairWhole, "it is whole")
 		case now.After(one.deadline):
-			done[name] = fmt.Sprintf("%d of its %d pods have a place, and nobody made the others in time", bound, one.had)
+			end(name, repairFailed, fmt.Sprintf("%d of its %d pods have a place, and nobody made the others in time", bound, one.had))
 		}
 	}
 	for name := range done {

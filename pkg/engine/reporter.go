@@ -54,6 +54,10 @@ type reporter struct {
 	// journal is told of each decision; nil for none.
 	journal *insight.Journal
 
+	// devices says what a pod asks for, and nodesAdded how many nodes came so far.
+	devices    func(pod *corev1.Pod) (corev1.ResourceName, int64)
+	nodesAdded func() int64
+
 	// told is what was said of each gang. Only Run touches it.
 	told map[gang.Key]*told
 
@@ -84,6 +88,7 @@ type told struct {
 	// troubles are the gists of the last events since the gang was placed.
 	troubles recent
 	placed   bool
+	timing   timing
 	// outcome is what the status of the object is to say; nil if there is nothing to
 	// be said yet. status is what was written to the object with this UID, and when.
 	outcome *dialect.Outcome
@@ -256,7 +261,7 @@ func (r *reporter) reportTried(g state.Gang, t *told, d deeds) {
 		r.follow(g, t)
 		return
 	case d.binds > 0:
-		r.reportPlaced(g, t, d.binds)
+		r.reportPlaced(g, t, d)
 	}
 	r.reportLeftOut(g, d)
 	r.follow(g, t)
@@ -266,6 +271,7 @@ func (r *reporter) reportTried(g state.Gang, t *told, d deeds) {
 // up.
 func (r *reporter) follow(g state.Gang, t *told) {
 	if g.Placed && g.Bound+g.Done > 0 {
+		r.observeRunning(g, t)
 		t.outcome = &dialect.Outcome{Scheduled: true, Bound: g.Bound, Running: g.Running}
 		if g.Missing > 0 {
 			t.outcome.Short = fmt.Sprintf("%d of %d pods are missing", g.Missing, g.Verdict.Group.Size)
@@ -274,10 +280,10 @@ func (r *reporter) follow(g state.Gang, t *told) {
 }
 
 // reportPlaced tells of a whole gang, or of members that joined it later.
-func (r *reporter) reportPlaced(g state.Gang, t *told, binds int) {
+func (r *reporter) reportPlaced(g state.Gang, t *told, bound deeds) {
 	r.mu.Lock()
 	if d := r.news[g.Key]; d.life == g.Life {
-		d.binds -= binds
+		d.binds -= bound.binds
 		d.refusal = ""
 		r.news[g.Key] = d
 	}
@@ -285,6 +291,7 @@ func (r *reporter) reportPlaced(g state.Gang, t *told, binds int) {
 	if !t.placed {
 		t.placed = true
 		gangsPlaced.Inc()
+		r.observePlaced(g, t, bound.lastBind)
 	}
 	nodes := map[string]bool{}
 	present := 0

@@ -83,7 +83,14 @@ func graceOf(pods []*corev1.Pod) time.Duration {
 // tell writes an event for a gang that goes, about its first pod and one of those for which
 // it goes.
 func (r *reclaimer) tell(e fastpath.Evicted, claimant *corev1.Pod, claim *state.Reclaim) {
-	reclaims.WithLabelValues(r.kind(e, claim)).Inc()
+	why, lost := r.kind(e, claim), int64(0)
+	for _, pod := range e.Pods {
+		_, devices := r.DevicesOf(pod)
+		lost += state.Lost(pod, devices, r.clock.Now())
+	}
+	evictedGangs.WithLabelValues(why).Inc()
+	podsEvicted.WithLabelValues(why).Add(float64(len(e.Pods)))
+	lostWork.WithLabelValues(why).Add(float64(lost))
 	r.queues.Reclaimed(claim, e.Tenant)
 	apiWrites.WithLabelValues("event").Inc()
 	note := fmt.Sprintf("%d pods of %s, of queue %q, are evicted for %s of queue %q", len(e.Pods), e.Tenant.Name, claim.Queue(e.Tenant), claim.Name, claim.Claimant())

@@ -17,7 +17,7 @@
 // is kept), settle.go (from a change to a verdict), nodes.go (which topology levels
 // there are), tiers.go (which of them a tier is), view.go (reading); index.go,
 // amounts.go (what nodes have and pods ask for), lookedat.go (which levels are looked
-// at), changes.go (what changed since); machine.go (a NodeTopology), containers.go (the
+// at), changes.go (what changed since), tally.go (how many devices are taken); machine.go (a NodeTopology), containers.go (the
 // devices that each container asks for), inventory.go, take.go and judge.go (who holds
 // what, gets what, and fits where), annotation.go (what is written on a pod),
 // prediction.go, dump.go; ranks.go (the ranks of a gang's pods), snapshot.go (all of it

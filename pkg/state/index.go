@@ -46,6 +46,10 @@ type Index struct {
 
 	log changes
 
+	// tallies count devices by kind, and shut are the nodes whose free devices nobody gets.
+	tallies map[pack.DeviceKind]*DeviceTally
+	shut    pack.Set
+
 	// version counts the changes of nodes, and emptied is what they would be without pods;
 	// nil before anybody asks.
 	version int64
@@ -60,6 +64,9 @@ type node struct {
 	lowest int32
 	// domains are those of the fabric that it is in.
 	domains []pack.DomainID
+	// offered is what it has of devices without pods, and counted what of it is in a tally.
+	offered offered
+	counted DeviceTally
 }
 
 // NewIndex returns an index without nodes. Which devices of a node are free it asks an
@@ -67,7 +74,7 @@ type node struct {
 func NewIndex(devices *Devices, inventory *Inventory) *Index {
 	return &Index{
 		devices: devices, inventory: inventory, pack: pack.NewIndex(), classes: make([]pack.ClassID, 1),
-		ids: map[string]pack.NodeID{}, priorities: map[int32]int{}, kept: map[string]pack.Amounts{}, labelled: map[string]int{},
+		ids: map[string]pack.NodeID{}, priorities: map[int32]int{}, tallies: map[pack.DeviceKind]*DeviceTally{}, kept: map[string]pack.Amounts{}, labelled: map[string]int{},
 		trees: dialect.FabricTrees(), fabric: fabric.New(dialect.FabricTrees()...),
 	}
 }
@@ -124,26 +131,37 @@ func (ix *Index) Set(info fwk.NodeInfo) {
 		ix.dislike(id, dislikes(object))
 		ix.label(n.object, -1)
 		ix.label(object, 1)
+		ix.close(id, closed(object))
 	}
 	if changed || n.object != object && ix.devices.all(n.info) != ix.devices.all(info) {
 		ix.version++
 	}
 	ix.log.add(change{node: id, object: changed})
 	ix.count(n.lowest, -1)
-	domains := n.domains
+	domains, has := n.domains, n.offered
+	if n.object != object {
+		has = ix.devices.offered(info)
+	}
 	if changed {
 		domains = ix.fabric.Set(id, object.Name, object.Labels)
 	}
-	*n = node{info: info, object: object, lowest: lowestPriority(info), domains: domains}
+	ix.uncount(n)
+	*n = node{info: info, object: object, lowest: lowestPriority(info), domains: domains, offered: has}
 	ix.count(n.lowest, 1)
-	ix.pack.Set(id, pack.Node{Free: ix.Free(info), Domains: domains})
+	free := ix.devices.Free(info)
+	ix.tally(n, free)
+	ix.pack.Set(id, pack.Node{Free: ix.left(free, object.Name), Domains: domains})
 }
 
 // Free returns what a node of a snapshot has free, with its devices as of now, less what is
 // kept there.
 func (ix *Index) Free(info fwk.NodeInfo) pack.Amounts {
-	free := ix.devices.Free(info)
-	if room, some := ix.kept[info.Node().Name]; some {
+	return ix.left(ix.devices.Free(info), info.Node().Name)
+}
+
+// left returns what is left of what is free on a node, by the count.
+func (ix *Index) left(free pack.Amounts, name string) pack.Amounts {
+	if room, some := ix.kept[name]; some {
 		held := free.Held
 		free = free.Minus(room)
 		free.Held = held
@@ -151,7 +169,7 @@ func (ix *Index) Free(info fwk.NodeInfo) pack.Amounts {
 	if free.Kind == pack.NoDevice {
 		return free
 	}
-	if view := ix.inventory.view(info.Node().Name); view.class != 0 && view.kind == free.Kind {
+	if view := ix.inventory.view(name); view.class != 0 && view.kind == free.Kind {
 		free.Class, free.Mask = ix.classOf(view.class), view.free
 	}
 	return free
@@ -192,8 +210,10 @@ func (ix *Index) Remove(name string) {
 	ix.fabric.Remove(id)
 	ix.count(ix.nodes[id].lowest, -1)
 	ix.label(ix.nodes[id].object, -1)
+	ix.uncount(&ix.nodes[id])
 	ix.nodes[id] = node{lowest: math.MaxInt32}
 	ix.dislike(id, false)
+	ix.close(id, false)
 	delete(ix.ids, name)
 	ix.present.Remove(id)
 	ix.vacant.Add(id)

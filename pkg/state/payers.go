@@ -143,6 +143,11 @@ const (
 	QueueLimit QueueCode = "QueueLimitReached"
 )
 
+// QueueCodes are all of them.
+func QueueCodes() []QueueCode {
+	return []QueueCode{QueueNotFound, QueueFault, NeverFits, QueueLimit, QueueNotAllowed}
+}
+
 func (q *Queues) check(pod *corev1.Pod, asks corev1.ResourceList) (Refusal, bool) {
 	id, why, ok := q.find(q.queueNow(pod), pod.Namespace)
 	if !ok {

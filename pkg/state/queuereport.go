@@ -80,6 +80,22 @@ type QueueHead struct {
 	Arrived time.Time
 }
 
+// Names returns the queues that there are, in no order.
+func (q *Queues) Names() []string {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.settled() {
+		return nil
+	}
+	out := make([]string, 0, len(q.specs))
+	for _, spec := range q.specs {
+		if _, known := q.tree.Queue(spec.Name); known {
+			out = append(out, spec.Name)
+		}
+	}
+	return out
+}
+
 // Report says what all queues use and who waits, by name; nothing where there is none. The
 // cost is that of the queues. Shares are worked out while nobody waits for the lock.
 func (q *Queues) Report() []QueueReport {

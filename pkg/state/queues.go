@@ -115,6 +115,8 @@ type Queues struct {
 	some   atomic.Bool
 	news   chan struct{}
 	chose  func(took time.Duration)
+	// admitted is told of each gang that got a place.
+	admitted func(queue string, waited time.Duration)
 }
 
 // queueObject is a Queue. Of two that cannot both have what they are guaranteed, the older

@@ -83,6 +83,18 @@ func (q *Queues) choose() (next admission.Gang, ok bool) {
 // called before Open, and f must not call back.
 func (q *Queues) OnChoice(f func(took time.Duration)) { q.chose = f }
 
+// OnAdmitted has f hear of each gang or plain pod that got a place, with the queue that pays
+// and how long ago the first of its pods was made. It is to be called before Open, and f must
+// not call back.
+func (q *Queues) OnAdmitted(f func(queue string, waited time.Duration)) { q.admitted = f }
+
+// tellAdmitted tells of one that was made at a time.
+func (q *Queues) tellAdmitted(queue string, made time.Time) {
+	if _, known := q.tree.Queue(queue); known && q.admitted != nil {
+		q.admitted(queue, max(0, q.clock.Now().Sub(made)))
+	}
+}
+
 // Ended says that the scheduler has tried the gang of a pod, or a plain pod: it has its
 // place if enough of it is charged, and else there was no room. Nothing follows if it was
 // not let in.
@@ -100,16 +112,20 @@ func (q *Queues) Ended(pod *corev1.Pod) {
 		return
 	}
 	w.letIn = false
-	placed, payer := false, ""
+	placed, payer, made := false, "", q.clock.Now()
 	for uid := range w.pods {
 		if p := q.payers[uid]; p != nil {
 			placed, payer = true, p.queue
+			if at := p.pod.CreationTimestamp.Time; !at.IsZero() && at.Before(made) {
+				made = at
+			}
 			q.drop(w, uid)
 		}
 	}
 	switch {
 	case placed:
 		q.tally(payer).Admitted++
+		q.tellAdmitted(payer, made)
 		q.line.Placed(w.name)
 		w.queued, w.refused, w.hold = false, false, false
 		if q.forgetEmpty(w, pod.Namespace) {

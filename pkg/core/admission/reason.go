@@ -33,6 +33,11 @@ const (
 	NoRoom Code = "NoRoom"
 )
 
+// Codes are all of them.
+func Codes() []Code {
+	return []Code{LetIn, Claims, Turn, Behind, Held, AtLimit, NeverFits, Faulty, NoRoom}
+}
+
 // Reason says why a gang waits.
 type Reason struct {
 	Code Code

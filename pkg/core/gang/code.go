@@ -40,3 +40,11 @@ const (
 	// QueuesDisagree: two pods name two queues, and no object decides.
 	QueuesDisagree Code = "GangQueuesDisagree"
 )
+
+// Codes are all of them.
+func Codes() []Code {
+	return []Code{
+		NotDeclared, Incomplete, GatedMember, SizeInvalid, Malformed, Ambiguous, SizesDisagree, SchedulersDisagree, PrioritiesDisagree,
+		PreemptionDisagrees, TopologiesDisagree, Releasing, Unschedulable, QueuesDisagree,
+	}
+}

@@ -66,5 +66,6 @@
 //
 // Files: amount.go (requests, free amounts), shape.go (what is alike), set.go (ordered
 // sets of nodes), index.go (the buckets), policy.go (ranks), ranking.go (shapes by rank),
-// offer.go (who is offered), domains.go (counts by domain), verdicts.go (who refused).
+// offer.go (who is offered), domains.go (counts by domain), verdicts.go (who refused),
+// idle.go (what is of no use), common.go (what most ask for).
 package pack

@@ -72,5 +72,5 @@
 // topology), verify.go (do nodes take what is planned), rooms.go (who goes, and for whom
 // room is kept), replacements.go (room for gangs that lost members), snapshot.go and inquiry.go
 // (what the next decision rests on), drift.go (does the index
-// agree with the listers), metrics.go.
+// agree with the listers), census.go (devices by what is done with them), metrics.go.
 package fastpath

@@ -52,6 +52,8 @@ type Path struct {
 	// snapshot, and the drift check.
 	mu    sync.Mutex
 	index *state.Index
+	// common is what most pods of each size ask for.
+	common pack.Common
 	// unread is set while the index has not read the snapshot as a whole.
 	unread bool
 	// touched are nodes to read anew before the next pod. tentative are all that were
@@ -196,6 +198,18 @@ func packs(schedFramework framework.Framework) bool {
 func (p *Path) Request(pod *corev1.Pod) pack.Amounts {
 	info := &framework.PodInfo{Pod: pod}
 	return p.request(pod, info.CalculateResource().Resource)
+}
+
+// DevicesOf returns which devices a pod asks for, and how many; 0 if it asks for none.
+func (p *Path) DevicesOf(pod *corev1.Pod) (corev1.ResourceName, int64) {
+	if p.index == nil {
+		return "", 0
+	}
+	request := p.Request(pod)
+	if request.Devices <= 0 {
+		return "", 0
+	}
+	return p.index.Devices().Name(request.Kind), int64(request.Devices)
 }
 
 // requestAlike reports whether Request is the same for two versions of a pod.

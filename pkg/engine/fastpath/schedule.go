@@ -164,6 +164,7 @@ func (p *Path) newSearch(ctx context.Context, schedFramework framework.Framework
 		path: p, ctx: ctx, framework: schedFramework, cycle: cycle, pod: info.Pod,
 		request: p.request(info.Pod, requested), shape: shape,
 	}
+	p.common.Note(s.request)
 	s.open.In, s.roomy.In = []*pack.Set{shape.Open()}, []*pack.Set{shape.Roomy()}
 	s.roomy.NoRoom = shape.NoRoom
 	if nodes := p.placementSet(); nodes != nil {

@@ -1,0 +1,115 @@
+package engine
+
+import (
+	"context"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/utils/clock"
+
+	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/engine/fastpath"
+)
+
+const (
+	// censusPeriod is how often is counted, and censusShare what part of the time counting
+	// may take: one in so many.
+	censusPeriod = 5 * time.Second
+	censusShare  = 100
+)
+
+// census counts what metrics say of the cluster as a whole, beside scheduling and at a pace
+// of its own: a scrape reads what it found last, and costs the same whatever the cluster is.
+// Only the leader counts.
+type census struct {
+	clock  clock.WithTicker
+	fast   *fastpath.Path
+	demand *demand
+	// waits says why gangs wait, and queues which there are.
+	waits  *explainer
+	queues func() []string
+
+	found atomic.Pointer[counts]
+	// known are the queues of which a histogram is served.
+	known sets.Set[string]
+}
+
+// counts is what one census found.
+type counts struct {
+	at      time.Time
+	took    time.Duration
+	held    map[string]int
+	asked   map[corev1.ResourceName]int64
+	pending map[reasonKey]int64
+	devices fastpath.Census
+}
+
+// measure has everything that metrics are made of be counted.
+func (e *engine) measure(c clock.WithTicker, ours func(scheduler string) bool) {
+	e.demand = newDemand(c, ours, e.fast.DevicesOf)
+	e.budget.bound = e.demand.Bound
+	e.reporter.devices, e.reporter.nodesAdded = e.fast.DevicesOf, e.nodesAdded.Load
+	e.queues.OnAdmitted(func(queue string, waited time.Duration) { queuePlaced.WithLabelValues(queue).Observe(waited.Seconds()) })
+	e.census = &census{clock: c, fast: e.fast, demand: e.demand, waits: e.explainer, queues: e.queues.Names}
+}
+
+// Run counts until the context is done.
+func (c *census) Run(ctx context.Context) {
+	for {
+		took := c.count()
+		select {
+		case <-ctx.Done():
+			c.found.Store(nil)
+			return
+		case <-c.clock.After(max(censusPeriod, censusShare*took)):
+		}
+	}
+}
+
+// count counts once, and returns how long it took.
+func (c *census) count() time.Duration {
+	start := c.clock.Now()
+	found := &counts{at: start, held: map[string]int{}, asked: c.demand.Asked(), devices: c.fast.Census()}
+	for code, n := range c.waits.held() {
+		found.held[reasonLabel(code)] += n
+	}
+	found.pending = c.pending(found.devices)
+	c.follow()
+	found.took = c.clock.Since(start)
+	c.found.Store(found)
+	return found.took
+}
+
+// pending sums up what waiting pods ask for by what they were told last.
+func (c *census) pending(devices fastpath.Census) map[reasonKey]int64 {
+	out := map[reasonKey]int64{}
+	for _, d := range devices.Devices {
+		out[reasonKey{d.Resource, string(gang.Unschedulable)}] = 0 // an autoscaler must see that none wait
+	}
+	for _, sum := range c.demand.Waiting() {
+		reason := reasonNotTried
+		if pod := c.waits.conditions.waiting(sum.pod); pod != nil && said(pod) {
+			reason = reasonLabel(scheduledCondition(pod).Reason)
+		}
+		out[reasonKey{sum.resource, reason}] += sum.devices
+	}
+	return out
+}
+
+// follow has a histogram for each queue that there is, and none for those that are gone.
+func (c *census) follow() {
+	now := sets.New(c.queues()...)
+	for name := range now.Difference(c.known) {
+		queuePlaced.WithLabelValues(name)
+	}
+	for name := range c.known.Difference(now) {
+		queuePlaced.Delete(map[string]string{"queue": name})
+	}
+	c.known = now
+}
+
+// sizeName names a size of pods in devices.
+func sizeName(size int32) string { return strconv.Itoa(int(size)) }

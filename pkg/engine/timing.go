@@ -1,0 +1,61 @@
+package engine
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/berth-dev/berth/pkg/state"
+)
+
+// timing is when what happened to a gang in one of its lives. Zero times have not come.
+type timing struct {
+	// refused is when there was no room for it first, and nodes how many had come by then.
+	refused time.Time
+	nodes   int64
+	// bound is when enough of it was bound, of so many devices together. runs says that it
+	// was seen to run since.
+	bound time.Time
+	size  string
+	runs  bool
+}
+
+// observeRefused notes that there is no room for a gang.
+func (r *reporter) observeRefused(t *told, code string) {
+	if t.timing.refused.IsZero() && !t.placed && code == corev1.PodReasonUnschedulable && r.nodesAdded != nil {
+		t.timing.refused, t.timing.nodes = r.clock.Now(), r.nodesAdded()
+	}
+}
+
+// observePlaced counts how long a gang waited that was bound just now. Its pods are looked
+// at, once.
+func (r *reporter) observePlaced(g state.Gang, t *told, at time.Time) {
+	if r.devices == nil {
+		return
+	}
+	made, devices := at, int64(0)
+	for i := range g.Pods {
+		pod, err := r.conditions.pods.Pods(g.Key.Namespace).Get(g.Pods[i].Name)
+		if err != nil {
+			continue
+		}
+		_, n := r.devices(pod)
+		devices += n
+		if c := pod.CreationTimestamp.Time; !c.IsZero() && c.Before(made) {
+			made = c
+		}
+	}
+	t.timing.bound, t.timing.size = at, gangSizes.of(devices)
+	gangWait.WithLabelValues(t.timing.size).Observe(at.Sub(made).Seconds())
+	if refused := t.timing.refused; !refused.IsZero() && r.nodesAdded() > t.timing.nodes {
+		scaleUp.Observe(max(0, at.Sub(refused).Seconds()))
+	}
+}
+
+// observeRunning counts how long a gang took to run since it was bound.
+func (r *reporter) observeRunning(g state.Gang, t *told) {
+	if !t.timing.bound.IsZero() && !t.timing.runs && g.Running+g.Done >= g.Verdict.Group.Need {
+		t.timing.runs = true
+		gangStart.WithLabelValues(t.timing.size).Observe(max(0, r.clock.Since(t.timing.bound).Seconds()))
+	}
+}
