@@ -182,7 +182,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	e.reclaimer = newReclaimer(e.fast, e.queues, e.gangs, clients.Kubernetes, recorder, clock.RealClock{})
 	e.departures = departures.New(e.suspender, e.queues, clients.Kubernetes, clock.RealClock{}, func() { apiWrites.WithLabelValues("event").Inc() })
 	e.reclaimer.suspender, e.reclaimer.departures = e.suspender, e.departures
-	e.reporter.entitlement, e.explainer.entitlement = e.reclaimer.entitlement, e.reclaimer.entitlement
+	e.reporter.entitlement, e.explainer.entitlement = e.entitlement, e.entitlement
 	if err := watchBudgets(factory, e.reclaimer); err != nil {
 		return nil, err
 	}

@@ -179,7 +179,7 @@ func (h *harbour) build(client kubernetes.Interface, recorder events.EventRecord
 	e.departures = departures.New(e.suspender, e.queues, client, h.clock, func() {})
 	e.watchOthers(ours, nil, recorder)
 	e.repairer = newRepairer(e.reclaimer, pods, DefaultRepairWindow)
-	e.reporter.entitlement, e.explainer.entitlement = e.reclaimer.entitlement, e.reclaimer.entitlement
+	e.reporter.entitlement, e.explainer.entitlement = e.entitlement, e.entitlement
 	e.windows = state.NewWindows(DefaultNamespaceWindow, e.queues.Reserved, h.clock)
 	b.windows, e.explainer.windows = e.windows, e.windows
 	e.tries = &tries{queues: e.queues, windows: e.windows, reclaimer: e.reclaimer, fast: e.fast}

@@ -117,9 +117,11 @@ func TestWhy(t *testing.T) {
 			h.launch(crew{name: "late", queue: "wide", size: 1, gpus: 8})
 		}},
 		{"each rack has a node", "late", func(h *harbour) {
-			h.launch(crew{name: "a", queue: "wide", size: 3, gpus: 8})
+			first := h.launch(crew{name: "a", queue: "wide", gpus: 8})
 			h.settle()
-			h.end(h.pod("a-0").UID)
+			h.launch(crew{name: "b", queue: "wide", size: 2, gpus: 8})
+			h.settle()
+			h.end(first.uids...)
 			h.settle()
 			h.launch(crew{name: "late", queue: "wide", size: 2, gpus: 8, rack: true})
 		}},

@@ -31,6 +31,15 @@ func (a admissions) Enter(pod *corev1.Pod) bool {
 	return passed
 }
 
+// entitlement says why a pod, or its gang, that was refused a place does not get one, if there
+// is more to be said than that there is no room now.
+func (e *engine) entitlement(pod *corev1.Pod) (explanation, bool) {
+	if _, never, _ := e.windows.Why(pod); never != "" {
+		return explanation{string(state.NeverFits), never}, true
+	}
+	return e.reclaimer.entitlement(pod)
+}
+
 // roundPeriod is how often it is looked whether another round may begin of tries where there
 // are no queues.
 const roundPeriod = 50 * time.Millisecond

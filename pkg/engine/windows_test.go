@@ -5,11 +5,11 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 
 	"github.com/berth-dev/berth/pkg/core/gang/gangtest"
+	"github.com/berth-dev/berth/pkg/state"
 )
 
 // comeIn makes the pods of a crew in a namespace.
@@ -36,9 +36,9 @@ func TestHopelessOfOneNamespace(t *testing.T) {
 		crew func(i int) crew
 		code string
 	}{
-		{"pods alike", func(int) crew { return crew{gpus: 9} }, corev1.PodReasonUnschedulable},
-		{"pods that differ", func(i int) crew { return crew{gpus: int64(9 + i)} }, corev1.PodReasonUnschedulable},
-		{"gangs", func(i int) crew { return crew{size: 2 + i%3, gpus: 9} }, corev1.PodReasonUnschedulable},
+		{"pods alike", func(int) crew { return crew{gpus: 9} }, string(state.NeverFits)},
+		{"pods that differ", func(i int) crew { return crew{gpus: int64(9 + i)} }, string(state.NeverFits)},
+		{"gangs", func(i int) crew { return crew{size: 2 + i%3, gpus: 9} }, string(state.NeverFits)},
 		{"gangs before which others have taken the room", func(i int) crew { return crew{size: 2, gpus: 7} }, reasonBackoff},
 	} {
 		t.Run(c.name, func(t *testing.T) {
