@@ -30,7 +30,7 @@ func TestReleaseFile(t *testing.T) {
 			names[name] = true
 		}
 	}
-	if base.file() != base.file() {
+	if again := base; again.file() != base.file() {
 		t.Error("the name is not the same twice")
 	}
 }

@@ -132,10 +132,9 @@ type twinNamespace struct {
 
 type twinEntry struct {
 	Entity
-	stage     Stage
-	tried     bool
-	came, at  int
-	announced bool
+	stage    Stage
+	tried    bool
+	came, at int
 }
 
 func (t *twin) ns(name string) *twinNamespace {
