@@ -125,6 +125,16 @@ func TestWhy(t *testing.T) {
 			h.settle()
 			h.launch(crew{name: "late", queue: "wide", size: 2, gpus: 8, rack: true})
 		}},
+		{"a rack that comes closest, and is not the first", "late", func(h *harbour) {
+			for i, node := range []string{"n0000", "n0001", "n0002"} {
+				edited(h, crew{name: fmt.Sprint("fill", i), queue: "wide", gpus: 8}, func(p *corev1.Pod) {
+					p.Spec.NodeSelector = map[string]string{corev1.LabelHostname: node}
+				})
+			}
+			h.settle()
+			h.launch(crew{name: "huge", queue: "wide", size: 3, gpus: 8, rack: true})
+			h.launch(crew{name: "late", queue: "wide", size: 2, gpus: 8, rack: true})
+		}},
 		{"GPUs in pieces", "late", func(h *harbour) {
 			for i := range 4 {
 				h.launch(crew{name: fmt.Sprint("s", i), queue: "wide", gpus: 5})
