@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -172,11 +173,15 @@ func requestOf(s *cluster.Snapshot, planner plan.Planner, g *gangInput, asked ga
 				return r, nil, fmt.Errorf("pod %q: %w", pod.Name, err)
 			}
 		}
-		tolerated := fmt.Sprint(pod.Spec.Tolerations)
-		set, known := open[tolerated]
+		// By what they say, and not by where that is in memory.
+		tolerated, err := json.Marshal(pod.Spec.Tolerations)
+		if err != nil {
+			return r, nil, fmt.Errorf("pod %q: its tolerations: %w", pod.Name, err)
+		}
+		set, known := open[string(tolerated)]
 		if !known {
 			set = openTo(s, pod.Spec.Tolerations)
-			open[tolerated] = set
+			open[string(tolerated)] = set
 		}
 		pods = append(pods, pod)
 		r.Pods = append(r.Pods, plan.Pod{Rank: ranks[at], Request: request, Open: set})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -108,7 +109,10 @@ func why(ctx context.Context, s *scheduler, arg string, as showing, out io.Write
 		return err
 	default:
 		pods, found := ownedBy(ctx, s, kind, name)
-		if found != nil {
+		if apierrors.IsForbidden(found) && errors.Is(err, errNotThere) {
+			// Whoever may not list pods asks by the names of gangs and pods.
+			err = fmt.Errorf("%w; what made the pods of a gang is not looked for, as you may not list the pods of namespace %q", err, s.namespace)
+		} else if found != nil {
 			return found
 		}
 		seen := map[string]bool{}

@@ -126,14 +126,14 @@ func TestWhy(t *testing.T) {
 			h.launch(crew{name: "late", queue: "wide", size: 2, gpus: 8, rack: true})
 		}},
 		{"a rack that comes closest, and is not the first", "late", func(h *harbour) {
-			for i, node := range []string{"n0000", "n0001", "n0002"} {
-				edited(h, crew{name: fmt.Sprint("fill", i), queue: "wide", gpus: 8}, func(p *corev1.Pod) {
-					p.Spec.NodeSelector = map[string]string{corev1.LabelHostname: node}
-				})
-			}
+			edited(h, crew{name: "fill", queue: "wide", gpus: 8}, func(p *corev1.Pod) {
+				p.Spec.NodeSelector = map[string]string{corev1.LabelHostname: "n0000"}
+			})
 			h.settle()
-			h.launch(crew{name: "huge", queue: "wide", size: 3, gpus: 8, rack: true})
-			h.launch(crew{name: "late", queue: "wide", size: 2, gpus: 8, rack: true})
+			edited(h, crew{name: "late", queue: "wide", size: 3, gpus: 8, rack: true}, func(p *corev1.Pod) {
+				seconds := int64(300) // as the API server has it in each pod
+				p.Spec.Tolerations = []corev1.Toleration{{Key: corev1.TaintNodeNotReady, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute, TolerationSeconds: &seconds}}
+			})
 		}},
 		{"GPUs in pieces", "late", func(h *harbour) {
 			for i := range 4 {

@@ -2,6 +2,7 @@ package why
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -90,13 +91,15 @@ func (s *Source) request(p *picture, of *subject) (request remedy.Request, kinds
 	return request, kinds, ""
 }
 
-// kindOf is the same for pods that may use the same nodes.
+// kindOf is the same for pods that may use the same nodes: by what they say, and not by where
+// it is in memory.
 func kindOf(pod *corev1.Pod) string {
-	affinity := ""
-	if a := pod.Spec.Affinity; a != nil && a.NodeAffinity != nil && a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution != nil {
-		affinity = a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.String()
+	said := []any{pod.Spec.Tolerations, pod.Spec.NodeSelector}
+	if a := pod.Spec.Affinity; a != nil && a.NodeAffinity != nil {
+		said = append(said, a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution)
 	}
-	return fmt.Sprint(pod.Spec.Tolerations, pod.Spec.NodeSelector, affinity)
+	text, _ := json.Marshal(said) // these kinds are made for it
+	return string(text)
 }
 
 // usable says which nodes a pod may use.

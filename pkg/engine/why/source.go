@@ -142,9 +142,13 @@ func (s *Source) find(namespace, name string) (*subject, error) {
 
 // controlledBy returns the gangs of pods that an object of a name controls.
 func (s *Source) controlledBy(namespace, name string) []gang.Key {
-	all, _ := s.Pods.Pods(namespace).List(labels.Everything()) // a lister of an informer does not fail
+	// The informer has no index by namespace. Its lister does not fail.
+	all, _ := s.Pods.List(labels.Everything())
 	var out []gang.Key
 	for _, pod := range all {
+		if pod.Namespace != namespace {
+			continue
+		}
 		if owner := metav1.GetControllerOfNoCopy(pod); owner != nil && owner.Name == name && s.Ours(pod.Spec.SchedulerName) {
 			if group := groupOf(pod); group != "" {
 				out = append(out, gang.KeyOf(namespace, group))
