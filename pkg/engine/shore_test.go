@@ -262,6 +262,13 @@ func (s *shore) patch(name string, body []byte) {
 	}
 }
 
+// evictions returns how many were asked for until now.
+func (s *shore) evictions() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.evicted)
+}
+
 func (s *shore) evict(e *policyv1.Eviction) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

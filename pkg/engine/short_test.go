@@ -145,7 +145,7 @@ func (w *lossWorld) live() {
 
 // endRestarts waits until those that are to be evicted for a restart are.
 func (w *lossWorld) endRestarts() {
-	before := len(w.evicted)
+	before := w.evictions()
 	w.await("restarts are asked for", func() bool {
 		w.repairer.lock.Lock()
 		defer w.repairer.lock.Unlock()
@@ -156,7 +156,7 @@ func (w *lossWorld) endRestarts() {
 		}
 		return true
 	})
-	if len(w.evicted) > before {
+	if w.evictions() > before {
 		w.seen["restarted"]++
 	}
 }
