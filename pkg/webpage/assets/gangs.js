@@ -3,7 +3,7 @@
 import {make, number} from "./map.js";
 
 // More rows than this help nobody: the search finds the others.
-const mostRows = 400;
+const mostRows = 200;
 
 export class GangList {
   constructor(parent, {find, found, light = () => {}, pick = () => {}}) {

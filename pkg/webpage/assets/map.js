@@ -3,7 +3,8 @@
 // reserved: [{gang, gpus}], pods: [{gang, pod, gpus}]}.
 
 export const make = (tag, parent, props) => parent.appendChild(Object.assign(document.createElement(tag), props));
-export const number = n => n.toLocaleString("en", {maximumFractionDigits: 1});
+const plain = new Intl.NumberFormat("en", {maximumFractionDigits: 1});
+export const number = n => plain.format(n);
 export const many = (n, one, more = one + "s") => `${number(n)} ${n === 1 ? one : more}`;
 export const dark = matchMedia("(prefers-color-scheme: dark)");
 export const style = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();

@@ -5,7 +5,7 @@ import {GangList} from "./gangs.js";
 import {apply, follow} from "./stream.js";
 
 const $ = id => document.getElementById(id);
-const mostEvents = 300;
+const mostEvents = 200;
 
 let frame = {nodes: {}, gangs: {}, queues: {}}, events = [], leftOut = 0;
 let hovered = null, chosen = null; // keys of gangs
@@ -24,7 +24,7 @@ dark.addEventListener("change", () => { colours.clear(); drawGangs(); });
 const map = new FleetMap($("blocks"), {colour, hover: point, pick: spot => spot && choose(spot.cell && spot.cell.seat && spot.cell.seat.gang || null)});
 const list = new GangList($("gangs"), {find: $("find"), found: $("found"), light, pick: key => choose(key === chosen ? null : key)});
 
-// What is lit: what is pointed at, else what is chosen.
+// What is lit: what is pointed at, else what is chosen, as long as it is there.
 function light(key) {
   if (key === hovered) return;
   hovered = key;
@@ -32,7 +32,7 @@ function light(key) {
 }
 let last = null;
 function relight() {
-  const key = hovered ?? chosen;
+  const key = [hovered, chosen].find(k => k !== null && frame.gangs[k]) ?? null;
   if (key === last) return;
   last = key;
   const lit = key === null ? null : k => k === key;
@@ -175,21 +175,24 @@ function drawChosen() {
   for (const [name, text] of facts) { make("dt", dl, {textContent: name}); make("dd", dl, {textContent: text}); }
 }
 
+const clock = new Intl.DateTimeFormat("en-GB", {timeStyle: "medium"});
 function addEvents(more) {
-  const parent = $("events");
+  const parent = $("events"), rows = document.createDocumentFragment();
   for (const e of more.slice(-mostEvents)) {
     const li = document.createElement("li");
-    make("time", li, {textContent: new Date(e.time).toLocaleTimeString("en-GB"), dateTime: e.time});
+    make("time", li, {textContent: clock.format(new Date(e.time)), dateTime: e.time});
     make("b", li, {textContent: e.action});
     make("span", li, {textContent: `${e.namespace}/${e.gang}: ${e.sentence}`});
-    parent.prepend(li);
+    rows.prepend(li);
   }
+  parent.prepend(rows);
   while (parent.children.length > mostEvents) parent.lastChild.remove();
 }
 
 function draw(nodes, gangs, queues) {
   if (queues) drawQueues();
   if (gangs) drawGangs();
+  if (gangs) relight();
   if (nodes || gangs) drawFigures();
   if (chosen !== null) drawChosen();
 }
