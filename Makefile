@@ -65,7 +65,7 @@ demo: ## Run Berth against a simulated cluster on this machine (NODES=2500)
 
 # In the order of what tells most soonest. All steps run, whatever fails, and
 # within a step -k does the same.
-STEPS := vet lint test-unit test-race test-integration verify manifests-check monitoring-check
+STEPS := vet lint test-unit test-page test-race test-integration verify manifests-check monitoring-check
 
 .PHONY: test
 test: ## Run all of the checks below, time them, and list those that failed
@@ -96,7 +96,15 @@ staticcheck:
 
 .PHONY: test-unit
 test-unit: ## Run the tests that start no other process
-	go test $$(go list ./... | grep -vE '$(INTEGRATION)')
+	go test $$(go list ./... | grep -vE '$(INTEGRATION)|/test/page$$')
+
+# Playwright comes from npm; without it, Node.js or Chromium the test says that it is skipped.
+# With LIMITS=1 the page must be fast enough too, which asks for an idle machine.
+.PHONY: test-page
+test-page: ## Open the scheduler's web page in Chromium, if that is installed
+	@if ! command -v npm >/dev/null; then echo "page: no npm to install what drives the browser"; \
+	elif [ ! -d test/page/node_modules ]; then (cd test/page && npm ci --no-audit --no-fund) || echo "page: npm could not install what drives the browser"; fi
+	go test -count=1 -v ./test/page
 
 .PHONY: test-race
 test-race: ## Run the unit tests of pkg/ under the race detector

@@ -98,6 +98,8 @@ func NewCommand() (*cobra.Command, error) {
 		"Who may use queues. restricted: the namespaces that a queue names or selects; without either, a queue with a guarantee is open to namespaces labelled berth.dev/queue with its name, and any other queue to all. open: every namespace uses every queue, for clusters in which all trust each other.")
 	fs.IntVar(&own.ScheduledEventsPerSecond, "scheduled-events-per-second", own.ScheduledEventsPerSecond,
 		"How many events a second may say that a pod without a gang was placed, ten times as many in a moment; 0 for none. An event costs the API server as much as the bind, and the pod says where it is.")
+	fs.BoolVar(&own.WebPage, "web-page", own.WebPage,
+		"Serve a read-only page on /berth/ui/ that shows racks, queues, gangs that wait and decisions as they are taken. It needs the same authentication and authorization as /metrics, for the paths /berth/ui/*; who may get them sees names of all namespaces.")
 	fs.BoolVar(&own.ReplaceDefault, "replace-default-scheduler", own.ReplaceDefault,
 		"Allow a profile named default-scheduler. Only for clusters in which no kube-scheduler runs.")
 	verflag.AddFlags(sets.FlagSet("global"))

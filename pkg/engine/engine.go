@@ -76,6 +76,7 @@ type engine struct {
 	occupancy  *state.Occupancy
 	bindings   int
 	journal    *insight.Journal
+	webPage    bool
 	// namespacesKnown reports whether queues have heard of all namespaces that there were.
 	namespacesKnown func() bool
 	// takeover is nil in an embedded engine: there is no leader before it.
@@ -139,7 +140,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	ours := func(name string) bool { return names[name] }
 
 	source := newPodGroupSource()
-	e := &engine{reporter: newReporter(clock.RealClock{}, clients.Dynamic), gate: newGate(), fast: fastpath.New(), bindings: options.Bindings, journal: &insight.Journal{}}
+	e := &engine{reporter: newReporter(clock.RealClock{}, clients.Dynamic), gate: newGate(), fast: fastpath.New(), bindings: options.Bindings, journal: &insight.Journal{}, webPage: options.WebPage}
 	b := newBridge(source, e.gate, e.reporter)
 	e.gangs = state.NewGangs(ours, b, clock.RealClock{})
 	e.gate.gangs = e.gangs

@@ -77,6 +77,8 @@ type Options struct {
 	// trust each other is a matter of the cluster. Whoever may write one queue must not be
 	// able to open the others, and there is no object that is the root of all.
 	QueueAccess string
+	// WebPage serves a page for people, for those who may get the paths below it.
+	WebPage bool
 	// ReplaceDefault lets a profile be named default-scheduler.
 	ReplaceDefault bool
 }

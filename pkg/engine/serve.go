@@ -34,6 +34,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/berth-dev/berth/pkg/insight"
+	"github.com/berth-dev/berth/pkg/webpage"
 )
 
 const (
@@ -116,7 +117,11 @@ func (e *engine) pages(ctx context.Context, cc *schedulerserverconfig.CompletedC
 		statusz.Install(pages, component, statusz.NewRegistry(compatibility.DefaultBuildEffectiveVersion(), statusz.WithListedPaths(pages.ListedPaths())))
 	}
 
-	insight.Install(pages.HandleFunc, e.source(clock.RealClock{}, cc.InformerFactory))
+	source := e.source(clock.RealClock{}, cc.InformerFactory)
+	insight.Install(pages.HandleFunc, source)
+	if e.webPage {
+		pages.HandlePrefix(webpage.Root, webpage.Handler(ctx, e.pageSource(source, cc.InformerFactory)))
+	}
 
 	nodes, pods := cc.InformerFactory.Core().V1().Nodes().Lister(), cc.InformerFactory.Core().V1().Pods().Lister()
 	pages.HandleFunc(driftPath, func(w http.ResponseWriter, r *http.Request) {
