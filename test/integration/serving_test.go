@@ -25,7 +25,7 @@ func freePort(t *testing.T) int {
 func TestServing(t *testing.T) {
 	e := stock(t)
 	port := freePort(t)
-	e.schedulerOn(t, port)
+	e.schedulerOn(t, port, "--web-page")
 	admin, nobody := e.AdminConfig(), &rest.Config{}
 	ns := e.namespace(t)
 	e.create(t, ns, gangOf("p", 2, 1, labels("berth.dev/gang", "g"))...)
@@ -44,6 +44,9 @@ func TestServing(t *testing.T) {
 		{"metrics of Berth", admin, "/metrics", 200, `berth_held_gangs{reason="GangNotDeclared"} 1`},
 		{"metrics of the scheduler", admin, "/metrics", 200, "scheduler_pending_pods"},
 		{"how pods were placed", admin, "/metrics", 200, `berth_full_path_total{reason="inter_pod_affinity"} 0`},
+		{"the page is not for everybody", nobody, "/berth/ui/", 403, ""},
+		{"the page", admin, "/berth/ui/", 200, "<!doctype html>"},
+		{"what the page shows is not for everybody", nobody, "/berth/ui/stream", 403, ""},
 		{"drift is not for everybody", nobody, "/debug/berth/drift", 403, ""},
 		{"drift", admin, "/debug/berth/drift", 200, `"differences":`},
 		{"a snapshot is not for everybody", nobody, "/debug/berth/snapshot", 403, ""},
