@@ -5,6 +5,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -34,6 +37,27 @@ func (r *Running) makeSecret(ctx context.Context, name string) error {
 	}
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("making the secret %s/%s of %s: %w", namespace, name, r.operator.Title, err)
+	}
+	return nil
+}
+
+// mount makes the files that the operator waits for at places of its own.
+func (r *Running) mount() error {
+	for _, path := range r.operator.Mounted {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return fmt.Errorf("mounting files of %s: %w", r.operator.Title, err)
+		}
+		file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL, 0o644)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("mounting files of %s: %w", r.operator.Title, err)
+		}
+		r.mounted = append(r.mounted, path)
+		if err := file.Close(); err != nil {
+			return fmt.Errorf("mounting files of %s: %w", r.operator.Title, err)
+		}
 	}
 	return nil
 }

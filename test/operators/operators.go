@@ -27,6 +27,9 @@ type Operator struct {
 	// Converts are definitions in which the operator looks for a webhook that converts
 	// objects, and Secrets those in which it keeps certificates: namespace/name.
 	Converts, Secrets []string
+	// Mounted are files that the operator waits for at a place that it cannot be told. They
+	// may be empty, and are made if need be.
+	Mounted []string
 	// Config is the configuration file, Env are variables of the environment, and Args are the
 	// arguments: templates over Place.
 	Config string
@@ -42,7 +45,7 @@ type Operator struct {
 
 // All returns the operators, in the order in which they are played.
 func All() []Operator {
-	return slices.Concat(builtins(), released(), kueues())
+	return slices.Concat(builtins(), released(), kubeflow(), kueues())
 }
 
 // Name is the operator's among all: that of its scenario.

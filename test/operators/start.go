@@ -31,8 +31,11 @@ const readyWithin = time.Minute
 
 // Place is where an operator finds what it needs, for the templates of its arguments.
 type Place struct {
-	Kubeconfig, Config, Certificates string
-	WebhookPort                      int
+	Kubeconfig, Config string
+	// Temporary is a directory for TMPDIR: programs that cannot be told where certificates
+	// are look there, and find Certificates.
+	Temporary, Certificates string
+	WebhookPort             int
 }
 
 // A Running operator is one that was started.
@@ -48,8 +51,9 @@ type Running struct {
 	authority []byte
 	webhooks  []*unstructured.Unstructured
 	installed []installed
-	// beside are the operators that it needs.
-	beside []*Running
+	// beside are the operators that it needs, and mounted the files that were made for it.
+	beside  []*Running
+	mounted []string
 }
 
 // installed is an object that goes when the operator does.
@@ -128,15 +132,19 @@ func (r *Running) start(ctx context.Context, source string) error {
 // prepare writes the operator's files, and fills in its arguments.
 func (r *Running) prepare() error {
 	dir := filepath.Join(r.cluster.Dir(), r.operator.Release.Name)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	certificates := filepath.Join(dir, "k8s-webhook-server", "serving-certs")
+	if err := os.MkdirAll(certificates, 0o755); err != nil {
 		return fmt.Errorf("making the directory of %s: %w", r.operator.Title, err)
 	}
 	port, err := freePort()
 	if err != nil {
 		return err
 	}
-	r.place = Place{Kubeconfig: r.cluster.Kubeconfig(), Config: filepath.Join(dir, "config.yaml"), Certificates: dir, WebhookPort: port}
-	if r.authority, err = r.cluster.WriteServingCertificate(dir); err != nil {
+	r.place = Place{Kubeconfig: r.cluster.Kubeconfig(), Config: filepath.Join(dir, "config.yaml"), Temporary: dir, Certificates: certificates, WebhookPort: port}
+	if r.authority, err = r.cluster.WriteServingCertificate(certificates); err != nil {
+		return err
+	}
+	if err := r.mount(); err != nil {
 		return err
 	}
 	config, err := fill(r.operator.Config, r.place)
@@ -267,6 +275,9 @@ func (r *Running) Remove(ctx context.Context) error {
 	}
 	if r.program != nil {
 		r.program.Kill()
+	}
+	for _, path := range r.mounted {
+		failed = errors.Join(failed, os.Remove(path))
 	}
 	for _, beside := range r.beside {
 		failed = errors.Join(failed, beside.Remove(ctx))
