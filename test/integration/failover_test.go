@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -16,15 +17,17 @@ import (
 	"github.com/berth-dev/berth/pkg/localcluster"
 )
 
-// The leading one of two replicas is killed while it binds a gang of 200, at a
-// random moment, 20 times, and some more with queues. Each time the other one finishes the gang.
+var leaderKills = flag.Int("leader-kills", 8, "how often TestLeaderIsKilledWhileBinding kills the leader; with queues a third as often")
+
+// The leading one of two replicas is killed while it binds a gang of 200, at a random moment,
+// again and again. Each time the other one finishes the gang.
 func TestLeaderIsKilledWhileBinding(t *testing.T) { bothWays(t, testLeaderIsKilledWhileBinding) }
 
 func testLeaderIsKilledWhileBinding(t *testing.T, e *environment, queued bool) {
 	const size = 200
-	kills := 20
+	kills := *leaderKills
 	if queued {
-		kills = 5
+		kills = (kills + 2) / 3
 	}
 	replica := func() *localcluster.Program {
 		return e.scheduler(t, "--leader-elect=true", "--leader-elect-lease-duration=3s",
