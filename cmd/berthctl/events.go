@@ -32,17 +32,9 @@ Status: 0 if there is an answer, 2 if it could not look.`,
   berthctl events -A -o json | jq '.events[] | select(.action=="Evicted")'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := as.check(); err != nil {
-				return err
-			}
-			s, err := at.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer s.close()
 			after, out := uint64(0), cmd.OutOrStdout()
 			as.adds = true
-			return as.run(cmd.Context(), out, cmd.ErrOrStderr(), func() error {
+			return as.ask(cmd, &at, func(s *scheduler) error {
 				answer := &insight.Events{}
 				if err := s.get(cmd.Context(), insight.EventsPath, url.Values{"after": {strconv.FormatUint(after, 10)}}, answer); err != nil {
 					return err

@@ -32,19 +32,11 @@ Status: 0 if there is an answer, 2 if it could not look.`,
   berthctl gangs -A -o json | jq -r '.gangs[] | select(.reason=="QueueAtLimit") | .name'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := as.check(); err != nil {
-				return err
-			}
-			s, err := at.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer s.close()
-			query := url.Values{"queue": {queue}, "state": {state}}
-			if !all {
-				query.Set("namespace", s.namespace)
-			}
-			return as.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), func() error {
+			return as.ask(cmd, &at, func(s *scheduler) error {
+				query := url.Values{"queue": {queue}, "state": {state}}
+				if !all {
+					query.Set("namespace", s.namespace)
+				}
 				answer := &insight.Gangs{}
 				if err := s.get(cmd.Context(), insight.GangsPath, query, answer); err != nil {
 					return err

@@ -33,15 +33,7 @@ Status: 0 if there is an answer, 2 if it could not look.`,
   berthctl queues -o json | jq '.queues[] | {name, pending}'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := as.check(); err != nil {
-				return err
-			}
-			s, err := at.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer s.close()
-			return as.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), func() error {
+			return as.ask(cmd, &at, func(s *scheduler) error {
 				answer := &insight.Queues{}
 				if err := s.get(cmd.Context(), insight.QueuesPath, nil, answer); err != nil {
 					return err

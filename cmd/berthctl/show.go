@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"sigs.k8s.io/yaml"
 )
@@ -51,6 +52,19 @@ func (s *showing) check() error {
 
 // wide reports whether everything is shown.
 func (s *showing) wide() bool { return s.output == outputWide }
+
+// ask asks the scheduler once, or again and again, as the flags of a command say.
+func (s *showing) ask(cmd *cobra.Command, at *reach, each func(from *scheduler) error) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	from, err := at.open(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer from.close()
+	return s.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), func() error { return each(from) })
+}
 
 // print shows an answer: as data, or by table.
 func (s *showing) print(out io.Writer, answer any, table func(text *strings.Builder)) error {

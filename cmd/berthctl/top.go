@@ -35,16 +35,8 @@ Status: 0 if there is an answer, 2 if it could not look.`,
   berthctl top -o json | jq '.domains[] | select(.idle>=4) | .name'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := as.check(); err != nil {
-				return err
-			}
-			s, err := at.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer s.close()
 			out := cmd.OutOrStdout()
-			return as.run(cmd.Context(), out, cmd.ErrOrStderr(), func() error {
+			return as.ask(cmd, &at, func(s *scheduler) error {
 				answer := &insight.Top{}
 				if err := s.get(cmd.Context(), insight.TopPath, url.Values{"level": {level}, "nodes": {"true"}}, answer); err != nil {
 					return err

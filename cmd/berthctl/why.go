@@ -70,15 +70,7 @@ look. With -o json it is the answer of /berth/v1/why (go doc ./pkg/insight Why).
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := as.check(); err != nil {
-				return err
-			}
-			s, err := at.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer s.close()
-			return as.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), func() error {
+			return as.ask(cmd, &at, func(s *scheduler) error {
 				return why(cmd.Context(), s, args[0], as, cmd.OutOrStdout())
 			})
 		},

@@ -324,7 +324,7 @@ func (h *harbour) admit() {
 		letInNext(klog.Background(), h.engine.queues, h.sched, h.conditions, nil)
 	default:
 	}
-	enterWindows(klog.Background(), h.engine.windows, h.sched)
+	enter(klog.Background(), h.engine.windows, h.sched)
 }
 
 // active returns how many pods are to be tried.

@@ -219,13 +219,31 @@ func letIn(ctx context.Context, queues *state.Queues, tries *tries, sched *sched
 // overdue is after how long without a try it is looked where one is that was let in.
 const overdue = 10 * time.Second
 
+// turns say who may be tried of those that they hold: queues, and where there are none, the
+// windows of namespaces.
+type turns interface {
+	LetIn() []*corev1.Pod
+	Held(pod *corev1.Pod)
+	Overdue(after time.Duration) []*corev1.Pod
+}
+
 // giveBackLost has those give their places in the window back that were let in and that the
 // scheduling queue does not have in a place from which they would be tried. What waits for
 // the loop there, however long, stays.
-func giveBackLost(sched *scheduler.Scheduler, queues *state.Queues) {
-	for _, pod := range queues.Overdue(overdue) {
+func giveBackLost(sched *scheduler.Scheduler, of turns) {
+	for _, pod := range of.Overdue(overdue) {
 		if lost(sched, pod) {
-			queues.Held(pod)
+			of.Held(pod)
+		}
+	}
+}
+
+// enter has the scheduling queue take those whose turn it is.
+func enter(logger klog.Logger, of turns, sched *scheduler.Scheduler) {
+	for _, pod := range of.LetIn() {
+		activate(logger, sched, pod)
+		if _, gated := inQueue(sched, pod); gated {
+			of.Held(pod)
 		}
 	}
 }
@@ -239,13 +257,13 @@ func lost(sched *scheduler.Scheduler, pod *corev1.Pod) bool {
 
 // letInNext is letIn after one piece of news.
 func letInNext(logger klog.Logger, queues *state.Queues, sched *scheduler.Scheduler, conditions *conditionWriter, journal *insight.Journal) {
-	for _, pod := range queues.LetIn() {
-		sched.SchedulingQueue.Activate(logger, map[string]*corev1.Pod{"": pod})
-		if _, gated := inQueue(sched, pod); gated {
-			queues.Held(pod)
-		}
-	}
+	enter(logger, queues, sched)
 	tellWhy(queues.Stuck(), conditions, journal)
+}
+
+// activate has the scheduling queue try a pod, or its gang, now.
+func activate(logger klog.Logger, sched *scheduler.Scheduler, pod *corev1.Pod) {
+	sched.SchedulingQueue.Activate(logger, map[string]*corev1.Pod{"": pod})
 }
 
 // tellWhy tells pods why they wait.

@@ -15,6 +15,7 @@ import (
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/engine/why"
 	"github.com/berth-dev/berth/pkg/insight"
 	"github.com/berth-dev/berth/pkg/webpage"
 )
@@ -84,7 +85,7 @@ func (s *pageSource) Nodes(context.Context) ([]webpage.Node, error) {
 		slices.SortFunc(seats[node.Name], bySeat)
 		slices.SortFunc(reserved[node.Name], bySeat)
 		out = append(out, webpage.Node{
-			Name: node.Name, Block: node.Labels[block], Rack: node.Labels[rack], GPUs: total, Closed: closedNode(node),
+			Name: node.Name, Block: node.Labels[block], Rack: node.Labels[rack], GPUs: total, Closed: why.Closed(node),
 			Ill:      max(ill[node.Name], total-s.count(node.Status.Allocatable)),
 			Reserved: reserved[node.Name], Pods: seats[node.Name],
 		})
@@ -152,11 +153,4 @@ func (s *pageSource) levels(nodes []*corev1.Node) (block, rack string) {
 		}
 	}
 	return block, rack
-}
-
-// closedNode reports whether a node is cordoned or not ready.
-func closedNode(node *corev1.Node) bool {
-	return node.Spec.Unschedulable || slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
-		return c.Type == corev1.NodeReady && c.Status != corev1.ConditionTrue
-	})
 }

@@ -65,34 +65,16 @@ func letInByWindow(ctx context.Context, tries *tries, sched *scheduler.Scheduler
 				nodes = now
 				windows.MayFit()
 			}
-			for _, pod := range windows.Overdue(overdue) {
-				if lost(sched, pod) {
-					windows.Held(pod)
-				}
-			}
+			giveBackLost(sched, windows)
 			if queues.Some() {
 				// They ask their queues now.
-				activate(logger, sched, windows.Clear())
+				for _, pod := range windows.Clear() {
+					activate(logger, sched, pod)
+				}
 			}
 		case <-windows.News():
-			enterWindows(logger, windows, sched)
+			enter(logger, windows, sched)
 		}
-	}
-}
-
-// enterWindows has the scheduling queue take those that may be tried.
-func enterWindows(logger klog.Logger, windows *state.Windows, sched *scheduler.Scheduler) {
-	for _, pod := range windows.LetIn() {
-		activate(logger, sched, []*corev1.Pod{pod})
-		if _, gated := inQueue(sched, pod); gated {
-			windows.Held(pod)
-		}
-	}
-}
-
-func activate(logger klog.Logger, sched *scheduler.Scheduler, pods []*corev1.Pod) {
-	for _, pod := range pods {
-		sched.SchedulingQueue.Activate(logger, map[string]*corev1.Pod{"": pod})
 	}
 }
 

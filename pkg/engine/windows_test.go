@@ -160,7 +160,9 @@ func TestWindowLeavesToQueues(t *testing.T) {
 	waits := h.launch(crew{name: "waits", queue: "q", size: 2, gpus: 4})
 	h.settle()
 	h.engine.queues.SetQueue((&rule{name: "q"}).object(1))
-	activate(klog.Background(), h.sched, h.engine.windows.Clear())
+	for _, pod := range h.engine.windows.Clear() {
+		activate(klog.Background(), h.sched, pod)
+	}
 	h.end(runs.uids...)
 	h.pass(2, time.Second)
 	if got := len(h.berthed(waits)); got != 2 {

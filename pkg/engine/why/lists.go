@@ -177,7 +177,7 @@ func (p *picture) domains(at fabric.Level, perNode bool) []insight.TopDomain {
 		}
 		free, _ := planner.Index.Free(id)
 		whole := p.cluster.Whole[i]
-		one := insight.TopNode{Name: node.Name, Devices: int64(whole.Devices), Free: max(0, min(int64(free.Devices), int64(whole.Devices))), Closed: closed(node)}
+		one := insight.TopNode{Name: node.Name, Devices: int64(whole.Devices), Free: max(0, min(int64(free.Devices), int64(whole.Devices))), Closed: Closed(node)}
 		d.Nodes++
 		if d.Device == "" {
 			d.Device = p.snapshot.Nodes[i].Device
@@ -204,8 +204,8 @@ func (p *picture) domains(at fabric.Level, perNode bool) []insight.TopDomain {
 	return out
 }
 
-// closed reports whether a node is cordoned or not ready.
-func closed(node *corev1.Node) bool {
+// Closed reports whether a node is cordoned or not ready.
+func Closed(node *corev1.Node) bool {
 	if node.Spec.Unschedulable {
 		return true
 	}
