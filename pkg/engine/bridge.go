@@ -19,7 +19,7 @@ type bridge struct {
 	reporter *reporter
 	// queues hear what gangs say of their queue.
 	queues *state.Queues
-	// windows hear of gangs that are others than before.
+	// windows hear of gangs that leave.
 	windows *state.Windows
 
 	mu sync.Mutex
@@ -44,9 +44,6 @@ func newBridge(groups *podGroupSource, g *gate, r *reporter) *bridge {
 // Publish hands a gang to the scheduler: a native group as the server has it but for
 // its least count, any other one translated.
 func (b *bridge) Publish(group gang.Group) {
-	if b.windows != nil {
-		defer b.windows.GangChanged(group.Key, true)
-	}
 	if group.Key.Dialect != gang.Native {
 		b.groups.Set(state.PodGroup(group))
 		return
@@ -68,7 +65,7 @@ func (b *bridge) Withdraw(key gang.Key) {
 	delete(b.published, name)
 	b.groups.Delete(name)
 	if b.windows != nil {
-		b.windows.GangChanged(key, false)
+		b.windows.ForgetGang(key)
 	}
 }
 

@@ -190,7 +190,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	e.tries.reclaimer = e.reclaimer
 	e.reporter.journal, e.recovery.journal, e.reclaimer.journal, e.budget.journal = e.journal, e.journal, e.journal, e.journal
 
-	e.gate.gone = e.client.forgetNative
+	e.gate.gone, e.gate.renewed = e.client.forgetNative, e.tries.renewed
 	e.repairer = newRepairer(e.reclaimer, factory.Core().V1().Pods().Lister(), options.RepairWindow)
 	e.fast.Inventory().OnIllness(func(all []state.Illness) {
 		if e.leading.Load() {

@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"maps"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
@@ -24,8 +26,10 @@ type gate struct {
 	gangs *state.Gangs
 	// activate makes the queue look at a pod's group again.
 	activate func(logger klog.Logger, pods map[string]*corev1.Pod)
-	// gone is told of each group that the scheduler gives up.
-	gone func(name types.NamespacedName)
+	// renewed is told of each group that the scheduler has taken in, or that it knows
+	// otherwise than before; gone of each that it gives up.
+	renewed func(key gang.Key)
+	gone    func(name types.NamespacedName)
 
 	mu sync.Mutex
 	// open has the least count of each group that the scheduler has taken in.
@@ -63,10 +67,14 @@ func (g *gate) cleared(name types.NamespacedName) {
 	}
 }
 
-// taken is called when the scheduler has taken in a group, or a change of it.
-func (g *gate) taken(pg *schedulingv1beta1.PodGroup) {
+// taken is called when the scheduler has taken in a group, or a change of it. Whoever was
+// refused as it was before is not refused as it is.
+func (g *gate) taken(old, pg *schedulingv1beta1.PodGroup) {
 	name := types.NamespacedName{Namespace: pg.Namespace, Name: pg.Name}
 	count := state.LeastCount(pg)
+	if old == nil || !apiequality.Semantic.DeepEqual(old.Spec, pg.Spec) || !maps.Equal(old.Annotations, pg.Annotations) {
+		g.renewed(gang.KeyOf(pg.Namespace, pg.Name))
+	}
 	g.mu.Lock()
 	was, open := g.open[name]
 	g.open[name] = count
@@ -123,14 +131,15 @@ type gatedHandler struct {
 func (h gatedHandler) OnAdd(obj any, initial bool) {
 	h.ResourceEventHandler.OnAdd(obj, initial)
 	if pg, ok := obj.(*schedulingv1beta1.PodGroup); ok {
-		h.gate.taken(pg)
+		h.gate.taken(nil, pg)
 	}
 }
 
 func (h gatedHandler) OnUpdate(oldObj, newObj any) {
 	h.ResourceEventHandler.OnUpdate(oldObj, newObj)
 	if pg, ok := newObj.(*schedulingv1beta1.PodGroup); ok {
-		h.gate.taken(pg)
+		old, _ := oldObj.(*schedulingv1beta1.PodGroup)
+		h.gate.taken(old, pg)
 	}
 }
 

@@ -67,9 +67,11 @@ type leader struct {
 	// sink hears of the milestone, which comes after all that was to be judged before it.
 	sink   marked
 	judged int64
-	// groups are those of gangs, seen up to a version.
-	groups *podGroupSource
-	seen   int64
+	// groups are those of gangs, seen up to a version. groupsLate has the scheduler hear of
+	// them later.
+	groups     *podGroupSource
+	seen       int64
+	groupsLate bool
 	// Each cycle waits for its turn; idle says that the last has ended.
 	turn, idle, stopped chan struct{}
 }
@@ -184,7 +186,7 @@ func (h *harbour) build(client kubernetes.Interface, recorder events.EventRecord
 	b.windows, e.explainer.windows = e.windows, e.windows
 	e.tries = &tries{queues: e.queues, windows: e.windows, reclaimer: e.reclaimer, fast: e.fast}
 	e.measure(h.clock, ours)
-	e.gate.gone = e.client.forgetNative
+	e.gate.gone, e.gate.renewed = e.client.forgetNative, e.tries.renewed
 	return factory
 }
 
@@ -303,6 +305,9 @@ func (h *harbour) judge() {
 	mark.CreationTimestamp = metav1.Unix(l.judged, 0)
 	l.gangs.SetPod(mark)
 	<-l.sink.reached
+	if l.groupsLate {
+		return
+	}
 	changes, _, ok := l.groups.after(l.seen)
 	if !ok {
 		h.t.Fatal("the history of groups is too short")

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/berth-dev/berth/pkg/core/gang/gangtest"
 	"github.com/berth-dev/berth/pkg/state"
 )
 
@@ -75,6 +76,40 @@ func TestImpossibleHoldsNobodyUp(t *testing.T) {
 			h.settle()
 			if got, want := len(h.berthed(impossible)), max(1, c.crew.size); got != want {
 				t.Errorf("%d of %d pods are placed after a node came; %+v", got, want, h.explainer.why(h.told[impossible.uids[0]]))
+			}
+		})
+	}
+}
+
+// A gang that the cluster could not hold is tried again once it asks for less, also when the
+// scheduler is slow to hear of that and tries it meanwhile as it was.
+func TestImpossibleAsksForLess(t *testing.T) {
+	for _, slow := range []bool{false, true} {
+		withAndWithoutQueues(t, fmt.Sprintf("heard late: %t", slow), func(t *testing.T, queue string, rules ...rule) {
+			h := newHarbour(t, rackNodes(2, 2), rules...)
+			h.unchecked = true
+			gang := &walker{name: "g", model: gangtest.New(3)}
+			gang.declare(h)
+			c := crew{name: "g", queue: queue, gpus: 8}
+			for i := range 3 {
+				pod := c.podOf(i)
+				pod.Labels["scheduling.x-k8s.io/pod-group"] = "g"
+				c.uids = append(c.uids, h.create(pod).UID)
+			}
+			h.settle()
+			if why := h.explainer.why(h.told[c.uids[0]]); why.code != "GangNeverFits" {
+				t.Fatalf("it is told %+v", why)
+			}
+			h.leader.groupsLate = slow
+			gang.model.Size = 2
+			gang.declare(h)
+			h.judge()
+			h.settle()
+			h.leader.groupsLate = false
+			h.judge()
+			h.settle()
+			if got := len(h.berthed(&c)); got != 2 {
+				t.Errorf("%d pods are placed, want the 2 that it asks for; %+v", got, h.explainer.why(h.told[c.uids[0]]))
 			}
 		})
 	}

@@ -28,6 +28,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
 
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
+	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/insight"
@@ -324,14 +325,28 @@ func (t *tries) observe(sched *scheduler.Scheduler) {
 				return false
 			})
 			t.entity = entity
-			t.windows.Began()
-			if t.last != nil && t.fast.KeepsRoom() {
-				t.reclaimer.Lend(state.NameOf(t.last))
+			if t.last != nil {
+				t.began()
 			}
 		}
 		return entity, err
 	}
 	sched.SchedulingQueue = triedQueue{sched.SchedulingQueue, t}
+}
+
+// began takes in that a try is under way.
+func (t *tries) began() {
+	t.windows.Began(t.last)
+	t.queues.Began(t.last)
+	if t.fast.KeepsRoom() {
+		t.reclaimer.Lend(state.NameOf(t.last))
+	}
+}
+
+// renewed takes in that the scheduler knows a gang otherwise than before.
+func (t *tries) renewed(key gang.Key) {
+	t.windows.RenewGang(key)
+	t.queues.RenewGang(key)
 }
 
 // groupIn returns the group of an entity; a plain pod is a group of one.

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/berth-dev/berth/pkg/core/gang"
 )
 
 // ToJudge reports whether it is to be judged if the cluster could hold the gang of a pod, or
@@ -25,8 +27,42 @@ func (q *Queues) ToJudge(pod *corev1.Pod, version int64) bool {
 func (q *Queues) Judged(pod *corev1.Pod, version int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if w := q.waiting[waiterOf(pod)]; w != nil {
+	if w := q.waiting[waiterOf(pod)]; w != nil && !w.renewed {
 		w.judged = version
+	}
+}
+
+// Began says that the scheduler begins to try a pod, or its gang.
+func (q *Queues) Began(pod *corev1.Pod) {
+	if !q.some.Load() {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if w := q.waiting[waiterOf(pod)]; w != nil {
+		w.renewed = false
+	}
+}
+
+// RenewGang says that the scheduler knows a gang otherwise than before.
+func (q *Queues) RenewGang(key gang.Key) {
+	if !q.some.Load() {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if w := q.waiting[waiterOfGang(key)]; w != nil {
+		q.renew(w)
+	}
+}
+
+// renew says that a gang, or a plain pod, is not what it was: what was judged does not hold of
+// it. A try that is under way may be of what it was.
+func (q *Queues) renew(w *waiter) {
+	w.judged, w.renewed = 0, true
+	if q.isImpossible(w) || w.queued && !w.letIn {
+		delete(q.impossible, w)
+		q.again(w)
 	}
 }
 
@@ -37,7 +73,7 @@ func (q *Queues) Impossible(pod *corev1.Pod, why string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	w := q.waiting[waiterOf(pod)]
-	if w == nil || w.letIn || !q.settled() {
+	if w == nil || w.letIn || w.renewed || !q.settled() {
 		return
 	}
 	q.line.Gone(w.name)

@@ -76,8 +76,9 @@ type waiter struct {
 	// hold says that others leave for it.
 	hold bool
 	// judged is the version of the nodes for which it was judged last whether the cluster
-	// could hold it at all.
-	judged int64
+	// could hold it at all. renewed says that it has changed since its last try began.
+	judged  int64
+	renewed bool
 	// told is what its pods were told last of why its turn never comes.
 	told string
 	// said is the code of what they were told last of why they wait: see Explain.
@@ -162,11 +163,10 @@ func (q *Queues) wait(pod *corev1.Pod) *waiter {
 		delete(w.asked, pod.UID)
 	}
 	w.pods[pod.UID], q.byPod[pod.UID] = pod, w
-	if !known {
-		w.judged = 0
-		delete(q.impossible, w)
+	if !known || last.Generation != pod.Generation {
+		q.renew(w)
 	}
-	if !known && w.queued {
+	if !known && w.letIn {
 		q.again(w)
 	}
 	return w

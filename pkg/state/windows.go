@@ -56,6 +56,8 @@ type windowed struct {
 	// why is why not; "" if they could.
 	judged int64
 	why    string
+	// renewed says that it has changed since its last try began.
+	renewed bool
 	// since is when it was let in.
 	since time.Time
 }
@@ -131,11 +133,14 @@ func anyOf(pods map[types.UID]*corev1.Pod) (first *corev1.Pod) {
 	return first
 }
 
-// Began says that the scheduler begins to try somebody.
-func (w *Windows) Began() {
+// Began says that the scheduler begins to try a pod, or its gang.
+func (w *Windows) Began(pod *corev1.Pod) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.began = w.clock.Now()
+	if e := w.byID[windowID(pod)]; e != nil {
+		e.renewed = false
+	}
 }
 
 // Ended says that the scheduler has tried a pod, or its gang. It reports whether that has no
@@ -163,6 +168,10 @@ func (w *Windows) Ended(pod *corev1.Pod, nodes int64) (judge bool) {
 	// The scheduling queue would have a gang that was refused tried again at once.
 	_, inGang := groupOf(pod)
 	w.window.Refused(e.id, inGang)
+	if e.renewed {
+		w.anew(e)
+		return false
+	}
 	if e.judged != nodes {
 		e.why = ""
 		return true
@@ -179,7 +188,7 @@ func (w *Windows) Judged(pod *corev1.Pod, nodes int64, why string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	e := w.byID[windowID(pod)]
-	if e == nil {
+	if e == nil || e.renewed {
 		return
 	}
 	e.judged, e.why = nodes, why
@@ -208,23 +217,29 @@ func (w *Windows) SetPod(pod *corev1.Pod) {
 	}
 }
 
-// GangChanged says that the scheduler knows a gang otherwise than before, or not any more.
-func (w *Windows) GangChanged(key gang.Key, known bool) {
+// RenewGang says that the scheduler knows a gang otherwise than before, and ForgetGang that it
+// does not any more.
+func (w *Windows) RenewGang(key gang.Key) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	e := w.byID[key.Namespace+"/"+key.GroupName()]
-	switch {
-	case e == nil:
-	case known:
+	if e := w.byID[key.Namespace+"/"+key.GroupName()]; e != nil {
 		w.anew(e)
-	default:
+	}
+}
+
+// ForgetGang is described with RenewGang.
+func (w *Windows) ForgetGang(key gang.Key) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if e := w.byID[key.Namespace+"/"+key.GroupName()]; e != nil {
 		w.forget(e)
 	}
 }
 
-// anew has one that was refused be tried as if it had just come.
+// anew has one that was refused be tried as if it had just come, also if its try is under way,
+// which may be of what it was.
 func (w *Windows) anew(e *windowed) {
-	e.judged, e.why = 0, ""
+	e.judged, e.why, e.renewed = 0, "", true
 	w.window.Again(e.id)
 	w.tell()
 }

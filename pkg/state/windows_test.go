@@ -26,7 +26,7 @@ func newPane() *pane {
 
 // try has a pod be tried for so long, without a place.
 func (p *pane) try(pod *corev1.Pod, took time.Duration) {
-	p.Began()
+	p.Began(pod)
 	p.clock.SetTime(p.clock.Now().Add(took))
 	p.Ended(pod, 1)
 }
