@@ -130,13 +130,16 @@ func (d *demand) DeletePod(uid types.UID) {
 
 // Bound takes in that this process has bound a pod.
 func (d *demand) Bound(pod *corev1.Pod) {
-	_, n := d.devices(pod)
-	size, now := podSizes.of(n), d.clock.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	waited, known := d.waiting[pod.UID]
+	if !known {
+		_, waited.devices = d.devices(pod)
+	}
+	size, now := podSizes.of(waited.devices), d.clock.Now()
 	if !pod.CreationTimestamp.IsZero() {
 		podWait.WithLabelValues(size).Observe(max(0, now.Sub(pod.CreationTimestamp.Time).Seconds()))
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.bound[pod.UID] = boundPod{now, size}
 }
 

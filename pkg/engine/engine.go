@@ -59,6 +59,7 @@ type engine struct {
 	budget     *EventBudget
 	gate       *gate
 	fast       *fastpath.Path
+	requests   lastRequests
 	topologies *topologySource
 	queues     *state.Queues
 	windows    *state.Windows
@@ -152,7 +153,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	if e.ended, err = newEndedPods(clients.Kubernetes, slices.Collect(maps.Keys(names)), e.gangs); err != nil {
 		return nil, err
 	}
-	e.queues = state.NewQueues(e.gangs, requestsOf, podsOf(factory), options.admission(), clock.RealClock{})
+	e.queues = state.NewQueues(e.gangs, e.requests.of, podsOf(factory), options.admission(), clock.RealClock{})
 	if options.QueueAccess == QueuesOpen {
 		e.queues.OpenToAll()
 	}

@@ -18,7 +18,6 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
-	resourcehelper "k8s.io/component-helpers/resource"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler"
@@ -40,11 +39,6 @@ import (
 
 // queueObjects is the resource of queues.
 var queueObjects = v1alpha1.GroupVersion.WithResource("queues")
-
-// requestsOf returns what a pod asks for, as the scheduler counts it.
-func requestsOf(pod *corev1.Pod) corev1.ResourceList {
-	return resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{UseStatusResources: true})
-}
 
 // podsOf lists the pods of an informer.
 func podsOf(factory informers.SharedInformerFactory) func() []*corev1.Pod {
