@@ -73,7 +73,7 @@ func TestChaos(t *testing.T) {
 			faults = func(ctx context.Context, bound func() int) {
 				e.proxy.Set(f)
 				// Until half of what the cluster holds was bound, or for a while.
-				e.until(ctx, 5*time.Second, func() bool { return bound() > nodes*nodeGPUs/4 })
+				e.until(ctx, 5*time.Second, func() bool { return bound() > clusterGPUs()/4 })
 				e.proxy.Set(Faults{})
 			}
 		}

@@ -22,7 +22,7 @@
 // A run prints its seed. To play one again, or for longer:
 //
 //	go test ./test/chaos -run TestChaos -v -chaos.seed=7
-//	make chaos DURATION=1h
+//	make chaos DURATION=1h NODES=256
 //
 // Files: proxy.go and late.go (the faults of requests), history.go (what happened), check.go (whether
 // it may); environment_test.go (the control plane, Berth behind the proxy, pods),

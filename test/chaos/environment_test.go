@@ -31,10 +31,10 @@ var (
 	seedFlag     = flag.Uint64("chaos.seed", 0, "seed of the first round; 0 for another one each time")
 	durationFlag = flag.Duration("chaos.duration", 15*time.Second, "how long TestChaos goes on")
 	roundsFlag   = flag.Int("chaos.rounds", 1, "how many rounds TestLostAnswers plays")
+	nodesFlag    = flag.Int("chaos.nodes", 24, "how many nodes of 8 GPUs there are; the pods of a round grow with them")
 )
 
 const (
-	nodes     = 24
 	nodeGPUs  = 8
 	namespace = "default"
 	// halfBound and silent are what Check goes by: more than the faults of a round last.
@@ -43,6 +43,9 @@ const (
 	// roundPatience is how long the pods of a round may take to run.
 	roundPatience = 3 * time.Minute
 )
+
+// clusterGPUs is how many GPUs the cluster has.
+func clusterGPUs() int { return *nodesFlag * nodeGPUs }
 
 // environment is a control plane with replicas of Berth behind a proxy.
 type environment struct {
@@ -84,7 +87,7 @@ func start(t *testing.T, seed uint64, replicas int) *environment {
 	e.Cluster, err = localcluster.Start(ctx, localcluster.Options{})
 	check("starting the control plane", err)
 	t.Cleanup(e.Cluster.Stop)
-	check("adding nodes", e.AddNodes(ctx, localcluster.Nodes{Count: nodes, RackSize: 8}))
+	check("adding nodes", e.AddNodes(ctx, localcluster.Nodes{Count: *nodesFlag, RackSize: 8}))
 	check("starting the kubelets", e.StartKubelets(ctx))
 	objects, err := manifests.BaseWithoutDeployment()
 	check("reading the manifests", err)
@@ -202,7 +205,7 @@ func (e *environment) checkLogs(t *testing.T) {
 // run for a moment.
 func workload(prefix string, random *rand.Rand) []*corev1.Pod {
 	var pods []*corev1.Pod
-	for gang, asked := 0, int64(0); asked < 2*nodes*nodeGPUs; gang++ {
+	for gang, asked := 0, int64(0); asked < int64(2*clusterGPUs()); gang++ {
 		size, gpus := 1+random.IntN(16), int64(1)<<random.IntN(4)
 		asked += int64(size) * gpus
 		runs := fmt.Sprintf("%dms", 500+random.IntN(1500))
@@ -324,7 +327,7 @@ func (e *environment) playPods(t *testing.T, prefix string, seed uint64, pods []
 	}
 	out.recovery = max(0, last.Sub(ended))
 	limits := Limits{GPUs: map[string]int64{}, HalfBound: halfBound, Silent: silent}
-	for i := range nodes {
+	for i := range *nodesFlag {
 		limits.GPUs[fmt.Sprintf("node-%05d", i+1)] = nodeGPUs
 	}
 	out.broken = Check(history, limits)
