@@ -109,6 +109,8 @@ func install(cc *schedulerserverconfig.Config, informerName *cache.InformerName,
 	}
 	client := cc.Client
 	if cc.LeaderElection != nil {
+		// Upstream counts all that are built from it as kube-scheduler.
+		cc.LeaderElection.Name = component
 		if client, err = newFence(cc.LeaderElection).client(cc.KubeConfig); err != nil {
 			return nil, nil, err
 		}
