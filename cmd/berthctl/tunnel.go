@@ -14,10 +14,10 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
+	"k8s.io/streaming/pkg/httpstream"
 )
 
 // tunnel leads to a port of a pod, through the API server and the kubelet. It has no port on
@@ -35,13 +35,13 @@ func openTunnel(ctx context.Context, config *rest.Config, at *url.URL, port int)
 	if err != nil {
 		return nil, err
 	}
-	overSPDY := spdy.NewDialer(upgrader, &http.Client{Transport: roundTripper}, http.MethodPost, at)
-	overWebsocket, err := portforward.NewSPDYOverWebsocketDialer(at, config)
+	overSPDY := spdy.NewDialerForStreaming(upgrader, &http.Client{Transport: roundTripper}, http.MethodPost, at)
+	overWebsocket, err := portforward.NewSPDYOverWebsocketDialerForStreaming(at, config)
 	if err != nil {
 		return nil, err
 	}
 	// As kubectl does: servers before 1.31 know no websocket there.
-	dialer := portforward.NewFallbackDialer(overWebsocket, overSPDY, func(error) bool { return true })
+	dialer := portforward.NewFallbackDialerForStreaming(overWebsocket, overSPDY, func(error) bool { return true })
 	type outcome struct {
 		*tunnel
 		err error
