@@ -20,6 +20,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/berth-dev/berth/manifests"
@@ -281,23 +282,36 @@ type round struct {
 	took time.Duration
 	// recovery is how long after the faults ended the last pod was bound.
 	recovery time.Duration
-	broken   []Violation
+	// evicted is how many pods were evicted.
+	evicted int
+	broken  []Violation
 }
 
 // play plays one round: gangs, faults while they are placed, and the judgement once all
-// have run or had time to.
+// have run or had time to. Rounds of some seeds have queues.
 func (e *environment) play(t *testing.T, prefix string, seed uint64, faults func(ctx context.Context, bound func() int)) round {
 	t.Helper()
-	return e.playPods(t, prefix, seed, workload(prefix, rand.New(rand.NewPCG(seed, 0))), faults)
+	random := rand.New(rand.NewPCG(seed, 0))
+	if hasQueues(seed) {
+		first, second := queuedWorkload(prefix, random)
+		return e.playPods(t, prefix, seed, first, second, faults)
+	}
+	return e.playPods(t, prefix, seed, workload(prefix, random), nil, faults)
 }
 
-func (e *environment) playPods(t *testing.T, prefix string, seed uint64, pods []*corev1.Pod, faults func(ctx context.Context, bound func() int)) round {
+// playPods plays a round of these pods. If there are any that come second, when the first
+// hold the cluster, there are queues.
+func (e *environment) playPods(t *testing.T, prefix string, seed uint64, first, second []*corev1.Pod, faults func(ctx context.Context, bound func() int)) round {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), roundPatience)
 	defer cancel()
+	queued := len(second) > 0
+	if err := e.setQueues(ctx, queued); err != nil {
+		t.Fatalf("setting queues: %v", err)
+	}
+	pods := slices.Concat(first, second)
 	begin := time.Now()
 	var work errgroup.Group
-	work.Go(func() error { return e.create(ctx, pods) })
 	bound := func() int {
 		n := 0
 		for _, r := range e.recorder.Latest(prefix) {
@@ -307,26 +321,43 @@ func (e *environment) playPods(t *testing.T, prefix string, seed uint64, pods []
 		}
 		return n
 	}
+	work.Go(func() error {
+		err := e.create(ctx, first)
+		if err == nil && queued {
+			e.until(ctx, 10*time.Second, func() bool { return bound() > clusterGPUs()/8 })
+			err = e.create(ctx, second)
+		}
+		return err
+	})
+	var owners sync.WaitGroup
+	ended := func(r Record) bool { return r.Ended() }
+	if queued {
+		owners.Go(func() { e.remake(ctx, prefix, pods) })
+		ended = func(r Record) bool { return r.Phase == corev1.PodSucceeded }
+	}
 	faults(ctx, bound)
-	ended := time.Now()
+	over := time.Now()
 	if err := work.Wait(); err != nil {
 		t.Fatalf("creating pods: %v", err)
 	}
-	e.await(ctx, prefix, len(pods), func(r Record) bool { return r.Ended() })
+	e.await(ctx, prefix, len(pods), ended)
+	cancel()
+	owners.Wait()
 	out := round{pods: len(pods), took: time.Since(begin)}
 	history := e.recorder.Take()
+	out.evicted = evictions(history)
 	var last time.Time
-	seen := map[string]bool{}
+	seen := map[types.UID]bool{}
 	for _, r := range history {
-		if r.Node != "" && !seen[r.Name] {
-			seen[r.Name] = true
+		if r.Node != "" && !seen[r.UID] {
+			seen[r.UID] = true
 			if r.At.After(last) {
 				last = r.At
 			}
 		}
 	}
-	out.recovery = max(0, last.Sub(ended))
-	limits := Limits{GPUs: map[string]int64{}, HalfBound: halfBound, Silent: silent}
+	out.recovery = max(0, last.Sub(over))
+	limits := Limits{GPUs: map[string]int64{}, Queues: queueLimits(), HalfBound: halfBound, Silent: silent}
 	for i := range *nodesFlag {
 		limits.GPUs[fmt.Sprintf("node-%05d", i+1)] = nodeGPUs
 	}

@@ -118,7 +118,7 @@ func TestAPIServerIsKilled(t *testing.T) {
 	}
 	e.proxy.Set(Faults{WatchDelay: 2 * time.Second})
 	random := rand.New(rand.NewPCG(first, 2))
-	r := e.playPods(t, "k", first, pods, func(ctx context.Context, bound func() int) {
+	r := e.playPods(t, "k", first, pods, nil, func(ctx context.Context, bound func() int) {
 		for kill := range kills {
 			moment := kill*clusterGPUs() + 10 + random.IntN(100)
 			e.until(ctx, 40*time.Second, func() bool { return bound() >= moment })
