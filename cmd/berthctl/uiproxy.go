@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"crypto/subtle"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/berth-dev/berth/pkg/insight"
 	"github.com/berth-dev/berth/pkg/webpage"
 )
 
@@ -193,12 +192,10 @@ func ownOrTyped(header http.Header) bool {
 // refuse says why something is not served.
 func refuse(w http.ResponseWriter, status int, why string) {
 	header := w.Header()
-	header.Set("Content-Type", "application/json")
 	header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("Cross-Origin-Resource-Policy", "same-origin")
 	header.Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(insight.Failure{Error: why}) // who asked may be gone
+	webpage.Refuse(w, status, errors.New(why))
 }

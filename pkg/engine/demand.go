@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
-	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/state"
 )
 
 // demand keeps what waiting pods ask for, and since when bound pods do not run yet. Each pod
@@ -57,7 +57,7 @@ func newDemand(c clock.PassiveClock, ours func(string) bool, devices func(*corev
 
 // whoOf names the gang of a pod, or the pod if it is in none.
 func whoOf(pod *corev1.Pod) waits {
-	who := waits{namespace: pod.Namespace, group: gang.InGroup(groupOf(pod))}
+	who := waits{namespace: pod.Namespace, group: state.GangGroup(pod)}
 	if who.group == "" {
 		who.pod = pod.Name
 	}

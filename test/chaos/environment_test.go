@@ -205,13 +205,19 @@ func (e *environment) checkLogs(t *testing.T) {
 // workload makes the gangs of a round: more than the cluster holds at a time, of pods that
 // run for a moment.
 func workload(prefix string, random *rand.Rand) []*corev1.Pod {
+	return gangs(prefix+"g", 2*clusterGPUs(), 500*time.Millisecond, 1500*time.Millisecond, random)
+}
+
+// gangs makes gangs that ask for so many GPUs or a few more. Their names are the prefix and a
+// number, and the pods of each run for least, and for a part of spread.
+func gangs(prefix string, gpus int, least, spread time.Duration, random *rand.Rand) []*corev1.Pod {
 	var pods []*corev1.Pod
-	for gang, asked := 0, int64(0); asked < int64(2*clusterGPUs()); gang++ {
-		size, gpus := 1+random.IntN(16), int64(1)<<random.IntN(4)
-		asked += int64(size) * gpus
-		runs := fmt.Sprintf("%dms", 500+random.IntN(1500))
+	for gang, asked := 0, 0; asked < gpus; gang++ {
+		size, each := 1+random.IntN(16), 1<<random.IntN(4)
+		asked += size * each
+		runs := (least + time.Duration(random.IntN(int(spread/time.Millisecond)))*time.Millisecond).String()
 		for i := range size {
-			pods = append(pods, member(fmt.Sprintf("%sg%d", prefix, gang), i, size, gpus, runs))
+			pods = append(pods, member(fmt.Sprint(prefix, gang), i, size, int64(each), runs))
 		}
 	}
 	return pods

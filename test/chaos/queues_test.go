@@ -3,7 +3,6 @@ package chaos
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -83,21 +82,14 @@ func (e *environment) setQueues(ctx context.Context, on bool) error {
 // queuedWorkload makes the gangs of a round with queues: those of the borrower run long enough
 // for some of them to be evicted when those of the owner come.
 func queuedWorkload(prefix string, random *rand.Rand) (first, second []*corev1.Pod) {
-	gangs := func(queue string, gpus int, least time.Duration) []*corev1.Pod {
-		var pods []*corev1.Pod
-		for gang, asked := 0, 0; asked < gpus; gang++ {
-			size, each := 1+random.IntN(16), 1<<random.IntN(4)
-			asked += size * each
-			runs := (least + time.Duration(random.IntN(2000))*time.Millisecond).String()
-			for i := range size {
-				pod := member(fmt.Sprintf("%s%c%d", prefix, queue[0], gang), i, size, int64(each), runs)
-				pod.Labels["berth.dev/queue"] = queue
-				pods = append(pods, pod)
-			}
+	of := func(queue string, gpus int, least time.Duration) []*corev1.Pod {
+		pods := gangs(prefix+queue[:1], gpus, least, 2*time.Second, random)
+		for _, pod := range pods {
+			pod.Labels["berth.dev/queue"] = queue
 		}
 		return pods
 	}
-	return gangs(borrower, clusterGPUs()*5/4, 5*time.Second), gangs(owner, clusterGPUs()*3/4, time.Second/2)
+	return of(borrower, clusterGPUs()*5/4, 5*time.Second), of(owner, clusterGPUs()*3/4, time.Second/2)
 }
 
 // remake makes pods again that were evicted, as their owner would, until the context ends.

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -176,7 +177,7 @@ func startPrometheus(t *testing.T, e *environment, port int) *prometheus {
 	for job, account := range map[string]string{e.jobOf(t, monitor, endpoint): subject["name"].(string), stranger: stranger} {
 		token := e.tokenOf(t, subject["namespace"].(string), account)
 		jobs = append(jobs, map[string]any{
-			"job_name": job, "scheme": endpoint["scheme"], "metrics_path": valueOr(endpoint["path"], "/metrics"),
+			"job_name": job, "scheme": endpoint["scheme"], "metrics_path": cmp.Or[any](endpoint["path"], "/metrics"),
 			"bearer_token_file": write(account+".token", token),
 			"tls_config":        snakeCased(endpoint["tlsConfig"]), "metric_relabel_configs": snakeCased(endpoint["metricRelabelings"]),
 			"static_configs": []any{map[string]any{"targets": []string{fmt.Sprintf("127.0.0.1:%d", port)}}},
@@ -200,7 +201,7 @@ func startPrometheus(t *testing.T, e *environment, port int) *prometheus {
 			t.Fatal(program.Failure())
 		default:
 		}
-		return p.do(ctx, "/-/ready", func(response *http.Response) error {
+		return readURL(ctx, "http://"+p.address+"/-/ready", func(response *http.Response) error {
 			if response.StatusCode != http.StatusOK {
 				return fmt.Errorf("it says %s", response.Status)
 			}

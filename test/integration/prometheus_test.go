@@ -45,9 +45,9 @@ func prometheusBinary(t *testing.T) string {
 	return binary
 }
 
-// do asks Prometheus for a path.
-func (p *prometheus) do(ctx context.Context, path string, take func(*http.Response) error) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.address+path, nil)
+// readURL asks for a page, by a request of anybody's.
+func readURL(ctx context.Context, url string, take func(*http.Response) error) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (p *prometheus) get(ctx context.Context, path string, values url.Values, da
 		Status, Error string
 		Data          any
 	}{Data: data}
-	err := p.do(ctx, path+"?"+values.Encode(), func(response *http.Response) error {
+	err := readURL(ctx, "http://"+p.address+path+"?"+values.Encode(), func(response *http.Response) error {
 		return json.NewDecoder(response.Body).Decode(&answer)
 	})
 	if err == nil && answer.Status != "success" {
@@ -233,13 +233,6 @@ func snakeCased(value any) any {
 			out[capital.ReplaceAllStringFunc(key, func(c string) string { return "_" + strings.ToLower(c) })] = snakeCased(one)
 		}
 		return out
-	}
-	return value
-}
-
-func valueOr(value, other any) any {
-	if value == nil {
-		return other
 	}
 	return value
 }

@@ -39,23 +39,16 @@ func TestUIAtAPrompt(t *testing.T) {
 	// A scheduler that does not lead yet refuses, as it does the page, which tries again. The
 	// gang that waits is in the snapshot, or in what changes after it.
 	eventually(t, "the stream has the gang", func(ctx context.Context) error {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSpace(line)+"stream", nil)
-		if err != nil {
-			return err
-		}
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			return err
-		}
-		defer response.Body.Close()
-		lines := bufio.NewScanner(response.Body)
-		lines.Buffer(nil, 1<<20)
-		for lines.Scan() {
-			if strings.Contains(lines.Text(), `"`+ns+`/g"`) {
-				return nil
+		return readURL(ctx, strings.TrimSpace(line)+"stream", func(response *http.Response) error {
+			lines := bufio.NewScanner(response.Body)
+			lines.Buffer(nil, 1<<20)
+			for lines.Scan() {
+				if strings.Contains(lines.Text(), `"`+ns+`/g"`) {
+					return nil
+				}
 			}
-		}
-		return fmt.Errorf("status %d, and the stream ends: %w", response.StatusCode, cmp.Or(lines.Err(), io.EOF))
+			return fmt.Errorf("status %d, and the stream ends: %w", response.StatusCode, cmp.Or(lines.Err(), io.EOF))
+		})
 	})
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)

@@ -14,7 +14,6 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 
-	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/state"
 )
@@ -91,7 +90,7 @@ func (d *Departures) Set(pod *corev1.Pod) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if e := d.of[pod.UID]; e != nil {
-		if e.group == groupOf(pod) {
+		if e.group == state.GangGroup(pod) {
 			e.pods[pod.UID] = pod
 			return
 		}
@@ -100,21 +99,13 @@ func (d *Departures) Set(pod *corev1.Pod) {
 	name := state.NameOf(pod)
 	e := d.gangs[name]
 	if e == nil {
-		e = &entry{name: name, group: groupOf(pod), pods: map[types.UID]*corev1.Pod{}}
+		e = &entry{name: name, group: state.GangGroup(pod), pods: map[types.UID]*corev1.Pod{}}
 		d.gangs[name] = e
 		if e.group != "" {
 			d.queue.AddAfter(name, settleTime)
 		}
 	}
 	d.of[pod.UID], e.pods[pod.UID] = e, pod
-}
-
-// groupOf returns the group of the gang of a pod, "" of a plain one.
-func groupOf(pod *corev1.Pod) string {
-	if g := pod.Spec.SchedulingGroup; g != nil && g.PodGroupName != nil {
-		return gang.InGroup(*g.PodGroupName)
-	}
-	return ""
 }
 
 // Gone takes in that a pod is gone or has ended.
