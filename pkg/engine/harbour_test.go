@@ -177,7 +177,7 @@ func (h *harbour) build(client kubernetes.Interface, recorder events.EventRecord
 	e.budget = NewEventBudget(e.reporter, pods, 0)
 	e.reporter.gangs, e.reporter.conditions, e.reporter.recorder = e.gangs, e.conditions, recorder
 	e.reclaimer = newReclaimer(e.fast, e.queues, e.gangs, client, recorder, h.clock)
-	e.suspender = suspension.New(nil, client, nil, func() {})
+	e.suspender = suspension.New(nil, client, nil, h.clock, func() {})
 	e.departures = departures.New(e.suspender, e.queues, client, h.clock, func() {})
 	e.watchOthers(ours, nil, recorder)
 	e.repairer = newRepairer(e.reclaimer, pods, DefaultRepairWindow)

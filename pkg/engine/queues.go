@@ -401,10 +401,22 @@ func (q triedQueue) AddAttemptedPodGroupIfNeeded(logger klog.Logger, group *fram
 // hold.
 const givesRoom = fwk.Add | fwk.UpdateNodeAllocatable | fwk.UpdateNodeLabel | fwk.UpdateNodeTaint
 
-// MoveAllToActiveOrBackoffQueue hears of what happens to nodes, once the cache has it.
+// leavesRoom reports whether a change of a pod with a node, or that was to get one, leaves room.
+// One that is nothing in particular, as of a status, comes as all kinds of updates at once.
+func leavesRoom(event fwk.ClusterEvent) bool {
+	return event.Resource == fwk.AssignedPod && (event.ActionType == fwk.Delete || event.ActionType == fwk.UpdatePodScaleDown)
+}
+
+// MoveAllToActiveOrBackoffQueue hears of what happens to nodes, and of room that comes free,
+// once the cache has it: also of pods that are not bound after all, and of those that nobody
+// is charged for.
 func (q triedQueue) MoveAllToActiveOrBackoffQueue(logger klog.Logger, event fwk.ClusterEvent, oldObj, newObj any, preCheck internalqueue.PreEnqueueCheck) {
 	if event.Resource == fwk.Node && event.ActionType&givesRoom != 0 {
 		q.tries.nodes.Add(1)
+	}
+	if leavesRoom(event) {
+		q.tries.queues.Freed()
+		q.tries.windows.Freed()
 	}
 	q.SchedulingQueue.MoveAllToActiveOrBackoffQueue(logger, event, oldObj, newObj, preCheck)
 }
