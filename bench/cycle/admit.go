@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"time"
 
@@ -22,7 +24,11 @@ func (o *options) crowds() ([]report.QueueRow, error) {
 	var rows []report.QueueRow
 	for _, unqueued := range []bool{false, true} {
 		s := crowdSetup{nodes: slices.Min(o.nodes), queues: o.queues, pending: o.pending, unqueued: unqueued}
-		row, err := measureCrowd(s, o.queueTime)
+		var row report.QueueRow
+		var err error
+		pprof.Do(context.Background(), pprof.Labels("crowd", fmt.Sprintf("queued=%t", !unqueued)), func(context.Context) {
+			row, err = measureCrowd(s, o.queueTime)
+		})
 		if err != nil {
 			return nil, fmt.Errorf("%d gangs of %d queues: %w", s.pending, s.queues, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,9 +39,11 @@ type crowd struct {
 	mu      sync.Mutex
 	gangs   map[string]*tenant
 	running []*tenant
-	// whole are gangs that got their places and were not dealt with. placed is how many did,
-	// and first when the first of all did.
+	// whole are gangs that got their places, and gone those of which the last pod was evicted,
+	// that were not dealt with. placed is how many got theirs, and first when the first of all
+	// did.
 	whole  []*tenant
+	gone   []*tenant
 	placed int
 	first  time.Time
 	more   chan struct{}
@@ -74,6 +77,7 @@ func newCrowd(s crowdSetup) (*crowd, error) {
 	if c.server, err = rig.NewServer(s.nodes, objects, c.bound); err != nil {
 		return nil, err
 	}
+	c.server.OnEvict(c.evicted)
 	places, due := newCounter(s.nodes, 0), crowdLoad*float64(s.nodes*rig.GPUsPerNode)
 	for used, i := 0, 0; float64(used) < due; i++ {
 		t := c.tenants.next(c.forest.leaf(i))
@@ -124,6 +128,25 @@ func (c *crowd) bound(pod *corev1.Pod) {
 	if c.first.IsZero() {
 		c.first = time.Now()
 	}
+	c.wake()
+}
+
+// evicted hears of a pod that was evicted.
+func (c *crowd) evicted(pod *corev1.Pod) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.gangs[pod.Name]
+	if t == nil {
+		return // it ends at this moment
+	}
+	if t.evicted++; t.evicted == len(t.pods) {
+		c.gone = append(c.gone, t)
+		c.wake()
+	}
+}
+
+// wake has turn go on.
+func (c *crowd) wake() {
 	select {
 	case c.more <- struct{}{}:
 	default:
@@ -196,21 +219,31 @@ func (c *crowd) turn() error {
 	return nil
 }
 
-// replace has gangs run that got their places, ends as many, and has as many come.
+// replace has gangs run that got their places, ends as many, and has as many come, as well as
+// those that were evicted.
 func (c *crowd) replace() (begun, ended, come []*tenant) {
 	c.mu.Lock()
-	begun = c.whole
-	c.whole = nil
+	begun, gone := c.whole, c.gone
+	c.whole, c.gone = nil, nil
 	c.mu.Unlock()
+	leave := func(t *tenant) {
+		c.end(t)
+		next := c.tenants.next(t.queue)
+		c.come(next)
+		ended, come = append(ended, t), append(come, next)
+	}
 	for _, t := range begun {
 		c.server.Start(t.pods...)
 		c.running = append(c.running, t)
 		first := c.running[0]
 		c.running = c.running[1:]
-		c.end(first)
-		next := c.tenants.next(first.queue)
-		c.come(next)
-		ended, come = append(ended, first), append(come, next)
+		leave(first)
+	}
+	for _, t := range gone {
+		if i := slices.Index(c.running, t); i >= 0 {
+			c.running = slices.Delete(c.running, i, i+1)
+			leave(t)
+		}
 	}
 	return begun, ended, come
 }
@@ -236,6 +269,13 @@ func (c *crowd) has(t *tenant) (some, all bool) {
 		some, all = some || err == nil, all && err == nil && !assumed
 	}
 	return some, all
+}
+
+// leaves reports whether a gang is evicted.
+func (c *crowd) leaves(t *tenant) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return t.evicted > 0
 }
 
 // waits reports whether the scheduling queue has all pods of a gang.

@@ -80,8 +80,8 @@ type tenant struct {
 	name, queue string
 	pods        []*corev1.Pod
 	gpus        int
-	// bound is how many of its pods are bound.
-	bound int
+	// bound is how many of its pods were bound, and evicted how many of those were.
+	bound, evicted int
 }
 
 // tenants makes gangs of random sizes, always the same.

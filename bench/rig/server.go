@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -26,14 +27,16 @@ import (
 	"github.com/berth-dev/berth/pkg/engine"
 )
 
-// Server is an API server in memory, as far as the engine needs one: it lists, watches and
-// binds pods, and has nodes and queues. Everything else there is none of, and what is
+// Server is an API server in memory, as far as the engine needs one: it lists, watches,
+// binds and evicts pods, and has nodes and queues. A pod that is evicted is gone at once. Everything else there is none of, and what is
 // written besides is dropped. Nothing is encoded.
 type Server struct {
 	fake    *fake.Clientset
 	dynamic *dynamicfake.FakeDynamicClient
 	// onBind is told of each pod that was bound, one by one.
 	onBind func(pod *corev1.Pod)
+	// onEvict is told of each pod that was evicted, one by one, unless it is nil.
+	onEvict func(pod *corev1.Pod)
 
 	mu      sync.Mutex
 	version int64
@@ -79,6 +82,10 @@ func (s *Server) Clients() engine.Clients {
 	return engine.Clients{Kubernetes: client{s.fake, s}, Dynamic: s.dynamic, Metadata: metadatafake.NewSimpleMetadataClient(scheme)}
 }
 
+// OnEvict has somebody told of each pod that is evicted, who must not call the server. It is
+// called before the server is used.
+func (s *Server) OnEvict(f func(pod *corev1.Pod)) { s.onEvict = f }
+
 // Set adds pods, or replaces them. The server owns them from then on.
 func (s *Server) Set(pods ...*corev1.Pod) {
 	s.mu.Lock()
@@ -93,23 +100,29 @@ func (s *Server) Set(pods ...*corev1.Pod) {
 	}
 }
 
-// Delete removes pods.
+// Delete removes pods, as far as there are any left.
 func (s *Server) Delete(pods ...*corev1.Pod) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, pod := range pods {
 		last := s.pods[pod.Name]
+		if last == nil {
+			continue
+		}
 		delete(s.pods, pod.Name)
 		s.send(watch.Deleted, last)
 	}
 }
 
-// Start has pods run that were bound.
+// Start has pods run that were bound and not evicted since.
 func (s *Server) Start(pods ...*corev1.Pod) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := metav1.Now()
 	for _, pod := range pods {
+		if s.pods[pod.Name] == nil {
+			continue
+		}
 		running := *s.pods[pod.Name]
 		running.Status.Phase, running.Status.StartTime = corev1.PodRunning, &now
 		s.pods[pod.Name] = &running
@@ -207,6 +220,24 @@ func (s *Server) bind(b *corev1.Binding) error {
 	return nil
 }
 
+func (s *Server) evict(e *policyv1.Eviction) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pod := s.pods[e.Name]
+	if pod == nil {
+		return apierrors.NewNotFound(corev1.Resource("pods"), e.Name)
+	}
+	if o := e.DeleteOptions; o != nil && len(o.DryRun) > 0 {
+		return nil
+	}
+	delete(s.pods, e.Name)
+	s.send(watch.Deleted, pod)
+	if s.onEvict != nil {
+		s.onEvict(pod)
+	}
+	return nil
+}
+
 // streamBuffer is how far a watcher may be behind before the server waits for it.
 const streamBuffer = 4096
 
@@ -277,3 +308,5 @@ func (p pods) Patch(_ context.Context, name string, _ types.PatchType, _ []byte,
 func (p pods) Bind(_ context.Context, b *corev1.Binding, _ metav1.CreateOptions) error {
 	return p.server.bind(b)
 }
+
+func (p pods) EvictV1(_ context.Context, e *policyv1.Eviction) error { return p.server.evict(e) }
