@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,6 +31,11 @@ const (
 	// textDelay is how long a condition of which only the text changed waits, and a
 	// group's status: a refusal may word its reason anew at each attempt.
 	textDelay = 30 * time.Second
+	// textRate and textBurst bound the writes a second of conditions of which only the text
+	// changed: what comes and goes in a cluster words the reasons of ten thousand pods anew,
+	// again and again, and whoever wants to know what is so now asks the scheduler.
+	textRate  = 3
+	textBurst = 100
 	// conditionRate and conditionBurst bound the writes of conditions a second, so
 	// that a thousand refused gangs do not stand in the way of one that is bound, and
 	// their 3,000 pods are told all the same within 15 seconds.
@@ -49,7 +55,9 @@ type conditionWriter struct {
 	gangs   *state.Gangs
 	clock   clock.PassiveClock
 	limiter flowcontrol.RateLimiter
-	queue   workqueue.TypedRateLimitingInterface[types.NamespacedName]
+	// texts paces those of which only the text changed.
+	texts *rate.Limiter
+	queue workqueue.TypedRateLimitingInterface[types.NamespacedName]
 
 	mu      sync.Mutex
 	pending map[types.NamespacedName]askedCondition
@@ -60,6 +68,8 @@ type conditionWriter struct {
 type askedCondition struct {
 	pod       types.UID
 	condition corev1.PodCondition
+	// paced is set once it waited for its turn among those of which only the text changed.
+	paced bool
 }
 
 func newConditionWriter(client kubernetes.Interface, pods corelisters.PodLister, gangs *state.Gangs, c clock.WithTicker) *conditionWriter {
@@ -69,6 +79,7 @@ func newConditionWriter(client kubernetes.Interface, pods corelisters.PodLister,
 		gangs:   gangs,
 		clock:   c,
 		limiter: flowcontrol.NewTokenBucketRateLimiter(conditionRate, conditionBurst),
+		texts:   rate.NewLimiter(textRate, textBurst),
 		pending: map[types.NamespacedName]askedCondition{},
 	}
 	inner := workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[types.NamespacedName]{Clock: c, Queue: &conditionQueue{silent: w.silent}})
@@ -96,18 +107,48 @@ func (w *conditionWriter) Set(name types.NamespacedName, condition corev1.PodCon
 		return false
 	}
 	w.mu.Lock()
-	_, waiting := w.pending[name]
-	w.pending[name] = askedCondition{pod.UID, condition}
+	last, waiting := w.pending[name]
+	w.pending[name] = askedCondition{pod.UID, condition, last.paced}
 	w.mu.Unlock()
 	if waiting {
 		conditionsSaved.Inc()
 	}
 	delay := conditionDelay
-	if old := scheduledCondition(pod); old != nil && old.Status == condition.Status && old.Reason == condition.Reason && !leftOut {
+	if onlyReworded(pod, condition) && !leftOut {
 		delay = textDelay
 	}
 	w.queue.AddAfter(name, delay)
 	return true
+}
+
+// onlyReworded reports whether a condition says in other words what the pod's says.
+func onlyReworded(pod *corev1.Pod, condition corev1.PodCondition) bool {
+	old := scheduledCondition(pod)
+	return old != nil && old.Status == condition.Status && old.Reason == condition.Reason
+}
+
+// putOff puts a condition off of which only the text changed until its turn comes. It reports
+// whether it did.
+func (w *conditionWriter) putOff(name types.NamespacedName, asked askedCondition) bool {
+	now := w.clock.Now()
+	delay := w.texts.ReserveN(now, 1).DelayFrom(now)
+	if delay <= 0 {
+		return false
+	}
+	asked.paced = true
+	w.putBack(name, asked)
+	w.queue.AddAfter(name, delay)
+	return true
+}
+
+// putBack has a condition be written later, unless a newer one is.
+func (w *conditionWriter) putBack(name types.NamespacedName, asked askedCondition) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if newer, some := w.pending[name]; some {
+		asked.condition, asked.pod = newer.condition, newer.pod
+	}
+	w.pending[name] = asked
 }
 
 // inGang reports whether a pod is a member of a gang. The reporter, who knows all
@@ -165,6 +206,9 @@ func (w *conditionWriter) flush(ctx context.Context, name types.NamespacedName) 
 		w.queue.Forget(name)
 		return
 	}
+	if !asked.paced && onlyReworded(pod, asked.condition) && !w.newlyLeftOut(pod) && w.putOff(name, asked) {
+		return
+	}
 	if err := w.limiter.Wait(ctx); err != nil {
 		return
 	}
@@ -176,11 +220,7 @@ func (w *conditionWriter) flush(ctx context.Context, name types.NamespacedName) 
 		// With a conflict, the pod is another one by now, or has changed: it is looked at
 		// anew once the watch has told of it.
 		klog.FromContext(ctx).V(2).Info("Writing a pod's condition failed; trying again", "pod", name, "err", err)
-		w.mu.Lock()
-		if _, newer := w.pending[name]; !newer {
-			w.pending[name] = asked
-		}
-		w.mu.Unlock()
+		w.putBack(name, asked)
 		w.queue.AddRateLimited(name)
 	}
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -129,6 +130,60 @@ func TestWhenConditionsAreWritten(t *testing.T) {
 	}
 	if d := wrote["reworded"]; d < textDelay {
 		t.Errorf("new words were written after %s, want %s", d, textDelay)
+	}
+}
+
+// New words for what thousands of pods say already are written at a pace, in the order in which
+// they came; a new reason does not wait for them.
+func TestPaceOfWords(t *testing.T) {
+	const reworded = 3 * textBurst
+	nameOf := func(i int) string { return fmt.Sprintf("reworded-%d", i) }
+	pods := []runtime.Object{testPod("new")}
+	for i := range reworded {
+		pods = append(pods, testPod(nameOf(i), refused("a")))
+	}
+	b := newBench(t, pods...)
+	for i := range reworded {
+		b.conditions.Set(types.NamespacedName{Namespace: "ns", Name: nameOf(i)}, refused("b"))
+	}
+	go b.conditions.Run(t.Context())
+	writes := func() (words int, reason bool) {
+		for _, action := range b.server.Actions() {
+			if p, is := action.(clienttesting.PatchAction); is && p.GetName() == "new" {
+				reason = true
+			} else if is {
+				words++
+			}
+		}
+		return words, reason
+	}
+	step := func() {
+		b.clock.Step(200 * time.Millisecond)
+		time.Sleep(100 * time.Microsecond)
+	}
+	end := time.Now().Add(time.Minute)
+	for words := 0; words < textBurst+10; words, _ = writes() {
+		if step(); time.Now().After(end) {
+			t.Fatalf("%d words were written", words)
+		}
+	}
+	asked := b.clock.Now()
+	b.conditions.Set(types.NamespacedName{Namespace: "ns", Name: "new"}, refused("b"))
+	for reason := false; !reason; _, reason = writes() {
+		if step(); time.Now().After(end) {
+			t.Fatal("the new reason was not written")
+		}
+	}
+	if d := b.clock.Since(asked); d > 10*time.Second {
+		t.Errorf("the new reason was written after %s", d)
+	}
+	for words := 0; words < reworded; words, _ = writes() {
+		if step(); time.Now().After(end) {
+			t.Fatalf("%d of %d words were written", words, reworded)
+		}
+	}
+	if took, least := b.clock.Since(epoch), (reworded-textBurst)/textRate*time.Second; took < least {
+		t.Errorf("%d new words took %s, want %s", reworded, took, least)
 	}
 }
 
