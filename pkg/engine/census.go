@@ -17,8 +17,8 @@ import (
 const (
 	// censusPeriod is how often is counted, and censusShare what part of the time counting
 	// may take: one in so many.
-	censusPeriod = 5 * time.Second
-	censusShare  = 100
+	censusPeriod = 10 * time.Second
+	censusShare  = 300
 )
 
 // census counts what metrics say of the cluster as a whole, beside scheduling and at a pace

@@ -72,7 +72,7 @@ var (
 	}
 	censusDurationMetric = catalog.Metric{
 		Name: "berth_census_duration_seconds", Kind: catalog.Gauge,
-		Help: "How long it took last to count held gangs, devices and the largest gangs. It is done beside scheduling, every 5 seconds or 100 times as long as it takes, whichever is longer.",
+		Help: "How long it took last to count held gangs, devices and the largest gangs. It is done beside scheduling, every 10 seconds or 300 times as long as it takes, whichever is longer.",
 	}
 	censusTimeMetric = catalog.Metric{
 		Name: "berth_census_timestamp_seconds", Kind: catalog.Gauge,
