@@ -8,6 +8,10 @@ import (
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/resource"
 	resourcehelper "k8s.io/component-helpers/resource"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+
+	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/state"
 )
 
 // What a pod asks for is what the scheduler's own library says, also of those pods that it is
@@ -70,10 +74,14 @@ func TestRequests(t *testing.T) {
 		if maybe(10) {
 			pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodResizePending, Reason: corev1.PodReasonInfeasible}}
 		}
-		if isPlain(pod) {
+		if _, is := state.PlainRequests(pod); is {
 			plain++
 		} else {
 			counted++
+		}
+		counts := framework.PodInfo{Pod: pod}
+		if got, want := fastpath.ResourceOf(pod), counts.CalculateResource().Resource; !apiequality.Semantic.DeepEqual(got, want) {
+			t.Fatalf("%v, want %v, of %+v", got, want, pod)
 		}
 		got, want := requestsOf(pod), resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{UseStatusResources: true})
 		if !apiequality.Semantic.DeepEqual(got, want) && len(got)+len(want) > 0 {

@@ -196,8 +196,16 @@ func packs(schedFramework framework.Framework) bool {
 
 // Request returns what a pod asks for, as the scheduler counts it.
 func (p *Path) Request(pod *corev1.Pod) pack.Amounts {
+	return p.request(pod, ResourceOf(pod))
+}
+
+// ResourceOf returns what a pod takes of its node, as the scheduler counts it.
+func ResourceOf(pod *corev1.Pod) fwk.Resource {
+	if requests, plain := state.PlainRequests(pod); plain {
+		return framework.NewResource(requests)
+	}
 	info := &framework.PodInfo{Pod: pod}
-	return p.request(pod, info.CalculateResource().Resource)
+	return info.CalculateResource().Resource
 }
 
 // DevicesIn returns which devices a pod with these requests asks for, and how many; 0 if it

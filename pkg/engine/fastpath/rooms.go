@@ -272,8 +272,7 @@ func (p *Path) runningOf(tenants []state.Tenant, now time.Time) ([]preempt.Gang,
 
 // heldBy returns what a node gets back when a pod of it goes, and which devices.
 func (p *Path) heldBy(pod *corev1.Pod) (request pack.Amounts, held topology.Mask) {
-	info := framework.PodInfo{Pod: pod}
-	request = p.index.Devices().Request(info.CalculateResource().Resource)
+	request = p.index.Devices().Request(ResourceOf(pod))
 	if request.Devices > 0 {
 		held = p.inventory.Held(pod.UID)
 	}
