@@ -61,6 +61,10 @@ build: ## Build the commands into bin/
 demo: ## Run Berth against a simulated cluster on this machine (NODES=2500)
 	go run ./cmd/berth-local demo --nodes $(NODES)
 
+.PHONY: drills
+drills: ## Have nodes, racks, GPUs and the API fail under gangs, and write docs/drills.md
+	go run ./cmd/berth-local drill all --report docs/drills.md
+
 ##@ Test
 
 # In the order of what tells most soonest. All steps run, whatever fails, and
