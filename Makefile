@@ -28,7 +28,7 @@ NODES ?= 2500
 # Packages whose tests start real processes (etcd, kube-apiserver). They run
 # in test-integration, and not under the race detector, which does not see
 # into another process and makes this one several times slower.
-INTEGRATION := ^$(MODULE)/(test/integration|test/chaos|pkg/localcluster|bench/perf|bench/scale)(/|$$)
+INTEGRATION := ^$(MODULE)/(test/integration|test/chaos|pkg/localcluster|pkg/drills|bench/perf|bench/scale)(/|$$)
 
 ##@ Use
 

@@ -52,7 +52,7 @@ func TestDrillRefuses(t *testing.T) {
 		"slow for no time":          {[]string{"slow-api", "--stop", "0"}, "--stop must be more than 0, as in 500ms, got 0s"},
 		"slow all the time":         {[]string{"slow-api", "--stop", "2s"}, "--period must be more than --stop, got 1s and 2s; to stop the API for good, see stop-etcd"},
 		"all, of another cluster":   {[]string{"all", "--dir", "/x"}, "--dir: drill all starts a cluster of its own; leave it out"},
-		"all, but no such drill":    {[]string{"all", "node-los"}, `there is no drill "node-los"; name some of node-loss, rack-loss, drain, ill-gpu,`},
+		"all, but no such drill":    {[]string{"all", "node-los"}, `there is no drill "node-los"; name some of node-loss, rack-loss, rack-restart, zone-loss, drain,`},
 		"all, without heartbeats":   {[]string{"all", "--heartbeat", "0"}, "--heartbeat must be at least 1s, got 0s"},
 		"all, parts of a second":    {[]string{"all", "--tolerates", "1.5s"}, "--tolerates must be whole seconds, as in 30s, got 1.5s"},
 		"all, report is a place":    {[]string{"all", "--report", "."}, "--report . is a directory; name a file in it, as in drills.md"},

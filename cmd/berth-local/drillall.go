@@ -28,9 +28,9 @@ func newDrillAllCommand(dir *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "all [DRILL...]",
 		Short: "Play the drills one after another on a cluster with gangs, and report what came of each",
-		Long: `all starts a cluster of its own, of 64 simulated nodes in racks of 8, with the real
-controllers and with Berth, and submits six gangs of 7 pods that require a rack. Then it plays
-these drills one after another, all of them or those that are named:
+		Long: `all starts a cluster of its own, of 96 simulated nodes in racks of 8 and three zones, with
+the real controllers and two replicas of Berth, and submits six gangs of 7 pods that require a
+rack. Then it plays these drills one after another, all of them or those that are named:
 
 ` + drillTable() + `
 Each lasts until all gangs are whole again and what went wrong has been put right. The report

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,20 +20,22 @@ const (
 	// patience is how long a drill may take until all gangs are whole again.
 	patience = 5 * time.Minute
 	// interval is how often the ledger is asked.
-	interval = 20 * time.Millisecond
+	interval = 5 * time.Millisecond
+	// calm is for how long Berth has told nothing more when a drill ends.
+	calm = 3 * time.Second
 	// longestWait is the longest wait between lines of progress.
 	longestWait = 15 * time.Second
 )
 
 // A course is a cluster with gangs, and the drill that is being played.
 type course struct {
-	options   Options
-	client    kubernetes.Interface
-	dynamic   dynamic.Interface
-	running   *localcluster.Running
-	scheduler *localcluster.Program
-	observer  *observer
-	sizes     map[string]int // gangs that there are to be
+	options  Options
+	client   kubernetes.Interface
+	dynamic  dynamic.Interface
+	running  *localcluster.Running
+	replicas *replicas
+	observer *observer
+	sizes    map[string]int // gangs that there are to be
 
 	// Of the drill that is being played:
 	outcome *Outcome
@@ -53,8 +56,19 @@ func (c *course) moment(format string, args ...any) {
 
 // play plays one drill.
 func (c *course) play(ctx context.Context, d Drill) Outcome {
-	c.outcome, c.down, c.before = &Outcome{Name: d.Name, Title: d.Title, Does: d.Does}, map[string]bool{}, map[string]pod{}
-	c.start = time.Now()
+	c.outcome = &Outcome{Name: d.Name, Title: d.Title, Does: d.Does}
+	c.begin()
+	if err := d.play(ctx, c); err != nil {
+		c.outcome.Failed = err.Error()
+	}
+	c.judge()
+	return *c.outcome
+}
+
+// begin has a drill begin now. What was before is forgotten.
+func (c *course) begin() {
+	c.start, c.down, c.before = time.Now(), map[string]bool{}, map[string]pod{}
+	c.outcome.Timeline = nil
 	_ = c.observer.check(func(l *ledger) {
 		l.broken = nil
 		l.halfBound(c.start)
@@ -64,11 +78,6 @@ func (c *course) play(ctx context.Context, d Drill) Outcome {
 			}
 		}
 	})
-	if err := d.play(ctx, c); err != nil {
-		c.outcome.Failed = err.Error()
-	}
-	c.judge()
-	return *c.outcome
 }
 
 // judge reads the outcome off the ledger.
@@ -79,6 +88,9 @@ func (c *course) judge() {
 		if at := n.at.Sub(c.start); o.Told == 0 && (n.reason == "GangShort" || n.reason == "DeviceUnhealthy") {
 			o.Told = at
 		}
+	}
+	for _, n := range c.replicas.since(c.start) {
+		o.Timeline = append(o.Timeline, Moment{n.at.Sub(c.start), n.note})
 	}
 	slices.SortStableFunc(o.Timeline, func(a, b Moment) int { return int(a.At - b.At) })
 	_ = c.observer.check(func(l *ledger) {
@@ -154,7 +166,16 @@ func (c *course) settle(ctx context.Context) error {
 		if l.leaving() {
 			return "a pod is leaving"
 		}
-		return c.lacking(l)
+		if lack := c.lacking(l); lack != "" {
+			return lack
+		}
+		if len(c.replicas.now()) != replicaCount || c.replicas.leader() == nil {
+			return "a replica of the scheduler is not there, or none leads"
+		}
+		if n := len(c.observer.notices); n > 0 && time.Since(c.observer.notices[n-1].at) < calm {
+			return "Berth has just told something"
+		}
+		return ""
 	})
 }
 
@@ -171,8 +192,9 @@ func (c *course) await(ctx context.Context, what string, lacks func(*ledger) str
 			c.outcome.Seen = first.Sub(c.start)
 			c.moment("a node is not ready, by its condition")
 		}
+		c.replicas.leader()
 		lack := ""
-		if err := c.observer.check(func(l *ledger) { lack = lacks(l) }); err != nil {
+		if err := errors.Join(c.observer.check(func(l *ledger) { lack = lacks(l) }), c.replicas.failure()); err != nil {
 			return err
 		}
 		if lack == "" {
@@ -183,8 +205,6 @@ func (c *course) await(ctx context.Context, what string, lacks func(*ledger) str
 			said, at = lack, time.Now()
 		}
 		select {
-		case <-c.scheduler.Exited():
-			return c.scheduler.Failure()
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				return fmt.Errorf("after %s it is not so that %s: %s", patience, what, lack)
@@ -206,11 +226,11 @@ func (c *course) places(gang string) (nodes []string, rack string) {
 	return nodes, rack
 }
 
-// inRack returns the nodes of a rack.
-func (c *course) inRack(rack string) (nodes []string) {
+// nodesThat returns the names of the nodes of a kind.
+func (c *course) nodesThat(are func(node) bool) (nodes []string) {
 	_ = c.observer.check(func(l *ledger) {
 		for _, name := range sortedKeys(l.nodes) {
-			if l.nodes[name].rack == rack {
+			if are(l.nodes[name]) {
 				nodes = append(nodes, name)
 			}
 		}
@@ -218,14 +238,46 @@ func (c *course) inRack(rack string) (nodes []string) {
 	return nodes
 }
 
+// inRack returns the nodes of a rack.
+func (c *course) inRack(rack string) []string {
+	return c.nodesThat(func(n node) bool { return n.rack == rack })
+}
+
 // submit makes one more gang, which fills a rack.
-func (c *course) submit(ctx context.Context, name string) error {
-	if _, err := c.client.BatchV1().Jobs(namespace).Create(ctx, job(name, rackSize, c.options.seconds()), metav1.CreateOptions{}); err != nil {
+func (c *course) submit(ctx context.Context, name string, asks ask) error {
+	if _, err := c.client.BatchV1().Jobs(namespace).Create(ctx, job(name, rackSize, c.options.seconds(), asks), metav1.CreateOptions{}); err != nil {
 		return fmt.Errorf("creating job %q: %w", name, err)
 	}
 	c.sizes[name] = rackSize
-	c.moment("a gang of %d pods is submitted", rackSize)
+	c.moment("gang %s of %d pods is submitted", name, rackSize)
 	return nil
+}
+
+// submitAll makes gangs, and returns once one of their pods has a node.
+func (c *course) submitAll(ctx context.Context, names ...string) error {
+	for _, name := range names {
+		if err := c.submit(ctx, name, ask{}); err != nil {
+			return err
+		}
+	}
+	return c.await(ctx, "a pod of "+strings.Join(names, ", ")+" has a node", func(l *ledger) string {
+		for _, p := range l.pods {
+			if slices.Contains(names, p.gang) && p.holds() {
+				return ""
+			}
+		}
+		return "none has"
+	})
+}
+
+// withdrawAll deletes gangs that were submitted, and waits until all is as it was before.
+func (c *course) withdrawAll(ctx context.Context, names ...string) error {
+	for _, name := range names {
+		if err := c.withdraw(ctx, name); err != nil {
+			return err
+		}
+	}
+	return c.settle(ctx)
 }
 
 // withdraw deletes a gang that was submitted, and waits until its pods are gone.

@@ -3,17 +3,17 @@
 // Berth told of it and until every gang was whole again, which pods and how much work were lost,
 // and whether anything was given out twice.
 //
-// [Play] starts a control plane with its real controllers, simulated nodes, and Berth with the
-// rights of its manifests and the one to suspend owners. Gangs are Indexed Jobs, whose pods the
-// Job controller makes, and makes again. Package drill of localcluster does what goes wrong;
-// everything after that is the work of the controllers and of Berth.
+// [Play] starts a control plane with its real controllers, simulated nodes, and two replicas of
+// Berth with the rights of its manifests and the one to suspend owners. Gangs are Indexed Jobs,
+// whose pods the Job controller makes, and makes again. Package drill of localcluster does what
+// goes wrong; everything after that is the work of the controllers and of Berth.
 //
 // # The drills
 //
-// Six gangs run, each of 7 pods of 8 GPUs that require a rack, in six of eight racks of 8 nodes.
-// So each of these racks has a spare node, and two racks are empty. A drill begins when all gangs
-// are whole, all nodes are ready and nothing is leaving, and ends when that is so again and what
-// went wrong has been put right.
+// Six gangs run, each of 7 pods of 8 GPUs that require a rack, in six of twelve racks of 8 nodes,
+// four racks a zone. So each of these racks has a spare node, and six racks are empty. A drill
+// begins when all gangs are whole, all nodes are ready, nothing is leaving and a replica leads; it
+// ends when that is so again, what went wrong has been put right, and Berth has no more to tell.
 //
 // # The figures
 //
@@ -40,8 +40,10 @@
 // # Files
 //
 //	play.go     Play: starting everything, and the drills in their order
+//	replicas.go the schedulers, which are started again when they end
 //	course.go   what the drills are made of: to begin, to wait, to end
 //	drills.go   the drills
+//	spike.go    the one with queues
 //	gangs.go    the gangs, and the devices of nodes
 //	watch.go    the watches
 //	ledger.go   who holds what, and the invariants

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,22 +27,24 @@ func All() []Drill {
 	return []Drill{
 		{"node-loss", "Loss of a node", "A node under a gang loses power. It boots again once the gang is whole without it.", nodeLoss},
 		{"rack-loss", "Loss of a rack", "The switch of a rack fails, and with it all nodes of a gang and the spare node are cut off. It is replaced once the gang is whole in another rack.", rackLoss},
+		{"rack-restart", "Loss of the rack of a gang that is restarted", "The same, under a gang that asks for on-loss: restart. Berth suspends its Job, whose pods cannot end, for their kubelets do not answer.", rackRestart},
+		{"zone-loss", "Loss of a zone", "A third of the nodes, all of a zone, are cut off at once. They are back once all gangs are whole in the other zones.", zoneLoss},
 		{"drain", "Drain of a rack in use", "All nodes of a rack are cordoned and their pods evicted, as kubectl drain does, and the nodes are uncordoned once the gang is whole in another rack.", drainRack},
 		{"ill-gpu", "A GPU falls ill", "The agent of a node reports a GPU as unhealthy while a gang has it. Once Berth has told of it, the pod is deleted, as by its owner. The GPU is well again once the gang is whole without it.", illGPU},
 		{"refused-pod", "A pod is refused", "The kubelets of a node in each rack refuse all pods. A gang that fills a rack is submitted; the kubelets take pods again once Berth has told that one was refused.", refusedPod},
-		{"etcd-stop", "API outage", fmt.Sprintf("A gang is submitted, and when the first of its pods has been made etcd is stopped for %s.", outage), etcdStop},
+		{"etcd-stop", "API outage", fmt.Sprintf("Four gangs are submitted, and when the first of their pods has a node etcd is stopped for %s.", outage), etcdStop},
 		{"slow-api", "A slow API", fmt.Sprintf("The API server does not answer for half a second of each second, for %s, and a gang is submitted meanwhile.", outage), slowAPI},
+		{"leader-kill", "Death of the leader", "Four gangs are submitted, and when the first of their pods has a node the replica that leads is killed (SIGKILL). The other one has to take over, and to finish them.", leaderKill},
+		{"spike", "An inference spike", fmt.Sprintf("Gangs of one queue borrow all racks that are empty, %d GPUs of them guaranteed to another queue. Then a Deployment of that one is scaled from 0 to %d pods of one GPU, and to 0 again once all of them run. All gangs have to be whole again after it.", spikePods, spikePods), spike},
+		{"rollout", "A rollout under load", "Each replica is replaced as by a rolling update: one more is started, and when it stands by the old one is ended (SIGTERM). Meanwhile gangs are submitted, the old one being ended when the first pod of one has a node.", rollout},
 	}
 }
 
 // Missing are drills that are not played yet.
 func Missing() []string {
 	return []string{
-		"Loss of a zone: all nodes here are in one, and the node lifecycle controller evicts nothing when all nodes of a cluster are gone.",
 		"A foreign scheduler that binds to the same nodes.",
-		"An inference spike: a Deployment from 0 to 5,000 pods while gangs run and are reclaimed from.",
-		"A rollout under load.",
-		"Killed leaders, and thousands of random faults: `make chaos` plays these, without a timeline.",
+		"Thousands of random faults at random moments: `make chaos` plays these, without a timeline.",
 	}
 }
 
@@ -82,6 +85,37 @@ func rackLoss(ctx context.Context, c *course) error {
 	_, rack := c.places("train-2")
 	lost := c.inRack(rack)
 	return c.fault(ctx, drill.Darken(c.client, lost), lost, fmt.Sprintf("the %d nodes of %s, with train-2, are cut off", len(lost), rack))
+}
+
+// rackRestart has a gang of its own, which is to be restarted: the others are replaced.
+func rackRestart(ctx context.Context, c *course) error {
+	const name = "restarted"
+	if err := c.submit(ctx, name, ask{onLoss: "restart"}); err != nil {
+		return err
+	}
+	if err := c.settle(ctx); err != nil {
+		return err
+	}
+	c.begin()
+	_, rack := c.places(name)
+	lost := c.inRack(rack)
+	if err := c.fault(ctx, drill.Darken(c.client, lost), lost, fmt.Sprintf("the %d nodes of %s, with %s, are cut off", len(lost), rack, name)); err != nil {
+		return err
+	}
+	return c.withdrawAll(ctx, name)
+}
+
+func zoneLoss(ctx context.Context, c *course) error {
+	nodes, _ := c.places("train-1")
+	zone, under := "", 0
+	_ = c.observer.check(func(l *ledger) { zone = l.nodes[nodes[0]].zone })
+	lost := c.nodesThat(func(n node) bool { return n.zone == zone })
+	for gang := range c.sizes {
+		if on, _ := c.places(gang); slices.Contains(lost, on[0]) {
+			under++
+		}
+	}
+	return c.fault(ctx, drill.Darken(c.client, lost), lost, fmt.Sprintf("the %d nodes of zone %s, with %d gangs, are cut off", len(lost), zone, under))
 }
 
 func drainRack(ctx context.Context, c *course) error {
@@ -150,7 +184,7 @@ func refusedPod(ctx context.Context, c *course) error {
 		return err
 	}
 	c.moment("%d kubelets refuse all pods", len(refusing))
-	err := c.submit(ctx, name)
+	err := c.submit(ctx, name, ask{})
 	if err == nil {
 		err = c.told(ctx, "GangShort", name)
 	}
@@ -164,39 +198,25 @@ func refusedPod(ctx context.Context, c *course) error {
 	if err := c.untilWhole(ctx); err != nil {
 		return err
 	}
-	if err := c.withdraw(ctx, name); err != nil {
-		return err
-	}
-	return c.settle(ctx)
+	return c.withdrawAll(ctx, name)
 }
 
 func etcdStop(ctx context.Context, c *course) error {
-	const name = "during-outage"
-	if err := c.submit(ctx, name); err != nil {
+	names := []string{"outage-1", "outage-2", "outage-3", "outage-4"}
+	if err := c.submitAll(ctx, names...); err != nil {
 		return err
 	}
-	err := c.await(ctx, "the first pod of "+name+" is made", func(l *ledger) string {
-		for _, p := range l.pods {
-			if p.gang == name {
-				return ""
-			}
-		}
-		return "there is none"
-	})
-	if err != nil {
-		return err
-	}
-	return c.away(ctx, name, drill.StopEtcd(c.running), "etcd is stopped", func(context.Context) error { return nil })
+	return c.away(ctx, names, drill.StopEtcd(c.running), "etcd is stopped", func(context.Context) error { return nil })
 }
 
 func slowAPI(ctx context.Context, c *course) error {
 	const name = "slowly"
 	slow := drill.SlowAPI(c.running, 500*time.Millisecond, time.Second)
-	return c.away(ctx, name, slow, "the API answers half of the time", func(ctx context.Context) error { return c.submit(ctx, name) })
+	return c.away(ctx, []string{name}, slow, "the API answers half of the time", func(ctx context.Context) error { return c.submit(ctx, name, ask{}) })
 }
 
 // away has the API away for a while, does something meanwhile, and has the gangs whole after it.
-func (c *course) away(ctx context.Context, name string, f drill.Fault, what string, meanwhile func(context.Context) error) error {
+func (c *course) away(ctx context.Context, names []string, f drill.Fault, what string, meanwhile func(context.Context) error) error {
 	c.outcome.Away = outage
 	var failed error
 	watch := func(ctx context.Context) (string, error) {
@@ -206,7 +226,7 @@ func (c *course) away(ctx context.Context, name string, f drill.Fault, what stri
 				lack = l
 			}
 		})
-		if c.outcome.Whole == 0 && c.sizes[name] > 0 && lack == "all gangs are whole" {
+		if c.outcome.Whole == 0 && c.sizes[names[0]] > 0 && lack == "all gangs are whole" {
 			c.outcome.Whole = time.Since(c.start)
 			c.moment("all gangs are whole")
 		}
@@ -227,8 +247,59 @@ func (c *course) away(ctx context.Context, name string, f drill.Fault, what stri
 			return err
 		}
 	}
-	if err := c.withdraw(ctx, name); err != nil {
+	return c.withdrawAll(ctx, names...)
+}
+
+func leaderKill(ctx context.Context, c *course) error {
+	names := []string{"taken-over-1", "taken-over-2", "taken-over-3", "taken-over-4"}
+	if err := c.submitAll(ctx, names...); err != nil {
 		return err
 	}
-	return c.settle(ctx)
+	leader := c.replicas.leader()
+	if leader == nil {
+		return errors.New("no replica of the scheduler says that it leads")
+	}
+	c.moment("%s, which leads, is killed", leader.name)
+	leader.Kill()
+	if err := c.untilWhole(ctx); err != nil {
+		return err
+	}
+	return c.withdrawAll(ctx, names...)
+}
+
+func rollout(ctx context.Context, c *course) error {
+	var names []string
+	for _, old := range c.replicas.now() {
+		next, err := c.replicas.run(ctx)
+		if err != nil {
+			return err
+		}
+		c.moment("%s is started", next.name)
+		submit := func() error {
+			name := fmt.Sprintf("rolled-%d", len(names)+1)
+			names = append(names, name)
+			return c.submitAll(ctx, name)
+		}
+		if err := submit(); err != nil {
+			return err
+		}
+		err = c.await(ctx, next.name+" stands by", func(*ledger) string {
+			if next.says(standsBy) {
+				return ""
+			}
+			return "it does not"
+		})
+		if err != nil {
+			return err
+		}
+		if err := submit(); err != nil {
+			return err
+		}
+		c.moment("%s is ended", old.name)
+		c.replicas.retire(ctx, old)
+	}
+	if err := c.untilWhole(ctx); err != nil {
+		return err
+	}
+	return c.withdrawAll(ctx, names...)
 }

@@ -21,30 +21,38 @@ import (
 
 const (
 	namespace = "drills"
-	// nodeCount nodes of nodeGPUs GPUs are in racks of rackSize.
-	nodeCount, rackSize, nodeGPUs = 64, 8, 8
+	// nodeCount nodes of nodeGPUs GPUs are in racks of rackSize, in zones of equal size.
+	nodeCount, rackSize, nodeGPUs, zones = 96, 8, 8, 3
 	// gangs of gangSize pods run, each pod of a whole node.
 	gangs, gangSize = 6, rackSize - 1
 	// devicesAnnotation says which devices a pod was given.
 	devicesAnnotation = "berth.dev/devices"
 )
 
+// ask is what a gang asks for beside its rack; "" for nothing.
+type ask struct{ onLoss, queue string }
+
 // job is a gang that requires a rack: an Indexed Job all of whose pods run at one time. Of each
 // index any number of pods may be lost, and the wait before the next is 10 s and not longer with
 // each. Pods are evicted from nodes that are not ready once they have tolerated that for a while.
-func job(name string, size int32, tolerates int64) *batchv1.Job {
+func job(name string, size int32, tolerates int64, asks ask) *batchv1.Job {
 	indexed, often := batchv1.IndexedCompletion, int32(100)
 	toleration := func(key string) corev1.Toleration {
 		return corev1.Toleration{Key: key, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute, TolerationSeconds: &tolerates}
+	}
+	labels, annotations := map[string]string{}, map[string]string{"berth.dev/gang-size": strconv.Itoa(int(size)), "berth.dev/required-topology": "rack"}
+	if asks.onLoss != "" {
+		annotations["berth.dev/on-loss"] = asks.onLoss
+	}
+	if asks.queue != "" {
+		labels[queueLabel] = asks.queue
 	}
 	return &batchv1.Job{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace},
 		Spec: batchv1.JobSpec{
 			Completions: &size, Parallelism: &size, CompletionMode: &indexed, BackoffLimitPerIndex: &often,
 			Template: corev1.PodTemplateSpec{
-				ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{
-					"berth.dev/gang-size": strconv.Itoa(int(size)), "berth.dev/required-topology": "rack",
-				}},
+				ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: annotations},
 				Spec: corev1.PodSpec{
 					SchedulerName: "berth", RestartPolicy: corev1.RestartPolicyNever,
 					Tolerations: []corev1.Toleration{toleration(corev1.TaintNodeNotReady), toleration(corev1.TaintNodeUnreachable)},

@@ -10,9 +10,10 @@ import (
 
 // A pod is what a ledger knows of one.
 type pod struct {
-	uid, name, gang, node string
-	gpus                  int64
-	devices               []string
+	uid, name, node string
+	gang            string // "" if it is of none
+	gpus            int64
+	devices         []string
 	// running: its kubelet says so. leaving: it has been deleted, and is there. ended: it has
 	// finished or failed, or is gone.
 	running, leaving, ended bool
@@ -27,9 +28,9 @@ func (p pod) waits() bool { return p.node == "" && !p.ended && !p.leaving }
 
 // A node is what a ledger knows of one.
 type node struct {
-	rack  string
-	gpus  int64
-	ready bool
+	rack, zone string
+	gpus       int64
+	ready      bool
 }
 
 // A ledger follows who holds what, by what the API says in the order in which it came to be, and
@@ -103,6 +104,9 @@ func (l *ledger) give(p pod) {
 
 // count notes whether a gang is half bound.
 func (l *ledger) count(gang string, now time.Time) {
+	if gang == "" {
+		return
+	}
 	bound, waiting := 0, 0
 	for _, p := range l.pods {
 		switch {

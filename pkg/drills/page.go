@@ -20,10 +20,10 @@ func (r *Report) WritePage(w io.Writer) error {
 	}
 	err = page.Execute(w, struct {
 		*Report
-		Missing                                []string
-		Nodes, Racks, Spare, Gangs, Size, GPUs int
-		HalfBoundLimit                         time.Duration
-	}{r, Missing(), nodeCount, nodeCount / rackSize, nodeCount/rackSize - gangs, gangs, gangSize, nodeGPUs, HalfBoundLimit})
+		Missing                                       []string
+		Zones, Nodes, Racks, Spare, Gangs, Size, GPUs int
+		HalfBoundLimit                                time.Duration
+	}{r, Missing(), zones, nodeCount, nodeCount / rackSize, nodeCount/rackSize - gangs, gangs, gangSize, nodeGPUs, HalfBoundLimit})
 	if err != nil {
 		return fmt.Errorf("writing the page: %w", err)
 	}

@@ -26,11 +26,11 @@ func TestPage(t *testing.T) {
 	for _, want := range []string{
 		"on 2026-11-28: Berth v1; 2 cores.",
 		"--heartbeat 10s --tolerates 30s",
-		"and 64 simulated nodes of 8 GPUs in\n8 racks. 6 gangs run, each an Indexed Job of 7 pods",
+		"and 96 simulated nodes of 8 GPUs in\n12 racks and 3 zones. 6 gangs run, each an Indexed Job of 7 pods",
 		"| [Loss of a node](#node-loss) | 48.0 s | 48.5 s | 80.0 s | 1 | 640 GPU-s | 0.2 s | hold |\n",
 		"| [Drain](#drain) | - | - | - | 0 | 0 GPU-s | - | **it took too long; node a is over; device x twice** |\n",
 		"\n- 0.0 s: node-00007 loses power\n- 48.5 s: Berth: GangShort: a\\|b c\n",
-		"\n## What is no drill yet\n\n- Loss of a zone",
+		"\n## What is no drill yet\n\n- A foreign scheduler",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the page lacks %q:\n%s", want, out.String())

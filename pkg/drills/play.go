@@ -72,11 +72,7 @@ func Play(ctx context.Context, o Options) (*Report, error) {
 		}
 	}
 	if report.Err() != nil && o.SchedulerLog != "" {
-		text, err := os.ReadFile(c.scheduler.LogPath())
-		if err == nil {
-			err = os.WriteFile(o.SchedulerLog, text, 0o644)
-		}
-		if err != nil {
+		if err := os.WriteFile(o.SchedulerLog, []byte(c.replicas.log()), 0o644); err != nil {
 			return nil, fmt.Errorf("keeping the scheduler's log: %w", err)
 		}
 		c.say("the scheduler's log: %s", o.SchedulerLog)
@@ -94,8 +90,11 @@ func cause(ctx context.Context, err error) error {
 
 // prepare starts the nodes, Berth and the gangs, and returns once all is settled.
 func prepare(ctx context.Context, cluster *localcluster.Cluster, o Options) (*course, error) {
-	if err := cluster.AddNodes(ctx, localcluster.Nodes{Count: nodeCount, RackSize: rackSize, BlockSize: 4}); err != nil {
-		return nil, err
+	for i := range zones {
+		pool := localcluster.Nodes{Count: nodeCount / zones, RackSize: rackSize, BlockSize: 4, Zone: fmt.Sprintf("local-%d", i+1)}
+		if err := cluster.AddNodes(ctx, pool); err != nil {
+			return nil, err
+		}
 	}
 	if err := cluster.StartKubelets(ctx); err != nil {
 		return nil, err
@@ -138,14 +137,14 @@ func prepare(ctx context.Context, cluster *localcluster.Cluster, o Options) (*co
 	if c.observer, err = observe(ctx, client); err != nil {
 		return nil, err
 	}
-	if c.scheduler, err = startBerth(ctx, cluster, c.say); err != nil {
+	if c.replicas, err = startBerth(ctx, cluster, c.say); err != nil {
 		return nil, err
 	}
 	c.outcome, c.start = &Outcome{}, time.Now()
 	c.say("submitting %d gangs of %d pods", gangs, gangSize)
 	for i := range gangs {
 		name := fmt.Sprintf("train-%d", i+1)
-		if _, err := client.BatchV1().Jobs(namespace).Create(ctx, job(name, gangSize, o.seconds()), metav1.CreateOptions{}); err != nil {
+		if _, err := client.BatchV1().Jobs(namespace).Create(ctx, job(name, gangSize, o.seconds(), ask{}), metav1.CreateOptions{}); err != nil {
 			return nil, fmt.Errorf("creating job %q: %w", name, err)
 		}
 		c.sizes[name] = gangSize
@@ -153,7 +152,8 @@ func prepare(ctx context.Context, cluster *localcluster.Cluster, o Options) (*co
 	return c, c.settle(ctx)
 }
 
-func startBerth(ctx context.Context, cluster *localcluster.Cluster, say func(string, ...any)) (*localcluster.Program, error) {
+// startBerth starts the replicas of the scheduler, with their defaults.
+func startBerth(ctx context.Context, cluster *localcluster.Cluster, say func(string, ...any)) (*replicas, error) {
 	kubeconfig, err := cluster.ServiceAccountKubeconfig(ctx, "berth-system", "berth")
 	if err != nil {
 		return nil, err
@@ -164,7 +164,16 @@ func startBerth(ctx context.Context, cluster *localcluster.Cluster, say func(str
 		return nil, err
 	}
 	say("starting the scheduler")
-	return cluster.StartProgram("berth", binary, "--kubeconfig="+kubeconfig, "--secure-port=0", "--leader-elect=false", "-v=2")
+	r := &replicas{start: func(name string) (*localcluster.Program, error) {
+		return cluster.StartProgram(name, binary, "--kubeconfig="+kubeconfig, "--secure-port=0",
+			"--gang-grace-period="+HalfBoundLimit.String(), "-v=2")
+	}}
+	for range replicaCount {
+		if _, err := r.run(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
 }
 
 // versions says what was played with.

@@ -7,8 +7,10 @@ import (
 	"time"
 )
 
-// HalfBoundLimit is how long a gang may be half bound, beyond the time that the API was away.
-const HalfBoundLimit = 10 * time.Second
+// HalfBoundLimit is how long a gang may be half bound, beyond the time that the API was away:
+// the scheduler's --gang-grace-period, after which it takes such a gang's nodes from it. There is
+// room for each gang of a drill, so none is to come to that.
+const HalfBoundLimit = time.Minute
 
 // A Report is what came of the drills, and where and when they were played.
 type Report struct {

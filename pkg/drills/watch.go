@@ -128,7 +128,10 @@ func (o *observer) seeNode(n *corev1.Node) {
 	defer o.mu.Unlock()
 	gpus := n.Status.Capacity[localcluster.GPUResource]
 	ready := isReady(n)
-	o.ledger.nodes[n.Name] = node{rack: n.Labels[localcluster.RackLabel], gpus: gpus.Value(), ready: ready && !n.Spec.Unschedulable && len(n.Spec.Taints) == 0}
+	o.ledger.nodes[n.Name] = node{
+		rack: n.Labels[localcluster.RackLabel], zone: n.Labels[corev1.LabelTopologyZone], gpus: gpus.Value(),
+		ready: ready && !n.Spec.Unschedulable && len(n.Spec.Taints) == 0,
+	}
 	switch _, known := o.unready[n.Name]; {
 	case ready:
 		delete(o.unready, n.Name)
