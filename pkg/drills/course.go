@@ -32,6 +32,7 @@ type course struct {
 	options  Options
 	client   kubernetes.Interface
 	dynamic  dynamic.Interface
+	cluster  *localcluster.Cluster
 	running  *localcluster.Running
 	replicas *replicas
 	observer *observer
@@ -42,6 +43,7 @@ type course struct {
 	start   time.Time
 	before  map[string]pod  // pods that ran when it began, by UID
 	down    map[string]bool // nodes on which no pod counts as running
+	lost    map[string]bool // of those before, the pods that were lost
 }
 
 // say tells the progress.
@@ -67,7 +69,7 @@ func (c *course) play(ctx context.Context, d Drill) Outcome {
 
 // begin has a drill begin now. What was before is forgotten.
 func (c *course) begin() {
-	c.start, c.down, c.before = time.Now(), map[string]bool{}, map[string]pod{}
+	c.start, c.down, c.before, c.lost = time.Now(), map[string]bool{}, map[string]pod{}, map[string]bool{}
 	c.outcome.Timeline = nil
 	_ = c.observer.check(func(l *ledger) {
 		l.broken = nil
@@ -98,14 +100,23 @@ func (c *course) judge() {
 		if o.HalfBound, gang = l.halfBound(time.Now()); o.HalfBound > o.Away+HalfBoundLimit {
 			l.breaks("gang %s was half bound for %.1f s", gang, o.HalfBound.Seconds())
 		}
-		for uid, p := range c.before {
-			if now, stays := l.pods[uid]; !stays || !now.running {
-				o.Lost++
-				o.Work += c.start.Sub(p.began) * time.Duration(p.gpus)
-			}
-		}
+		c.count(l)
 		o.Broken = slices.Clone(l.broken)
 	})
+}
+
+// count notes which pods have been lost until now. Those of gangs that were withdrawn since are
+// none: it is counted before, when the gangs are whole.
+func (c *course) count(l *ledger) {
+	for uid, p := range c.before {
+		now, stays := l.pods[uid]
+		if gone := !stays || !now.running || now.leaving || c.down[now.node]; !gone || c.lost[uid] || c.sizes[p.gang] == 0 {
+			continue
+		}
+		c.lost[uid] = true
+		c.outcome.Lost++
+		c.outcome.Work += c.start.Sub(p.began) * time.Duration(p.gpus)
+	}
 }
 
 // fault has something go wrong from which gangs are to be made whole while it lasts, on nodes
@@ -141,6 +152,7 @@ func (c *course) untilWhole(ctx context.Context) error {
 	c.outcome.Whole = time.Since(c.start)
 	c.moment("all gangs are whole")
 	return c.observer.check(func(l *ledger) {
+		c.count(l)
 		for _, gang := range sortedKeys(c.sizes) {
 			l.inOneRack(gang, l.of(gang, c.down))
 		}

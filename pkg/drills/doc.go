@@ -30,7 +30,8 @@
 //
 // They are checked with each change of a pod, in the order in which the API made them:
 //
-//   - No node is over: its pods that have not ended request no more GPUs than it has.
+//   - No node is over: its pods that have not ended request no more GPUs than it has. Where one
+//     of them is another scheduler's, that is a conflict, which is counted: a kubelet decides it.
 //   - No device is given out twice: among the pods that have not ended, each device of the
 //     annotation berth.dev/devices is there once; and one that has fallen ill is not given out.
 //   - No gang is half bound for long: some of its pods have a node while others wait for one,
@@ -44,6 +45,7 @@
 //	course.go   what the drills are made of: to begin, to wait, to end
 //	drills.go   the drills
 //	spike.go    the one with queues
+//	foreign.go  the one with kube-scheduler
 //	gangs.go    the gangs, and the devices of nodes
 //	watch.go    the watches
 //	ledger.go   who holds what, and the invariants

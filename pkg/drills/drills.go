@@ -36,6 +36,7 @@ func All() []Drill {
 		{"slow-api", "A slow API", fmt.Sprintf("The API server does not answer for half a second of each second, for %s, and a gang is submitted meanwhile.", outage), slowAPI},
 		{"leader-kill", "Death of the leader", "Four gangs are submitted, and when the first of their pods has a node the replica that leads is killed (SIGKILL). The other one has to take over, and to finish them.", leaderKill},
 		{"spike", "An inference spike", fmt.Sprintf("Gangs of one queue borrow all racks that are empty, %d GPUs of them guaranteed to another queue. Then a Deployment of that one is scaled from 0 to %d pods of one GPU, and to 0 again once all of them run. All gangs have to be whole again after it.", spikePods, spikePods), spike},
+		{"foreign", "A foreign scheduler on the same nodes", fmt.Sprintf("kube-scheduler runs beside Berth, without nodes of its own. %d times a gang is submitted to Berth and %d pods of whole nodes to kube-scheduler, at one moment. Kubelets refuse what their node has no room for. The foreign pods are deleted after %s at most, and the gang has to be whole then.", foreignRounds, foreignPods, foreignStay), foreign},
 		{"rollout", "A rollout under load", "Each replica is replaced as by a rolling update: one more is started, and when it stands by the old one is ended (SIGTERM). Meanwhile gangs are submitted, the old one being ended when the first pod of one has a node.", rollout},
 	}
 }
@@ -43,7 +44,6 @@ func All() []Drill {
 // Missing are drills that are not played yet.
 func Missing() []string {
 	return []string{
-		"A foreign scheduler that binds to the same nodes.",
 		"Thousands of random faults at random moments: `make chaos` plays these, without a timeline.",
 	}
 }

@@ -13,6 +13,7 @@ type pod struct {
 	uid, name, node string
 	gang            string // "" if it is of none
 	gpus            int64
+	foreign         bool // another scheduler's
 	devices         []string
 	// running: its kubelet says so. leaving: it has been deleted, and is there. ended: it has
 	// finished or failed, or is gone.
@@ -37,12 +38,15 @@ type node struct {
 // checks the invariants.
 type ledger struct {
 	nodes  map[string]node
-	pods   map[string]pod      // by UID; those that have not ended
-	used   map[string]int64    // GPUs, by node
-	holder map[string]string   // pod by device
-	ill    map[string]bool     // devices
-	half   map[string]halfTime // by gang
-	broken []string            // invariants that did not hold, in sentences
+	pods   map[string]pod   // by UID; those that have not ended
+	used   map[string]int64 // GPUs, by node
+	others map[string]int   // pods of other schedulers, by node
+	// conflicts counts how often a node was over with a pod of another scheduler on it.
+	conflicts int
+	holder    map[string]string   // pod by device
+	ill       map[string]bool     // devices
+	half      map[string]halfTime // by gang
+	broken    []string            // invariants that did not hold, in sentences
 }
 
 // halfTime is since when a gang is half bound, zero if it is not, and the longest that it was.
@@ -53,7 +57,7 @@ type halfTime struct {
 
 func newLedger() *ledger {
 	return &ledger{
-		nodes: map[string]node{}, pods: map[string]pod{}, used: map[string]int64{}, holder: map[string]string{},
+		nodes: map[string]node{}, pods: map[string]pod{}, used: map[string]int64{}, others: map[string]int{}, holder: map[string]string{},
 		ill: map[string]bool{}, half: map[string]halfTime{},
 	}
 }
@@ -78,7 +82,14 @@ func (l *ledger) see(p pod, now time.Time) {
 // take books a pod on its node.
 func (l *ledger) take(p pod) {
 	l.used[p.node] += p.gpus
-	if used, has := l.used[p.node], l.nodes[p.node].gpus; used > has {
+	if p.foreign {
+		l.others[p.node]++
+	}
+	switch used, has := l.used[p.node], l.nodes[p.node].gpus; {
+	case used <= has:
+	case l.others[p.node] > 0:
+		l.conflicts++ // two schedulers cannot know of each other: the kubelet refuses one
+	default:
 		l.breaks("node %s has %d GPUs, and gave out %d with pod %s", p.node, has, used, p.name)
 	}
 	for _, device := range p.devices {
@@ -95,6 +106,9 @@ func (l *ledger) take(p pod) {
 // give takes a pod off its node.
 func (l *ledger) give(p pod) {
 	l.used[p.node] -= p.gpus
+	if p.foreign {
+		l.others[p.node]--
+	}
 	for _, device := range p.devices {
 		if l.holder[device] == p.name {
 			delete(l.holder, device)
@@ -104,13 +118,10 @@ func (l *ledger) give(p pod) {
 
 // count notes whether a gang is half bound.
 func (l *ledger) count(gang string, now time.Time) {
-	if gang == "" {
-		return
-	}
 	bound, waiting := 0, 0
 	for _, p := range l.pods {
 		switch {
-		case p.gang != gang:
+		case p.gang != gang, p.gang == "", p.foreign:
 		case p.waits():
 			waiting++
 		case p.holds() && !p.leaving:

@@ -23,6 +23,7 @@ func TestInvariants(t *testing.T) {
 	}
 	ended := func(p pod) pod { p.ended, p.running = true, false; return p }
 	leaving := func(p pod) pod { p.leaving = true; return p }
+	foreign := func(p pod) pod { p.foreign = true; return p }
 	for name, test := range map[string]struct {
 		pods []pod
 		want string
@@ -31,6 +32,8 @@ func TestInvariants(t *testing.T) {
 		"a node over":                       {[]pod{on("p", "a", 2), on("q", "a", 1)}, "node a has 2 GPUs, and gave out 3 with pod q"},
 		"the place of one that has ended":   {[]pod{on("p", "a", 2, "x", "y"), ended(on("p", "a", 2, "x", "y")), on("q", "a", 2, "x", "y")}, ""},
 		"the place of one that is leaving":  {[]pod{on("p", "a", 2), leaving(on("p", "a", 2)), on("q", "a", 1)}, "node a has 2 GPUs, and gave out 3"},
+		"over, one of another scheduler":    {[]pod{foreign(on("p", "a", 2)), on("q", "a", 1)}, ""},
+		"over, once that one has gone":      {[]pod{foreign(on("p", "a", 2)), ended(foreign(on("p", "a", 2))), on("q", "a", 2), on("r", "a", 1)}, "gave out 3 with pod r"},
 		"a device twice":                    {[]pod{on("p", "a", 1, "x"), on("q", "a", 1, "x")}, "device x of node a has pod p, and was given to pod q"},
 		"a device that is ill":              {[]pod{on("p", "b", 1, "ill")}, "device ill of node b is ill, and was given to pod p"},
 		"a pod that is seen several times":  {[]pod{on("p", "a", 2, "x"), on("p", "a", 2, "x"), on("p", "a", 2, "x")}, ""},

@@ -30,7 +30,7 @@ func TestPage(t *testing.T) {
 		"| [Loss of a node](#node-loss) | 48.0 s | 48.5 s | 80.0 s | 1 | 640 GPU-s | 0.2 s | hold |\n",
 		"| [Drain](#drain) | - | - | - | 0 | 0 GPU-s | - | **it took too long; node a is over; device x twice** |\n",
 		"\n- 0.0 s: node-00007 loses power\n- 48.5 s: Berth: GangShort: a\\|b c\n",
-		"\n## What is no drill yet\n\n- A foreign scheduler",
+		"\n## What is no drill yet\n\n- Thousands of random faults",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the page lacks %q:\n%s", want, out.String())

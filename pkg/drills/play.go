@@ -127,7 +127,7 @@ func prepare(ctx context.Context, cluster *localcluster.Cluster, o Options) (*co
 	if _, err := client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{}); err != nil {
 		return nil, fmt.Errorf("creating namespace %q: %w", namespace, err)
 	}
-	c := &course{options: o, client: client, sizes: map[string]int{}}
+	c := &course{options: o, cluster: cluster, client: client, sizes: map[string]int{}}
 	if c.dynamic, err = dynamic.NewForConfig(cluster.AdminConfig()); err != nil {
 		return nil, fmt.Errorf("making a client: %w", err)
 	}

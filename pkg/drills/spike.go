@@ -3,6 +3,7 @@ package drills
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
@@ -71,15 +72,15 @@ func spike(ctx context.Context, c *course) error {
 		}
 		c.moment("%d pods of it run", part)
 	}
-	stopped := 0
+	var stopped []string
 	_ = c.observer.check(func(l *ledger) {
-		for _, name := range names {
-			if len(l.of(name, nil)) < rackSize {
-				stopped++
+		for _, name := range sortedKeys(c.sizes) {
+			if len(l.of(name, nil)) < c.sizes[name] {
+				stopped = append(stopped, name)
 			}
 		}
 	})
-	c.moment("%d of %d gangs that borrowed have been stopped for it", stopped, len(names))
+	c.moment("stopped for it, of %d gangs: %s", len(c.sizes), strings.Join(stopped, ", "))
 	if err := scale(0); err != nil {
 		return err
 	}

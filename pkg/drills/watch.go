@@ -152,6 +152,7 @@ func isReady(n *corev1.Node) bool {
 func (o *observer) seePod(p *corev1.Pod, gone bool) {
 	known := pod{
 		uid: string(p.UID), name: p.Name, gang: p.Labels[batchv1.JobNameLabel], node: p.Spec.NodeName,
+		foreign: p.Spec.SchedulerName != "berth",
 		running: p.Status.Phase == corev1.PodRunning, leaving: p.DeletionTimestamp != nil,
 		ended: gone || p.Status.Phase == corev1.PodFailed || p.Status.Phase == corev1.PodSucceeded,
 	}
@@ -173,7 +174,7 @@ func (o *observer) seePod(p *corev1.Pod, gone bool) {
 			known.devices = append(known.devices, devices...)
 		}
 	}
-	if known.holds() && len(known.devices) != int(known.gpus) {
+	if known.holds() && !known.foreign && len(known.devices) != int(known.gpus) {
 		o.ledger.breaks("pod %s asks for %d GPUs, and was given %d", p.Name, known.gpus, len(known.devices))
 	}
 	o.ledger.see(known, time.Now())

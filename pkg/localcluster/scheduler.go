@@ -3,7 +3,6 @@ package localcluster
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,12 +17,7 @@ func BuildScheduler(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if root == "" {
-		binary := filepath.Join(os.Getenv(BinariesEnv), "berth")
-		if _, err := os.Stat(binary); os.Getenv(BinariesEnv) == "" || err != nil {
-			return "", errors.New("the scheduler can only be built inside Berth's repository: run there, or set " +
-				BinariesEnv + " to a directory that has berth")
-		}
-		return binary, nil
+		return given("berth")
 	}
 	binary := filepath.Join(root, "bin", "berth")
 	partial := fmt.Sprintf("%s.%d.partial", binary, os.Getpid())
@@ -39,6 +33,33 @@ func BuildScheduler(ctx context.Context) (string, error) {
 	}
 	if err := os.Rename(partial, binary); err != nil {
 		return "", fmt.Errorf("putting the scheduler in place: %w", err)
+	}
+	return binary, nil
+}
+
+// BuildKubeScheduler builds the kube-scheduler of the control plane's version into bin/ of the
+// repository, and returns its path. Outside the repository it takes the one in $BERTH_BIN.
+func BuildKubeScheduler(ctx context.Context) (string, error) {
+	t := target{name: "kube-scheduler", pkg: "k8s.io/kubernetes/cmd/kube-scheduler", ldflags: kubernetesLdflags()}
+	root, err := Repository()
+	if err != nil {
+		return "", err
+	}
+	if root == "" {
+		return given(t.name)
+	}
+	dir := filepath.Join(root, "bin")
+	if err := t.build(ctx, root, dir); err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, t.name), nil
+}
+
+// given is a scheduler in $BERTH_BIN.
+func given(name string) (string, error) {
+	binary := filepath.Join(os.Getenv(BinariesEnv), name)
+	if _, err := os.Stat(binary); os.Getenv(BinariesEnv) == "" || err != nil {
+		return "", fmt.Errorf("%s can only be built inside Berth's repository: run there, or set %s to a directory that has it", name, BinariesEnv)
 	}
 	return binary, nil
 }
