@@ -28,7 +28,7 @@ NODES ?= 2500
 # Packages whose tests start real processes (etcd, kube-apiserver). They run
 # in test-integration, and not under the race detector, which does not see
 # into another process and makes this one several times slower.
-INTEGRATION := ^$(MODULE)/(test/integration|test/chaos|pkg/localcluster|bench/perf|bench/scale)(/|$$)
+INTEGRATION := ^$(MODULE)/(test/integration|test/chaos|pkg/localcluster|pkg/drills|bench/perf|bench/scale)(/|$$)
 
 ##@ Use
 
@@ -60,6 +60,10 @@ build: ## Build the commands into bin/
 .PHONY: demo
 demo: ## Run Berth against a simulated cluster on this machine (NODES=2500)
 	go run ./cmd/berth-local demo --nodes $(NODES)
+
+.PHONY: drills
+drills: ## Have nodes, racks, GPUs and the API fail under gangs, and write docs/drills.md
+	go run ./cmd/berth-local drill all --report docs/drills.md
 
 ##@ Test
 

@@ -109,6 +109,12 @@ var law = []layer{
 		why:      "it judges the scheduler from outside, by what the API says: it shares no code with what it judges",
 	},
 	{
+		packages: "./pkg/drills/...",
+		may:      []string{"STD", "CLIENT", "./manifests/...", "./pkg/api/...", "./pkg/localcluster/...", "./pkg/drills/..."},
+		tests:    []string{"ANY"},
+		why:      "it judges the scheduler from outside, by what the API says, as the demo does",
+	},
+	{
 		packages: "./pkg",
 		tests:    []string{"STD"},
 		why:      "holds this law and no code",

@@ -26,7 +26,7 @@ it gets its taints, and its pods are evicted once they have tolerated those for 
 
 A drill lasts until it is undone: by itself after --duration, which tells meanwhile what
 becomes of the nodes and their pods, by Ctrl-C during that, or by the same command with
---undo.`,
+--undo. "drill all" plays a course of them on a cluster of its own, and reports it.`,
 		Example: `  # in one terminal
   berth-local up --nodes 64
 
@@ -38,7 +38,8 @@ becomes of the nodes and their pods, by Ctrl-C during that, or by the same comma
 	var dir string
 	cmd.PersistentFlags().StringVar(&dir, "dir", "", "state directory of the cluster, as given to up --dir (default: that of the only cluster that runs with a temporary one)")
 	cmd.AddCommand(newKillNodeCommand(&dir), newDarkenCommand(&dir), newDrainCommand(&dir), newCordonCommand(&dir), newFlapCommand(&dir),
-		newIllGPUCommand(&dir), newRefusePodCommand(&dir), newRelabelCommand(&dir), newSlowAPICommand(&dir), newStopEtcdCommand(&dir))
+		newIllGPUCommand(&dir), newRefusePodCommand(&dir), newRelabelCommand(&dir), newSlowAPICommand(&dir), newStopEtcdCommand(&dir),
+		newDrillAllCommand(&dir))
 	return cmd
 }
 

@@ -51,6 +51,11 @@ func TestDrillRefuses(t *testing.T) {
 		"labels that are undone":    {[]string{"relabel", "a", "b=c", "--undo"}, "--undo gives back all labels; leave out b=c"},
 		"slow for no time":          {[]string{"slow-api", "--stop", "0"}, "--stop must be more than 0, as in 500ms, got 0s"},
 		"slow all the time":         {[]string{"slow-api", "--stop", "2s"}, "--period must be more than --stop, got 1s and 2s; to stop the API for good, see stop-etcd"},
+		"all, of another cluster":   {[]string{"all", "--dir", "/x"}, "--dir: drill all starts a cluster of its own; leave it out"},
+		"all, but no such drill":    {[]string{"all", "node-los"}, `there is no drill "node-los"; name some of node-loss, rack-loss, rack-restart, zone-loss, drain,`},
+		"all, without heartbeats":   {[]string{"all", "--heartbeat", "0"}, "--heartbeat must be at least 1s, got 0s"},
+		"all, parts of a second":    {[]string{"all", "--tolerates", "1.5s"}, "--tolerates must be whole seconds, as in 30s, got 1.5s"},
+		"all, report is a place":    {[]string{"all", "--report", "."}, "--report . is a directory; name a file in it, as in drills.md"},
 		"a drill without arguments": {[]string{"slow-api", "now"}, `unknown command "now"`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -69,11 +74,11 @@ func TestDrillHelp(t *testing.T) {
 		if !strings.Contains(cmd.Example, "berth-local drill "+cmd.Name()) || len(cmd.Long) < 80 {
 			t.Errorf("%s does not teach how it is used", cmd.Name())
 		}
-		if cmd.Flags().Lookup("undo") == nil && cmd.Name() != "flap" {
+		if cmd.Flags().Lookup("undo") == nil && cmd.Name() != "flap" && cmd.Name() != "all" {
 			t.Errorf("%s cannot be undone", cmd.Name())
 		}
 	}
-	want := []string{"cordon", "darken", "drain", "flap", "ill-gpu", "kill-node", "refuse-pod", "relabel", "slow-api", "stop-etcd"}
+	want := []string{"all", "cordon", "darken", "drain", "flap", "ill-gpu", "kill-node", "refuse-pod", "relabel", "slow-api", "stop-etcd"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("drills (-want +got):\n%s", diff)
 	}

@@ -160,7 +160,7 @@
 //	queues.go     who pays for it, and what comes late
 //	session.go    Start and Stop, and what a session is made of
 //	stages.go     Place: the stages, and the checks after each
-//	prepare.go    building the scheduler, applying manifests, waiting until it works
+//	prepare.go    applying manifests, starting the scheduler, waiting until it works
 //	submit.go     creating the Jobs and Deployments
 //	observer.go   watching their pods being made, bound and evicted
 //	progress.go   the line that says how far it is

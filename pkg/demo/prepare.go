@@ -1,13 +1,8 @@
 package demo
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
@@ -44,7 +39,7 @@ func (s *Session) prepare(ctx context.Context) error {
 		return err
 	}
 	s.say("building the scheduler")
-	binary, err := buildScheduler(ctx)
+	binary, err := localcluster.BuildScheduler(ctx)
 	if err != nil {
 		return err
 	}
@@ -133,37 +128,4 @@ func (s *Session) warmUp(ctx context.Context) error {
 		return fmt.Errorf("waiting for the controllers and the scheduler: %w", err)
 	}
 	return nil
-}
-
-// buildScheduler builds cmd/berth into bin/ of the repository, and returns its
-// path. Outside the repository it takes the one in $BERTH_BIN.
-func buildScheduler(ctx context.Context) (string, error) {
-	root, err := localcluster.Repository()
-	if err != nil {
-		return "", err
-	}
-	if root == "" {
-		binary := filepath.Join(os.Getenv(localcluster.BinariesEnv), "berth")
-		if _, err := os.Stat(binary); os.Getenv(localcluster.BinariesEnv) == "" || err != nil {
-			return "", errors.New("the scheduler can only be built inside Berth's repository: run there, or set " +
-				localcluster.BinariesEnv + " to a directory that has berth")
-		}
-		return binary, nil
-	}
-	binary := filepath.Join(root, "bin", "berth")
-	partial := fmt.Sprintf("%s.%d.partial", binary, os.Getpid())
-	defer os.Remove(partial)
-	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", partial, "./cmd/berth")
-	build.Dir = root
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := build.CombinedOutput(); err != nil {
-		if ctx.Err() != nil {
-			err = ctx.Err()
-		}
-		return "", fmt.Errorf("building the scheduler: %w\n%s", err, bytes.TrimSpace(output))
-	}
-	if err := os.Rename(partial, binary); err != nil {
-		return "", fmt.Errorf("putting the scheduler in place: %w", err)
-	}
-	return binary, nil
 }

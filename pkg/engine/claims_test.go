@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -356,6 +357,44 @@ func TestLeavingPodsAreRoomToCome(t *testing.T) {
 			h.expectBerthed(owner, 2, "they have left")
 			h.expectBerthed(stays, 2, "nobody else had to go")
 		})
+	}
+}
+
+// What one who is entitled leaves of the room that others make for it is the next one's, who is
+// entitled too: nobody else is evicted for that one.
+func TestRoomThatIsToSpareIsTheNextOnes(t *testing.T) {
+	h := newHarbour(t, rackNodes(4, 2), rule{name: "owner", guaranteed: 16}, rule{name: "borrower", weight: 1})
+	h.run(crew{name: "one", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
+	h.run(crew{name: "two", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0002", "n0003")
+	h.settle()
+	var owners []*crew
+	for i := range 4 {
+		owners = append(owners, h.launch(crew{name: fmt.Sprint("owner-", i), queue: "owner", pods: 1, gpus: 1}))
+		h.pass(3, time.Second)
+	}
+	h.expectEvicted(2, "one gang is enough")
+	h.pass(40, time.Second)
+	for _, owner := range owners {
+		h.expectBerthed(owner, 1, "they have left")
+	}
+	h.expectEvicted(2, "one gang was enough")
+}
+
+// What is kept for one is nobody else's, also where more than that leaves.
+func TestRoomThatIsKeptIsNotToSpare(t *testing.T) {
+	h := newHarbour(t, rackNodes(4, 2), rule{name: "owner", guaranteed: 24}, rule{name: "borrower", weight: 1})
+	h.run(crew{name: "one", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
+	h.run(crew{name: "two", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0002", "n0003")
+	h.settle()
+	var owners []*crew
+	for i, gpus := range []int64{1, 8, 8} {
+		owners = append(owners, h.launch(crew{name: fmt.Sprint("owner-", i), queue: "owner", pods: 1, gpus: gpus}))
+		h.pass(3, time.Second)
+		h.expectEvicted([]int{2, 2, 4}[i], fmt.Sprintf("the third has no node beside the other two, after %d", i+1))
+	}
+	h.pass(45, time.Second)
+	for _, owner := range owners {
+		h.expectBerthed(owner, 1, "they have left")
 	}
 }
 

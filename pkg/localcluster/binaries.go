@@ -40,16 +40,21 @@ type target struct {
 }
 
 func targets() []target {
-	const version = "k8s.io/component-base/version"
-	major, rest, _ := strings.Cut(strings.TrimPrefix(kubernetesVersion, "v"), ".")
-	minor, _, _ := strings.Cut(rest, ".")
-	ldflags := fmt.Sprintf("-s -w -X %[1]s.gitVersion=%[2]s -X %[1]s.gitMajor=%[3]s -X %[1]s.gitMinor=%[4]s",
-		version, kubernetesVersion, major, minor)
+	ldflags := kubernetesLdflags()
 	return []target{
 		{name: "etcd", pkg: "go.etcd.io/etcd/server/v3", ldflags: "-s -w"},
 		{name: "kube-apiserver", pkg: "k8s.io/kubernetes/cmd/kube-apiserver", ldflags: ldflags},
 		{name: controllerManager, pkg: "k8s.io/kubernetes/cmd/kube-controller-manager", ldflags: ldflags},
 	}
+}
+
+// kubernetesLdflags have a binary of Kubernetes tell its version.
+func kubernetesLdflags() string {
+	const version = "k8s.io/component-base/version"
+	major, rest, _ := strings.Cut(strings.TrimPrefix(kubernetesVersion, "v"), ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	return fmt.Sprintf("-s -w -X %[1]s.gitVersion=%[2]s -X %[1]s.gitMajor=%[3]s -X %[1]s.gitMinor=%[4]s",
+		version, kubernetesVersion, major, minor)
 }
 
 // EnsureBinaries returns a directory that holds etcd, kube-apiserver and

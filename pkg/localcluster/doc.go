@@ -68,6 +68,7 @@
 //	program.go          further processes, such as a scheduler, beside the cluster
 //	faults.go           killing the API server or the controllers, and hanging a program
 //	binaries.go         finding or building etcd and kube-apiserver
+//	scheduler.go        building Berth, and kube-scheduler
 //	release.go          building programs of other modules, such as operators
 //	certificates.go     CA, serving and client certificates, service account key
 //	kubeconfig.go       kubeconfigs for the admin, any user, any service account

@@ -26,6 +26,7 @@ const (
 const (
 	DefaultRackSize  = 32
 	DefaultBlockSize = 8
+	DefaultZone      = "local-1"
 )
 
 // Nodes describes a pool of nodes that are alike.
@@ -33,6 +34,7 @@ type Nodes struct {
 	Count     int
 	RackSize  int     // nodes a rack; 0 means DefaultRackSize
 	BlockSize int     // racks a block; 0 means DefaultBlockSize
+	Zone      string  // its label; "" means DefaultZone
 	Model     Machine // the zero value means the first of Machines
 }
 
@@ -46,6 +48,9 @@ func (n Nodes) withDefaults() (Nodes, error) {
 	}
 	if n.BlockSize == 0 {
 		n.BlockSize = DefaultBlockSize
+	}
+	if n.Zone == "" {
+		n.Zone = DefaultZone
 	}
 	if n.Model == (Machine{}) {
 		n.Model = Machines()[0]
@@ -66,15 +71,15 @@ func layOut(at position, pool Nodes) ([]*v1.Node, position) {
 	nodes := make([]*v1.Node, pool.Count)
 	for i := range nodes {
 		rack := i / pool.RackSize
-		nodes[i] = newNode(position{at.node + i, at.rack + rack, at.block + rack/pool.BlockSize}, pool.Model)
+		nodes[i] = newNode(position{at.node + i, at.rack + rack, at.block + rack/pool.BlockSize}, pool.Zone, pool.Model)
 	}
 	racks := (pool.Count + pool.RackSize - 1) / pool.RackSize
 	blocks := (racks + pool.BlockSize - 1) / pool.BlockSize
 	return nodes, position{at.node + pool.Count, at.rack + racks, at.block + blocks}
 }
 
-// newNode is a healthy node at a position, as its kubelet would register it.
-func newNode(at position, model Machine) *v1.Node {
+// newNode is a healthy node at a position in a zone, as its kubelet would register it.
+func newNode(at position, zone string, model Machine) *v1.Node {
 	name := fmt.Sprintf("node-%05d", at.node)
 	labels := map[string]string{
 		v1.LabelHostname:           name,
@@ -82,7 +87,7 @@ func newNode(at position, model Machine) *v1.Node {
 		v1.LabelOSStable:           "linux",
 		v1.LabelInstanceTypeStable: model.Name,
 		v1.LabelTopologyRegion:     "local",
-		v1.LabelTopologyZone:       "local-1",
+		v1.LabelTopologyZone:       zone,
 		BlockLabel:                 fmt.Sprintf("block-%03d", at.block),
 		RackLabel:                  fmt.Sprintf("rack-%04d", at.rack),
 	}

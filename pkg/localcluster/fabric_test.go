@@ -116,9 +116,9 @@ func TestNodeLabels(t *testing.T) {
 		"topology.kubernetes.io/block":     "block-001",
 		"topology.kubernetes.io/rack":      "rack-0002",
 		"topology.kubernetes.io/region":    "local",
-		"topology.kubernetes.io/zone":      "local-1",
+		"topology.kubernetes.io/zone":      "local-2",
 	}
-	node := newNode(position{7, 2, 1}, model)
+	node := newNode(position{7, 2, 1}, "local-2", model)
 	if diff := cmp.Diff(want, node.Labels); diff != "" {
 		t.Errorf("labels (-want +got):\n%s", diff)
 	}
@@ -129,7 +129,7 @@ func TestNodesDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Nodes{Count: 3, RackSize: DefaultRackSize, BlockSize: DefaultBlockSize, Model: Machines()[0]}
+	want := Nodes{Count: 3, RackSize: DefaultRackSize, BlockSize: DefaultBlockSize, Zone: DefaultZone, Model: Machines()[0]}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -127,7 +127,8 @@ type entry struct {
 	// placed is set once as many members as the gang's size were seen to have a place,
 	// or to have had one and be done, until none of them is left.
 	placed bool
-	// releasing is set from Release until no member is bound any more, or Retain.
+	// releasing is set from Release until no member is bound any more, but for those that are
+	// being deleted on lost nodes, or Retain.
 	releasing bool
 	// finishing says that nobody else evicts those that are bound.
 	finishing bool
@@ -385,7 +386,8 @@ func (g *Gangs) Drop(resource schema.GroupVersionResource) {
 }
 
 // Release withdraws a gang that is to go until none of its members is bound, so that
-// it is not completed while its places are taken back: whoever evicts them calls it.
+// it is not completed while its places are taken back: whoever evicts them calls it. Members
+// that are being deleted on lost nodes are not waited for.
 func (g *Gangs) Release(key gang.Key) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

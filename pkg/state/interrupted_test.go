@@ -176,6 +176,37 @@ func TestRelease(t *testing.T) {
 	}
 }
 
+// A kubelet that does not answer ends no pod. A gang that gives its places back, and has none but
+// such pods left, is a new one: nobody is to wait for what may never come.
+func TestReleaseOnLostNodes(t *testing.T) {
+	g := newCluster(t)
+	g.Release(berthKey("g"))
+	expect := func(code gang.Code, when string) {
+		t.Helper()
+		g.settleAll()
+		if got, _ := g.Get(berthKey("g")); got.Verdict.Code != code {
+			t.Errorf("%s: the verdict is %+v, want %q", when, got.Verdict, code)
+		}
+	}
+	for i := range 4 {
+		g.SetPod(memberPod(i, uid(fmt.Sprint("again-", i)), created(time.Hour), func(p *corev1.Pod) { p.Name, p.Spec.NodeName = fmt.Sprint("again-", i), "" }))
+	}
+	for i := range 3 {
+		g.SetPod(memberPod(i, leaving))
+		g.SetNode(healthy(i, ready(corev1.ConditionUnknown)))
+	}
+	expect(gang.Releasing, "one stays")
+	g.SetPod(memberPod(3, leaving))
+	expect(gang.Releasing, "the kubelet of the last one answers")
+	g.SetNode(healthy(3, ready(corev1.ConditionUnknown)))
+	expect("", "no kubelet answers")
+	if got := g.sink.published[berthKey("g")]; got.Size != 4 {
+		t.Errorf("the scheduler knows %+v, want a gang of 4", got)
+	}
+	g.SetNode(healthy(3))
+	expect("", "a kubelet answers again")
+}
+
 // Recovery asks each second.
 func BenchmarkInterrupted(b *testing.B) {
 	g := NewGangs(func(string) bool { return true }, &recorder{published: map[gang.Key]gang.Group{}, changed: map[gang.Key]int{}}, clocktesting.NewFakePassiveClock(epoch))

@@ -243,15 +243,16 @@ func (q *Queues) tenants(r *Reclaim, others Others) []Tenant {
 	return out
 }
 
-// leaving returns the pods with a place that are being deleted, or are to be, that are expected
-// to be gone soon, and that nobody waits for.
+// leaving returns the pods with a place that are being deleted, or are to be, and that are
+// expected to be gone soon. What others are to get of their room is kept for these, and the rest
+// is anybody's; but of those that others only ask to go, it is not known yet whether they do.
 func (q *Queues) leaving(others Others) []*corev1.Pod {
 	now := q.clock.Now()
 	var out []*corev1.Pod
 	for _, p := range q.payers {
 		at := p.pod.DeletionTimestamp
 		soon := at != nil && now.Before(at.Add(overdueAfter)) || at == nil && others.finishes(p.pod)
-		if soon && p.pod.Spec.NodeName != "" && !others.Leaving.Has(p.pod.UID) {
+		if soon && p.pod.Spec.NodeName != "" && (at != nil || !others.Leaving.Has(p.pod.UID)) {
 			out = append(out, p.pod)
 		}
 	}

@@ -70,15 +70,18 @@ func (g *Gangs) judge(key gang.Key) (publish *gang.Group, withdraw bool) {
 	}
 
 	members := make([]gang.Member, 0, len(e.members))
-	var bound, standing int32
+	var bound, standing, unanswered int32
 	mine := false
 	for _, m := range e.members {
 		members = append(members, m)
 		mine = mine || g.ours(m.Scheduler)
 		if m.Node != "" && !m.Succeeded {
 			bound++
-			if !m.Leaving {
+			switch {
+			case !m.Leaving:
 				standing++
+			case g.healthOf(m.Node).Lost():
+				unanswered++
 			}
 		}
 	}
@@ -94,7 +97,9 @@ func (g *Gangs) judge(key gang.Key) (publish *gang.Group, withdraw bool) {
 		return nil, withdraw
 	}
 
-	if e.releasing && bound == 0 {
+	// Who leaves and whose kubelet does not answer may never be gone, and keeps its place: nobody
+	// waits for it.
+	if e.releasing && bound == unanswered {
 		e.releasing, e.finishing, e.placed = false, false, false
 	}
 	declared, fault := g.declaration(e)
