@@ -72,7 +72,11 @@ func (c *caseRun) objectCommand(command string, args []string) bool {
 			subresources = append(subresources, "status")
 		}
 		eventually(c.t, c.where, func(ctx context.Context) error {
-			_, err := client.Patch(ctx, name, types.MergePatchType, []byte(strings.Join(args[1:], " ")), metav1.PatchOptions{}, subresources...)
+			text, kind := strings.Join(args[1:], " "), types.MergePatchType
+			if strings.HasPrefix(text, "[") {
+				kind = types.JSONPatchType
+			}
+			_, err := client.Patch(ctx, name, kind, []byte(text), metav1.PatchOptions{}, subresources...)
 			return err
 		})
 	case "remove":
