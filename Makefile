@@ -129,8 +129,9 @@ DURATION ?= 10m
 SEED ?= 0
 
 .PHONY: chaos
-chaos: ## Play faults of requests and processes against Berth (DURATION=1h SEED=7)
-	go test -count=1 -timeout 0 ./test/chaos -run '^TestChaos$$' -v -chaos.duration=$(DURATION) -chaos.seed=$(SEED)
+chaos: NODES = 24
+chaos: ## Play faults of requests and processes against Berth (DURATION=1h SEED=7 NODES=256)
+	go test -count=1 -timeout 0 ./test/chaos -run '^TestChaos$$' -v -chaos.duration=$(DURATION) -chaos.seed=$(SEED) -chaos.nodes=$(NODES)
 
 # How long make fuzz runs each target, and how many workers it has; one a core if empty.
 FUZZTIME ?= 1m

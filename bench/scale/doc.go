@@ -19,6 +19,7 @@
 //	start     from the start of the process to the first binding; memory
 //	takeover  from when a standby has the lease to its first binding
 //	events    processor time and allocations for each event that changes no decision
+//	reasons   what it costs to tell, and to ask, why 2,000 gangs wait
 //	pending   gangs that fit, behind pods that fit nowhere
 //
 // # How it is measured
@@ -36,5 +37,6 @@
 // Files: main.go (flags), run.go (rounds and results), contenders.go (who takes part),
 // null.go (the scheduler that does not look), world.go (the cluster), objects.go (pods and
 // gangs), observer.go (when pods are bound), process.go (what a process uses), and one file
-// for each group of scenarios: binding.go, starting.go, watching.go, pending.go.
+// for each group of scenarios: binding.go, starting.go, watching.go, pending.go, and reasons.go
+// with profile.go.
 package main

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -68,6 +69,7 @@ func command() *cobra.Command {
 	fs.IntSliceVar(&o.nodes, "nodes", []int{2500}, "Sizes of the cluster.")
 	fs.IntVar(&o.podsPerNode, "pods-per-node", 10, "Pods on each node of the filled cluster.")
 	fs.IntVar(&o.rounds, "rounds", 3, "How often everybody is measured; medians are taken over the rounds.")
+	fs.DurationVar(&o.reasonsFor, "reasons-for", 10*time.Minute, "How long gangs wait in the scenario reasons.")
 	fs.BoolVar(&o.small, "small", false, "A few pods in each scenario. It tests the benchmark, and measures nothing.")
 	fs.BoolVar(&o.fresh, "fresh", false, "Begin anew, and forget what was measured before.")
 	fs.StringVar(&o.out, "out", "bench/out/scale.json", "Where the results are written.")

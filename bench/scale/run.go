@@ -20,6 +20,7 @@ type options struct {
 	nodes                 []int
 	podsPerNode, rounds   int
 	small, fresh          bool
+	reasonsFor            time.Duration
 	out                   string
 }
 
@@ -30,6 +31,8 @@ type scenario struct {
 	filled bool
 	// blind says that null takes part.
 	blind bool
+	// berth says that only builds of Berth take part.
+	berth bool
 	run   func(context.Context, *world, contender) ([]report.Measure, error)
 }
 
@@ -42,6 +45,7 @@ var scenarios = []scenario{
 	{name: "start", what: "from the start of the process to the first binding, on a filled cluster", filled: true, run: start},
 	{name: "takeover", what: "from when a standby has the lease to its first binding", filled: true, run: takeover},
 	{name: "events", what: "what it costs to watch events that change no decision", filled: true, run: events},
+	{name: "reasons", what: "why 2,000 gangs wait: what it costs to tell them, and to ask", filled: true, berth: true, run: reasons},
 	{name: "pending", what: "500 gangs that fit, alone and behind 10,000 pods that fit nowhere", filled: true, run: pending},
 }
 
@@ -120,7 +124,7 @@ func (o *options) plan(nodes int, contenders []contender, done []report.ScaleSam
 				measured := slices.ContainsFunc(done, func(d report.ScaleSample) bool {
 					return d.Scenario == s.name && d.Nodes == nodes && d.Scheduler == c.name && d.Round == round
 				})
-				if !measured && (c.name != null || s.blind) {
+				if !measured && (c.name != null || s.blind) && (c.isBerth() || !s.berth) {
 					out = append(out, one{s, nodes, c, round})
 				}
 			}
@@ -144,7 +148,7 @@ func (r *runner) cluster(ctx context.Context, nodes int) error {
 	if len(here) == 0 {
 		return nil
 	}
-	w, err := newWorld(ctx, nodes, r.small)
+	w, err := newWorld(ctx, nodes, r.options)
 	if err != nil {
 		return err
 	}

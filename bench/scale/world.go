@@ -41,6 +41,8 @@ type world struct {
 	dynamic dynamic.Interface
 	nodes   int
 	small   bool
+	// reasonsFor is how long gangs wait in the scenario reasons.
+	reasonsFor time.Duration
 	// runs counts the processes that were started, for names that are free.
 	runs int
 }
@@ -48,7 +50,7 @@ type world struct {
 func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 
 // newWorld starts a cluster of empty nodes.
-func newWorld(ctx context.Context, nodes int, small bool) (*world, error) {
+func newWorld(ctx context.Context, nodes int, o *options) (*world, error) {
 	cluster, err := localcluster.Start(ctx, localcluster.Options{
 		// Native PodGroups, which all contenders know.
 		FeatureGates:  map[string]bool{"GenericWorkload": true},
@@ -60,7 +62,7 @@ func newWorld(ctx context.Context, nodes int, small bool) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &world{Cluster: cluster, client: cluster.Client(), nodes: nodes, small: small}
+	w := &world{Cluster: cluster, client: cluster.Client(), nodes: nodes, small: o.small, reasonsFor: o.reasonsFor}
 	if err := w.prepare(ctx); err != nil {
 		cluster.Stop()
 		return nil, err

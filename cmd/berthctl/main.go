@@ -10,7 +10,8 @@
 // (flags and help of "plan"), gang.go (a gang from a file), decide.go (where it goes),
 // table.go (two ways to print that); reach.go (the way to a running scheduler), show.go (how
 // its answers are shown), why.go and whytable.go (flags, help and words of "why"), gangs.go,
-// queues.go, top.go, events.go (those of the same names).
+// queues.go, top.go, events.go (those of the same names); tunnel.go (the way to a pod), ui.go and
+// uiproxy.go (the page of "ui", and who gets it).
 package main
 
 import (
@@ -69,7 +70,7 @@ func newCommand(dial dialer) *cobra.Command {
 		Long: `berthctl shows what Berth, a scheduler for GPU clusters, sees and decides. It
 changes nothing.
 
-why, gangs, queues, top and events ask the scheduler that runs. plan and snapshot
+why, gangs, queues, top, events and ui ask the scheduler that runs. plan and snapshot
 decide as it would, here. topo is about the GPUs of one machine. As kubectl-berth in
 the PATH, it is "kubectl berth".
 
@@ -79,7 +80,7 @@ none, and 2 if it could not look.`,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
 	}
-	cmd.AddCommand(newWhyCommand(), newGangsCommand(), newQueuesCommand(), newTopCommand(), newEventsCommand(),
+	cmd.AddCommand(newWhyCommand(), newGangsCommand(), newQueuesCommand(), newTopCommand(), newEventsCommand(), newUICommand(),
 		newTopoCommand(dial), newPlanCommand(dial), newSnapshotCommand(dial))
 	// As a plugin of kubectl it is called what the user types.
 	if name := filepath.Base(os.Args[0]); strings.HasPrefix(name, "kubectl-") {

@@ -17,8 +17,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/client-go/tools/portforward"
-	"k8s.io/client-go/transport/spdy"
 
 	"github.com/berth-dev/berth/pkg/insight"
 )
@@ -64,6 +62,9 @@ type scheduler struct {
 // errNotThere says that there is nobody of a name.
 var errNotThere = errors.New("not there")
 
+// errNoPage says that a scheduler does not know a path.
+var errNoPage = errors.New("no such page")
+
 // open finds the scheduler.
 func (r reach) open(ctx context.Context) (*scheduler, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
@@ -85,9 +86,11 @@ func (r reach) open(ctx context.Context) (*scheduler, error) {
 	as.TLSClientConfig.CAData, as.TLSClientConfig.CAFile, as.TLSClientConfig.ServerName = nil, r.authority, ""
 	as.TLSClientConfig.Insecure = r.insecure
 	if r.server == "" {
-		if err := r.forward(ctx, s); err != nil {
+		way, err := r.forward(ctx, s)
+		if err != nil {
 			return nil, err
 		}
+		as.Dial, as.Proxy = way.dial, direct
 		// The API server and the kubelet lead to the pod; its certificate is of its own making.
 		as.TLSClientConfig.CAFile, as.TLSClientConfig.Insecure = "", true
 	} else if at, err := url.Parse(s.base); err != nil || at.Host == "" || at.Scheme != "https" {
@@ -103,66 +106,58 @@ func (r reach) open(ctx context.Context) (*scheduler, error) {
 	return s, nil
 }
 
+// direct has a connection go through no proxy: a tunnel leads to one place.
+func direct(*http.Request) (*url.URL, error) { return nil, nil }
+
 // forward opens a way to the leader's pod.
-func (r reach) forward(ctx context.Context, s *scheduler) error {
+func (r reach) forward(ctx context.Context, s *scheduler) (*tunnel, error) {
 	const otherwise = "; or give --server with the URL of its secure port"
 	client, err := kubernetes.NewForConfig(s.config)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	lease, err := client.CoordinationV1().Leases(r.leaseNamespace).Get(ctx, r.lease, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
-		return fmt.Errorf("there is no Lease %s/%s, so no Berth leads here: is it installed? --lease and --lease-namespace name another%s", r.leaseNamespace, r.lease, otherwise)
+		return nil, fmt.Errorf("there is no Lease %s/%s, so no Berth leads here: is it installed? --lease and --lease-namespace name another%s", r.leaseNamespace, r.lease, otherwise)
 	case apierrors.IsForbidden(err):
-		return fmt.Errorf("the leader is found by its Lease, %s/%s, and you may not read it; the ClusterRole berth-viewer lets you%s: %w", r.leaseNamespace, r.lease, otherwise, err)
+		return nil, fmt.Errorf("the leader is found by its Lease, %s/%s, and you may not read it; the ClusterRole berth-viewer lets you%s: %w", r.leaseNamespace, r.lease, otherwise, err)
 	case err != nil:
-		return fmt.Errorf("reading the Lease of the leader, %s/%s: %w", r.leaseNamespace, r.lease, err)
+		return nil, fmt.Errorf("reading the Lease of the leader, %s/%s: %w", r.leaseNamespace, r.lease, err)
 	case lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity == "":
-		return fmt.Errorf("nobody holds Lease %s/%s: no Berth leads at the moment", r.leaseNamespace, r.lease)
+		return nil, fmt.Errorf("nobody holds Lease %s/%s: no Berth leads at the moment", r.leaseNamespace, r.lease)
 	}
 	// The identity is that of kube-scheduler: the host, which is the pod, and a number.
 	pod, _, _ := strings.Cut(*lease.Spec.HolderIdentity, "_")
-	roundTripper, upgrader, err := spdy.RoundTripperFor(s.config)
-	if err != nil {
-		return fmt.Errorf("setting up the way to pod %q: %w", pod, err)
-	}
 	at := client.CoreV1().RESTClient().Post().Resource("pods").Namespace(r.podNamespace).Name(pod).SubResource("portforward").URL()
-	overSPDY := spdy.NewDialer(upgrader, &http.Client{Transport: roundTripper}, http.MethodPost, at)
-	overWebsocket, err := portforward.NewSPDYOverWebsocketDialer(at, s.config)
-	if err != nil {
-		return fmt.Errorf("setting up the way to pod %q: %w", pod, err)
+	way, err := openTunnel(ctx, s.config, at, r.port)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
 	}
-	// As kubectl does: servers before 1.31 know no websocket there.
-	dialer := portforward.NewFallbackDialer(overWebsocket, overSPDY, func(error) bool { return true })
-	stop, ready, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-	forwarder, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", r.port)}, stop, ready, io.Discard, io.Discard)
 	if err != nil {
-		return fmt.Errorf("setting up the way to pod %q: %w", pod, err)
+		return nil, fmt.Errorf("reaching the leader, pod %s/%s, through the API server: %w; that takes create on pods/portforward, which the Role berth-viewer in namespace %[1]s gives, and a scheduler that runs as a pod there%[4]s", r.podNamespace, pod, err, otherwise)
 	}
-	go func() { ended <- forwarder.ForwardPorts() }()
-	select {
-	case <-ready:
-	case err := <-ended:
-		return fmt.Errorf("reaching the leader, pod %s/%s, through the API server: %w; that takes create on pods/portforward, which the Role berth-viewer in namespace %[1]s gives, and a scheduler that runs as a pod there%[4]s", r.podNamespace, pod, err, otherwise)
-	case <-ctx.Done():
-		close(stop)
-		return ctx.Err()
-	}
-	ports, err := forwarder.GetPorts()
+	s.base, s.where, s.close = fmt.Sprintf("https://127.0.0.1:%d", r.port), fmt.Sprintf("pod %s/%s", r.podNamespace, pod), way.close
+	return way, nil
+}
+
+// get asks for a page of JSON.
+func (s *scheduler) get(ctx context.Context, path string, query url.Values, into any) error {
+	body, err := s.fetch(ctx, path, query)
 	if err != nil {
-		close(stop)
 		return err
 	}
-	s.base, s.where, s.close = fmt.Sprintf("https://127.0.0.1:%d", ports[0].Local), fmt.Sprintf("pod %s/%s", r.podNamespace, pod), func() { close(stop) }
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("the scheduler at %s answers in words that are not known here: %w; is this berthctl as new as it?", s.where, err)
+	}
 	return nil
 }
 
-// get asks for a page.
-func (s *scheduler) get(ctx context.Context, path string, query url.Values, into any) error {
+// fetch asks for a page.
+func (s *scheduler) fetch(ctx context.Context, path string, query url.Values) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.base+path+"?"+query.Encode(), nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	response, err := s.client.Do(request)
 	if err != nil {
@@ -170,33 +165,36 @@ func (s *scheduler) get(ctx context.Context, path string, query url.Values, into
 		if strings.Contains(err.Error(), "certificate") {
 			hint = "; its certificate may be one of its own making: give --server-ca with the file of it, or --insecure-skip-tls-verify"
 		}
-		return fmt.Errorf("the scheduler at %s cannot be reached: %w%s", s.where, err, hint)
+		return nil, fmt.Errorf("the scheduler at %s cannot be reached: %w%s", s.where, err, hint)
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
-		return fmt.Errorf("reading the answer of the scheduler at %s: %w", s.where, err)
+		return nil, fmt.Errorf("reading the answer of the scheduler at %s: %w", s.where, err)
 	}
+	if response.StatusCode != http.StatusOK {
+		return nil, s.refusal(path, response.StatusCode, body)
+	}
+	return body, nil
+}
+
+// refusal says what an answer means that is none: its status, and its text.
+func (s *scheduler) refusal(path string, status int, body []byte) error {
 	var failure insight.Failure
 	_ = json.Unmarshal(body, &failure)
-	switch response.StatusCode {
-	case http.StatusOK:
-		if err := json.Unmarshal(body, into); err != nil {
-			return fmt.Errorf("the scheduler at %s answers in words that are not known here: %w; is this berthctl as new as it?", s.where, err)
-		}
-		return nil
+	switch status {
 	case http.StatusUnauthorized:
 		return fmt.Errorf("the scheduler at %s does not know who you are (401): it asks the API server, which does not take your credentials; has your token expired, or is your kubeconfig that of another cluster?", s.where)
 	case http.StatusForbidden:
 		return fmt.Errorf("you may not read %s of the scheduler (403): have an administrator bind the ClusterRole berth-viewer to you, as by\n  kubectl create clusterrolebinding berth-viewer-$USER --clusterrole=berth-viewer --user=YOU", path)
 	case http.StatusNotFound:
 		if failure.Error == "" {
-			return fmt.Errorf("the scheduler at %s has no page %s: is it Berth, and as new as this berthctl?", s.where, path)
+			return fmt.Errorf("%w: the scheduler at %s has none on %s: is it Berth, and as new as this berthctl?", errNoPage, s.where, path)
 		}
 		return fmt.Errorf("%w: %s", errNotThere, strings.TrimPrefix(failure.Error, "not found: "))
 	}
 	if failure.Error == "" {
 		failure.Error = strings.TrimSpace(string(body))
 	}
-	return fmt.Errorf("the scheduler at %s answers %d: %s", s.where, response.StatusCode, failure.Error)
+	return fmt.Errorf("the scheduler at %s answers %d: %s", s.where, status, failure.Error)
 }

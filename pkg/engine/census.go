@@ -49,9 +49,9 @@ type counts struct {
 
 // measure has everything that metrics are made of be counted.
 func (e *engine) measure(c clock.WithTicker, ours func(scheduler string) bool) {
-	e.demand = newDemand(c, ours, e.fast.DevicesOf)
+	e.demand = newDemand(c, ours, e.devicesOf)
 	e.budget.bound = e.demand.Bound
-	e.reporter.devices, e.reporter.nodesAdded = e.fast.DevicesOf, e.nodesAdded.Load
+	e.reporter.devices, e.reporter.nodesAdded = e.devicesOf, e.nodesAdded.Load
 	e.queues.OnAdmitted(func(queue string, waited time.Duration) { queuePlaced.WithLabelValues(queue).Observe(waited.Seconds()) })
 	e.census = &census{clock: c, fast: e.fast, demand: e.demand, waits: e.explainer, queues: e.queues.Names}
 }

@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
-	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/state"
 )
 
 // demand keeps what waiting pods ask for, and since when bound pods do not run yet. Each pod
@@ -57,7 +57,7 @@ func newDemand(c clock.PassiveClock, ours func(string) bool, devices func(*corev
 
 // whoOf names the gang of a pod, or the pod if it is in none.
 func whoOf(pod *corev1.Pod) waits {
-	who := waits{namespace: pod.Namespace, group: gang.InGroup(groupOf(pod))}
+	who := waits{namespace: pod.Namespace, group: state.GangGroup(pod)}
 	if who.group == "" {
 		who.pod = pod.Name
 	}
@@ -130,13 +130,16 @@ func (d *demand) DeletePod(uid types.UID) {
 
 // Bound takes in that this process has bound a pod.
 func (d *demand) Bound(pod *corev1.Pod) {
-	_, n := d.devices(pod)
-	size, now := podSizes.of(n), d.clock.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	waited, known := d.waiting[pod.UID]
+	if !known {
+		_, waited.devices = d.devices(pod)
+	}
+	size, now := podSizes.of(waited.devices), d.clock.Now()
 	if !pod.CreationTimestamp.IsZero() {
 		podWait.WithLabelValues(size).Observe(max(0, now.Sub(pod.CreationTimestamp.Time).Seconds()))
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.bound[pod.UID] = boundPod{now, size}
 }
 

@@ -59,6 +59,7 @@ type engine struct {
 	budget     *EventBudget
 	gate       *gate
 	fast       *fastpath.Path
+	requests   lastRequests
 	topologies *topologySource
 	queues     *state.Queues
 	windows    *state.Windows
@@ -108,6 +109,8 @@ func install(cc *schedulerserverconfig.Config, informerName *cache.InformerName,
 	}
 	client := cc.Client
 	if cc.LeaderElection != nil {
+		// Upstream counts all that are built from it as kube-scheduler.
+		cc.LeaderElection.Name = component
 		if client, err = newFence(cc.LeaderElection).client(cc.KubeConfig); err != nil {
 			return nil, nil, err
 		}
@@ -152,7 +155,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	if e.ended, err = newEndedPods(clients.Kubernetes, slices.Collect(maps.Keys(names)), e.gangs); err != nil {
 		return nil, err
 	}
-	e.queues = state.NewQueues(e.gangs, requestsOf, podsOf(factory), options.admission(), clock.RealClock{})
+	e.queues = state.NewQueues(e.gangs, e.requests.of, podsOf(factory), options.admission(), clock.RealClock{})
 	if options.QueueAccess == QueuesOpen {
 		e.queues.OpenToAll()
 	}
@@ -179,7 +182,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	e.reporter.gangs, e.reporter.conditions, e.reporter.recorder = e.gangs, e.conditions, recorder
 	e.recovery = &recovery{client: clients.Kubernetes, gangs: e.gangs, recorder: recorder, clock: clock.RealClock{}, grace: options.GangGracePeriod}
 
-	e.suspender = suspension.New(clients.Dynamic, clients.Kubernetes, podsOf(factory), func() { apiWrites.WithLabelValues("suspend").Inc() })
+	e.suspender = suspension.New(clients.Dynamic, clients.Kubernetes, podsOf(factory), clock.RealClock{}, func() { apiWrites.WithLabelValues("suspend").Inc() })
 	e.reclaimer = newReclaimer(e.fast, e.queues, e.gangs, clients.Kubernetes, recorder, clock.RealClock{})
 	e.departures = departures.New(e.suspender, e.queues, clients.Kubernetes, clock.RealClock{}, func() { apiWrites.WithLabelValues("event").Inc() })
 	e.reclaimer.suspender, e.reclaimer.departures = e.suspender, e.departures

@@ -165,7 +165,7 @@ func (h *harbour) build(client kubernetes.Interface, recorder events.EventRecord
 	put(&corev1.Pod{}, &regroupingInformer{SharedIndexInformer: l.podTap, feed: e})
 	put(&corev1.Node{}, l.nodeTap)
 	put(&schedulingv1beta1.PodGroup{}, gatedInformer{l.groupTap, e.gate})
-	e.queues = state.NewQueues(e.gangs, requestsOf, podsOf(factory), DefaultOptions().admission(), h.clock)
+	e.queues = state.NewQueues(e.gangs, e.requests.of, podsOf(factory), DefaultOptions().admission(), h.clock)
 	b.queues = e.queues
 	_, _ = l.nodeTap.AddEventHandler(e.nodeHandler())
 	pods := factory.Core().V1().Pods().Lister()
@@ -177,7 +177,7 @@ func (h *harbour) build(client kubernetes.Interface, recorder events.EventRecord
 	e.budget = NewEventBudget(e.reporter, pods, 0)
 	e.reporter.gangs, e.reporter.conditions, e.reporter.recorder = e.gangs, e.conditions, recorder
 	e.reclaimer = newReclaimer(e.fast, e.queues, e.gangs, client, recorder, h.clock)
-	e.suspender = suspension.New(nil, client, nil, func() {})
+	e.suspender = suspension.New(nil, client, nil, h.clock, func() {})
 	e.departures = departures.New(e.suspender, e.queues, client, h.clock, func() {})
 	e.watchOthers(ours, nil, recorder)
 	e.repairer = newRepairer(e.reclaimer, pods, DefaultRepairWindow)

@@ -31,7 +31,7 @@ func (r *repairer) fellIll(all []state.Illness) {
 			continue
 		}
 		g := group{name: i.Pod.String()}
-		if in := gang.InGroup(groupOf(pod)); in != "" {
+		if in := state.GangGroup(pod); in != "" {
 			g = group{key: gang.KeyOf(pod.Namespace, in)}
 		}
 		if by[g] == nil {

@@ -66,7 +66,7 @@ func (n *neighbours) intruded(i state.Intrusion) {
 // watchOthers has the engine hear of what other schedulers do.
 func (e *engine) watchOthers(ours func(string) bool, own labels.Selector, recorder events.EventRecorder) {
 	isOwn := func(node *corev1.Node) bool { return own != nil && own.Matches(labels.Set(node.Labels)) }
-	e.occupancy = state.NewOccupancy(ours, requestsOf, isOwn, state.IsDevice)
+	e.occupancy = state.NewOccupancy(ours, e.requests.of, isOwn, state.IsDevice)
 	n := newNeighbours(recorder, e.leading.Load)
 	e.occupancy.On(n.overdrawn, n.intruded)
 }

@@ -18,7 +18,6 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
-	resourcehelper "k8s.io/component-helpers/resource"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler"
@@ -40,11 +39,6 @@ import (
 
 // queueObjects is the resource of queues.
 var queueObjects = v1alpha1.GroupVersion.WithResource("queues")
-
-// requestsOf returns what a pod asks for, as the scheduler counts it.
-func requestsOf(pod *corev1.Pod) corev1.ResourceList {
-	return resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{UseStatusResources: true})
-}
 
 // podsOf lists the pods of an informer.
 func podsOf(factory informers.SharedInformerFactory) func() []*corev1.Pod {
@@ -407,10 +401,22 @@ func (q triedQueue) AddAttemptedPodGroupIfNeeded(logger klog.Logger, group *fram
 // hold.
 const givesRoom = fwk.Add | fwk.UpdateNodeAllocatable | fwk.UpdateNodeLabel | fwk.UpdateNodeTaint
 
-// MoveAllToActiveOrBackoffQueue hears of what happens to nodes, once the cache has it.
+// leavesRoom reports whether a change of a pod with a node, or that was to get one, leaves room.
+// One that is nothing in particular, as of a status, comes as all kinds of updates at once.
+func leavesRoom(event fwk.ClusterEvent) bool {
+	return event.Resource == fwk.AssignedPod && (event.ActionType == fwk.Delete || event.ActionType == fwk.UpdatePodScaleDown)
+}
+
+// MoveAllToActiveOrBackoffQueue hears of what happens to nodes, and of room that comes free,
+// once the cache has it: also of pods that are not bound after all, and of those that nobody
+// is charged for.
 func (q triedQueue) MoveAllToActiveOrBackoffQueue(logger klog.Logger, event fwk.ClusterEvent, oldObj, newObj any, preCheck internalqueue.PreEnqueueCheck) {
 	if event.Resource == fwk.Node && event.ActionType&givesRoom != 0 {
 		q.tries.nodes.Add(1)
+	}
+	if leavesRoom(event) {
+		q.tries.queues.Freed()
+		q.tries.windows.Freed()
 	}
 	q.SchedulingQueue.MoveAllToActiveOrBackoffQueue(logger, event, oldObj, newObj, preCheck)
 }

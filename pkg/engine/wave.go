@@ -85,7 +85,7 @@ func graceOf(pods []*corev1.Pod) time.Duration {
 func (r *reclaimer) tell(e fastpath.Evicted, claimant *corev1.Pod, claim *state.Reclaim) {
 	why, lost := r.kind(e, claim), int64(0)
 	for _, pod := range e.Pods {
-		_, devices := r.DevicesOf(pod)
+		_, devices := r.DevicesIn(requestsOf(pod))
 		lost += state.Lost(pod, devices, r.clock.Now())
 	}
 	evictedGangs.WithLabelValues(why).Inc()

@@ -32,7 +32,8 @@ type Occupancy struct {
 
 	mu    sync.Mutex
 	nodes map[string]*occupied
-	pods  map[types.UID]*occupant
+	// pods are those that have a node, as they are counted there.
+	pods map[types.UID]*corev1.Pod
 }
 
 // Overdraft is a node that has given out more of a resource than it has.
@@ -58,23 +59,26 @@ type Intrusion struct {
 type occupied struct {
 	node *corev1.Node
 	used map[corev1.ResourceName]int64
-	pods map[types.UID]*occupant
+	// pods counts those that are there, and foreign are those of other schedulers.
+	pods    int
+	foreign map[types.UID]foreigner
 	// overdrawn are the resources of which it has given out too much, and intruded says that
 	// others have devices there.
 	overdrawn map[corev1.ResourceName]bool
 	intruded  bool
 }
 
-type occupant struct {
-	pod  *corev1.Pod
-	node string
-	by   map[corev1.ResourceName]int64
+// foreigner is a pod of another scheduler.
+type foreigner struct {
+	pod *corev1.Pod
+	// devices says that it asks for some.
+	devices bool
 }
 
 // NewOccupancy returns an occupancy without nodes. ours says which scheduler names are Berth's,
 // own which nodes, and device which resources are devices.
 func NewOccupancy(ours func(string) bool, requests func(*corev1.Pod) corev1.ResourceList, own func(*corev1.Node) bool, device func(corev1.ResourceName) bool) *Occupancy {
-	return &Occupancy{ours: ours, requests: requests, own: own, device: device, nodes: map[string]*occupied{}, pods: map[types.UID]*occupant{},
+	return &Occupancy{ours: ours, requests: requests, own: own, device: device, nodes: map[string]*occupied{}, pods: map[types.UID]*corev1.Pod{},
 		over: func(Overdraft) {}, intruded: func(Intrusion) {}}
 }
 
@@ -109,22 +113,38 @@ func (o *Occupancy) SetPod(pod *corev1.Pod) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	old := o.pods[pod.UID]
-	if old != nil && old.node == pod.Spec.NodeName && AskAlike(old.pod, pod) {
-		old.pod = pod
+	if old := o.pods[pod.UID]; old != nil && old.Spec.NodeName == pod.Spec.NodeName && AskAlike(old, pod) {
+		o.pods[pod.UID] = pod
+		n := o.nodes[pod.Spec.NodeName]
+		if is, foreign := n.foreign[pod.UID]; foreign {
+			n.foreign[pod.UID] = foreigner{pod, is.devices}
+		}
 		return
 	}
 	o.drop(pod.UID)
-	one := &occupant{pod: pod, node: pod.Spec.NodeName, by: map[corev1.ResourceName]int64{corev1.ResourcePods: 1}}
+	n := o.at(pod.Spec.NodeName)
+	// What it asks for is worked out again when it goes, which costs less than to keep it.
+	o.pods[pod.UID] = pod
+	n.pods++
+	n.add(corev1.ResourcePods, 1)
+	devices := false
 	for name, q := range o.requests(pod) {
-		one.by[name] = resourceAmount(name, q)
+		n.add(name, resourceAmount(name, q))
+		devices = devices || q.Sign() > 0 && o.device(name)
 	}
-	n := o.at(one.node)
-	n.pods[pod.UID], o.pods[pod.UID] = one, one
-	for name, amount := range one.by {
-		n.used[name] += amount
+	if !o.ours(pod.Spec.SchedulerName) {
+		if n.foreign == nil {
+			n.foreign = map[types.UID]foreigner{}
+		}
+		n.foreign[pod.UID] = foreigner{pod, devices}
 	}
 	o.judge(n)
+}
+
+func (n *occupied) add(name corev1.ResourceName, amount int64) {
+	if n.used[name] += amount; n.used[name] == 0 {
+		delete(n.used, name)
+	}
 }
 
 // DeletePod forgets a pod that is gone or has ended.
@@ -135,33 +155,33 @@ func (o *Occupancy) DeletePod(uid types.UID) {
 }
 
 func (o *Occupancy) drop(uid types.UID) {
-	one := o.pods[uid]
-	if one == nil {
+	pod := o.pods[uid]
+	if pod == nil {
 		return
 	}
-	n := o.nodes[one.node]
+	n := o.nodes[pod.Spec.NodeName]
 	delete(o.pods, uid)
-	delete(n.pods, uid)
-	for name, amount := range one.by {
-		if n.used[name] -= amount; n.used[name] == 0 {
-			delete(n.used, name)
-		}
+	delete(n.foreign, uid)
+	n.pods--
+	n.add(corev1.ResourcePods, -1)
+	for name, q := range o.requests(pod) {
+		n.add(name, -resourceAmount(name, q))
 	}
 	o.judge(n)
-	o.tidy(one.node, n)
+	o.tidy(pod.Spec.NodeName, n)
 }
 
 func (o *Occupancy) at(name string) *occupied {
 	n := o.nodes[name]
 	if n == nil {
-		n = &occupied{used: map[corev1.ResourceName]int64{}, pods: map[types.UID]*occupant{}, overdrawn: map[corev1.ResourceName]bool{}}
+		n = &occupied{used: map[corev1.ResourceName]int64{}, overdrawn: map[corev1.ResourceName]bool{}}
 		o.nodes[name] = n
 	}
 	return n
 }
 
 func (o *Occupancy) tidy(name string, n *occupied) {
-	if n.node == nil && len(n.pods) == 0 {
+	if n.node == nil && n.pods == 0 {
 		delete(o.nodes, name)
 	}
 }
@@ -171,29 +191,26 @@ func (o *Occupancy) judge(n *occupied) {
 	if n.node == nil {
 		return
 	}
-	names := make([]corev1.ResourceName, 0, len(n.used))
-	for name := range n.used {
-		names = append(names, name)
-	}
-	slices.Sort(names)
 	for name := range n.overdrawn {
 		if n.used[name] == 0 {
 			delete(n.overdrawn, name)
 		}
 	}
-	for _, name := range names {
+	var news []corev1.ResourceName
+	for name, used := range n.used {
 		q, has := n.node.Status.Allocatable[name]
-		if !has {
-			continue // it may be one of the whole cluster
-		}
-		allocatable := resourceAmount(name, q)
-		switch over := repair.Overdrawn(allocatable, n.used[name]); {
-		case !over:
+		switch {
+		case !has: // it may be one of the whole cluster
+		case !repair.Overdrawn(resourceAmount(name, q), used):
 			delete(n.overdrawn, name)
 		case !n.overdrawn[name]:
-			n.overdrawn[name] = true
-			o.over(Overdraft{Node: n.node.Name, Resource: name, Allocatable: allocatable, Used: n.used[name], Foreign: o.foreignOf(n, name)})
+			news = append(news, name)
 		}
+	}
+	slices.Sort(news)
+	for _, name := range news {
+		n.overdrawn[name] = true
+		o.over(Overdraft{Node: n.node.Name, Resource: name, Allocatable: resourceAmount(name, n.node.Status.Allocatable[name]), Used: n.used[name], Foreign: o.foreignOf(n, name)})
 	}
 	o.judgeOwn(n)
 }
@@ -205,15 +222,9 @@ func (o *Occupancy) judgeOwn(n *occupied) {
 		return
 	}
 	var intruders []*corev1.Pod
-	for _, one := range n.pods {
-		if o.ours(one.pod.Spec.SchedulerName) {
-			continue
-		}
-		for name, amount := range one.by {
-			if amount > 0 && o.device(name) {
-				intruders = append(intruders, one.pod)
-				break
-			}
+	for _, one := range n.foreign {
+		if one.devices {
+			intruders = append(intruders, one.pod)
 		}
 	}
 	if was := n.intruded; len(intruders) == 0 || was {
@@ -234,11 +245,12 @@ func compareByName(a, b *corev1.Pod) int {
 // there is none.
 func (o *Occupancy) foreignOf(n *occupied, name corev1.ResourceName) string {
 	first := ""
-	for _, one := range n.pods {
-		if one.by[name] == 0 || o.ours(one.pod.Spec.SchedulerName) {
+	for _, one := range n.foreign {
+		pod := one.pod
+		if asked := o.requests(pod)[name]; asked.Sign() == 0 && name != corev1.ResourcePods {
 			continue
 		}
-		if at := one.pod.Namespace + "/" + one.pod.Name; first == "" || at < first {
+		if at := pod.Namespace + "/" + pod.Name; first == "" || at < first {
 			first = at
 		}
 	}

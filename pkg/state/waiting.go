@@ -36,6 +36,13 @@ func waiterOf(pod *corev1.Pod) waiterID {
 	return waiterID{uid: pod.UID}
 }
 
+// GangGroup returns the name of the group of a pod's gang, whether the pod counts towards it or
+// not; "" for a plain pod.
+func GangGroup(pod *corev1.Pod) string {
+	group, _ := groupOf(pod)
+	return gang.InGroup(group)
+}
+
 // groupOf returns the name of a pod's group, if it is in one.
 func groupOf(pod *corev1.Pod) (name string, in bool) {
 	if group := pod.Spec.SchedulingGroup; group != nil && group.PodGroupName != nil {

@@ -305,6 +305,13 @@ func (w *Windows) forget(e *windowed) {
 	w.tell()
 }
 
+// Freed says that there may be room for those that had none.
+func (w *Windows) Freed() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.freed = true
+}
+
 // MayFit has those tried again that the cluster could not hold: nodes have changed.
 func (w *Windows) MayFit() {
 	w.mu.Lock()

@@ -48,7 +48,7 @@ func handlerOf(ctx context.Context, source Source) (http.Handler, *hub) {
 		header.Set("Cache-Control", "no-store")
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			header.Set("Allow", "GET, HEAD")
-			refuse(w, http.StatusMethodNotAllowed, errors.New("this page is read, with GET"))
+			Refuse(w, http.StatusMethodNotAllowed, errors.New("this page is read, with GET"))
 			return
 		}
 		switch name := strings.TrimPrefix(r.URL.Path, Root); name {
@@ -69,7 +69,7 @@ func handlerOf(ctx context.Context, source Source) (http.Handler, *hub) {
 func serveAsset(w http.ResponseWriter, name string) {
 	text, err := Asset(name)
 	if err != nil {
-		refuse(w, http.StatusNotFound, fmt.Errorf("there is no %q; the page is %s", name, Root))
+		Refuse(w, http.StatusNotFound, fmt.Errorf("there is no %q; the page is %s", name, Root))
 		return
 	}
 	kind := mime.TypeByExtension(path.Ext(name))
@@ -81,8 +81,8 @@ func serveAsset(w http.ResponseWriter, name string) {
 	_, _ = w.Write(text) // who asked may be gone
 }
 
-// refuse answers with a failure.
-func refuse(w http.ResponseWriter, status int, err error) {
+// Refuse answers with a failure, in the form that all of the scheduler's answers have.
+func Refuse(w http.ResponseWriter, status int, err error) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(insight.Failure{Error: err.Error()}) // who asked may be gone
@@ -100,7 +100,7 @@ func statusOf(err error) int {
 func (h *hub) serveSnapshot(w http.ResponseWriter, r *http.Request) {
 	reader, err := h.join(r.Context())
 	if err != nil {
-		refuse(w, statusOf(err), err)
+		Refuse(w, statusOf(err), err)
 		return
 	}
 	h.leave(reader)
@@ -113,7 +113,7 @@ func (h *hub) serveSnapshot(w http.ResponseWriter, r *http.Request) {
 func (h *hub) serveStream(w http.ResponseWriter, r *http.Request) {
 	reader, err := h.join(r.Context())
 	if err != nil {
-		refuse(w, statusOf(err), err)
+		Refuse(w, statusOf(err), err)
 		return
 	}
 	defer h.leave(reader)

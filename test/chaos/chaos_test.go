@@ -59,11 +59,15 @@ func faultNames() []string {
 	return []string{"lost answers", "API server killed", "late requests", "leader killed", "all", "leader paused", "throttled", "lost requests", "cut", "failing", "slow", "late watches", "replicas killed"}
 }
 
+// withQueues is what the name of a fault ends with in rounds with queues.
+const withQueues = ", with queues"
+
 // Each fault in turn, until the time is over, with two replicas of Berth.
 func TestChaos(t *testing.T) {
 	first := seed(t)
 	e := start(t, first, 2)
 	recovery := map[string][]time.Duration{}
+	queued, evicted := 0, 0
 	begin := time.Now()
 	for i := 0; i == 0 || time.Since(begin) < *durationFlag; i++ {
 		s := first + uint64(i)
@@ -73,20 +77,32 @@ func TestChaos(t *testing.T) {
 			faults = func(ctx context.Context, bound func() int) {
 				e.proxy.Set(f)
 				// Until half of what the cluster holds was bound, or for a while.
-				e.until(ctx, 5*time.Second, func() bool { return bound() > nodes*nodeGPUs/4 })
+				e.until(ctx, 5*time.Second, func() bool { return bound() > clusterGPUs()/4 })
 				e.proxy.Set(Faults{})
 			}
 		}
 		r := e.play(t, fmt.Sprintf("c%d", i), s, faults)
+		with := ""
+		if hasQueues(s) {
+			name += withQueues
+			queued++
+			evicted += r.evicted
+			with = fmt.Sprintf(", %d evicted", r.evicted)
+		}
 		r.tell(t, name, s)
 		recovery[name] = append(recovery[name], r.recovery)
-		fmt.Printf("%6s  round %d, seed %d: %s; %d pods in %s, all placed %s after the fault\n",
-			time.Since(begin).Round(time.Second), i+1, s, name, r.pods, r.took.Round(time.Millisecond), r.recovery.Round(time.Millisecond))
+		fmt.Printf("%6s  round %d, seed %d: %s; %d pods in %s%s, all placed %s after the fault\n",
+			time.Since(begin).Round(time.Second), i+1, s, name, r.pods, r.took.Round(time.Millisecond), with, r.recovery.Round(time.Millisecond))
 	}
-	for _, name := range faultNames() {
-		if all := recovery[name]; len(all) > 0 {
-			t.Logf("%-18s %3d rounds; all placed after the fault: p50 %s, p99 %s", name, len(all), quantile(all, 0.5), quantile(all, 0.99))
+	for _, fault := range faultNames() {
+		for _, name := range []string{fault, fault + withQueues} {
+			if all := recovery[name]; len(all) > 0 {
+				t.Logf("%-30s %3d rounds; all placed after the fault: p50 %s, p99 %s", name, len(all), quantile(all, 0.5), quantile(all, 0.99))
+			}
 		}
 	}
-	t.Logf("faults of requests: %v", e.proxy.Counts())
+	t.Logf("faults of requests: %v; pods evicted in %d rounds with queues: %d", e.proxy.Counts(), queued, evicted)
+	if queued > 2 && evicted == 0 {
+		t.Error("no pod was evicted: the rounds with queues show nothing of reclaim")
+	}
 }

@@ -17,6 +17,8 @@ type Limits struct {
 	// HalfBound is how long a gang may be bound by half, Silent how long a pod may wait
 	// without a condition that says why.
 	HalfBound, Silent time.Duration
+	// Queues is how many GPUs the pods of a queue have at most, in all.
+	Queues map[string]int64
 }
 
 // Violation is a rule that a history breaks.
@@ -35,13 +37,15 @@ const (
 	RuleHalf    = "gang bound by half"
 	RuleSilence = "pod waits in silence"
 	RuleLost    = "pod has not run"
+	RuleLimit   = "queue over its limit"
+	RuleDeleted = "pod deleted, and not evicted"
 )
 
 // Check judges a history that begins with an empty cluster, and whose pods all had time to
-// run. It returns each node, pod and gang at most once for each rule.
+// run. One that is evicted is made again under its name. Check returns each node, pod and gang at most once for each rule.
 func Check(history []Record, limits Limits) []Violation {
 	c := &checker{
-		limits: limits, pods: map[types.UID]Record{}, used: map[string]int64{}, devices: map[string]types.UID{},
+		limits: limits, pods: map[types.UID]Record{}, used: map[string]int64{}, charged: map[string]int64{}, devices: map[string]types.UID{},
 		since: map[types.UID]time.Time{}, gangs: map[string]*gangState{}, said: map[string]bool{},
 	}
 	for i := range history {
@@ -53,7 +57,8 @@ func Check(history []Record, limits Limits) []Violation {
 type checker struct {
 	limits Limits
 	pods   map[types.UID]Record
-	used   map[string]int64
+	// used is what the pods on a node, or of a queue, hold.
+	used, charged map[string]int64
 	// devices are those held, by node and device.
 	devices map[string]types.UID
 	// since is since when pods wait in silence.
@@ -64,9 +69,14 @@ type checker struct {
 }
 
 type gangState struct {
-	bound map[types.UID]bool
-	size  int
-	since time.Time
+	// bound are the members that have got a place and were not evicted, and held those of
+	// them that have it still.
+	bound, held map[types.UID]bool
+	size        int
+	// evicted says that members were. Once the rest has ended, the gang is not by half where
+	// it was: those that are made again wait for room as any gang does.
+	evicted bool
+	since   time.Time
 }
 
 func (c *checker) report(rule, object, text string, args ...any) {
@@ -96,6 +106,7 @@ func (c *checker) hold(before, r *Record) {
 	switch {
 	case held && !holds:
 		c.used[before.Node] -= before.GPUs
+		c.charged[before.Queue] -= before.GPUs
 		for _, device := range before.Devices {
 			if key := before.Node + "/" + device; c.devices[key] == r.UID {
 				delete(c.devices, key)
@@ -105,6 +116,10 @@ func (c *checker) hold(before, r *Record) {
 		c.used[r.Node] += r.GPUs
 		if room, known := c.limits.GPUs[r.Node]; c.used[r.Node] > room {
 			c.report(RuleRoom, r.Node, "pod %s makes it %d GPUs of %d (known %t) at version %d", r.Name, c.used[r.Node], room, known, r.Version)
+		}
+		c.charged[r.Queue] += r.GPUs
+		if most, limited := c.limits.Queues[r.Queue]; limited && c.charged[r.Queue] > most {
+			c.report(RuleLimit, r.Queue, "pod %s makes it %d GPUs of %d at version %d", r.Name, c.charged[r.Queue], most, r.Version)
 		}
 		for _, device := range r.Devices {
 			key := r.Node + "/" + device
@@ -122,13 +137,20 @@ func (c *checker) gang(r *Record) {
 	}
 	g := c.gangs[r.Gang]
 	if g == nil {
-		g = &gangState{bound: map[types.UID]bool{}, size: r.Size}
+		g = &gangState{bound: map[types.UID]bool{}, held: map[types.UID]bool{}, size: r.Size}
 		c.gangs[r.Gang] = g
 	}
 	if r.Node != "" {
-		g.bound[r.UID] = true
+		g.bound[r.UID], g.held[r.UID] = true, true
 	}
-	half := len(g.bound) > 0 && len(g.bound) < g.size
+	if r.Ended() {
+		delete(g.held, r.UID)
+	}
+	if r.Gone && r.Evicted && r.Phase != corev1.PodSucceeded {
+		delete(g.bound, r.UID)
+		g.evicted = true
+	}
+	half := len(g.bound) > 0 && len(g.bound) < g.size && (len(g.held) > 0 || !g.evicted)
 	switch {
 	case half && g.since.IsZero():
 		g.since = r.At
@@ -156,8 +178,15 @@ func (c *checker) silence(r *Record) {
 }
 
 func (c *checker) end() []Violation {
+	ran := map[string]bool{}
+	for _, r := range c.pods {
+		ran[r.Name] = ran[r.Name] || r.Phase == corev1.PodSucceeded
+	}
 	for _, uid := range slices.Sorted(maps.Keys(c.pods)) {
-		if r := c.pods[uid]; r.Phase != corev1.PodSucceeded {
+		switch r := c.pods[uid]; {
+		case r.Gone && !r.Evicted && r.Phase != corev1.PodSucceeded:
+			c.report(RuleDeleted, r.Name, "was %s on %q", r.Phase, r.Node)
+		case !ran[r.Name]:
 			c.report(RuleLost, r.Name, "is %s on %q, gone %t", r.Phase, r.Node, r.Gone)
 		}
 	}

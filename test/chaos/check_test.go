@@ -24,7 +24,15 @@ func TestCheck(t *testing.T) {
 		return func(r *Record) { r.Gang, r.Size = gang, size }
 	}
 	with := func(devices ...string) func(*Record) { return func(r *Record) { r.Devices = devices } }
+	named := func(name string) func(*Record) { return func(r *Record) { r.Name = name } }
+	evicted := func(r *Record) { r.Evicted = true }
+	gone := func(r *Record) { r.Gone = true }
+	queued := func(r *Record) { r.Queue = "q" }
 	waits := func(r *Record) { r.Waits = "Unschedulable" }
+	limits := Limits{
+		GPUs: map[string]int64{"n": 8, "m": 8}, Queues: map[string]int64{"q": 8},
+		HalfBound: 10 * time.Second, Silent: 20 * time.Second,
+	}
 	for _, c := range []struct {
 		name    string
 		history []Record
@@ -54,11 +62,37 @@ func TestCheck(t *testing.T) {
 		{"silence", []Record{state(0, "a", "", "Pending"), state(21, "a", "n", "Pending"), state(22, "a", "n", "Succeeded")}, []string{RuleSilence}},
 		{"told in time", []Record{state(0, "a", "", "Pending"), state(5, "a", "", "Pending", waits), state(60, "a", "n", "Succeeded")}, nil},
 		{"lost", []Record{state(0, "a", "", "Pending", waits)}, []string{RuleLost}},
-		{"evicted", []Record{state(0, "a", "n", "Failed")}, []string{RuleLost}},
+		{"failed", []Record{state(0, "a", "n", "Failed")}, []string{RuleLost}},
+		{"evicted, and not made again", []Record{state(0, "a", "n", "Running"), state(1, "a", "n", "Running", evicted, gone)}, []string{RuleLost}},
+		{"evicted, and made again", []Record{
+			state(0, "a", "n", "Running"), state(1, "a", "n", "Failed", evicted), state(2, "a", "n", "Failed", evicted, gone),
+			state(3, "a2", "", "Pending", named("a"), waits), state(60, "a2", "n", "Pending", named("a")), state(61, "a2", "n", "Succeeded", named("a")),
+		}, nil},
+		{"deleted, and made again", []Record{
+			state(0, "a", "n", "Running"), state(2, "a", "n", "Running", gone), state(3, "a2", "n", "Succeeded", named("a")),
+		}, []string{RuleDeleted}},
+		{"part of a gang evicted", []Record{
+			state(0, "a", "n", "Running", in("g", 2)), state(0, "b", "n", "Running", in("g", 2)), state(1, "b", "n", "Failed", in("g", 2), evicted, gone),
+			state(2, "b2", "", "Pending", in("g", 2), named("b"), waits), state(13, "b2", "n", "Running", in("g", 2), named("b")),
+			state(14, "a", "n", "Succeeded", in("g", 2)), state(15, "b2", "n", "Succeeded", in("g", 2), named("b")),
+		}, []string{RuleHalf}},
+		{"the rest of a gang evicted", []Record{
+			state(0, "a", "n", "Running", in("g", 2)), state(0, "b", "n", "Running", in("g", 2)), state(1, "b", "n", "Failed", in("g", 2), evicted, gone),
+			state(2, "a", "n", "Succeeded", in("g", 2)), state(3, "b2", "", "Pending", in("g", 2), named("b"), waits),
+			state(30, "b2", "n", "Succeeded", in("g", 2), named("b")),
+		}, nil},
+		{"over a limit", []Record{
+			state(0, "a", "n", "Pending", queued), state(0, "b", "m", "Pending", queued), state(0, "c", "m", "Pending", queued),
+			state(1, "a", "n", "Succeeded", queued), state(1, "b", "m", "Succeeded", queued), state(1, "c", "m", "Succeeded", queued),
+		}, []string{RuleLimit}},
+		{"at a limit", []Record{
+			state(0, "a", "n", "Pending", queued), state(0, "b", "m", "Pending", queued), state(1, "a", "n", "Succeeded", queued),
+			state(1, "c", "m", "Pending", queued), state(2, "b", "m", "Succeeded", queued), state(2, "c", "m", "Succeeded", queued),
+		}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got []string
-			for _, v := range Check(c.history, Limits{GPUs: map[string]int64{"n": 8, "m": 8}, HalfBound: 10 * time.Second, Silent: 20 * time.Second}) {
+			for _, v := range Check(c.history, limits) {
 				got = append(got, v.Rule)
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" {

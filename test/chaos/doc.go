@@ -15,16 +15,20 @@
 //
 //   - no node has more pods than room, or a device twice;
 //   - no pod is bound twice, and none that is bound says that it waits;
-//   - no gang is bound by half for longer than a grace period;
+//   - no gang is bound by half for longer than a grace period, nor are its members evicted by half;
+//   - no queue has more than its limit;
 //   - no pod waits for long without a condition that says why;
-//   - in the end every pod has run.
+//   - in the end every pod has run: one that was evicted, when it was made again.
+//
+// Rounds of odd seeds have two queues with guarantees and limits, and the second takes back what
+// the first has borrowed while the fault lasts.
 //
 // A run prints its seed. To play one again, or for longer:
 //
 //	go test ./test/chaos -run TestChaos -v -chaos.seed=7
-//	make chaos DURATION=1h
+//	make chaos DURATION=1h NODES=256
 //
 // Files: proxy.go and late.go (the faults of requests), history.go (what happened), check.go (whether
 // it may); environment_test.go (the control plane, Berth behind the proxy, pods),
-// chaos_test.go (faults of requests), processes_test.go (of processes), check_test.go.
+// queues_test.go (queues, and owners that make evicted pods again), chaos_test.go (faults of requests), processes_test.go (of processes), check_test.go.
 package chaos

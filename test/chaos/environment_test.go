@@ -20,6 +20,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/berth-dev/berth/manifests"
@@ -31,10 +32,10 @@ var (
 	seedFlag     = flag.Uint64("chaos.seed", 0, "seed of the first round; 0 for another one each time")
 	durationFlag = flag.Duration("chaos.duration", 15*time.Second, "how long TestChaos goes on")
 	roundsFlag   = flag.Int("chaos.rounds", 1, "how many rounds TestLostAnswers plays")
+	nodesFlag    = flag.Int("chaos.nodes", 24, "how many nodes of 8 GPUs there are; the pods of a round grow with them")
 )
 
 const (
-	nodes     = 24
 	nodeGPUs  = 8
 	namespace = "default"
 	// halfBound and silent are what Check goes by: more than the faults of a round last.
@@ -43,6 +44,9 @@ const (
 	// roundPatience is how long the pods of a round may take to run.
 	roundPatience = 3 * time.Minute
 )
+
+// clusterGPUs is how many GPUs the cluster has.
+func clusterGPUs() int { return *nodesFlag * nodeGPUs }
 
 // environment is a control plane with replicas of Berth behind a proxy.
 type environment struct {
@@ -84,7 +88,7 @@ func start(t *testing.T, seed uint64, replicas int) *environment {
 	e.Cluster, err = localcluster.Start(ctx, localcluster.Options{})
 	check("starting the control plane", err)
 	t.Cleanup(e.Cluster.Stop)
-	check("adding nodes", e.AddNodes(ctx, localcluster.Nodes{Count: nodes, RackSize: 8}))
+	check("adding nodes", e.AddNodes(ctx, localcluster.Nodes{Count: *nodesFlag, RackSize: 8}))
 	check("starting the kubelets", e.StartKubelets(ctx))
 	objects, err := manifests.BaseWithoutDeployment()
 	check("reading the manifests", err)
@@ -201,13 +205,19 @@ func (e *environment) checkLogs(t *testing.T) {
 // workload makes the gangs of a round: more than the cluster holds at a time, of pods that
 // run for a moment.
 func workload(prefix string, random *rand.Rand) []*corev1.Pod {
+	return gangs(prefix+"g", 2*clusterGPUs(), 500*time.Millisecond, 1500*time.Millisecond, random)
+}
+
+// gangs makes gangs that ask for so many GPUs or a few more. Their names are the prefix and a
+// number, and the pods of each run for least, and for a part of spread.
+func gangs(prefix string, gpus int, least, spread time.Duration, random *rand.Rand) []*corev1.Pod {
 	var pods []*corev1.Pod
-	for gang, asked := 0, int64(0); asked < 2*nodes*nodeGPUs; gang++ {
-		size, gpus := 1+random.IntN(16), int64(1)<<random.IntN(4)
-		asked += int64(size) * gpus
-		runs := fmt.Sprintf("%dms", 500+random.IntN(1500))
+	for gang, asked := 0, 0; asked < gpus; gang++ {
+		size, each := 1+random.IntN(16), 1<<random.IntN(4)
+		asked += size * each
+		runs := (least + time.Duration(random.IntN(int(spread/time.Millisecond)))*time.Millisecond).String()
 		for i := range size {
-			pods = append(pods, member(fmt.Sprintf("%sg%d", prefix, gang), i, size, gpus, runs))
+			pods = append(pods, member(fmt.Sprint(prefix, gang), i, size, int64(each), runs))
 		}
 	}
 	return pods
@@ -278,23 +288,36 @@ type round struct {
 	took time.Duration
 	// recovery is how long after the faults ended the last pod was bound.
 	recovery time.Duration
-	broken   []Violation
+	// evicted is how many pods were evicted.
+	evicted int
+	broken  []Violation
 }
 
 // play plays one round: gangs, faults while they are placed, and the judgement once all
-// have run or had time to.
+// have run or had time to. Rounds of some seeds have queues.
 func (e *environment) play(t *testing.T, prefix string, seed uint64, faults func(ctx context.Context, bound func() int)) round {
 	t.Helper()
-	return e.playPods(t, prefix, seed, workload(prefix, rand.New(rand.NewPCG(seed, 0))), faults)
+	random := rand.New(rand.NewPCG(seed, 0))
+	if hasQueues(seed) {
+		first, second := queuedWorkload(prefix, random)
+		return e.playPods(t, prefix, seed, first, second, faults)
+	}
+	return e.playPods(t, prefix, seed, workload(prefix, random), nil, faults)
 }
 
-func (e *environment) playPods(t *testing.T, prefix string, seed uint64, pods []*corev1.Pod, faults func(ctx context.Context, bound func() int)) round {
+// playPods plays a round of these pods. If there are any that come second, when the first
+// hold the cluster, there are queues.
+func (e *environment) playPods(t *testing.T, prefix string, seed uint64, first, second []*corev1.Pod, faults func(ctx context.Context, bound func() int)) round {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), roundPatience)
 	defer cancel()
+	queued := len(second) > 0
+	if err := e.setQueues(ctx, queued); err != nil {
+		t.Fatalf("setting queues: %v", err)
+	}
+	pods := slices.Concat(first, second)
 	begin := time.Now()
 	var work errgroup.Group
-	work.Go(func() error { return e.create(ctx, pods) })
 	bound := func() int {
 		n := 0
 		for _, r := range e.recorder.Latest(prefix) {
@@ -304,27 +327,44 @@ func (e *environment) playPods(t *testing.T, prefix string, seed uint64, pods []
 		}
 		return n
 	}
+	work.Go(func() error {
+		err := e.create(ctx, first)
+		if err == nil && queued {
+			e.until(ctx, 10*time.Second, func() bool { return bound() > clusterGPUs()/8 })
+			err = e.create(ctx, second)
+		}
+		return err
+	})
+	var owners sync.WaitGroup
+	ended := func(r Record) bool { return r.Ended() }
+	if queued {
+		owners.Go(func() { e.remake(ctx, prefix, pods) })
+		ended = func(r Record) bool { return r.Phase == corev1.PodSucceeded }
+	}
 	faults(ctx, bound)
-	ended := time.Now()
+	over := time.Now()
 	if err := work.Wait(); err != nil {
 		t.Fatalf("creating pods: %v", err)
 	}
-	e.await(ctx, prefix, len(pods), func(r Record) bool { return r.Ended() })
+	e.await(ctx, prefix, len(pods), ended)
+	cancel()
+	owners.Wait()
 	out := round{pods: len(pods), took: time.Since(begin)}
 	history := e.recorder.Take()
+	out.evicted = evictions(history)
 	var last time.Time
-	seen := map[string]bool{}
+	seen := map[types.UID]bool{}
 	for _, r := range history {
-		if r.Node != "" && !seen[r.Name] {
-			seen[r.Name] = true
+		if r.Node != "" && !seen[r.UID] {
+			seen[r.UID] = true
 			if r.At.After(last) {
 				last = r.At
 			}
 		}
 	}
-	out.recovery = max(0, last.Sub(ended))
-	limits := Limits{GPUs: map[string]int64{}, HalfBound: halfBound, Silent: silent}
-	for i := range nodes {
+	out.recovery = max(0, last.Sub(over))
+	limits := Limits{GPUs: map[string]int64{}, Queues: queueLimits(), HalfBound: halfBound, Silent: silent}
+	for i := range *nodesFlag {
 		limits.GPUs[fmt.Sprintf("node-%05d", i+1)] = nodeGPUs
 	}
 	out.broken = Check(history, limits)

@@ -35,6 +35,9 @@ type Record struct {
 	// Waits is the reason of PodScheduled=False, "" if the pod does not say that it waits.
 	Waits string `json:"waits,omitempty"`
 	Gone  bool   `json:"gone,omitempty"`
+	// Queue is what the pod's label names, and Evicted says that somebody has the pod go.
+	Queue   string `json:"queue,omitempty"`
+	Evicted bool   `json:"evicted,omitempty"`
 }
 
 // Ended reports whether the pod holds nothing any more.
@@ -47,7 +50,7 @@ func recordOf(pod *corev1.Pod, at time.Time) Record {
 	version, _ := strconv.ParseUint(pod.ResourceVersion, 10, 64)
 	size, _ := strconv.Atoi(pod.Annotations["berth.dev/gang-size"])
 	r := Record{
-		At: at, Version: version, UID: pod.UID, Name: pod.Name, Gang: pod.Labels["berth.dev/gang"], Size: size,
+		At: at, Version: version, UID: pod.UID, Name: pod.Name, Gang: pod.Labels["berth.dev/gang"], Size: size, Queue: pod.Labels["berth.dev/queue"],
 		Node: pod.Spec.NodeName, Phase: pod.Status.Phase, Devices: devicesOf(pod.Annotations["berth.dev/devices"]),
 	}
 	for i := range pod.Spec.Containers {
@@ -55,8 +58,11 @@ func recordOf(pod *corev1.Pod, at time.Time) Record {
 		r.GPUs += gpus.Value()
 	}
 	for _, c := range pod.Status.Conditions {
-		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
+		switch {
+		case c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse:
 			r.Waits = c.Reason
+		case c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue:
+			r.Evicted = true
 		}
 	}
 	return r

@@ -38,7 +38,7 @@ func (e *environment) until(ctx context.Context, limit time.Duration, so func() 
 // that name.
 func (e *environment) processFault(t *testing.T, name string, random *rand.Rand) func(ctx context.Context, bound func() int) {
 	begun := func(ctx context.Context, bound func() int) {
-		moment := 5 + random.IntN(nodes*nodeGPUs/8)
+		moment := 5 + random.IntN(clusterGPUs()/8)
 		e.until(ctx, 20*time.Second, func() bool { return bound() >= moment })
 	}
 	switch name {
@@ -108,7 +108,8 @@ func (e *environment) rest(ctx context.Context, d time.Duration) {
 func TestAPIServerIsKilled(t *testing.T) {
 	first := seed(t)
 	e := start(t, first, 1)
-	const gangs, size, kills = 16, 24, 2
+	const size, kills = 24, 2
+	gangs := 2 * clusterGPUs() / size
 	var pods []*corev1.Pod
 	for g := range gangs {
 		for i := range size {
@@ -117,9 +118,9 @@ func TestAPIServerIsKilled(t *testing.T) {
 	}
 	e.proxy.Set(Faults{WatchDelay: 2 * time.Second})
 	random := rand.New(rand.NewPCG(first, 2))
-	r := e.playPods(t, "k", first, pods, func(ctx context.Context, bound func() int) {
+	r := e.playPods(t, "k", first, pods, nil, func(ctx context.Context, bound func() int) {
 		for kill := range kills {
-			moment := kill*nodes*nodeGPUs + 10 + random.IntN(100)
+			moment := kill*clusterGPUs() + 10 + random.IntN(100)
 			e.until(ctx, 40*time.Second, func() bool { return bound() >= moment })
 			e.killAPIServer(ctx, t)
 		}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,8 +25,11 @@ import (
 // A reclaimedKind is a kind of owner, two of which fill the cluster.
 type reclaimedKind struct {
 	operator string
-	// object is one that has half of the nodes, with NAME for its name, and selector selects its pods.
+	// object is one that has half of the nodes, with NAME for its name, after what it needs, and
+	// selector selects its pods.
 	object, selector string
+	// topology is what its pods require; "" if they are several gangs, which need not fit then.
+	topology string
 	// failed says what is wrong with one that does not run on.
 	failed func(*unstructured.Unstructured) string
 }
@@ -68,6 +73,7 @@ spec:
     - {groupName: gpu, replicas: 31, minReplicas: 31, maxReplicas: 31, rayStartParams: {}, template: TEMPLATE}
 `,
 		selector: "ray.io/cluster=NAME",
+		topology: "block",
 		failed: func(o *unstructured.Unstructured) string {
 			if state, _, _ := unstructured.NestedString(o.Object, "status", "state"); state == "failed" {
 				return "its state is failed"
@@ -75,10 +81,68 @@ spec:
 			return ""
 		},
 	},
+	{
+		// The JobSet of a TrainJob fails with the first pod that is evicted, unless Trainer was
+		// told otherwise.
+		operator: "trainer",
+		object: `
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainingRuntime
+metadata: {name: NAME, labels: {trainer.kubeflow.org/framework: torch}}
+spec:
+  mlPolicy: {numNodes: 32, torch: {}}
+  podGroupPolicy: {coscheduling: {scheduleTimeoutSeconds: 120}}
+  template:
+    spec:
+      replicatedJobs:
+        - name: node
+          template:
+            metadata: {labels: {trainer.kubeflow.org/trainjob-ancestor-step: trainer}}
+            spec: {backoffLimit: 0, template: TEMPLATE}
+---
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainJob
+metadata: {name: NAME}
+spec:
+  runtimeRef: {apiGroup: trainer.kubeflow.org, kind: TrainingRuntime, name: NAME}
+`,
+		selector: "jobset.sigs.k8s.io/jobset-name=NAME",
+		topology: "block",
+		failed:   failedCondition,
+	},
+	{
+		operator: "mpi",
+		object: `
+apiVersion: kubeflow.org/v2beta1
+kind: MPIJob
+metadata: {name: NAME}
+spec:
+  slotsPerWorker: 8
+  runPolicy: {backoffLimit: 0}
+  mpiReplicaSpecs:
+    Launcher: {replicas: 1, restartPolicy: Never, template: TEMPLATE}
+    Worker: {replicas: 31, restartPolicy: Never, template: TEMPLATE}
+`,
+		selector: "training.kubeflow.org/job-name=NAME",
+		topology: "block",
+		failed:   failedCondition,
+	},
 }
 
-const reclaimedTemplate = `{metadata: {labels: {berth.dev/queue: borrower}}, spec: {schedulerName: berth, restartPolicy: RESTART, terminationGracePeriodSeconds: 0,
-  containers: [{name: main, image: none, resources: {limits: {cpu: "1", memory: 1Gi, nvidia.com/gpu: "8"}}}]}}`
+// failedCondition says what a condition Failed or Restarting says.
+func failedCondition(o *unstructured.Unstructured) string {
+	conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
+	for _, c := range conditions {
+		c, _ := c.(map[string]any)
+		if (c["type"] == "Failed" || c["type"] == "Restarting") && c["status"] == "True" {
+			return fmt.Sprintf("it is %v: %v", c["type"], c["message"])
+		}
+	}
+	return ""
+}
+
+const reclaimedTemplate = `{metadata: {labels: {berth.dev/queue: borrower}, annotations: {TOPOLOGY}}, spec: {schedulerName: berth, restartPolicy: RESTART, terminationGracePeriodSeconds: 0,
+  containers: [{name: node, image: none, resources: {limits: {cpu: "1", memory: 1Gi, nvidia.com/gpu: "8"}}}]}}`
 
 // Owners whose controllers are the released ones fill the cluster, and a gang that is entitled
 // to half of it comes five times. Each time one of them gives up its place, whole, and comes
@@ -130,7 +194,7 @@ func reclaimOwners(t *testing.T, e *environment, which operators.Operator, kind 
 	}
 	e.scheduler(t, args...)
 
-	r := &reclaimed{environment: e, t: t, kind: kind, namespace: ns}
+	r := &reclaimed{environment: e, t: t, kind: kind, namespace: ns, blocks: e.readBlocks(t)}
 	before := map[string]map[types.UID]time.Time{}
 	for _, name := range []string{"one", "two"} {
 		r.make(name)
@@ -181,6 +245,7 @@ type reclaimed struct {
 	kind      reclaimedKind
 	namespace string
 	resource  schema.GroupVersionResource
+	blocks    map[string]string // of nodes
 }
 
 func (r *reclaimed) make(name string) {
@@ -189,10 +254,21 @@ func (r *reclaimed) make(name string) {
 	if r.kind.operator == "kuberay" {
 		restart = "Always"
 	}
-	text := strings.NewReplacer("NAME", name, "TEMPLATE", strings.ReplaceAll(reclaimedTemplate, "RESTART", restart)).Replace(r.kind.object)
-	o := object(r.t, text)
+	topology := ""
+	if r.kind.topology != "" {
+		topology = "berth.dev/required-topology: " + r.kind.topology
+	}
+	template := strings.NewReplacer("RESTART", restart, "TOPOLOGY", topology).Replace(reclaimedTemplate)
+	text := strings.NewReplacer("NAME", name, "TEMPLATE", template).Replace(r.kind.object)
+	var objects []*unstructured.Unstructured
+	for _, text := range strings.Split(text, "\n---\n") {
+		o := object(r.t, text)
+		o.SetNamespace(r.namespace)
+		objects = append(objects, o)
+	}
+	o := objects[len(objects)-1]
 	r.resource, _ = dialect.OwnerRef{APIVersion: o.GetAPIVersion(), Kind: o.GetKind()}.Readable()
-	if _, err := r.dynamic.Resource(r.resource).Namespace(r.namespace).Create(r.t.Context(), o, metav1.CreateOptions{}); err != nil {
+	if err := r.CreateObjects(r.t.Context(), objects); err != nil {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() {
@@ -200,11 +276,12 @@ func (r *reclaimed) make(name string) {
 	})
 }
 
-// whole waits until an owner runs whole, and fails the test if it does not run on. It returns
-// when each of its pods began.
+// whole waits until an owner runs whole, and fails the test if it does not run on, or is not in
+// one block as it requires. It returns when each of its pods began.
 func (r *reclaimed) whole(name string) map[types.UID]time.Time {
 	r.t.Helper()
 	var out map[types.UID]time.Time
+	var in map[string]bool // blocks
 	eventually(r.t, name+" runs whole", func(ctx context.Context) error {
 		o, err := r.dynamic.Resource(r.resource).Namespace(r.namespace).Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
@@ -218,9 +295,11 @@ func (r *reclaimed) whole(name string) map[types.UID]time.Time {
 			return err
 		}
 		out = map[types.UID]time.Time{}
+		in = map[string]bool{}
 		for i := range pods.Items {
 			if p := &pods.Items[i]; p.Status.Phase == corev1.PodRunning && p.DeletionTimestamp == nil && p.Status.StartTime != nil {
 				out[p.UID] = p.Status.StartTime.Time
+				in[r.blocks[p.Spec.NodeName]] = true
 			}
 		}
 		if len(out) != nodes/2 {
@@ -228,5 +307,22 @@ func (r *reclaimed) whole(name string) map[types.UID]time.Time {
 		}
 		return nil
 	})
+	if r.kind.topology != "" && len(in) != 1 {
+		r.t.Errorf("%s requires a block, and is in %v", name, slices.Sorted(maps.Keys(in)))
+	}
 	return out
+}
+
+// readBlocks returns the block of each node.
+func (e *environment) readBlocks(t *testing.T) map[string]string {
+	t.Helper()
+	all, err := e.client.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := map[string]string{}
+	for i := range all.Items {
+		blocks[all.Items[i].Name] = all.Items[i].Labels[localcluster.BlockLabel]
+	}
+	return blocks
 }

@@ -27,11 +27,62 @@ type prompt struct {
 	port               int
 }
 
+// newPrompt builds berthctl, for a scheduler on a port that is free.
+func newPrompt(t *testing.T) prompt {
+	t.Helper()
+	p := prompt{t: t, binary: filepath.Join(t.TempDir(), "berthctl"), port: freePort(t)}
+	build := exec.Command("go", "build", "-o", p.binary, "github.com/berth-dev/berth/cmd/berthctl")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building berthctl: %v\n%s", err, output)
+	}
+	return p
+}
+
+// as returns the prompt of a service account.
+func (p prompt) as(e *environment, ns, name string) prompt {
+	p.t.Helper()
+	file, err := e.ServiceAccountKubeconfig(p.t.Context(), ns, name)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.kubeconfig = file
+	return p
+}
+
+// viewerAndStranger makes two service accounts of these names: one may ask the scheduler and
+// nothing else, the other may nothing.
+func viewerAndStranger(t *testing.T, e *environment, ns string) {
+	t.Helper()
+	for _, name := range []string{"viewer", "stranger"} {
+		if _, err := e.client.CoreV1().ServiceAccounts(ns).Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "viewer-of-" + ns}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "berth-viewer"},
+		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: ns, Name: "viewer"}},
+	}
+	if _, err := e.client.RbacV1().ClusterRoleBindings().Create(t.Context(), binding, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.client.RbacV1().ClusterRoleBindings().Delete(context.Background(), binding.Name, metav1.DeleteOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// command is berthctl with arguments, and where the scheduler is.
+func (p prompt) command(args ...string) *exec.Cmd {
+	args = append(args, "--kubeconfig", p.kubeconfig, "--server", fmt.Sprintf("https://127.0.0.1:%d", p.port), "--insecure-skip-tls-verify")
+	return exec.CommandContext(p.t.Context(), p.binary, args...)
+}
+
 // run returns what is printed, and the status.
 func (p prompt) run(args ...string) (string, int) {
 	p.t.Helper()
-	args = append(args, "--kubeconfig", p.kubeconfig, "--server", fmt.Sprintf("https://127.0.0.1:%d", p.port), "--insecure-skip-tls-verify")
-	cmd := exec.CommandContext(p.t.Context(), p.binary, args...)
+	cmd := p.command(args...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
@@ -64,12 +115,7 @@ func (p prompt) says(status int, args string, want ...string) {
 func TestWhyAtAPrompt(t *testing.T) {
 	e := stock(t)
 	ns := e.namespace(t)
-	p := prompt{t: t, binary: filepath.Join(t.TempDir(), "berthctl"), port: freePort(t)}
-	build := exec.Command("go", "build", "-o", p.binary, "github.com/berth-dev/berth/cmd/berthctl")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building berthctl: %v\n%s", err, output)
-	}
+	p := newPrompt(t)
 	e.queue(t, "why-limited", `{resources: [{name: nvidia.com/gpu, limit: 16}]}`)
 	e.schedulerOn(t, p.port)
 
@@ -103,34 +149,9 @@ func TestWhyAtAPrompt(t *testing.T) {
 	p.says(0, "why job/late -n "+ns, "QueueAtLimit")
 	p.says(1, "why jobset/late -n "+ns, `no jobset "late"`)
 
-	for _, name := range []string{"viewer", "stranger"} {
-		if _, err := e.client.CoreV1().ServiceAccounts(ns).Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	binding := &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "viewer-of-" + ns}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "berth-viewer"},
-		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: ns, Name: "viewer"}},
-	}
-	if _, err := e.client.RbacV1().ClusterRoleBindings().Create(t.Context(), binding, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := e.client.RbacV1().ClusterRoleBindings().Delete(context.Background(), binding.Name, metav1.DeleteOptions{}); err != nil {
-			t.Error(err)
-		}
-	})
-	as := func(name string) prompt {
-		file, err := e.ServiceAccountKubeconfig(t.Context(), ns, name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		other := p
-		other.kubeconfig = file
-		return other
-	}
-	as("stranger").says(2, "queues", "403", "berth-viewer")
-	viewer := as("viewer")
+	viewerAndStranger(t, e, ns)
+	p.as(e, ns, "stranger").says(2, "queues", "403", "berth-viewer")
+	viewer := p.as(e, ns, "viewer")
 	viewer.says(0, "why wide -n "+ns, "Unschedulable", "not in one domain of topology.kubernetes.io/rack", "a place for 7 of 8 pods", "1 node more comes free in")
 	viewer.says(0, "why wide-3 -n "+ns, "Unschedulable")
 	viewer.says(0, "why huge -n "+ns, "GangNeverFits", "no gang that ends helps", "it needs no more than")
@@ -138,6 +159,7 @@ func TestWhyAtAPrompt(t *testing.T) {
 	viewer.says(0, "gangs -n "+ns+" --state Pending", "wide", "huge", "late")
 	viewer.says(0, "queues", "why-limited", "nvidia.com/gpu")
 	viewer.says(0, "top", "topology.kubernetes.io/rack", "rack-0001", "#")
+	viewer.says(2, "ui", "no web page", "--web-page")
 	viewer.says(0, "events -n "+ns, "Placed", "first", "Refused", "wide")
 
 	// What is said to unblock it does.

@@ -52,15 +52,18 @@ type Departures struct {
 	queue   workqueue.TypedDelayingInterface[string]
 
 	mu sync.Mutex
-	// gangs are those with pods that have a controller, by name; names are those of pods.
+	// gangs are those with pods that have a controller, by name; of are those of pods.
 	gangs map[string]*entry
-	names map[types.UID]string
+	of    map[types.UID]*entry
 }
 
 // entry is what is known of a gang.
 type entry struct {
-	pods map[types.UID]*corev1.Pod
-	fate state.Fate
+	name string
+	// group is that of its pods, "" for a plain pod.
+	group string
+	pods  map[types.UID]*corev1.Pod
+	fate  state.Fate
 	// read is when that was; zero for never.
 	read time.Time
 	// asked says that somebody wants to know, whatever its queue.
@@ -75,7 +78,7 @@ func New(owners Owners, queues Queues, client kubernetes.Interface, c clock.With
 		owners: owners, queues: queues, client: client, clock: c, wrote: wrote,
 		limiter: flowcontrol.NewTokenBucketPassiveRateLimiterWithClock(readsPerSecond, burst, c),
 		queue:   workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[string]{Clock: c}),
-		gangs:   map[string]*entry{}, names: map[types.UID]string{},
+		gangs:   map[string]*entry{}, of: map[types.UID]*entry{},
 	}
 }
 
@@ -84,26 +87,25 @@ func (d *Departures) Set(pod *corev1.Pod) {
 	if metav1.GetControllerOfNoCopy(pod) == nil {
 		return
 	}
-	name := state.NameOf(pod)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if before, known := d.names[pod.UID]; known && before != name {
+	if e := d.of[pod.UID]; e != nil {
+		if e.group == state.GangGroup(pod) {
+			e.pods[pod.UID] = pod
+			return
+		}
 		d.drop(pod.UID)
 	}
+	name := state.NameOf(pod)
 	e := d.gangs[name]
 	if e == nil {
-		e = &entry{pods: map[types.UID]*corev1.Pod{}}
+		e = &entry{name: name, group: state.GangGroup(pod), pods: map[types.UID]*corev1.Pod{}}
 		d.gangs[name] = e
-		if isGang(pod) {
+		if e.group != "" {
 			d.queue.AddAfter(name, settleTime)
 		}
 	}
-	d.names[pod.UID] = name
-	e.pods[pod.UID] = pod
-}
-
-func isGang(pod *corev1.Pod) bool {
-	return pod.Spec.SchedulingGroup != nil && pod.Spec.SchedulingGroup.PodGroupName != nil
+	d.of[pod.UID], e.pods[pod.UID] = e, pod
 }
 
 // Gone takes in that a pod is gone or has ended.
@@ -114,15 +116,13 @@ func (d *Departures) Gone(pod types.UID) {
 }
 
 func (d *Departures) drop(pod types.UID) {
-	name, known := d.names[pod]
-	if !known {
+	e := d.of[pod]
+	if e == nil {
 		return
 	}
-	delete(d.names, pod)
-	if e := d.gangs[name]; e != nil {
-		if delete(e.pods, pod); len(e.pods) == 0 {
-			delete(d.gangs, name)
-		}
+	delete(d.of, pod)
+	if delete(e.pods, pod); len(e.pods) == 0 {
+		delete(d.gangs, e.name)
 	}
 }
 

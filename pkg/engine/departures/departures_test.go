@@ -146,8 +146,8 @@ func TestNothingIsReadInACycle(t *testing.T) {
 	}
 	b.Gone("job-0")
 	b.Gone("job-1")
-	if got := b.Of(name); got != (state.Fate{}) || len(b.gangs)+len(b.names) != 0 {
-		t.Errorf("fate is %+v, and %d gangs and %d pods are kept of none", got, len(b.gangs), len(b.names))
+	if got := b.Of(name); got != (state.Fate{}) || len(b.gangs)+len(b.of) != 0 {
+		t.Errorf("fate is %+v, and %d gangs and %d pods are kept of none", got, len(b.gangs), len(b.of))
 	}
 }
 

@@ -45,7 +45,7 @@ func (d *Departures) next(ctx context.Context, name string) {
 		}
 		return
 	}
-	if isGang(first) && d.queues.Reclaimable(first) && ends(departure) {
+	if state.GangGroup(first) != "" && d.queues.Reclaimable(first) && ends(departure) {
 		d.tell(ctx, name, departure)
 	}
 }

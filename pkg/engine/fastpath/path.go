@@ -200,12 +200,13 @@ func (p *Path) Request(pod *corev1.Pod) pack.Amounts {
 	return p.request(pod, info.CalculateResource().Resource)
 }
 
-// DevicesOf returns which devices a pod asks for, and how many; 0 if it asks for none.
-func (p *Path) DevicesOf(pod *corev1.Pod) (corev1.ResourceName, int64) {
+// DevicesIn returns which devices a pod with these requests asks for, and how many; 0 if it
+// asks for none.
+func (p *Path) DevicesIn(requests corev1.ResourceList) (corev1.ResourceName, int64) {
 	if p.index == nil {
 		return "", 0
 	}
-	request := p.Request(pod)
+	request := p.index.Devices().RequestOfList(requests)
 	if request.Devices <= 0 {
 		return "", 0
 	}

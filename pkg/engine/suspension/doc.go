@@ -7,6 +7,9 @@
 //	Gone(pod), from informers -> the last of an owner's pods: it is resumed, in one patch
 //	Run(ctx)                  -> resumes, and takes up what an earlier leader suspended
 //
+// A pod that is still there half a minute after its grace period is not waited for: it is on a
+// node that does not answer, where it may stay for ever. Its room stays taken.
+//
 // What was suspended already, or no longer has the mark, is somebody else's: it is left
 // alone. Disruption budgets are the caller's to ask: controllers that suspend do not.
 //

@@ -3,9 +3,13 @@ package suspension
 import (
 	"context"
 	"fmt"
+	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/klog/v2"
 
 	"github.com/berth-dev/berth/pkg/dialect"
@@ -15,12 +19,21 @@ import (
 // gone and whose controller does not say yet that it is suspended.
 const observeAttempts = 6
 
+const (
+	// unansweredAfter is how long after the end of its grace period a pod is waited for that is
+	// deleted and not gone: the kubelet ends it by then. One that does not answer never does.
+	unansweredAfter = 30 * time.Second
+	// lookPeriod is how often it is looked whether there are none but such pods.
+	lookPeriod = 10 * time.Second
+)
+
 // Run takes up what an earlier leader suspended, and resumes objects whose pods are gone,
 // until the context is done. It is run by the leader alone, once its pods are known.
 func (s *Suspender) Run(ctx context.Context) {
 	stop := context.AfterFunc(ctx, s.queue.ShutDown)
 	defer stop()
 	s.takeUp(ctx)
+	go s.lookForUnanswered(ctx)
 	for {
 		k, shutdown := s.queue.Get()
 		if shutdown {
@@ -82,6 +95,47 @@ func (s *Suspender) finish(ctx context.Context, k key) error {
 	s.forget(k)
 	klog.FromContext(ctx).V(2).Info("Resumed an owner whose pods had left for another gang", "object", k)
 	return nil
+}
+
+// unanswered reports whether a pod should be gone, and its kubelet does not answer. Its room is
+// not given away, and its controller may make another in its place: whether it does before the
+// pod is gone is the controller's rule (of a Job: podReplacementPolicy).
+func (s *Suspender) unanswered(pod *corev1.Pod) bool {
+	return pod.DeletionTimestamp != nil && s.clock.Since(pod.DeletionTimestamp.Time) > unansweredAfter
+}
+
+// lookForUnanswered has those resumed that wait for nobody but pods whose kubelets do not
+// answer, until the context is done.
+func (s *Suspender) lookForUnanswered(ctx context.Context) {
+	ticker := s.clock.NewTicker(lookPeriod)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C():
+			s.look()
+		}
+	}
+}
+
+func (s *Suspender) look() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.underWay) == 0 {
+		return
+	}
+	answering := sets.New[types.UID]()
+	for _, pod := range s.pods() {
+		if !s.unanswered(pod) {
+			answering.Insert(pod.UID)
+		}
+	}
+	for k, left := range s.underWay {
+		if left.Intersection(answering).Len() == 0 {
+			s.queue.Add(k)
+		}
+	}
 }
 
 func (s *Suspender) left(k key) int {

@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
 
 	"github.com/berth-dev/berth/pkg/dialect"
 )
@@ -47,6 +48,7 @@ type Suspender struct {
 	pods func() []*corev1.Pod
 	// wrote counts a request that writes.
 	wrote func()
+	clock clock.WithTicker
 	queue workqueue.TypedRateLimitingInterface[key]
 
 	mu sync.Mutex
@@ -68,9 +70,9 @@ func (k key) String() string { return k.resource.Resource + " " + k.namespace + 
 
 // New returns a suspender. The pods are those of an informer, which are not changed; wrote
 // is called for each request that writes.
-func New(dynamicClient dynamic.Interface, client kubernetes.Interface, pods func() []*corev1.Pod, wrote func()) *Suspender {
+func New(dynamicClient dynamic.Interface, client kubernetes.Interface, pods func() []*corev1.Pod, c clock.WithTicker, wrote func()) *Suspender {
 	return &Suspender{
-		dynamic: dynamicClient, client: client, pods: pods, wrote: wrote,
+		dynamic: dynamicClient, client: client, pods: pods, clock: c, wrote: wrote,
 		queue: workqueue.NewTypedRateLimitingQueue(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[key](500*time.Millisecond, time.Minute)),
 		underWay: map[key]sets.Set[types.UID]{}, rights: map[schema.GroupResource]right{},
@@ -140,7 +142,9 @@ func (s *Suspender) watch(k key, kind dialect.Suspendable, obj *unstructured.Uns
 	defer s.mu.Unlock()
 	left := sets.New[types.UID]()
 	for _, pod := range s.podsOf(obj, kind) {
-		left.Insert(pod.UID)
+		if !s.unanswered(pod) {
+			left.Insert(pod.UID)
+		}
 	}
 	s.underWay[k] = left
 	if left.Len() == 0 {

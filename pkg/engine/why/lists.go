@@ -54,7 +54,7 @@ func (s *Source) list() []insight.Gang {
 	}
 	pods, _ := s.Pods.List(labels.Everything()) // a lister of an informer does not fail
 	for _, pod := range pods {
-		if s.Ours(pod.Spec.SchedulerName) && groupOf(pod) == "" && pod.DeletionTimestamp == nil {
+		if s.Ours(pod.Spec.SchedulerName) && state.GangGroup(pod) == "" && pod.DeletionTimestamp == nil {
 			out = append(out, s.gang(s.plain(pod)))
 		}
 	}

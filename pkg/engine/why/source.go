@@ -111,7 +111,7 @@ func (s *Source) find(namespace, name string) (*subject, error) {
 			if !s.Ours(pod.Spec.SchedulerName) {
 				return nil, fmt.Errorf("%w: pod %q is placed by scheduler %q, and not by Berth; set spec.schedulerName where it is made", insight.ErrNotFound, name, pod.Spec.SchedulerName)
 			}
-			if group := groupOf(pod); group != "" {
+			if group := state.GangGroup(pod); group != "" {
 				keys = append(keys, gang.KeyOf(namespace, group))
 			} else {
 				return s.plain(pod), nil
@@ -150,7 +150,7 @@ func (s *Source) controlledBy(namespace, name string) []gang.Key {
 			continue
 		}
 		if owner := metav1.GetControllerOfNoCopy(pod); owner != nil && owner.Name == name && s.Ours(pod.Spec.SchedulerName) {
-			if group := groupOf(pod); group != "" {
+			if group := state.GangGroup(pod); group != "" {
 				out = append(out, gang.KeyOf(namespace, group))
 			}
 		}
@@ -195,12 +195,4 @@ func (s *Source) ofGang(key gang.Key) *subject {
 		return nil
 	}
 	return out
-}
-
-// groupOf returns the name of the group that a pod is in, "" if it is in none.
-func groupOf(pod *corev1.Pod) string {
-	if g := pod.Spec.SchedulingGroup; g != nil && g.PodGroupName != nil {
-		return gang.InGroup(*g.PodGroupName)
-	}
-	return ""
 }
