@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/retry"
+	"k8s.io/utils/clock"
 
 	"github.com/berth-dev/berth/manifests"
 	"github.com/berth-dev/berth/pkg/dialect"
@@ -32,7 +33,7 @@ func (e *environment) suspender(t *testing.T) *suspension.Suspender {
 			all = append(all, obj.(*corev1.Pod))
 		}
 		return all
-	}, func() {})
+	}, clock.RealClock{}, func() {})
 	if _, err := pods.AddEventHandler(cache.ResourceEventHandlerFuncs{DeleteFunc: func(obj any) {
 		if gone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
 			obj = gone.Obj
