@@ -42,7 +42,6 @@ integrations: {frameworks: [batch/job, pod, jobset.x-k8s.io/jobset, ray.io/raycl
 	}{
 		{"Kueue, Job", "kueue-job", ""},
 		{"Kueue, Job with topology", "kueue-job-topology", ""},
-		{"Kueue, elastic Job", "kueue-job-elastic", ""},
 		{"Kueue, pod group", "kueue-pods", ""},
 		{"Kueue, pod group with topology", "kueue-pods-topology", ""},
 		{"Kueue, JobSet", "kueue-jobset", "jobset"},
