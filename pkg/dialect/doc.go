@@ -79,7 +79,8 @@
 // name, and nodes have the name itself as a label, package state takes that; a word
 // that is no name is a label key. Kueue, LeaderWorkerSet and
 // JobSet name label keys. Koordinator's network-topology-spec names layers of another
-// object and is not read. Constraints of KAI sub groups are not read.
+// object and is not read. Constraints of KAI sub groups are not read. Nor is what Kueue's
+// annotations ask for on the pods of a Workload that Kueue has admitted: it has pinned these.
 //
 // Volcano names a tier by number, in the field networkTopology.highestTierAllowed or in the
 // annotation volcano.sh/network-topology-highest-tier: 1 is the nearest switch, 2 the one

@@ -15,6 +15,9 @@ const (
 	kueueGroupSize     = "kueue.x-k8s.io/pod-group-total-count"
 	kueueFastAdmission = "kueue.x-k8s.io/pod-group-fast-admission"
 
+	// kueueWorkload is on the pods of what Kueue has admitted.
+	kueueWorkload = "kueue.x-k8s.io/workload"
+
 	kueueRequiredTopology  = "kueue.x-k8s.io/podset-required-topology"
 	kueuePreferredTopology = "kueue.x-k8s.io/podset-preferred-topology"
 	kueueSliceTopology     = "kueue.x-k8s.io/podset-slice-required-topology"
@@ -35,4 +38,14 @@ func kueueGang(pod *corev1.Pod) statement {
 
 func kueueSize(pod *corev1.Pod) (*int64, *gang.Fault) {
 	return wholeNumber(pod.Annotations, kueueGroupSize, annotation)
+}
+
+// kueueTopology reads one of Kueue's asks for a topology. They are asks of a pod set, and a
+// gang may have several: the head of a RayCluster and its workers. Kueue has decided those of
+// what it has admitted, for each pod set, and its pods are pinned; nothing is left to ask for.
+func kueueTopology(annotations map[string]string, key string) string {
+	if annotations[kueueWorkload] != "" {
+		return ""
+	}
+	return annotations[key]
 }

@@ -69,13 +69,13 @@ func topologyOf(annotations map[string]string) (gang.Topology, *gang.Fault) {
 		return gang.Topology{}, fault
 	}
 	if t.Required == "" {
-		t.Required = annotations[kueueRequiredTopology]
+		t.Required = kueueTopology(annotations, kueueRequiredTopology)
 	}
 	if t.Required == "" {
 		t.Required = levelOrKey(annotations[kaiRequiredTopology])
 	}
 	if t.Preferred == "" {
-		t.Preferred = annotations[kueuePreferredTopology]
+		t.Preferred = kueueTopology(annotations, kueuePreferredTopology)
 	}
 	if t.Preferred == "" {
 		t.Preferred = levelOrKey(annotations[kaiPreferredTopology])
@@ -114,7 +114,7 @@ func segments(annotations map[string]string) (int64, string, *gang.Fault) {
 		return n, ours, fault
 	}
 	for _, pair := range [...]struct{ size, level string }{
-		{kueueSliceSize, annotations[kueueSliceTopology]},
+		{kueueSliceSize, kueueTopology(annotations, kueueSliceTopology)},
 		{kaiSegmentSize, levelOrKey(annotations[kaiSegmentTopology])},
 	} {
 		if pair.level == "" || annotations[pair.size] == "" {
