@@ -343,7 +343,8 @@ func (r *repairer) say(s *state.Short, g *shortGang, d repair.Decision, policy r
 	if len(s.Lost) > 0 {
 		related = podReference(s.Key.Namespace, s.Lost[0].Name, s.Lost[0].UID)
 	}
-	r.event(regarding, related, corev1.EventTypeWarning, reasonShort, "Repairing", note)
+	// The recorder takes events for one of which only the note differs, and shows the first note.
+	r.event(regarding, related, corev1.EventTypeWarning, reasonShort, string(d.Code), note)
 	if fault != nil && g.said.news(reasonOnLossInvalid) {
 		r.event(regarding, nil, corev1.EventTypeWarning, reasonOnLossInvalid, "Repairing", fmt.Sprintf("Gang %s: annotation %s: %v", s.Key, dialect.OnLossAnnotation, fault))
 	}

@@ -1,11 +1,6 @@
 package operators
 
-import (
-	"slices"
-	"strings"
-
-	"github.com/berth-dev/berth/pkg/localcluster"
-)
+import "github.com/berth-dev/berth/pkg/localcluster"
 
 // kueues are the columns of Kueue, which decides when its workloads may run, and with
 // topology-aware scheduling on which nodes. Its webhooks run; the visibility server does not.
@@ -31,40 +26,24 @@ internalCertManagement: {enable: true, webhookServiceName: unused-webhook-servic
 webhook: {port: {{.WebhookPort}}, host: 127.0.0.1, certDir: {{.Certificates}}}
 metrics: {bindAddress: "0"}
 health: {healthProbeBindAddress: "0"}
-integrations: {frameworks: [batch/job, pod, jobset.x-k8s.io/jobset, ray.io/raycluster]}
+integrations: {frameworks: [batch/job, pod, jobset.x-k8s.io/jobset]}
 `,
 		Args: []string{"--kubeconfig={{.Kubeconfig}}", "--config={{.Config}}", "--feature-gates=VisibilityOnDemand=false"},
 	}
-	elastic := slices.Concat(kueue.Args[:len(kueue.Args)-1], []string{"--feature-gates=VisibilityOnDemand=false,ElasticJobsViaWorkloadSlices=true"})
 	var out []Operator
 	for _, column := range [...]struct {
-		title, scenario, needs string
+		title, scenario string
+		needs           []string
 	}{
-		{"Kueue, Job", "kueue-job", ""},
-		{"Kueue, Job with topology", "kueue-job-topology", ""},
-		{"Kueue, pod group", "kueue-pods", ""},
-		{"Kueue, pod group with topology", "kueue-pods-topology", ""},
-		{"Kueue, JobSet", "kueue-jobset", "jobset"},
-		{"Kueue, RayCluster", "kueue-raycluster", "kuberay"},
-		{"Kueue, RayCluster with topology", "kueue-raycluster-topology", "kuberay"},
-		{"Kueue, elastic RayCluster", "kueue-raycluster-elastic", "kuberay"},
+		{"Kueue, Job", "kueue-job", nil},
+		{"Kueue, Job with topology", "kueue-job-topology", nil},
+		{"Kueue, pod group", "kueue-pods", nil},
+		{"Kueue, pod group with topology", "kueue-pods-topology", nil},
+		{"Kueue, JobSet", "kueue-jobset", []string{"jobset"}},
 	} {
 		o := kueue
-		o.Title, o.Script = column.title, column.scenario
-		if strings.HasSuffix(column.scenario, "-elastic") {
-			o.Args = elastic
-		}
-		if column.needs != "" {
-			needed := releasedBy(column.needs)
-			o.Needs, o.Foreign, o.Schedulers = []string{column.needs}, needed.Foreign, needed.Schedulers
-		}
+		o.Title, o.Script, o.Needs = column.title, column.scenario, column.needs
 		out = append(out, o)
 	}
 	return out
-}
-
-// releasedBy returns the one of released that has a name.
-func releasedBy(name string) Operator {
-	all := released()
-	return all[slices.IndexFunc(all, func(o Operator) bool { return o.Release.Name == name })]
 }
