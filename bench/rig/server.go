@@ -20,6 +20,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	typedpolicyv1 "k8s.io/client-go/kubernetes/typed/policy/v1"
 	metadatafake "k8s.io/client-go/metadata/fake"
 
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
@@ -28,8 +29,8 @@ import (
 )
 
 // Server is an API server in memory, as far as the engine needs one: it lists, watches,
-// binds and evicts pods, and has nodes and queues. A pod that is evicted is gone at once. Everything else there is none of, and what is
-// written besides is dropped. Nothing is encoded.
+// binds and evicts pods, and has nodes and queues. A pod that is evicted is gone at once.
+// Everything else there is none of, and what is written besides is dropped. Nothing is encoded.
 type Server struct {
 	fake    *fake.Clientset
 	dynamic *dynamicfake.FakeDynamicClient
@@ -309,4 +310,24 @@ func (p pods) Bind(_ context.Context, b *corev1.Binding, _ metav1.CreateOptions)
 	return p.server.bind(b)
 }
 
-func (p pods) EvictV1(_ context.Context, e *policyv1.Eviction) error { return p.server.evict(e) }
+func (c client) PolicyV1() typedpolicyv1.PolicyV1Interface {
+	return policy{c.Interface.PolicyV1(), c.server}
+}
+
+type policy struct {
+	typedpolicyv1.PolicyV1Interface
+	server *Server
+}
+
+func (p policy) Evictions(namespace string) typedpolicyv1.EvictionInterface {
+	return evictions{p.PolicyV1Interface.Evictions(namespace), p.server}
+}
+
+type evictions struct {
+	typedpolicyv1.EvictionInterface
+	server *Server
+}
+
+func (e evictions) Evict(_ context.Context, eviction *policyv1.Eviction) error {
+	return e.server.evict(eviction)
+}
