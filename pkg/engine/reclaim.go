@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/client-go/kubernetes"
+	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
@@ -51,6 +52,7 @@ type reclaimer struct {
 	gangs    *state.Gangs
 	budgets  *state.Budgets
 	client   kubernetes.Interface
+	pods     corelisters.PodLister
 	recorder events.EventRecorder
 	// suspender has owners suspended instead of their pods evicted; nil if none are.
 	suspender *suspension.Suspender
@@ -94,10 +96,10 @@ func victimsProtected(by string) explanation {
 
 var _ queuereclaim.Reclaimer = &reclaimer{}
 
-func newReclaimer(path *fastpath.Path, queues *state.Queues, gangs *state.Gangs, client kubernetes.Interface, recorder events.EventRecorder, c clock.WithTicker) *reclaimer {
+func newReclaimer(path *fastpath.Path, queues *state.Queues, gangs *state.Gangs, client kubernetes.Interface, pods corelisters.PodLister, recorder events.EventRecorder, c clock.WithTicker) *reclaimer {
 	path.LeaveOut(func() bool { return queues.Some() && !groupsInGroups() })
 	return &reclaimer{
-		Path: path, queues: queues, gangs: gangs, budgets: state.NewBudgets(), client: client, recorder: recorder, clock: c, ctx: context.Background(),
+		Path: path, queues: queues, gangs: gangs, budgets: state.NewBudgets(), client: client, pods: pods, recorder: recorder, clock: c, ctx: context.Background(),
 		waves: map[string]*wave{}, resting: map[string]rest{}, repairs: map[string]undone{},
 	}
 }
