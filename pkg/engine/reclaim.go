@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,6 +34,8 @@ const (
 	// It doubles each time, up to mostRest.
 	leastRest = 5 * time.Second
 	mostRest  = 5 * time.Minute
+	// awaitRest is after how long it is looked again whether those go who are asked to for others.
+	awaitRest = time.Second
 	// searchShare has victims be looked for at most one part in so many of the time.
 	searchShare = 4
 	// wavePatience is how long victims may take to be gone beyond the longest of their grace
@@ -133,6 +136,10 @@ func (r *reclaimer) Reclaim(pods []*corev1.Pod, group fwk.PodGroupInfo, fits fun
 		return "its queue is not entitled to what others have"
 	}
 	choice, why := r.choose(claim, pods, group, now)
+	if n := len(claim.Asked); n > 0 && (choice == nil || len(choice.Evicted) > 0) && r.suffices(claim, pods, group, now) {
+		r.searched(now)
+		return r.await(name, fmt.Sprintf("%d pods are asked to go for others, and would leave room for it as well; nobody else is until it is seen whether they go", n))
+	}
 	r.searched(now)
 	if choice == nil {
 		r.rest(name, why)
@@ -179,6 +186,24 @@ func (r *reclaimer) choose(claim *state.Reclaim, pods []*corev1.Pod, group fwk.P
 		return nil, victimsProtected(protection.Sentence())
 	}
 	return nil, explanation{text: why}
+}
+
+// suffices reports whether a claim gets room once those have gone who are asked to for others.
+func (r *reclaimer) suffices(claim *state.Reclaim, pods []*corev1.Pod, group fwk.PodGroupInfo, now time.Time) bool {
+	permit, err := claim.Permit(state.Modes()[0])
+	if err != nil {
+		return false
+	}
+	choice, _ := r.Victims(pods, group, nil, slices.Concat(claim.Leaving, claim.Asked), now, permit)
+	return choice != nil && len(choice.Awaited) > 0
+}
+
+// await has nobody looked for until it may be seen whether those go who are asked to.
+func (r *reclaimer) await(name, text string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.resting[name] = rest{long: r.resting[name].long, until: r.clock.Now().Add(awaitRest), why: explanation{string(admission.Claims), text}}
+	return text
 }
 
 func (r *reclaimer) chooseByModes(claim *state.Reclaim, pods []*corev1.Pod, group fwk.PodGroupInfo, now time.Time) (*fastpath.Choice, string) {
