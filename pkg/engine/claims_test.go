@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -378,6 +379,37 @@ func TestRoomThatIsToSpareIsTheNextOnes(t *testing.T) {
 		h.expectBerthed(owner, 1, "they have left")
 	}
 	h.expectEvicted(2, "one gang was enough")
+}
+
+// Those for whom there is enough where others are asked to go wait until it is seen whether they
+// do: nobody else is evicted for them meanwhile.
+func TestRoomOfThoseAskedToGoIsWaitedFor(t *testing.T) {
+	h := newHarbour(t, rackNodes(4, 2), rule{name: "owner", guaranteed: 16}, rule{name: "borrower", weight: 1})
+	h.run(crew{name: "one", queue: "borrower", size: 2, gpus: 8, grace: 5}, "n0000", "n0001")
+	h.run(crew{name: "two", queue: "borrower", size: 2, gpus: 8, grace: 5}, "n0002", "n0003")
+	h.settle()
+	for _, pod := range []string{"one-0", "one-1", "two-0", "two-1"} {
+		h.busy[pod] = true
+	}
+	var owners []*crew
+	for i := range 4 {
+		owners = append(owners, h.launch(crew{name: fmt.Sprint("owner-", i), queue: "owner", pods: 1, gpus: 1}))
+	}
+	h.pass(10, time.Second)
+	if waves := len(h.reclaimer.waves); waves != 1 {
+		t.Fatalf("others are asked to go for %d pods, want one", waves)
+	}
+	if why := h.explainer.why(h.told[owners[3].uids[0]]); why.code != "EvictsOthers" || !strings.Contains(why.text, "are asked to go for others") {
+		t.Errorf("one that waits to see it is told %+v", why)
+	}
+	h.answer()
+	h.pass(45, time.Second)
+	if slices.ContainsFunc(h.evicted, func(pod string) bool { return strings.HasPrefix(pod, "two-") }) {
+		t.Errorf("one gang is enough, and %v were asked to go", h.evicted)
+	}
+	for _, owner := range owners {
+		h.expectBerthed(owner, 1, "they have left")
+	}
 }
 
 // What is kept for one is nobody else's, also where more than that leaves.

@@ -183,7 +183,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	e.recovery = &recovery{client: clients.Kubernetes, gangs: e.gangs, recorder: recorder, clock: clock.RealClock{}, grace: options.GangGracePeriod}
 
 	e.suspender = suspension.New(clients.Dynamic, clients.Kubernetes, podsOf(factory), clock.RealClock{}, func() { apiWrites.WithLabelValues("suspend").Inc() })
-	e.reclaimer = newReclaimer(e.fast, e.queues, e.gangs, clients.Kubernetes, recorder, clock.RealClock{})
+	e.reclaimer = newReclaimer(e.fast, e.queues, e.gangs, clients.Kubernetes, factory.Core().V1().Pods().Lister(), recorder, clock.RealClock{})
 	e.departures = departures.New(e.suspender, e.queues, clients.Kubernetes, clock.RealClock{}, func() { apiWrites.WithLabelValues("event").Inc() })
 	e.reclaimer.suspender, e.reclaimer.departures = e.suspender, e.departures
 	e.reporter.entitlement, e.explainer.entitlement = e.entitlement, e.entitlement
@@ -194,7 +194,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	e.reporter.journal, e.recovery.journal, e.reclaimer.journal, e.budget.journal = e.journal, e.journal, e.journal, e.journal
 
 	e.gate.gone, e.gate.renewed = e.client.forgetNative, e.tries.renewed
-	e.repairer = newRepairer(e.reclaimer, factory.Core().V1().Pods().Lister(), options.RepairWindow)
+	e.repairer = newRepairer(e.reclaimer, options.RepairWindow)
 	e.fast.Inventory().OnIllness(func(all []state.Illness) {
 		if e.leading.Load() {
 			e.repairer.fellIll(all)

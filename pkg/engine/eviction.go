@@ -280,13 +280,13 @@ func (e *evictor) evictPods(pods []*corev1.Pod, gone sets.Set[types.UID]) *expla
 		var failed []*corev1.Pod
 		var budget error
 		workqueue.ParallelizeUntil(e.ctx, evictionsAtATime, len(pods), func(i int) {
-			pod := pods[i]
-			err := evictPod(e.ctx, e.client, types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, pod.UID)
+			pod := e.latest(pods[i])
+			err := evictPod(e.ctx, e.client, types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, pod.UID, pod.ResourceVersion)
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
-			case err == nil, apierrors.IsNotFound(err), apierrors.IsConflict(err):
-				gone.Insert(pod.UID) // it goes, or is gone, or another has its name
+			case err == nil, apierrors.IsNotFound(err):
+				gone.Insert(pod.UID) // it goes, or is gone, or has ended, or another has its name
 			default:
 				klog.FromContext(e.ctx).V(2).Info("A pod was not evicted", "pod", klog.KObj(pod), "err", err)
 				failed = append(failed, pod)
@@ -312,6 +312,14 @@ func (e *evictor) evictPods(pods []*corev1.Pod, gone sets.Set[types.UID]) *expla
 		case <-e.clock.After(evictionRetry):
 		}
 	}
+}
+
+// latest returns a pod as it was heard of last.
+func (r *reclaimer) latest(pod *corev1.Pod) *corev1.Pod {
+	if now, err := r.pods.Pods(pod.Namespace).Get(pod.Name); err == nil && now.UID == pod.UID {
+		return now
+	}
+	return pod
 }
 
 // isBudget reports whether an eviction was refused for a disruption budget, and not because

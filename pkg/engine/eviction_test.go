@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"errors"
 	"testing"
 	"testing/synctest"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -16,6 +18,9 @@ import (
 func TestEvictionWithLostAnswers(t *testing.T) {
 	leaving := podOf("u", "n")
 	leaving.DeletionTimestamp, leaving.Finalizers = &metav1.Time{}, []string{"a/b"}
+	ended := podOf("u", "n")
+	ended.Status.Phase = corev1.PodSucceeded
+	errChanged := apierrors.NewConflict(corev1.Resource("pods"), "p", errors.New("it was modified"))
 	for _, c := range []struct {
 		name  string
 		pod   *corev1.Pod
@@ -23,6 +28,9 @@ func TestEvictionWithLostAnswers(t *testing.T) {
 		goes  bool
 		asked int
 	}{
+		{"it has ended", ended, errChanged, true, 1},
+		{"it has changed, again and again", podOf("u", "n"), errChanged, false, evictTries},
+		{"it has changed, and another has its name", podOf("v", "n"), errChanged, true, 1},
 		{"it goes", leaving, errBroken, true, 1},
 		{"it is gone", nil, errBroken, true, 1},
 		{"another has its name", podOf("v", "n"), errBroken, true, 1},
@@ -33,6 +41,7 @@ func TestEvictionWithLostAnswers(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server := fake.NewClientset()
 				if c.pod != nil {
+					c.pod.ResourceVersion = "7"
 					server = fake.NewClientset(c.pod)
 				}
 				asked := 0
@@ -40,7 +49,7 @@ func TestEvictionWithLostAnswers(t *testing.T) {
 					asked++
 					return true, nil, c.err
 				})
-				err := evictPod(t.Context(), server, types.NamespacedName{Namespace: "ns", Name: "p"}, "u")
+				err := evictPod(t.Context(), server, types.NamespacedName{Namespace: "ns", Name: "p"}, "u", "1")
 				if (err == nil) != c.goes || asked != c.asked {
 					t.Errorf("got %v after %d requests; want it to go: %t, after %d", err, asked, c.goes, c.asked)
 				}

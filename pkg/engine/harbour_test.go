@@ -176,11 +176,11 @@ func (h *harbour) build(client kubernetes.Interface, recorder events.EventRecord
 	e.client.binder.settle, e.client.binder.catchUp = time.Millisecond, 0
 	e.budget = NewEventBudget(e.reporter, pods, 0)
 	e.reporter.gangs, e.reporter.conditions, e.reporter.recorder = e.gangs, e.conditions, recorder
-	e.reclaimer = newReclaimer(e.fast, e.queues, e.gangs, client, recorder, h.clock)
+	e.reclaimer = newReclaimer(e.fast, e.queues, e.gangs, client, pods, recorder, h.clock)
 	e.suspender = suspension.New(nil, client, nil, h.clock, func() {})
 	e.departures = departures.New(e.suspender, e.queues, client, h.clock, func() {})
 	e.watchOthers(ours, nil, recorder)
-	e.repairer = newRepairer(e.reclaimer, pods, DefaultRepairWindow)
+	e.repairer = newRepairer(e.reclaimer, DefaultRepairWindow)
 	e.reporter.entitlement, e.explainer.entitlement = e.entitlement, e.entitlement
 	e.windows = state.NewWindows(DefaultNamespaceWindow, e.queues.Reserved, h.clock)
 	b.windows, e.explainer.windows = e.windows, e.windows

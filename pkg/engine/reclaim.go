@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/client-go/kubernetes"
+	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
@@ -32,6 +34,8 @@ const (
 	// It doubles each time, up to mostRest.
 	leastRest = 5 * time.Second
 	mostRest  = 5 * time.Minute
+	// awaitRest is after how long it is looked again whether those go who are asked to for others.
+	awaitRest = time.Second
 	// searchShare has victims be looked for at most one part in so many of the time.
 	searchShare = 4
 	// wavePatience is how long victims may take to be gone beyond the longest of their grace
@@ -51,6 +55,7 @@ type reclaimer struct {
 	gangs    *state.Gangs
 	budgets  *state.Budgets
 	client   kubernetes.Interface
+	pods     corelisters.PodLister
 	recorder events.EventRecorder
 	// suspender has owners suspended instead of their pods evicted; nil if none are.
 	suspender *suspension.Suspender
@@ -94,10 +99,10 @@ func victimsProtected(by string) explanation {
 
 var _ queuereclaim.Reclaimer = &reclaimer{}
 
-func newReclaimer(path *fastpath.Path, queues *state.Queues, gangs *state.Gangs, client kubernetes.Interface, recorder events.EventRecorder, c clock.WithTicker) *reclaimer {
+func newReclaimer(path *fastpath.Path, queues *state.Queues, gangs *state.Gangs, client kubernetes.Interface, pods corelisters.PodLister, recorder events.EventRecorder, c clock.WithTicker) *reclaimer {
 	path.LeaveOut(func() bool { return queues.Some() && !groupsInGroups() })
 	return &reclaimer{
-		Path: path, queues: queues, gangs: gangs, budgets: state.NewBudgets(), client: client, recorder: recorder, clock: c, ctx: context.Background(),
+		Path: path, queues: queues, gangs: gangs, budgets: state.NewBudgets(), client: client, pods: pods, recorder: recorder, clock: c, ctx: context.Background(),
 		waves: map[string]*wave{}, resting: map[string]rest{}, repairs: map[string]undone{},
 	}
 }
@@ -131,6 +136,10 @@ func (r *reclaimer) Reclaim(pods []*corev1.Pod, group fwk.PodGroupInfo, fits fun
 		return "its queue is not entitled to what others have"
 	}
 	choice, why := r.choose(claim, pods, group, now)
+	if n := len(claim.Asked); n > 0 && (choice == nil || len(choice.Evicted) > 0) && r.suffices(claim, pods, group, now) {
+		r.searched(now)
+		return r.await(name, fmt.Sprintf("%d pods are asked to go for others, and would leave room for it as well; nobody else is until it is seen whether they go", n))
+	}
 	r.searched(now)
 	if choice == nil {
 		r.rest(name, why)
@@ -177,6 +186,24 @@ func (r *reclaimer) choose(claim *state.Reclaim, pods []*corev1.Pod, group fwk.P
 		return nil, victimsProtected(protection.Sentence())
 	}
 	return nil, explanation{text: why}
+}
+
+// suffices reports whether a claim gets room once those have gone who are asked to for others.
+func (r *reclaimer) suffices(claim *state.Reclaim, pods []*corev1.Pod, group fwk.PodGroupInfo, now time.Time) bool {
+	permit, err := claim.Permit(state.Modes()[0])
+	if err != nil {
+		return false
+	}
+	choice, _ := r.Victims(pods, group, nil, slices.Concat(claim.Leaving, claim.Asked), now, permit)
+	return choice != nil && len(choice.Awaited) > 0
+}
+
+// await has nobody looked for until it may be seen whether those go who are asked to.
+func (r *reclaimer) await(name, text string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.resting[name] = rest{long: r.resting[name].long, until: r.clock.Now().Add(awaitRest), why: explanation{string(admission.Claims), text}}
+	return text
 }
 
 func (r *reclaimer) chooseByModes(claim *state.Reclaim, pods []*corev1.Pod, group fwk.PodGroupInfo, now time.Time) (*fastpath.Choice, string) {

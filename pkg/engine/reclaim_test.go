@@ -18,7 +18,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes/fake"
+	corelisters "k8s.io/client-go/listers/core/v1"
 	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
 
@@ -57,7 +59,7 @@ func newCourt(t *testing.T) *court {
 		Spec: v1alpha1.QueueSpec{Namespaces: []string{"ns"}, Resources: []v1alpha1.QueueResource{{Name: "nvidia.com/gpu", Guaranteed: &two}}}})
 	queues.SetQueue(&v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: "borrower", Generation: 1}})
 	pod := func(name, queue, node string, gpus string) *corev1.Pod {
-		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, UID: types.UID(name), Labels: map[string]string{"berth.dev/queue": queue}}}
+		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, UID: types.UID(name), ResourceVersion: "1", Labels: map[string]string{"berth.dev/queue": queue}}}
 		p.Spec.NodeName, p.Spec.SchedulerName = node, "berth"
 		p.Spec.Containers = []corev1.Container{{Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{"nvidia.com/gpu": resource.MustParse(gpus)}}}}
 		queues.SetPod(p)
@@ -85,7 +87,7 @@ func newCourt(t *testing.T) *court {
 		}
 		return true, nil, nil
 	})
-	c.reclaimer = newReclaimer(fastpath.New(), queues, gangs, client, c.recorder, c.clock)
+	c.reclaimer = newReclaimer(fastpath.New(), queues, gangs, client, corelisters.NewPodLister(cache.NewIndexer(cache.MetaNamespaceKeyFunc, cache.Indexers{})), c.recorder, c.clock)
 	if c.claim = queues.Reclaim([]*corev1.Pod{c.claimant}, state.Others{Budgets: c.budgets}); c.claim == nil {
 		t.Fatal("the queue is not entitled to its guarantee")
 	}

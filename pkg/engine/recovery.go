@@ -138,7 +138,7 @@ func (r *recovery) evict(ctx context.Context, g state.Interrupted) {
 		if p.State == gang.Leaving {
 			continue
 		}
-		err := evictPod(ctx, r.client, types.NamespacedName{Namespace: g.Key.Namespace, Name: p.Name}, p.UID)
+		err := evictPod(ctx, r.client, types.NamespacedName{Namespace: g.Key.Namespace, Name: p.Name}, p.UID, "")
 		if err != nil && !apierrors.IsNotFound(err) && ctx.Err() == nil {
 			klog.FromContext(ctx).Info("Evicting a pod of a gang that is bound by half failed; trying again",
 				"pod", klog.KRef(g.Key.Namespace, p.Name), "after", evictionRetry, "err", err)
@@ -149,22 +149,34 @@ func (r *recovery) evict(ctx context.Context, g state.Interrupted) {
 // evictTries is how often an eviction is asked for whose answer is lost.
 const evictTries = 3
 
-// evictPod asks for the eviction of a pod, of that UID and no other of its name. If the
-// answer is lost, a read says whether the pod goes; if it does not, it is asked for again,
+// evictPod asks for the eviction of a pod: of that UID and no other of its name, and of that
+// version, which is read if it is not known. For the API server deletes a pod that has ended
+// since, and with it what its gang and its owner go by: a replacement of another member would
+// wait for that one for ever. A pod that has ended stays, as one that is gone.
+//
+// If the answer is lost, a read says whether the pod goes; if it does not, it is asked for again,
 // which takes no more from its disruption budget than once if the first is granted after all.
-func evictPod(ctx context.Context, client kubernetes.Interface, name types.NamespacedName, uid types.UID) error {
+func evictPod(ctx context.Context, client kubernetes.Interface, name types.NamespacedName, uid types.UID, version string) error {
 	for try := 1; ; try++ {
-		apiWrites.WithLabelValues("eviction").Inc()
-		err := client.PolicyV1().Evictions(name.Namespace).Evict(ctx, &policyv1.Eviction{
-			ObjectMeta:    metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name},
-			DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}},
-		})
-		if !inDoubt(err) || try == evictTries || !pause(ctx, settleRest(settleFirst, try)) {
-			return err
+		if version != "" {
+			apiWrites.WithLabelValues("eviction").Inc()
+			err := client.PolicyV1().Evictions(name.Namespace).Evict(ctx, &policyv1.Eviction{
+				ObjectMeta:    metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name},
+				DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &version}},
+			})
+			changed := apierrors.IsConflict(err)
+			if !changed && !inDoubt(err) || try >= evictTries || !changed && !pause(ctx, settleRest(settleFirst, try)) {
+				return err
+			}
 		}
-		pod, gone := client.CoreV1().Pods(name.Namespace).Get(ctx, name.Name, metav1.GetOptions{})
-		if apierrors.IsNotFound(gone) || gone == nil && (pod.UID != uid || pod.DeletionTimestamp != nil) {
+		pod, err := client.CoreV1().Pods(name.Namespace).Get(ctx, name.Name, metav1.GetOptions{})
+		switch {
+		case apierrors.IsNotFound(err), err == nil && (pod.UID != uid || pod.DeletionTimestamp != nil || over(pod)):
 			return nil
+		case err == nil:
+			version = pod.ResourceVersion
+		case version == "":
+			return err
 		}
 	}
 }

@@ -14,7 +14,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/klog/v2"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
@@ -64,7 +63,6 @@ const (
 // it goes by follows from objects, so whoever leads next goes on with it.
 type repairer struct {
 	*reclaimer
-	pods   corelisters.PodLister
 	window time.Duration
 	// ownerOf says what the owner of pods does.
 	ownerOf func(ctx context.Context, pods []*corev1.Pod) repair.Owner
@@ -114,8 +112,8 @@ type shortGang struct {
 	refused    string
 }
 
-func newRepairer(r *reclaimer, pods corelisters.PodLister, window time.Duration) *repairer {
-	out := &repairer{reclaimer: r, pods: pods, window: window, of: map[gang.Key]*shortGang{}, past: map[gang.Key]pastShort{}}
+func newRepairer(r *reclaimer, window time.Duration) *repairer {
+	out := &repairer{reclaimer: r, window: window, of: map[gang.Key]*shortGang{}, past: map[gang.Key]pastShort{}}
 	out.ownerOf = out.readOwner
 	return out
 }

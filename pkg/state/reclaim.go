@@ -47,6 +47,8 @@ type Reclaim struct {
 	// those that should be gone for long, and those that others wait for: their room is to
 	// come, and nobody loses anything for it.
 	Leaving []*corev1.Pod
+	// Asked are those that others ask to go, of which it is not known yet whether they do.
+	Asked []*corev1.Pod
 
 	tree   *quota.Tree
 	usage  *quota.Usage
@@ -111,7 +113,7 @@ func (q *Queues) Reclaim(pods []*corev1.Pod, others Others) *Reclaim {
 		budgets: others.Budgets, protection: map[string][]*preempt.Budget{},
 	}
 	r.Tenants = q.tenants(r, others)
-	r.Leaving = q.leaving(others)
+	r.Leaving, r.Asked = q.leaving(others)
 	for i := range r.Tenants {
 		r.byName[r.Tenants[i].Name] = &r.Tenants[i]
 	}
@@ -244,22 +246,27 @@ func (q *Queues) tenants(r *Reclaim, others Others) []Tenant {
 }
 
 // leaving returns the pods with a place that are being deleted, or are to be, and that are
-// expected to be gone soon. What others are to get of their room is kept for these, and the rest
-// is anybody's; but of those that others only ask to go, it is not known yet whether they do.
-func (q *Queues) leaving(others Others) []*corev1.Pod {
+// expected to be gone soon, and those that others only ask to go. What others are to get of
+// their room is kept for these, and the rest is anybody's.
+func (q *Queues) leaving(others Others) (leaving, asked []*corev1.Pod) {
 	now := q.clock.Now()
-	var out []*corev1.Pod
 	for _, p := range q.payers {
 		at := p.pod.DeletionTimestamp
 		soon := at != nil && now.Before(at.Add(overdueAfter)) || at == nil && others.finishes(p.pod)
-		if soon && p.pod.Spec.NodeName != "" && (at != nil || !others.Leaving.Has(p.pod.UID)) {
-			out = append(out, p.pod)
+		switch {
+		case p.pod.Spec.NodeName == "":
+		case at == nil && others.Leaving.Has(p.pod.UID):
+			asked = append(asked, p.pod)
+		case soon:
+			leaving = append(leaving, p.pod)
 		}
 	}
-	slices.SortFunc(out, func(a, b *corev1.Pod) int {
+	byName := func(a, b *corev1.Pod) int {
 		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
-	})
-	return out
+	}
+	slices.SortFunc(leaving, byName)
+	slices.SortFunc(asked, byName)
+	return leaving, asked
 }
 
 func priorityOf(pod *corev1.Pod) int32 {

@@ -37,8 +37,8 @@ import (
 //	unplaced LABELS N            wait until there are N pods, and see that none gets a node
 //	die LABELS [N]               delete a pod, the Nth by name; wait until it is gone
 //	fail LABELS [N]              have its containers exit with 1; wait until it has failed
-//	note LABELS                  remember the pods; then "renewed LABELS" waits until none of
-//	                             them is left
+//	note LABELS                  remember the pods that have not ended; then "renewed LABELS"
+//	                             waits until none of them is left
 //	deletepods LABELS            delete all such pods
 //	none LABELS                  wait until there are no such pods
 //	count RESOURCE N             wait until there are N objects
@@ -72,7 +72,11 @@ func (c *caseRun) objectCommand(command string, args []string) bool {
 			subresources = append(subresources, "status")
 		}
 		eventually(c.t, c.where, func(ctx context.Context) error {
-			_, err := client.Patch(ctx, name, types.MergePatchType, []byte(strings.Join(args[1:], " ")), metav1.PatchOptions{}, subresources...)
+			text, kind := strings.Join(args[1:], " "), types.MergePatchType
+			if strings.HasPrefix(text, "[") {
+				kind = types.JSONPatchType
+			}
+			_, err := client.Patch(ctx, name, kind, []byte(text), metav1.PatchOptions{}, subresources...)
 			return err
 		})
 	case "remove":
@@ -110,12 +114,10 @@ func (c *caseRun) objectCommand(command string, args []string) bool {
 		c.die(pods[nth])
 	case "note", "renewed":
 		pods := func(ctx context.Context) (map[types.UID]bool, error) {
-			list, err := c.client.CoreV1().Pods(c.namespace).List(ctx, metav1.ListOptions{LabelSelector: args[0]})
+			living, err := c.living(ctx, args[0])
 			uids := map[types.UID]bool{}
-			if err == nil {
-				for i := range list.Items {
-					uids[list.Items[i].UID] = true
-				}
+			for i := range living {
+				uids[living[i].UID] = true
 			}
 			return uids, err
 		}

@@ -1,6 +1,11 @@
 package operators
 
-import "github.com/berth-dev/berth/pkg/localcluster"
+import (
+	"slices"
+	"strings"
+
+	"github.com/berth-dev/berth/pkg/localcluster"
+)
 
 // kueues are the columns of Kueue, which decides when its workloads may run, and with
 // topology-aware scheduling on which nodes. Its webhooks run; the visibility server does not.
@@ -26,24 +31,40 @@ internalCertManagement: {enable: true, webhookServiceName: unused-webhook-servic
 webhook: {port: {{.WebhookPort}}, host: 127.0.0.1, certDir: {{.Certificates}}}
 metrics: {bindAddress: "0"}
 health: {healthProbeBindAddress: "0"}
-integrations: {frameworks: [batch/job, pod, jobset.x-k8s.io/jobset]}
+integrations: {frameworks: [batch/job, pod, jobset.x-k8s.io/jobset, ray.io/raycluster]}
 `,
 		Args: []string{"--kubeconfig={{.Kubeconfig}}", "--config={{.Config}}", "--feature-gates=VisibilityOnDemand=false"},
 	}
+	elastic := slices.Concat(kueue.Args[:len(kueue.Args)-1], []string{"--feature-gates=VisibilityOnDemand=false,ElasticJobsViaWorkloadSlices=true"})
 	var out []Operator
 	for _, column := range [...]struct {
-		title, scenario string
-		needs           []string
+		title, scenario, needs string
 	}{
-		{"Kueue, Job", "kueue-job", nil},
-		{"Kueue, Job with topology", "kueue-job-topology", nil},
-		{"Kueue, pod group", "kueue-pods", nil},
-		{"Kueue, pod group with topology", "kueue-pods-topology", nil},
-		{"Kueue, JobSet", "kueue-jobset", []string{"jobset"}},
+		{"Kueue, Job", "kueue-job", ""},
+		{"Kueue, Job with topology", "kueue-job-topology", ""},
+		{"Kueue, pod group", "kueue-pods", ""},
+		{"Kueue, pod group with topology", "kueue-pods-topology", ""},
+		{"Kueue, JobSet", "kueue-jobset", "jobset"},
+		{"Kueue, RayCluster", "kueue-raycluster", "kuberay"},
+		{"Kueue, RayCluster with topology", "kueue-raycluster-topology", "kuberay"},
+		{"Kueue, elastic RayCluster", "kueue-raycluster-elastic", "kuberay"},
 	} {
 		o := kueue
-		o.Title, o.Script, o.Needs = column.title, column.scenario, column.needs
+		o.Title, o.Script = column.title, column.scenario
+		if strings.HasSuffix(column.scenario, "-elastic") {
+			o.Args = elastic
+		}
+		if column.needs != "" {
+			needed := releasedBy(column.needs)
+			o.Needs, o.Foreign, o.Schedulers = []string{column.needs}, needed.Foreign, needed.Schedulers
+		}
 		out = append(out, o)
 	}
 	return out
+}
+
+// releasedBy returns the one of released that has a name.
+func releasedBy(name string) Operator {
+	all := released()
+	return all[slices.IndexFunc(all, func(o Operator) bool { return o.Release.Name == name })]
 }

@@ -112,6 +112,8 @@ health: {healthProbeBindAddress: "0"}
 			Foreign:     []string{"scheduler-plugins"},
 			Args: []string{"--kubeconfig={{.Kubeconfig}}", "--metrics-addr=127.0.0.1:0", "--health-probe-bind-address=0", "--enable-leader-election=false",
 				"--batch-scheduler=scheduler-plugins"},
+			// How soon it looks again where it was told nothing: the columns of Kueue say why.
+			Env:        []string{"RAYCLUSTER_DEFAULT_REQUEUE_SECONDS_ENV=5"},
 			Schedulers: []string{"scheduler-plugins-scheduler"},
 		},
 		volcano(),
