@@ -36,8 +36,6 @@ const (
 	mostRest  = 5 * time.Minute
 	// awaitRest is after how long it is looked again whether those go who are asked to for others.
 	awaitRest = time.Second
-	// searchShare has victims be looked for at most one part in so many of the time.
-	searchShare = 4
 	// wavePatience is how long victims may take to be gone beyond the longest of their grace
 	// periods, and placePatience how long room is kept after that for a gang that does not
 	// take it.
@@ -74,8 +72,8 @@ type reclaimer struct {
 	// repairs are gangs that lost pods to a wave that was cut short, by name: the room of
 	// those pods is kept for them.
 	repairs map[string]undone
-	// quiet is until when nobody at all is looked for.
-	quiet time.Time
+	// line says whose turn it is to have victims searched for.
+	line searchLine
 }
 
 // rest is how long nobody is looked for, and until when.
@@ -103,7 +101,7 @@ func newReclaimer(path *fastpath.Path, queues *state.Queues, gangs *state.Gangs,
 	path.LeaveOut(func() bool { return queues.Some() && !groupsInGroups() })
 	return &reclaimer{
 		Path: path, queues: queues, gangs: gangs, budgets: state.NewBudgets(), client: client, pods: pods, recorder: recorder, clock: c, ctx: context.Background(),
-		waves: map[string]*wave{}, resting: map[string]rest{}, repairs: map[string]undone{},
+		waves: map[string]*wave{}, resting: map[string]rest{}, repairs: map[string]undone{}, line: newSearchLine(),
 	}
 }
 
@@ -128,6 +126,7 @@ func (r *reclaimer) Reclaim(pods []*corev1.Pod, group fwk.PodGroupInfo, fits fun
 	if text := r.busy(name, now); text != "" {
 		return text
 	}
+	defer r.turnOver()
 	if pods[0].Spec.PreemptionPolicy != nil && *pods[0].Spec.PreemptionPolicy == corev1.PreemptNever {
 		return "its pods say that nobody is to be evicted for them"
 	}
@@ -239,13 +238,10 @@ func (r *reclaimer) busy(name string, now time.Time) string {
 			return fmt.Sprintf("gang %s lost pods for it and is made whole first", victim)
 		}
 	}
-	resting := r.resting[name]
 	switch {
-	case now.Before(resting.until):
+	case now.Before(r.resting[name].until):
 		return "nobody whose going would make room for it was found a while ago"
-	case now.Before(r.quiet):
-		resting.until = r.quiet
-		r.resting[name] = resting
+	case !r.line.enter(name, now):
 		return "whose going would make room for it is looked for in a moment"
 	}
 	return ""
@@ -255,8 +251,7 @@ func (r *reclaimer) busy(name string, now time.Time) string {
 func (r *reclaimer) searched(since time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := r.clock.Now()
-	r.quiet = now.Add((searchShare - 1) * now.Sub(since))
+	r.line.searched(since, r.clock.Now())
 }
 
 // rest has nobody looked for, for a while.
@@ -359,17 +354,24 @@ func (r *reclaimer) some() bool {
 	return len(r.waves)+len(r.repairs) > 0
 }
 
-// Run gives up what is not taken in time, and has those tried again whose room is there or
-// whose rest is over, until the context is done.
+// Run gives up what is not taken in time, and has those tried again whose room is there, or whose
+// turn it is after their rest, until the context is done.
 func (r *reclaimer) Run(ctx context.Context) {
 	ticker := r.clock.NewTicker(time.Second)
 	defer ticker.Stop()
+	turn := r.clock.NewTimer(time.Second)
+	defer turn.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C():
 			r.sweep(r.clock.Now())
+		case <-r.line.news:
+		case <-turn.C():
+		}
+		if after := r.callNext(); after > 0 {
+			turn.Reset(after)
 		}
 	}
 }

@@ -198,17 +198,23 @@ func (r *reclaimer) sweep(now time.Time) {
 			awake = append(awake, name)
 		}
 	}
+	slices.Sort(awake)
+	for _, name := range awake {
+		r.line.join(name)
+	}
+	for name := range r.line.called {
+		if !r.queues.Waits(name) {
+			r.line.called.Delete(name)
+		}
+	}
 	r.mu.Unlock()
 	slices.Sort(ready)
 	for _, name := range ready {
 		r.queues.Ready(name)
 	}
-	slices.Sort(awake)
-	for _, name := range awake {
-		r.queues.Again(name)
-	}
 	for name, why := range late {
 		r.end(name, why)
 	}
 	r.sweepRepairs(now)
+	r.callNext()
 }

@@ -137,8 +137,8 @@ func (q *Queues) Ended(pod *corev1.Pod) {
 		q.line.Hold(w.name)
 	default:
 		w.refused = q.line.Refused(w.name)
-		if !q.line.WithinLimits(w.name) {
-			// Its queue has come to a limit meanwhile: that gives it its turn again, and no event.
+		if w.retry || !q.line.WithinLimits(w.name) {
+			// That its queue has come to a limit meanwhile gives it its turn again, and no event.
 			q.again(w)
 		}
 	}
@@ -263,16 +263,24 @@ func (q *Queues) Stuck() []Stuck {
 	return out
 }
 
-// Again has a gang or plain pod tried again for which there was no room.
-func (q *Queues) Again(name string) {
+// Again has a gang or plain pod tried again for which there was no room, after the try that is
+// under way if one is; false if it waits no more, or for its turn.
+func (q *Queues) Again(name string) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.settled() {
-		return
+		return false
 	}
-	if w := q.byName[name]; w != nil && w.refused {
+	w := q.byName[name]
+	switch {
+	case w != nil && w.letIn:
+		w.retry = true
+	case w != nil && w.refused:
 		q.again(w)
+	default:
+		return false
 	}
+	return true
 }
 
 // TakeBack has the scheduling queue take a gang back that was tried and has ended: f does so.

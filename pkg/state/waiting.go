@@ -72,6 +72,8 @@ type waiter struct {
 	// first. It does not change while the gang is in the scheduling queue.
 	letIn  bool
 	number uint64
+	// retry says that it is to be tried again if the try that it was let in for finds no room.
+	retry bool
 	// queue is the name of the queue in whose line it is, or would be, and refusal why it is
 	// not, if that queue is not there or not open to it.
 	queue   string

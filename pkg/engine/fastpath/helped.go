@@ -15,9 +15,9 @@ import (
 	"github.com/berth-dev/berth/pkg/plugins/queueadmission"
 )
 
-// helped knows whom an event may help. A pod that its queue holds is none of them: whoever
-// lets it in activates it. Where thousands are held, the others are found without a look at
-// those.
+// helped knows whom an event may help. A gang or plain pod that its queue holds is none of them,
+// also if it was refused before: whoever lets it in activates it, and that it is who knows of room
+// that came free. Where thousands are held, the others are found without a look at those.
 //
 // Every pod that the scheduling queue keeps outside of its heaps is held by its queue, or
 //
@@ -25,28 +25,85 @@ import (
 //   - it may be held for its claims, before its queue is asked; or
 //   - its gang is not whole for the framework. Only pods of the gang, and its group, help.
 type helped struct {
-	// open are pods that were refused and that their queue does not hold, and those that may
-	// be held for what they ask for; held are those that their queue holds.
-	open map[types.UID]types.NamespacedName
-	held map[types.UID]bool
-	// tried are pods that were refused at some time.
-	tried map[types.UID]bool
-	// gangs are the pods of each gang, by the name of its group.
-	gangs map[types.NamespacedName]map[types.UID]types.NamespacedName
-	// turned are gangs of which a pod is held that was not, or the other way round, since
-	// somebody took them.
+	entities map[entityID]*entity
+	// open are those that have open pods, which events may help, and held those that their queue
+	// holds. openPods and heldPods are how many pods there are of either.
+	open               map[entityID]*entity
+	openPods, heldPods int
+	// turned are gangs that are held and were not, or the other way round, since somebody took
+	// them.
 	turned map[types.NamespacedName]struct{}
 }
 
-// heldToOpen is how many pods there must be that are held for each that is not, for it to
-// pay that the latter are named one by one.
+// entityID is the name of the group of a gang, or the UID of a plain pod.
+type entityID struct {
+	group types.NamespacedName
+	pod   types.UID
+}
+
+// entity is a gang or a plain pod. The scheduling queue asks the queue of a gang by one of its
+// pods, and none of them is tried if that one is held.
+type entity struct {
+	pods map[types.UID]pending
+	held bool
+	// claims are how many pods may wait for what they ask for, and tried how many others were
+	// refused at some time.
+	claims, tried int
+}
+
+// pending is a pod that waits.
+type pending struct {
+	name types.NamespacedName
+	// tried says that it was refused at some time, and claims that the index cannot judge it: it
+	// may wait for what it asks for.
+	tried, claims bool
+}
+
+// open returns how many of its pods events may help.
+func (e *entity) open() int {
+	if e.held {
+		return e.claims
+	}
+	return e.claims + e.tried
+}
+
+func (e *entity) isOpen(p pending) bool { return p.claims || p.tried && !e.held }
+
+// set has a pod be as it is now.
+func (e *entity) set(uid types.UID, p pending) {
+	e.count(e.pods[uid], -1)
+	e.count(p, 1)
+	e.pods[uid] = p
+}
+
+func (e *entity) drop(uid types.UID) {
+	e.count(e.pods[uid], -1)
+	delete(e.pods, uid)
+}
+
+func (e *entity) count(p pending, sign int) {
+	switch {
+	case p.claims:
+		e.claims += sign
+	case p.tried:
+		e.tried += sign
+	}
+}
+
+// note takes in what a pod says of itself.
+func (e *entity) note(pod *corev1.Pod) pending {
+	p := e.pods[pod.UID]
+	p.name, p.claims = nameOf(pod), reasonOf(pod) != ""
+	e.set(pod.UID, p)
+	return p
+}
+
+// heldToOpen is how many pods there must be that are held for each that is open, for it to pay
+// that the latter are named one by one.
 const heldToOpen = 8
 
 func newHelped() helped {
-	return helped{
-		open: map[types.UID]types.NamespacedName{}, held: map[types.UID]bool{}, tried: map[types.UID]bool{},
-		gangs: map[types.NamespacedName]map[types.UID]types.NamespacedName{}, turned: map[types.NamespacedName]struct{}{},
-	}
+	return helped{entities: map[entityID]*entity{}, open: map[entityID]*entity{}, turned: map[types.NamespacedName]struct{}{}}
 }
 
 func nameOf(pod *corev1.Pod) types.NamespacedName {
@@ -61,77 +118,92 @@ func groupOf(pod *corev1.Pod) (types.NamespacedName, bool) {
 	return types.NamespacedName{Namespace: pod.Namespace, Name: *pod.Spec.SchedulingGroup.PodGroupName}, true
 }
 
-// came takes in a pod that is in a gang, or is not placed by the index.
-func (h *helped) came(pod *corev1.Pod) {
-	if reasonOf(pod) != "" {
-		h.open[pod.UID] = nameOf(pod)
+func entityOf(pod *corev1.Pod) entityID {
+	if group, in := groupOf(pod); in {
+		return entityID{group: group}
 	}
-	group, in := groupOf(pod)
-	if !in {
-		return
-	}
-	if h.gangs[group] == nil {
-		h.gangs[group] = map[types.UID]types.NamespacedName{}
-	}
-	h.gangs[group][pod.UID] = nameOf(pod)
+	return entityID{pod: pod.UID}
 }
 
-// asked takes in whether its queue let a pod pass.
+// change changes the entity of a pod, which it makes if there is none, and forgets one without
+// pods.
+func (h *helped) change(pod *corev1.Pod, f func(e *entity)) {
+	id := entityOf(pod)
+	e := h.entities[id]
+	if e == nil {
+		e = &entity{pods: map[types.UID]pending{}}
+		h.entities[id] = e
+	}
+	was := e.held
+	h.count(e, -1)
+	f(e)
+	h.count(e, 1)
+	if e.held != was && id.pod == "" {
+		h.turned[id.group] = struct{}{}
+	}
+	switch {
+	case len(e.pods) == 0:
+		delete(h.entities, id)
+		delete(h.open, id)
+		delete(h.turned, id.group)
+	case e.open() > 0:
+		h.open[id] = e
+	default:
+		delete(h.open, id)
+	}
+}
+
+// count adds the pods of an entity, or takes them out, if the sign is negative.
+func (h *helped) count(e *entity, sign int) {
+	h.openPods += sign * e.open()
+	if e.held {
+		h.heldPods += sign * len(e.pods)
+	}
+}
+
+// came takes in a pod that is in a gang, or is not placed by the index.
+func (h *helped) came(pod *corev1.Pod) { h.change(pod, func(e *entity) { e.note(pod) }) }
+
+// asked takes in whether its queue let a pod, or its gang, pass.
 func (h *helped) asked(pod *corev1.Pod, passed bool) {
-	if group, in := groupOf(pod); in && h.held[pod.UID] == passed {
-		h.turned[group] = struct{}{}
-	}
-	if passed {
-		delete(h.held, pod.UID)
-		if h.tried[pod.UID] {
-			h.open[pod.UID] = nameOf(pod)
-		}
-		return
-	}
-	h.held[pod.UID] = true
-	if reasonOf(pod) == "" {
-		delete(h.open, pod.UID)
-	}
+	h.change(pod, func(e *entity) {
+		e.note(pod)
+		e.held = !passed
+	})
 }
 
 // refused takes in that a pod was tried and has no place.
 func (h *helped) refused(pod *corev1.Pod) {
-	h.tried[pod.UID] = true
-	h.open[pod.UID] = nameOf(pod)
+	h.change(pod, func(e *entity) {
+		p := e.note(pod)
+		p.tried = true
+		e.set(pod.UID, p)
+	})
 }
 
 // gone forgets a pod.
 func (h *helped) gone(pod *corev1.Pod) {
-	delete(h.open, pod.UID)
-	delete(h.tried, pod.UID)
-	delete(h.held, pod.UID)
-	if group, in := groupOf(pod); in {
-		delete(h.gangs[group], pod.UID)
-		if len(h.gangs[group]) == 0 {
-			delete(h.gangs, group)
-			delete(h.turned, group)
-		}
-	}
+	h.change(pod, func(e *entity) { e.drop(pod.UID) })
 }
 
 // holds reports whether its queue holds a gang.
 func (h *helped) holds(group types.NamespacedName) bool {
-	for uid := range h.gangs[group] {
-		if h.held[uid] {
-			return true
-		}
-	}
-	return false
+	e := h.entities[entityID{group: group}]
+	return e != nil && e.held
 }
 
 // by returns whom an event about an object may help; false if that may be anybody.
 func (h *helped) by(objects ...any) ([]types.NamespacedName, bool) {
-	if len(h.held) <= heldToOpen*len(h.open) {
+	if h.heldPods <= heldToOpen*h.openPods {
 		return nil, false
 	}
-	out := make([]types.NamespacedName, 0, len(h.open))
-	for _, name := range h.open {
-		out = append(out, name)
+	out := make([]types.NamespacedName, 0, h.openPods)
+	for _, e := range h.open {
+		for _, p := range e.pods {
+			if e.isOpen(p) {
+				out = append(out, p.name)
+			}
+		}
 	}
 	for _, object := range objects {
 		var group types.NamespacedName
@@ -141,8 +213,10 @@ func (h *helped) by(objects ...any) ([]types.NamespacedName, bool) {
 		case *schedulingv1beta1.PodGroup:
 			group = types.NamespacedName{Namespace: o.Namespace, Name: o.Name}
 		}
-		for _, name := range h.gangs[group] {
-			out = append(out, name)
+		if e := h.entities[entityID{group: group}]; e != nil {
+			for _, p := range e.pods {
+				out = append(out, p.name)
+			}
 		}
 	}
 	return out, true
@@ -153,6 +227,9 @@ func (h *helped) by(objects ...any) ([]types.NamespacedName, bool) {
 func (p *Path) MayHelp(_ klog.Logger, oldObj, newObj any) (fwk.PreQueueingHintResult, error) {
 	if p.queue == nil || p.queue.otherGates {
 		return fwk.PreQueueingHintResult{AllPods: true}, nil
+	}
+	if p.queue.spreads.Load() {
+		return fwk.PreQueueingHintResult{AllPods: true}, nil // a pod that comes or goes may help any other
 	}
 	p.queue.mu.Lock()
 	defer p.queue.mu.Unlock()

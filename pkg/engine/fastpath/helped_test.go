@@ -34,7 +34,9 @@ func crowded() *helped {
 func TestWhomAnEventMayHelp(t *testing.T) {
 	passed, again, claims := testPod("passed", 1, 1, 1), testPod("again", 1, 1, 1), testPod("claims", 1, 1, 1)
 	claims.Spec.ResourceClaims = []corev1.PodResourceClaim{{Name: "c"}}
-	a, b := inGroup("g", "a"), inGroup("g", "b")
+	without := testPod("claims", 1, 1, 1)
+	a, b, inClaims := inGroup("g", "a"), inGroup("g", "b"), inGroup("g", "claims-of-g")
+	inClaims.Spec.ResourceClaims = claims.Spec.ResourceClaims
 	for _, c := range []struct {
 		name  string
 		do    func(h *helped)
@@ -46,6 +48,10 @@ func TestWhomAnEventMayHelp(t *testing.T) {
 		{"one that was refused", func(h *helped) { h.asked(passed, true); h.refused(passed) }, nil, []string{"passed"}},
 		{"one that was refused, and its queue holds it", func(h *helped) { h.refused(again); h.asked(again, false) }, nil, nil},
 		{"and lets it pass again, which another may not", func(h *helped) { h.refused(again); h.asked(again, false); h.asked(again, true) }, nil, []string{"again"}},
+		{"a gang that was refused, and its queue holds it", func(h *helped) { h.refused(a); h.refused(b); h.asked(a, false) }, nil, nil},
+		{"and lets it pass again", func(h *helped) { h.refused(a); h.refused(b); h.asked(a, false); h.asked(a, true) }, nil, []string{"a", "b"}},
+		{"a gang that is held, of which a pod may wait for claims", func(h *helped) { h.refused(a); h.came(inClaims); h.asked(a, false) }, nil, []string{"claims-of-g"}},
+		{"one that waits for claims no more", func(h *helped) { h.came(claims); h.asked(claims, false); h.came(without) }, nil, nil},
 		{"one that is gone", func(h *helped) { h.refused(again); h.gone(again) }, nil, nil},
 		{"one that may wait for claims", func(h *helped) { h.came(claims); h.asked(claims, false) }, nil, []string{"claims"}},
 		{"another gang", func(h *helped) { h.came(a); h.came(b) }, inGroup("other", "c"), nil},
@@ -80,7 +86,13 @@ func TestFewAreHeld(t *testing.T) {
 		t.Error("one is held and another is not, and it is said who is not")
 	}
 	h.asked(held, true)
-	if len(h.held) > 0 {
+	if h.heldPods > 0 {
 		t.Error("it is held and is not")
+	}
+	for _, name := range []string{"held", "open"} {
+		h.gone(testPod(name, 1, 1, 1))
+	}
+	if len(h.entities)+len(h.open)+h.openPods > 0 {
+		t.Errorf("all are gone, and %+v is kept", h)
 	}
 }

@@ -88,8 +88,7 @@ func TestHeldIsLeftOut(t *testing.T) {
 	}{
 		{"nothing", func(*Path) {}, 0, 0},
 		{"it is activated and held", func(p *Path) { p.groups.activate(map[string]*corev1.Pod{"": a}, func() {}) }, 2, 0},
-		{"its queue lets it pass", func(p *Path) { p.Asked(a, true); p.Asked(b, true) }, 0, 2},
-		{"its queue lets one of it pass", func(p *Path) { p.Asked(a, true) }, 0, 0},
+		{"its queue lets it pass", func(p *Path) { p.Asked(a, true) }, 0, 2},
 		{"a pod comes", func(p *Path) { p.groups.AddPodGroupMember(inGroup("g", "c")) }, 3, 0},
 		{"a pod goes", func(p *Path) { p.groups.RemovePodGroupMember(b) }, 1, 0},
 		{"the group changes", func(p *Path) { p.groups.UpdatePodGroup(klog.Background(), groupNamed("g"), groupNamed("g")) }, 2, 0},
