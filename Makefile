@@ -38,12 +38,9 @@ help: ## List the targets
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# Kubernetes parses the version as a semantic version when it starts, so
-# without a tag it is still one.
 VERSION ?= $(or $(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null),v0.0.0-dev$(addprefix +,$(shell git rev-parse --short --verify --quiet HEAD 2>/dev/null)))
 COMMIT ?= $(shell git rev-parse --verify --quiet HEAD 2>/dev/null)
-VERSION_PACKAGE := k8s.io/component-base/version
-LDFLAGS = -X $(VERSION_PACKAGE).gitVersion=$(VERSION) $(if $(COMMIT),-X $(VERSION_PACKAGE).gitCommit=$(COMMIT))
+LDFLAGS = -X $(MODULE)/pkg/release.version=$(VERSION) $(if $(COMMIT),-X $(MODULE)/pkg/release.commit=$(COMMIT))
 
 .PHONY: build
 build: ## Build the commands into bin/
@@ -57,6 +54,12 @@ build: ## Build the commands into bin/
 		echo "berth-agent: without cgo, for there is no C compiler: it plays boards (--board) and cannot read NVML"; \
 	fi
 
+# A module of its own, with what writes images and speaks to registries in it.
+.PHONY: image
+image: ## Build the images into bin/image, and push them (PUSH=registry.example.com/team)
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) go run -C manifests/image . --images berth,berth-agent \
+		--version '$(VERSION)' --commit '$(COMMIT)' $(if $(PUSH),--push '$(PUSH)')
+
 .PHONY: demo
 demo: ## Run Berth against a simulated cluster on this machine (NODES=2500)
 	go run ./cmd/berth-local demo --nodes $(NODES)
@@ -69,7 +72,7 @@ drills: ## Have nodes, racks, GPUs and the API fail under gangs, and write docs/
 
 # In the order of what tells most soonest. All steps run, whatever fails, and
 # within a step -k does the same.
-STEPS := vet lint test-unit test-page test-race test-integration verify manifests-check monitoring-check
+STEPS := vet lint test-unit test-page test-race test-integration verify manifests-check image-check monitoring-check
 
 .PHONY: test
 test: ## Run all of the checks below, time them, and list those that failed
@@ -159,6 +162,10 @@ fuzz: ## Run every fuzz target for a while, one after the other (FUZZTIME=10m FU
 .PHONY: manifests-check
 manifests-check: ## Render the manifests and check every object in them
 	go test -count=1 ./manifests/...
+
+.PHONY: image-check
+image-check: ## Make the images, and start what is in them
+	cd manifests/image && go vet ./... && go test -count=1 ./...
 
 # A module of its own, with Prometheus in it. promtool is built into bin/, once.
 .PHONY: monitoring-check

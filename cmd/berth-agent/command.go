@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/api/validate/content"
-	"k8s.io/component-base/version"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 
@@ -20,6 +19,7 @@ import (
 	"github.com/berth-dev/berth/pkg/agent/board"
 	"github.com/berth-dev/berth/pkg/agent/nvml"
 	"github.com/berth-dev/berth/pkg/agent/podresources"
+	"github.com/berth-dev/berth/pkg/release"
 )
 
 // options are the flags, as they were given.
@@ -77,7 +77,7 @@ manifests/agent runs it on a cluster, as a DaemonSet.`,
   # what was found
   kubectl get nodetopologies
   kubectl get nodetopology gpu-17 -o yaml`,
-		Version:       versionText(),
+		Version:       release.Version(),
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -101,15 +101,6 @@ manifests/agent runs it on a cluster, as a DaemonSet.`,
 	klog.InitFlags(logging)
 	flags.AddGoFlag(logging.Lookup("v"))
 	return cmd
-}
-
-// versionText is the version that the build was given; one that was given none, as
-// by go run, is in development.
-func versionText() string {
-	if v := version.Get().GitVersion; !strings.Contains(v, "$") {
-		return v
-	}
-	return "in development"
 }
 
 // validate says which flag is wrong, and what to do.

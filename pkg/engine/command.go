@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 	genericapiserver "k8s.io/apiserver/pkg/server"
@@ -16,13 +15,14 @@ import (
 	"k8s.io/component-base/logs"
 	logsapi "k8s.io/component-base/logs/api/v1"
 	"k8s.io/component-base/term"
-	"k8s.io/component-base/version"
 	"k8s.io/component-base/version/verflag"
 	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app/options"
 	"k8s.io/kubernetes/pkg/scheduler"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
+
+	"github.com/berth-dev/berth/pkg/release"
 )
 
 const help = `Berth schedules gangs of GPU pods: whole, or not at all.
@@ -70,7 +70,7 @@ func NewCommand() (*cobra.Command, error) {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f := cmd.Flags().Lookup("version"); f.Value.String() == "true" {
-				fmt.Fprintln(cmd.OutOrStdout(), "berth", versionText())
+				fmt.Fprintln(cmd.OutOrStdout(), "berth", release.Version())
 				return nil
 			}
 			verflag.PrintAndExitIfRequested()
@@ -209,13 +209,4 @@ func run(cmd *cobra.Command, upstream *options.Options, own *Options) error {
 	}
 	// It was asked to end, and has: upstream calls that an error without an election.
 	return nil
-}
-
-// versionText is the version that the build was given; one that was given none, as
-// by go run, is in development.
-func versionText() string {
-	if v := version.Get().GitVersion; !strings.Contains(v, "$") {
-		return v
-	}
-	return "in development"
 }

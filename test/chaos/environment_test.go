@@ -368,10 +368,13 @@ func (e *environment) playPods(t *testing.T, prefix string, seed uint64, first, 
 		limits.GPUs[fmt.Sprintf("node-%05d", i+1)] = nodeGPUs
 	}
 	out.broken = Check(history, limits)
-	if len(out.broken) > 0 && os.Getenv("BERTH_CHAOS_LOGS") != "" {
-		path := filepath.Join(os.Getenv("BERTH_CHAOS_LOGS"), fmt.Sprintf("history-%s%d.json", prefix, seed))
-		if err := Write(path, history); err == nil {
-			t.Logf("the history is in %s", path)
+	if len(out.broken) > 0 {
+		t.Logf("seed %d: %d rules were broken, first %s: %s", seed, len(out.broken), out.broken[0].Rule, out.broken[0].Text)
+		if logs := os.Getenv("BERTH_CHAOS_LOGS"); logs != "" {
+			path := filepath.Join(logs, fmt.Sprintf("history-%s%d.json", prefix, seed))
+			if err := Write(path, history); err == nil {
+				t.Logf("the history is in %s", path)
+			}
 		}
 	}
 	e.empty(t)
