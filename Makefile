@@ -243,6 +243,7 @@ verify-tables:
 verify-tidy:
 	@go mod tidy -diff || { echo "run go mod tidy"; exit 1; }
 	@cd test/monitoring && go mod tidy -diff || { echo "run go mod tidy in test/monitoring"; exit 1; }
+	@cd manifests/image && go mod tidy -diff || { echo "run go mod tidy in manifests/image"; exit 1; }
 
 # That the downloaded modules are what go.sum says. Those of the tools are
 # checked when they are downloaded; a second pass over them is slow.
