@@ -1,7 +1,7 @@
 // Opens the page and looks whether it shows what the API says:
 //   node page.mjs CHROMIUM ORIGIN ROOT
 // It ends with status 1 if something is not as it should be, and says what was measured.
-// SCREENSHOT=FILE writes a picture of the page. With LIMITS=1, it must be fast enough as well:
+// SCREENSHOTS=FOLDER writes pictures of the page, light and dark. With LIMITS=1, it must be fast enough as well:
 // that is for a machine that does nothing else meanwhile.
 import assert from "node:assert/strict";
 import {chromium} from "playwright-core";
@@ -117,9 +117,19 @@ try {
   // Dark.
   const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   const light = await ground();
-  if (process.env.SCREENSHOT) await page.screenshot({path: process.env.SCREENSHOT});
+  const folder = process.env.SCREENSHOTS;
+  if (folder) {
+    // With names and reasons as people give them, and one that waits chosen.
+    await fetch(origin + "/plain", {method: "POST"});
+    await page.waitForFunction(() => !document.body.textContent.includes("<img"));
+    await page.locator("#gangs button").first().click();
+    await page.waitForSelector("#chosen .reason");
+    await page.mouse.move(0, 0);
+    await page.screenshot({path: `${folder}/page-light.png`});
+  }
   await page.emulateMedia({colorScheme: "dark"});
   assert.notEqual(await ground(), light);
+  if (folder) await page.screenshot({path: `${folder}/page-dark.png`});
 
   const size = (await (await fetch(url + "snapshot")).text()).length;
   console.log(`first paint after ${painted.toFixed(0)} ms, of which ${first.took.toFixed(0)} ms from the snapshot's arrival; the snapshot has ${(size / 1024).toFixed(0)} KiB`);
