@@ -18,6 +18,9 @@ import (
 	"github.com/berth-dev/berth/bench/report"
 )
 
+// comes begins the names of gangs that come and go.
+const comes = "churn-"
+
 // shortQueue is a queue that has less than is asked of it.
 const shortQueue = "scale-short"
 
@@ -59,7 +62,7 @@ func reasons(ctx context.Context, w *world, c contender) ([]report.Measure, erro
 		return nil, err
 	}
 	told := time.Now()
-	before, err := w.Writes(ctx, c.user)
+	before, err := w.writesOfReasons(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -82,11 +85,15 @@ func reasons(ctx context.Context, w *world, c contender) ([]report.Measure, erro
 	if err != nil {
 		return nil, err
 	}
-	after, err := w.Writes(ctx, c.user)
+	after, err := w.writesOfReasons(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	share, err := shareOf(ctx, profile, reasonFunctions)
+	if err != nil {
+		return nil, err
+	}
+	words, err := shareOf(ctx, profile, wordFunctions)
 	if err != nil {
 		return nil, err
 	}
@@ -95,12 +102,10 @@ func reasons(ctx context.Context, w *world, c contender) ([]report.Measure, erro
 		return nil, err
 	}
 	spent := since.since(used)
-	rate := func(resource string) float64 {
+	rate := func(what ...string) float64 {
 		writes := 0
-		for what, n := range after {
-			if strings.HasSuffix(what, " "+resource) {
-				writes += n - before[what]
-			}
+		for _, w := range what {
+			writes += after[w] - before[w]
 		}
 		return float64(writes) / spent.long.Seconds()
 	}
@@ -108,11 +113,13 @@ func reasons(ctx context.Context, w *world, c contender) ([]report.Measure, erro
 		{Name: "gangs that wait", Value: float64(len(waiting))},
 		{Name: "made in s", Value: made.Sub(began).Seconds()},
 		{Name: "told s after the last was made", Value: told.Sub(made).Seconds()},
-		{Name: "pod conditions/s", Value: rate("pods/status")},
+		{Name: "reason writes/s", Value: rate("pods/status", "podgroups/status", "events")},
+		{Name: "of these pod conditions/s", Value: rate("pods/status")},
 		{Name: "group statuses/s", Value: rate("podgroups/status")},
 		{Name: "events/s", Value: rate("events")},
 		{Name: "CPU of a core %", Value: 100 * spent.cpu.Seconds() / spent.long.Seconds()},
 		{Name: "reasons, % of that", Value: share},
+		{Name: "with events and groups' statuses %", Value: words},
 		{Name: "berthctl why, median ms", Value: quantile(whys, 0.5)},
 		{Name: "berthctl why, most ms", Value: whys[len(whys)-1]},
 	}, nil
@@ -200,7 +207,7 @@ func (w *world) churn(ctx context.Context, c contender, span time.Duration) erro
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		come := gangSpec{prefix: fmt.Sprintf("churn-%d-", second), gangs: 1, size: 4, gpus: 1}
+		come := gangSpec{prefix: fmt.Sprintf("%s%d-", comes, second), gangs: 1, size: 4, gpus: 1}
 		if err := w.createGroups(ctx, []string{come.name(0)}, come.size, false); err != nil {
 			return err
 		}
@@ -208,7 +215,7 @@ func (w *world) churn(ctx context.Context, c contender, span time.Duration) erro
 			return err
 		}
 		if second >= 2 {
-			gone := gangSpec{prefix: fmt.Sprintf("churn-%d-", second-2), gangs: 1, size: 4}
+			gone := gangSpec{prefix: fmt.Sprintf("%s%d-", comes, second-2), gangs: 1, size: 4}
 			for _, pod := range gone.pods(c.scheduler) {
 				if err := w.client.CoreV1().Pods(measuredNamespace).Delete(ctx, pod.Name, now); err != nil {
 					return fmt.Errorf("ending pod %q: %w", pod.Name, err)
@@ -232,6 +239,24 @@ func (w *world) churn(ctx context.Context, c contender, span time.Duration) erro
 		}
 	}
 	return nil
+}
+
+// writesOfReasons counts what a contender has written until now about gangs that wait, by
+// resource: all but what is about pods that come and go.
+func (w *world) writesOfReasons(ctx context.Context, c contender) (map[string]int, error) {
+	found, err := w.RequestsAbout(ctx, c.user, func(name string) bool {
+		return !strings.HasPrefix(name, comes) && !strings.HasPrefix(name, "filled-")
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]int{}
+	for what, n := range found {
+		if verb, resource, _ := strings.Cut(what, " "); verb != "get" && verb != "list" && verb != "watch" {
+			out[resource] += n
+		}
+	}
+	return out, nil
 }
 
 // askWhy asks berthctl 20 times why a gang waits, of each kind in turn, and returns how long that
