@@ -275,7 +275,7 @@ func (w *conditionWriter) waiting(name types.NamespacedName) *corev1.Pod {
 func news(pod *corev1.Pod, condition corev1.PodCondition) bool {
 	old := scheduledCondition(pod)
 	return old == nil || old.Status != condition.Status || old.Reason != condition.Reason ||
-		gist(old.Message) != gist(condition.Message)
+		old.Message != condition.Message && gist(old.Message) != gist(condition.Message)
 }
 
 // waitsFor is the condition of a pod that waits for what has a code.
