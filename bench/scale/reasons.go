@@ -27,9 +27,9 @@ const shortQueue = "scale-short"
 var queues = schema.GroupVersionResource{Group: "berth.dev", Version: "v1alpha1", Resource: "queues"}
 
 // reasons has 2,000 gangs wait, for reasons of many kinds, while each second a gang comes, is
-// placed and goes, and each half minute a whole node comes free and is taken again. It counts
-// what is written to tell why they wait, the processor time of finding that out, and how long
-// berthctl why takes at a prompt.
+// placed and goes, and each half minute a whole node comes free and is taken again. Once
+// all were tried, it counts what is written to tell why they wait, the processor time of finding
+// that out, and how long berthctl why takes at a prompt.
 func reasons(ctx context.Context, w *world, c contender) ([]report.Measure, error) {
 	prompt := filepath.Join(w.Dir(), "berthctl")
 	if err := build(ctx, prompt, "github.com/berth-dev/berth/cmd/berthctl", ""); err != nil {
@@ -62,10 +62,11 @@ func reasons(ctx context.Context, w *world, c contender) ([]report.Measure, erro
 		return nil, err
 	}
 	told := time.Now()
-	before, err := w.writesOfReasons(ctx, c)
+	before, pods, err := w.tried(ctx, c)
 	if err != nil {
 		return nil, err
 	}
+	tried := time.Now()
 	used, err := p.usage(ctx)
 	if err != nil {
 		return nil, err
@@ -102,6 +103,12 @@ func reasons(ctx context.Context, w *world, c contender) ([]report.Measure, erro
 		return nil, err
 	}
 	spent := since.since(used)
+	sum := func(counts map[string]int) (n int) {
+		for _, what := range reasonWrites {
+			n += counts[what]
+		}
+		return n
+	}
 	rate := func(what ...string) float64 {
 		writes := 0
 		for _, w := range what {
@@ -113,7 +120,9 @@ func reasons(ctx context.Context, w *world, c contender) ([]report.Measure, erro
 		{Name: "gangs that wait", Value: float64(len(waiting))},
 		{Name: "made in s", Value: made.Sub(began).Seconds()},
 		{Name: "told s after the last was made", Value: told.Sub(made).Seconds()},
-		{Name: "reason writes/s", Value: rate("pods/status", "podgroups/status", "events")},
+		{Name: "all tried s after that", Value: tried.Sub(told).Seconds()},
+		{Name: "reason writes a pod until then", Value: float64(sum(before)) / float64(pods)},
+		{Name: "reason writes/s", Value: rate(reasonWrites...)},
 		{Name: "of these pod conditions/s", Value: rate("pods/status")},
 		{Name: "group statuses/s", Value: rate("podgroups/status")},
 		{Name: "events/s", Value: rate("events")},
@@ -239,6 +248,35 @@ func (w *world) churn(ctx context.Context, c contender, span time.Duration) erro
 		}
 	}
 	return nil
+}
+
+// reasonWrites are the resources in which it is told why something waits.
+var reasonWrites = []string{"pods/status", "podgroups/status", "events"}
+
+// tried waits until every gang that waits was tried, and its pods say what came of that: until
+// less than ten reasons a second are written, or five minutes have passed. It returns what was
+// written until then, and how many pods wait.
+func (w *world) tried(ctx context.Context, c contender) (written map[string]int, pods int, err error) {
+	list, err := w.client.CoreV1().Pods(measuredNamespace).List(ctx, metav1.ListOptions{LabelSelector: runLabel + "=" + hopeless, ResourceVersion: "0"})
+	if err != nil {
+		return nil, 0, err
+	}
+	const most = 10
+	pause := time.Duration(w.few(int(15*time.Second), int(time.Second)))
+	for began := time.Now(); ; {
+		last := written
+		if written, err = w.writesOfReasons(ctx, c); err != nil {
+			return nil, 0, err
+		}
+		if n := written["pods/status"] - last["pods/status"]; last != nil && float64(n) < most*pause.Seconds() || time.Since(began) > 5*time.Minute {
+			return written, len(list.Items), nil
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, 0, context.Cause(ctx)
+		}
+	}
 }
 
 // writesOfReasons counts what a contender has written until now about gangs that wait, by

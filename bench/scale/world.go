@@ -27,7 +27,7 @@ const (
 	// writersAtATime is how many objects are written at a time.
 	writersAtATime = 16
 	// runPatience is how long a run may take.
-	runPatience = 20 * time.Minute
+	runPatience = 30 * time.Minute
 	// filledGPUs is how many GPUs the pods on a node of the filled cluster take.
 	filledGPUs = 5
 )
