@@ -1,6 +1,6 @@
 // Opens the page that the demo leaves behind, and looks whether it shows what is in it:
 //   node demo.mjs CHROMIUM FILE
-// It ends with status 1 if something is not as it should be. SCREENSHOTS=FOLDER writes a picture.
+// It ends with status 1 if something is not as it should be.
 import assert from "node:assert/strict";
 import {pathToFileURL} from "node:url";
 import {chromium} from "playwright-core";
@@ -54,11 +54,6 @@ try {
   const shown = gangs.slice().sort((a, b) => b.s * b.g - a.s * a.g).slice(0, 200);
   const d = data.dialects.indexOf(await word.evaluate(b => b.dataset.word));
   assert.equal(await count("#gangs button.lit"), shown.filter(s => s.d === d).length);
-  if (process.env.SCREENSHOTS) {
-    await word.click();
-    await page.mouse.move(0, 0);
-    await page.screenshot({path: `${process.env.SCREENSHOTS}/demo.png`});
-  }
   assert.deepEqual(wrong, []);
 } catch (e) {
   console.log(`${e.stack}\n${wrong.join("\n")}`);

@@ -16,7 +16,7 @@ func demoResult(t *testing.T, nodes int) demo.Result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := demo.Result{Workload: w, Figures: demo.Figures{Nodes: nodes, Gangs: w.Gangs()}}
+	r := demo.Result{Workload: w, Figures: demo.Figures{Nodes: nodes, Gangs: w.Gangs(), Pods: len(w.AllPods())}}
 	r.Verdict.Placed = make([]int, len(w.Submissions))
 	for i := range nodes {
 		r.Nodes = append(r.Nodes, webpage.Node{
@@ -25,7 +25,6 @@ func demoResult(t *testing.T, nodes int) demo.Result {
 	}
 	for _, ref := range w.Pods(w.Order) {
 		s := &w.Submissions[ref.Submission]
-		r.Figures.Pods++
 		if s.Late {
 			continue
 		}
