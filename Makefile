@@ -113,6 +113,11 @@ test-page: ## Open the scheduler's web page in Chromium, if that is installed
 	elif [ ! -d test/page/node_modules ]; then (cd test/page && npm ci --no-audit --no-fund) || echo "page: npm could not install what drives the browser"; fi
 	go test -count=1 -v ./test/page
 
+.PHONY: pictures
+pictures: ## Take the screenshots in docs/, and the output of berthctl there, from runs
+	SCREENSHOTS=$(CURDIR)/docs/images $(MAKE) test-page
+	go test -count=1 ./test/integration -run '^TestWhyAtAPrompt$$' -write-prompts
+
 .PHONY: test-race
 test-race: ## Run the unit tests of pkg/ under the race detector
 	@packages=$$(go list ./pkg/... | grep -vE '$(INTEGRATION)'); \

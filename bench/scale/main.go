@@ -58,6 +58,10 @@ func command() *cobra.Command {
 		Example: `  go run ./bench/scale
   go run ./bench/scale --scenarios start,events --nodes 10000 --pods-per-node 10 --rounds 3
 
+  # What telling why gangs wait is made of:
+  go run ./bench/scale --scenarios reasons --rounds 1 --reasons-for 3m --profiles bench/out
+  go tool pprof -top -cum bench/out/berth-1.cpu
+
   # Beside another build of Berth:
   go run ./bench/scale --scenarios gangs --build before=/tmp/berth-before`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
@@ -72,6 +76,7 @@ func command() *cobra.Command {
 	fs.DurationVar(&o.reasonsFor, "reasons-for", 10*time.Minute, "How long gangs wait in the scenario reasons.")
 	fs.BoolVar(&o.small, "small", false, "A few pods in each scenario. It tests the benchmark, and measures nothing.")
 	fs.BoolVar(&o.fresh, "fresh", false, "Begin anew, and forget what was measured before.")
+	fs.StringVar(&o.profiles, "profiles", "", "Keep the CPU profiles of the scenario reasons in this folder.")
 	fs.StringVar(&o.out, "out", "bench/out/scale.json", "Where the results are written.")
 	cmd.AddCommand(nullCommand())
 	return cmd

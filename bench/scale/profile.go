@@ -15,8 +15,18 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// reasonFunctions are those that find out why something waits, and see to it that it is told.
-const reasonFunctions = `engine\.\(\*(explainer|reporter|conditionWriter)\)|engine/why\.`
+// reasonFunctions are those that find out why something waits, and see to it that it is told:
+// in the scheduling cycle, beside it, and on the way to the API server.
+const reasonFunctions = `engine\.\(\*(explainer|conditionWriter)\)|engine/why\.` +
+	// Not observeRefusals: upstream puts back into its queue what was refused below it.
+	`|engine\.\(\*reporter\)\.(Run|report|Decided|Changed|Bound|did)` +
+	`|engine\.\(\*budgetClient\)\.(refused|newsOfNative)|engine\.budgetPods\.Patch|engine\.\(\*EventBudget\)` +
+	`|engine\.\(\*(engine|reclaimer)\)\.entitlement|state\.\(\*Queues\)\.(Why|Stuck)` +
+	`|fastpath\.\(\*Path\)\.(whyNoPlace|NeverFits|diagnose)|framework\.\(\*FitError\)\.Error`
+
+// wordFunctions are the above, and those that write events and the status of native groups,
+// most of which tell here that gangs were placed.
+const wordFunctions = reasonFunctions + `|engine\.budgetPodGroups\.Patch|client-go/tools/events\.`
 
 // profile has a scheduler profile itself for a while, and returns the file.
 func (w *world) profile(ctx context.Context, p *process, span time.Duration) (string, error) {
@@ -44,7 +54,14 @@ func (w *world) profile(ctx context.Context, p *process, span time.Duration) (st
 	if response.StatusCode != http.StatusOK {
 		return "", fmt.Errorf("profiling %s: %s: %s", p.contender.name, response.Status, content)
 	}
-	file := filepath.Join(w.Dir(), fmt.Sprintf("%s-%d.cpu", p.contender.name, w.runs))
+	dir := w.Dir()
+	if w.profiles != "" {
+		dir = w.profiles
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return "", fmt.Errorf("keeping a profile: %w", err)
+		}
+	}
+	file := filepath.Join(dir, fmt.Sprintf("%s-%d.cpu", p.contender.name, w.runs))
 	return file, os.WriteFile(file, content, 0o644)
 }
 

@@ -18,15 +18,18 @@ import (
 	"github.com/berth-dev/berth/bench/report"
 )
 
+// comes begins the names of gangs that come and go.
+const comes = "churn-"
+
 // shortQueue is a queue that has less than is asked of it.
 const shortQueue = "scale-short"
 
 var queues = schema.GroupVersionResource{Group: "berth.dev", Version: "v1alpha1", Resource: "queues"}
 
 // reasons has 2,000 gangs wait, for reasons of many kinds, while each second a gang comes, is
-// placed and goes, and each half minute a whole node comes free and is taken again. It counts
-// what is written to tell why they wait, the processor time of finding that out, and how long
-// berthctl why takes at a prompt.
+// placed and goes, and each half minute a whole node comes free and is taken again. Once
+// all were tried, it counts what is written to tell why they wait, the processor time of finding
+// that out, and how long berthctl why takes at a prompt.
 func reasons(ctx context.Context, w *world, c contender) ([]report.Measure, error) {
 	prompt := filepath.Join(w.Dir(), "berthctl")
 	if err := build(ctx, prompt, "github.com/berth-dev/berth/cmd/berthctl", ""); err != nil {
@@ -59,10 +62,11 @@ func reasons(ctx context.Context, w *world, c contender) ([]report.Measure, erro
 		return nil, err
 	}
 	told := time.Now()
-	before, err := w.Writes(ctx, c.user)
+	before, pods, err := w.tried(ctx, c)
 	if err != nil {
 		return nil, err
 	}
+	tried := time.Now()
 	used, err := p.usage(ctx)
 	if err != nil {
 		return nil, err
@@ -82,11 +86,15 @@ func reasons(ctx context.Context, w *world, c contender) ([]report.Measure, erro
 	if err != nil {
 		return nil, err
 	}
-	after, err := w.Writes(ctx, c.user)
+	after, err := w.writesOfReasons(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	share, err := shareOf(ctx, profile, reasonFunctions)
+	if err != nil {
+		return nil, err
+	}
+	words, err := shareOf(ctx, profile, wordFunctions)
 	if err != nil {
 		return nil, err
 	}
@@ -95,12 +103,16 @@ func reasons(ctx context.Context, w *world, c contender) ([]report.Measure, erro
 		return nil, err
 	}
 	spent := since.since(used)
-	rate := func(resource string) float64 {
+	sum := func(counts map[string]int) (n int) {
+		for _, what := range reasonWrites {
+			n += counts[what]
+		}
+		return n
+	}
+	rate := func(what ...string) float64 {
 		writes := 0
-		for what, n := range after {
-			if strings.HasSuffix(what, " "+resource) {
-				writes += n - before[what]
-			}
+		for _, w := range what {
+			writes += after[w] - before[w]
 		}
 		return float64(writes) / spent.long.Seconds()
 	}
@@ -108,11 +120,15 @@ func reasons(ctx context.Context, w *world, c contender) ([]report.Measure, erro
 		{Name: "gangs that wait", Value: float64(len(waiting))},
 		{Name: "made in s", Value: made.Sub(began).Seconds()},
 		{Name: "told s after the last was made", Value: told.Sub(made).Seconds()},
-		{Name: "pod conditions/s", Value: rate("pods/status")},
+		{Name: "all tried s after that", Value: tried.Sub(told).Seconds()},
+		{Name: "reason writes a pod until then", Value: float64(sum(before)) / float64(pods)},
+		{Name: "reason writes/s", Value: rate(reasonWrites...)},
+		{Name: "of these pod conditions/s", Value: rate("pods/status")},
 		{Name: "group statuses/s", Value: rate("podgroups/status")},
 		{Name: "events/s", Value: rate("events")},
 		{Name: "CPU of a core %", Value: 100 * spent.cpu.Seconds() / spent.long.Seconds()},
 		{Name: "reasons, % of that", Value: share},
+		{Name: "with events and groups' statuses %", Value: words},
 		{Name: "berthctl why, median ms", Value: quantile(whys, 0.5)},
 		{Name: "berthctl why, most ms", Value: whys[len(whys)-1]},
 	}, nil
@@ -200,7 +216,7 @@ func (w *world) churn(ctx context.Context, c contender, span time.Duration) erro
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		come := gangSpec{prefix: fmt.Sprintf("churn-%d-", second), gangs: 1, size: 4, gpus: 1}
+		come := gangSpec{prefix: fmt.Sprintf("%s%d-", comes, second), gangs: 1, size: 4, gpus: 1}
 		if err := w.createGroups(ctx, []string{come.name(0)}, come.size, false); err != nil {
 			return err
 		}
@@ -208,7 +224,7 @@ func (w *world) churn(ctx context.Context, c contender, span time.Duration) erro
 			return err
 		}
 		if second >= 2 {
-			gone := gangSpec{prefix: fmt.Sprintf("churn-%d-", second-2), gangs: 1, size: 4}
+			gone := gangSpec{prefix: fmt.Sprintf("%s%d-", comes, second-2), gangs: 1, size: 4}
 			for _, pod := range gone.pods(c.scheduler) {
 				if err := w.client.CoreV1().Pods(measuredNamespace).Delete(ctx, pod.Name, now); err != nil {
 					return fmt.Errorf("ending pod %q: %w", pod.Name, err)
@@ -232,6 +248,53 @@ func (w *world) churn(ctx context.Context, c contender, span time.Duration) erro
 		}
 	}
 	return nil
+}
+
+// reasonWrites are the resources in which it is told why something waits.
+var reasonWrites = []string{"pods/status", "podgroups/status", "events"}
+
+// tried waits until every gang that waits was tried, and its pods say what came of that: until
+// less than ten reasons a second are written, or five minutes have passed. It returns what was
+// written until then, and how many pods wait.
+func (w *world) tried(ctx context.Context, c contender) (written map[string]int, pods int, err error) {
+	list, err := w.client.CoreV1().Pods(measuredNamespace).List(ctx, metav1.ListOptions{LabelSelector: runLabel + "=" + hopeless, ResourceVersion: "0"})
+	if err != nil {
+		return nil, 0, err
+	}
+	const most = 10
+	pause := time.Duration(w.few(int(15*time.Second), int(time.Second)))
+	for began := time.Now(); ; {
+		last := written
+		if written, err = w.writesOfReasons(ctx, c); err != nil {
+			return nil, 0, err
+		}
+		if n := written["pods/status"] - last["pods/status"]; last != nil && float64(n) < most*pause.Seconds() || time.Since(began) > 5*time.Minute {
+			return written, len(list.Items), nil
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, 0, context.Cause(ctx)
+		}
+	}
+}
+
+// writesOfReasons counts what a contender has written until now about gangs that wait, by
+// resource: all but what is about pods that come and go.
+func (w *world) writesOfReasons(ctx context.Context, c contender) (map[string]int, error) {
+	found, err := w.RequestsAbout(ctx, c.user, func(name string) bool {
+		return !strings.HasPrefix(name, comes) && !strings.HasPrefix(name, "filled-")
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]int{}
+	for what, n := range found {
+		if verb, resource, _ := strings.Cut(what, " "); verb != "get" && verb != "list" && verb != "watch" {
+			out[resource] += n
+		}
+	}
+	return out, nil
 }
 
 // askWhy asks berthctl 20 times why a gang waits, of each kind in turn, and returns how long that

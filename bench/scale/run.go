@@ -21,7 +21,7 @@ type options struct {
 	podsPerNode, rounds   int
 	small, fresh          bool
 	reasonsFor            time.Duration
-	out                   string
+	out, profiles         string
 }
 
 // scenario is something that is measured.

@@ -27,7 +27,7 @@ const (
 	// writersAtATime is how many objects are written at a time.
 	writersAtATime = 16
 	// runPatience is how long a run may take.
-	runPatience = 20 * time.Minute
+	runPatience = 30 * time.Minute
 	// filledGPUs is how many GPUs the pods on a node of the filled cluster take.
 	filledGPUs = 5
 )
@@ -43,6 +43,8 @@ type world struct {
 	small   bool
 	// reasonsFor is how long gangs wait in the scenario reasons.
 	reasonsFor time.Duration
+	// profiles is where profiles are kept; nowhere if empty.
+	profiles string
 	// runs counts the processes that were started, for names that are free.
 	runs int
 }
@@ -62,7 +64,7 @@ func newWorld(ctx context.Context, nodes int, o *options) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &world{Cluster: cluster, client: cluster.Client(), nodes: nodes, small: o.small, reasonsFor: o.reasonsFor}
+	w := &world{Cluster: cluster, client: cluster.Client(), nodes: nodes, small: o.small, reasonsFor: o.reasonsFor, profiles: o.profiles}
 	if err := w.prepare(ctx); err != nil {
 		cluster.Stop()
 		return nil, err

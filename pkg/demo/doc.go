@@ -169,5 +169,5 @@
 //	figures.go    the figures, and their arithmetic
 //	table.go      the report for people
 //	map.go        who sits where
-//	page.go       the page, from page.html
+//	page.go       the page, from page.html and from what draws the scheduler's page
 package demo

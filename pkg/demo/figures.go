@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/berth-dev/berth/pkg/webpage"
 )
 
 // Figures are what the demo measured; the package doc defines each. They are
@@ -53,8 +55,8 @@ type Result struct {
 	Figures  Figures
 	Workload Workload
 	Verdict  Verdict
-	// Map is who sits where.
-	Map Map
+	// Nodes are the nodes with who sits there, by block, rack and name.
+	Nodes []webpage.Node
 	// Stages are the checks, in the order in which they were made.
 	Stages []Stage
 	// Evicted is what was evicted, and Claimants for whom, by name.

@@ -7,6 +7,8 @@ import (
 	"html/template"
 	"os"
 	"path/filepath"
+
+	"github.com/berth-dev/berth/pkg/webpage"
 )
 
 //go:embed page.html
@@ -17,27 +19,30 @@ var page = template.Must(template.New("page").Parse(pageText))
 
 // pageData is what page.html is filled with, and draws from in a script of its own.
 type pageData struct {
-	Figures Figures  `json:"figures"`
-	Seconds float64  `json:"seconds"`
-	Writes  float64  `json:"writesAPod"`
-	OK      bool     `json:"ok"`
-	Wrong   string   `json:"wrong,omitempty"`
-	Seats   []seats  `json:"seats"`
-	Blocks  []Block  `json:"blocks"`
-	Order   []string `json:"dialects"`
-	Queues  []Queue  `json:"queues,omitempty"`
-	Stages  []Stage  `json:"stages,omitempty"`
+	Figures Figures        `json:"figures"`
+	Seconds float64        `json:"seconds"`
+	Writes  float64        `json:"writesAPod"`
+	OK      bool           `json:"ok"`
+	Wrong   string         `json:"wrong,omitempty"`
+	Seats   []seats        `json:"seats"`
+	Nodes   []webpage.Node `json:"nodes"`
+	Order   []string       `json:"dialects"`
+	Queues  []Queue        `json:"queues,omitempty"`
+	Stages  []Stage        `json:"stages,omitempty"`
+	// Look and Drawing are the style and the scripts of the scheduler's page.
+	Look    template.CSS `json:"-"`
+	Drawing template.JS  `json:"-"`
 }
 
 // seats is a submission on the page.
 type seats struct {
+	Key     string `json:"key"`
 	Name    string `json:"n"`
 	Dialect int    `json:"d"` // index into pageData.Order; -1 for a single pod
 	Size    int    `json:"s"`
 	GPUs    int    `json:"g"`
 	Placed  int    `json:"p"`
 	Racks   int    `json:"r"`
-	Hue     int    `json:"h"` // degrees
 	Asks    string `json:"t,omitempty"`
 	Rack    bool   `json:"k,omitempty"` // it asks for one
 	Queue   string `json:"q,omitempty"`
@@ -45,10 +50,19 @@ type seats struct {
 	Late    bool   `json:"l,omitempty"`
 }
 
-// Page renders the outcome as one HTML file that needs nothing else.
+// Page renders the outcome as one HTML file that needs nothing else: the map and the list of
+// gangs are those of the scheduler's page.
 func (r Result) Page() ([]byte, error) {
-	data := pageData{Figures: r.Figures, Seconds: r.Elapsed.Seconds(), OK: r.Err() == nil, Blocks: r.Map.Blocks,
-		Queues: r.Workload.Queues, Stages: r.Stages}
+	look, err := webpage.Asset("page.css")
+	if err != nil {
+		return nil, fmt.Errorf("rendering the page: %w", err)
+	}
+	drawing, err := webpage.Inline("map.js", "gangs.js")
+	if err != nil {
+		return nil, fmt.Errorf("rendering the page: %w", err)
+	}
+	data := pageData{Figures: r.Figures, Seconds: r.Elapsed.Seconds(), OK: r.Err() == nil, Nodes: r.Nodes,
+		Queues: r.Workload.Queues, Stages: r.Stages, Look: template.CSS(look), Drawing: template.JS(drawing)}
 	if err := r.Err(); err != nil {
 		data.Wrong = err.Error()
 	}
@@ -60,11 +74,11 @@ func (r Result) Page() ([]byte, error) {
 		place[d.name] = i
 		data.Order = append(data.Order, d.name)
 	}
-	racks := r.Map.racksOf(len(r.Workload.Submissions))
+	racks := racksOf(r.Nodes)
 	for i, s := range r.Workload.Submissions {
 		data.Seats = append(data.Seats, seats{
-			Name: s.Name, Dialect: place[s.Dialect], Size: s.Size, GPUs: s.GPUs,
-			Placed: r.Verdict.Placed[i], Racks: racks[i], Hue: hue(i),
+			Key: s.key(), Name: s.Name, Dialect: place[s.Dialect], Size: s.Size, GPUs: s.GPUs,
+			Placed: r.Verdict.Placed[i], Racks: racks[s.key()],
 			Asks: s.asks(), Rack: s.AsksForRack(), Queue: s.Queue, Late: s.Late,
 			Evicted: r.Evicted.Pods != nil && r.Evicted.Pods[i] > 0,
 		})
@@ -90,7 +104,3 @@ func (r Result) WritePage(path string) error {
 	}
 	return nil
 }
-
-// hue is the colour of a submission, in degrees. Gangs come by size, so the golden
-// angle sets the largest ones furthest apart; a seed's gangs keep their colours.
-func hue(index int) int { return (205 + index*1375/10) % 360 }

@@ -11,6 +11,8 @@ import (
 	v1 "k8s.io/api/core/v1"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/berth-dev/berth/pkg/webpage"
 )
 
 // placed is the result of a workload that is placed node after node. Its gangs only prefer
@@ -47,7 +49,7 @@ func placed(t *testing.T, nodes int) Result {
 			}
 		}
 	}
-	r := Result{Workload: w, Map: mapOf(w, pods, all), Elapsed: 2 * time.Second, Claimants: []string{"release-000"}, Writes: map[string]int{"create pods/binding": len(pods), "create events": 3}}
+	r := Result{Workload: w, Nodes: seated(w, pods, all), Elapsed: 2 * time.Second, Claimants: []string{"release-000"}, Writes: map[string]int{"create pods/binding": len(pods), "create events": 3}}
 	r.Verdict = Verify(w, Moment{Due: early(w)}, pods, all)
 	r.Figures = Figures{Nodes: nodes, Gangs: w.Gangs(), Pods: len(w.Pods(w.Order)), Bound: r.Verdict.Bound, APIWritesByScheduler: len(pods) + 3,
 		GangsInOneRack: len(r.Verdict.OneRack), TopologyViolations: len(r.Verdict.OutOfDomain), Reclaims: 1}
@@ -101,20 +103,21 @@ func TestPageOfAFailure(t *testing.T) {
 	}
 }
 
-func TestMap(t *testing.T) {
+func TestSeated(t *testing.T) {
 	gang := Submission{Name: "g", Dialect: "berth", Size: 3, GPUs: 4}
 	single := Submission{Name: "s", Size: 1, GPUs: 1}
 	w := Workload{Submissions: []Submission{gang, single}, Order: []int{1, 0}}
 	pods := []v1.Pod{seat(single, 0, "b"), seat(gang, 2, "a"), seat(gang, 0, "b"), seat(gang, 1, "")}
-	got := mapOf(w, append(pods, crowd("a", 1)...), []v1.Node{testNode("b"), testNode("a")})
-	want := Map{Blocks: []Block{{Name: "block-1", Racks: []Rack{
-		{Name: "rack-a", Nodes: []Node{{Name: "a", GPUs: 8, Pods: []Seated{{0, 2, 4}}}}},
-		{Name: "rack-b", Nodes: []Node{{Name: "b", GPUs: 8, Pods: []Seated{{0, 0, 4}, {1, 0, 1}}}}},
-	}}}}
+	got := seated(w, append(pods, crowd("a", 1)...), []v1.Node{testNode("b"), testNode("a")})
+	want := []webpage.Node{
+		{Name: "a", Block: "block-1", Rack: "rack-a", GPUs: 8, Pods: []webpage.Seat{{Gang: "demo/g", Pod: "demo/g-2-x2", GPUs: 4}}},
+		{Name: "b", Block: "block-1", Rack: "rack-b", GPUs: 8, Pods: []webpage.Seat{
+			{Gang: "demo/g", Pod: "demo/g-0-x0", GPUs: 4}, {Gang: "demo/pod/s", Pod: "demo/s-x0", GPUs: 1}}},
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]int{2, 1}, got.racksOf(2)); diff != "" {
+	if diff := cmp.Diff(map[string]int{"demo/g": 2, "demo/pod/s": 1}, racksOf(got)); diff != "" {
 		t.Errorf("racks spanned (-want +got):\n%s", diff)
 	}
 }

@@ -260,7 +260,7 @@ func (p *placing) verify(ctx context.Context, when string, due func(submission i
 	p.result.Stages = append(p.result.Stages, Stage{When: when, Used: verdict.Used})
 	verdict.merge(p.result.Verdict)
 	p.result.Verdict, p.result.Evicted = verdict, m.Evicted
-	p.result.Map = mapOf(p.workload, pods.Items, nodes.Items)
+	p.result.Nodes = seated(p.workload, pods.Items, nodes.Items)
 	p.result.Waiting = reasons(pods.Items)
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -82,14 +83,17 @@ func (p budgetPods) Delete(ctx context.Context, name string, options metav1.Dele
 
 func (p budgetPods) Patch(ctx context.Context, name string, kind types.PatchType, data []byte, options metav1.PatchOptions, subresources ...string) (*corev1.Pod, error) {
 	if len(subresources) == 1 && subresources[0] == "status" {
-		if raw, only := conditionIn(data, string(corev1.DisruptionTarget)); raw != nil && only {
-			// The eviction that follows says so itself, if a budget lets it pass.
-			return &corev1.Pod{}, nil
-		}
-		if raw, only := conditionIn(data, string(corev1.PodScheduled)); raw != nil {
+		c, only := conditionIn(data, string(corev1.PodScheduled), string(corev1.DisruptionTarget))
+		switch c.Type {
+		case string(corev1.DisruptionTarget):
+			if only {
+				// The eviction that follows says so itself, if a budget lets it pass.
+				return &corev1.Pod{}, nil
+			}
+		case string(corev1.PodScheduled):
 			pod := types.NamespacedName{Namespace: p.namespace, Name: name}
 			condition := p.client.conditions.current(pod)
-			if err := json.Unmarshal(raw, &condition); err != nil {
+			if err := json.Unmarshal(c.raw, &condition); err != nil {
 				return nil, fmt.Errorf("reading the condition of pod %q: %w", name, err)
 			}
 			if only && condition.Status == corev1.ConditionFalse && condition.Reason != "" {
@@ -117,31 +121,41 @@ func (c *budgetClient) refused(name types.NamespacedName, condition corev1.PodCo
 	c.conditions.Set(name, condition)
 }
 
-// conditionIn returns the condition of a type in a patch of a status, nil if there
-// is none, and whether the patch does nothing else. What the patch is silent about
-// in the condition stays as it is: it is to be read into the present one.
-func conditionIn(data []byte, conditionType string) (raw json.RawMessage, only bool) {
+// patchedCondition is a condition in a patch of a status.
+type patchedCondition struct {
+	Type      string `json:"type"`
+	Directive string `json:"$patch"`
+	// raw is all that the patch says of it.
+	raw json.RawMessage
+}
+
+// conditionIn returns the condition in a patch of a status that is of the first of some types,
+// the zero value if there is none, and whether the patch does nothing else. What the patch is
+// silent about in the condition stays as it is: raw is to be read into the present one.
+func conditionIn(data []byte, conditionTypes ...string) (found patchedCondition, only bool) {
 	var patch struct {
 		Status map[string]json.RawMessage `json:"status"`
 	}
 	var conditions []json.RawMessage
 	if json.Unmarshal(data, &patch) != nil || json.Unmarshal(patch.Status["conditions"], &conditions) != nil {
-		return nil, false
+		return patchedCondition{}, false
 	}
 	only = len(conditions) == 1
 	for field := range patch.Status {
 		only = only && (field == "conditions" || strings.HasPrefix(field, "$setElementOrder/"))
 	}
-	for _, c := range conditions {
-		var head struct {
-			Type      string `json:"type"`
-			Directive string `json:"$patch"`
+	first := len(conditionTypes)
+	for _, raw := range conditions {
+		var c patchedCondition
+		if json.Unmarshal(raw, &c) != nil || c.Directive != "" {
+			continue
 		}
-		if json.Unmarshal(c, &head) == nil && head.Type == conditionType && head.Directive == "" {
-			return c, only
+		if at := slices.Index(conditionTypes, c.Type); at >= 0 && at < first {
+			first, found = at, c
+			found.raw = raw
 		}
 	}
-	return nil, false
+	return found, found.raw != nil && only
 }
 
 type budgetScheduling struct {
@@ -162,15 +176,15 @@ type budgetPodGroups struct {
 func (p budgetPodGroups) Patch(ctx context.Context, name string, kind types.PatchType, data []byte, options metav1.PatchOptions, subresources ...string) (*schedulingv1beta1.PodGroup, error) {
 	key := gang.KeyOf(p.namespace, name)
 	pg, _ := p.client.groups.PodGroups(p.namespace).Get(name) // nil if it is gone
-	raw, only := conditionIn(data, schedulingv1beta1.PodGroupInitiallyScheduled)
+	patched, only := conditionIn(data, schedulingv1beta1.PodGroupInitiallyScheduled)
 	var condition metav1.Condition
-	if raw != nil {
+	if patched.raw != nil {
 		if pg != nil {
 			if old := apimeta.FindStatusCondition(pg.Status.Conditions, schedulingv1beta1.PodGroupInitiallyScheduled); old != nil {
 				condition = *old
 			}
 		}
-		if err := json.Unmarshal(raw, &condition); err != nil {
+		if err := json.Unmarshal(patched.raw, &condition); err != nil {
 			return nil, fmt.Errorf("reading the condition of pod group %q: %w", name, err)
 		}
 		gangDecisions.WithLabelValues(outcomeOf(condition)).Inc()

@@ -271,11 +271,17 @@ func (w *conditionWriter) waiting(name types.NamespacedName) *corev1.Pod {
 	return pod
 }
 
-// news reports whether a pod's condition does not say so yet.
+// news reports whether a pod's condition does not say so yet, nor something that is still worth
+// knowing beside it: what was asked for a while ago is looked at anew when it is written.
 func news(pod *corev1.Pod, condition corev1.PodCondition) bool {
 	old := scheduledCondition(pod)
-	return old == nil || old.Status != condition.Status || old.Reason != condition.Reason ||
-		gist(old.Message) != gist(condition.Message)
+	switch {
+	case old == nil || old.Status != condition.Status:
+		return true
+	case old.Reason != condition.Reason:
+		return !said(pod) || contradicts(old.Reason, condition.Reason)
+	}
+	return old.Message != condition.Message && gist(old.Message) != gist(condition.Message)
 }
 
 // waitsFor is the condition of a pod that waits for what has a code.

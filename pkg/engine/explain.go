@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -16,6 +17,7 @@ import (
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/plugins/ganggate"
 	"github.com/berth-dev/berth/pkg/plugins/queueadmission"
+	"github.com/berth-dev/berth/pkg/state"
 )
 
 // The reasons for which a pod waits that no verdict, queue or refusal gives. None of them
@@ -54,8 +56,9 @@ func (why explanation) isNews(pod *corev1.Pod) bool {
 }
 
 // contradicts reports whether what was said is not what is the case. A refusal by the
-// scheduler is still worth knowing while the pod waits for the next try, and how far a
-// gang has come in its queue is not news.
+// scheduler is still worth knowing while the pod waits for the next try, also if others of its
+// queue come first by then: autoscalers go by it. How far a gang has come in its queue is not
+// news.
 func contradicts(said, is string) bool {
 	refused := []string{corev1.PodReasonUnschedulable, corev1.PodReasonSchedulerError}
 	waits := []string{reasonNotTried, reasonBackoff, reasonNamespaceWindow}
@@ -65,10 +68,11 @@ func contradicts(said, is string) bool {
 	case slices.Contains(waits, is):
 		return !slices.Contains(refused, said) && !slices.Contains(waits, said)
 	}
-	return !slices.Contains(inLine, is) || !slices.Contains(inLine, said)
+	return !slices.Contains(inLine, is) || !slices.Contains(inLine, said) && !slices.Contains(refused, said)
 }
 
-// held returns how many gangs wait, by reason: all of them, whoever holds them.
+// held returns how many gangs wait, by the reason that they were told last: all of them, whoever
+// holds them. Those that were told nothing yet are asked for.
 func (e *explainer) held() map[string]int {
 	out := map[string]int{}
 	byVerdict, waiting := e.gangs.Held()
@@ -76,20 +80,22 @@ func (e *explainer) held() map[string]int {
 		out[string(code)] += n
 	}
 	for _, name := range waiting {
-		pod := e.conditions.waiting(name)
-		if pod == nil {
-			continue
+		if pod := e.conditions.waiting(name); pod != nil {
+			out[e.heldFor(pod)]++
 		}
-		code := e.why(pod).code
-		if c := scheduledCondition(pod); said(pod) && !contradicts(c.Reason, code) {
-			code = c.Reason
-		}
-		if code == "" {
-			code = reasonNotTried // it is being tried
-		}
-		out[code]++
 	}
 	return out
+}
+
+// heldFor returns the reason for which the gang of a pod waits.
+func (e *explainer) heldFor(pod *corev1.Pod) string {
+	code := reasonNotTried // it is being tried
+	if !said(pod) {
+		code = cmp.Or(e.why(pod).code, code)
+	} else if code = scheduledCondition(pod).Reason; code == corev1.PodReasonUnschedulable && e.never(pod) {
+		code = string(state.NeverFits)
+	}
+	return code
 }
 
 // why says why a pod waits: what holds it, or the zero value if the API server says so
@@ -144,6 +150,15 @@ func (e *explainer) entitled(pod *corev1.Pod) (explanation, bool) {
 		return explanation{}, false
 	}
 	return e.entitlement(pod)
+}
+
+// never reports whether the cluster could not hold the pod, or its gang, at all.
+func (e *explainer) never(pod *corev1.Pod) bool {
+	if _, never := e.queues.WhyNever(pod); never || e.windows == nil {
+		return never
+	}
+	_, never, _ := e.windows.Why(pod)
+	return never != ""
 }
 
 // entering: the scheduling queue has not taken in the gang as it is.

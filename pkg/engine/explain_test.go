@@ -183,6 +183,10 @@ func TestContradicts(t *testing.T) {
 		{"Unschedulable", "GangIncomplete", true},
 		{"QueuedBehind", "QueueNotItsTurn", false},
 		{"QueuedBehind", "QueueAtLimit", true},
+		{"QueuedBehind", "Unschedulable", true},
+		{"Unschedulable", "QueuedBehind", false},
+		{"Unschedulable", "QueuedBehindHeld", false},
+		{"Unschedulable", "QueueAtLimit", true},
 		{"QueueAtLimit", reasonNotTried, true},
 		{reasonNotTried, reasonBackoff, false},
 		{reasonNamespaceWindow, reasonNotTried, false},
@@ -205,19 +209,19 @@ func TestSilenceIsBroken(t *testing.T) {
 	}
 	name := types.NamespacedName{Namespace: told.Namespace, Name: told.Name}
 	who := waits{namespace: told.Namespace, group: groupOf(told)}
-	again := func() time.Duration {
+	again := func(list *[]dueLook) time.Duration {
+		h.explainer.first, h.explainer.again = nil, nil
 		h.explainer.look(who)
-		defer func() { h.explainer.again = nil }()
-		if len(h.explainer.again) != 1 {
-			t.Fatalf("the pod is looked at again %d times", len(h.explainer.again))
+		if len(*list) != 1 || len(h.explainer.first)+len(h.explainer.again) != 1 {
+			t.Fatalf("the pod is looked at again %d times before it is told, and %d times after that", len(h.explainer.first), len(h.explainer.again))
 		}
-		return h.explainer.again[0].at.Sub(h.clock.Now())
+		return (*list)[0].at.Sub(h.clock.Now())
 	}
-	if after := again(); after <= 0 || len(h.conditions.pending) > 0 {
+	if after := again(&h.explainer.first); after <= 0 || len(h.conditions.pending) > 0 {
 		t.Fatalf("the others were given no time to be created: again after %s, asked for %v", after, h.conditions.pending)
 	}
 	h.clock.Step(incompleteDelay + unexplainedDelay)
-	if after := again(); after != reexplainDelay {
+	if after := again(&h.explainer.again); after != reexplainDelay {
 		t.Fatalf("the pod is looked at again after %s", after)
 	}
 	asked, found := h.conditions.pending[name]
@@ -278,6 +282,40 @@ func TestThoseInLineAreTold(t *testing.T) {
 	}
 	if len(h.explainer.again) != pods {
 		t.Errorf("%d are looked at again, want %d", len(h.explainer.again), pods)
+	}
+}
+
+// However many were told why they wait, it is looked at a few at a time whether that still holds,
+// and one that was told nothing does not wait behind them.
+func TestToldAreLookedAtSlowly(t *testing.T) {
+	const gangs = 50
+	h := newHarbour(t, rackNodes(4, 2))
+	h.explainer.leads = true
+	for i := range gangs {
+		h.create((&crew{name: fmt.Sprintf("g%02d", i), size: 2}).podOf(0))
+	}
+	h.tell()
+	look := func() (told, silent int) {
+		for _, who := range h.explainer.due() {
+			if strings.Contains(who.group, "late") {
+				silent++
+			} else {
+				told++
+			}
+			h.explainer.look(who)
+		}
+		return told, silent
+	}
+	h.clock.Step(incompleteDelay + unexplainedDelay)
+	if n, _ := look(); n != gangs {
+		t.Fatalf("%d of %d that were told nothing are looked at", n, gangs)
+	}
+	h.clock.Step(reexplainDelay)
+	h.create((&crew{name: "late", size: 2}).podOf(0))
+	h.tell()
+	h.clock.Step(incompleteDelay + unexplainedDelay)
+	if told, silent := look(); told != againAtATime || silent != 1 {
+		t.Errorf("%d that were told are looked at in one period, want %d; and %d of 1 that was not", told, againAtATime, silent)
 	}
 }
 

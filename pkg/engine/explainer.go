@@ -21,14 +21,18 @@ const (
 	// the delay of conditions, and the pace at which they are written, it is told within ten
 	// seconds, unless thousands are to be told at once.
 	unexplainedDelay = 5 * time.Second
-	// reexplainDelay is after how long it is looked whether what was said still holds.
+	// reexplainDelay is after how long it is looked whether what was said still holds, or later
+	// if more than ten a second wait: see againAtATime.
 	reexplainDelay = 30 * time.Second
 	// incompleteLook is after how long a gang is looked at again whose pods are being created.
 	incompleteLook = 2 * time.Second
-	// Every lookPeriod, looksAtATime gangs and plain pods are looked at, so that ten thousand
-	// that come at once do not stand in the way of those that are placed.
+	// Every lookPeriod, looksAtATime gangs and plain pods are looked at of which a pod was told
+	// nothing yet, so that ten thousand that come at once do not stand in the way of those that
+	// are placed, and againAtATime of the others: who refuses or holds one says so itself, and
+	// this is for what nobody thought of.
 	lookPeriod   = 100 * time.Millisecond
 	looksAtATime = 100
+	againAtATime = 1
 	// In each lookPeriod, so many pods are told that others of their queues come first:
 	// few while pods are bound, and until busyDelay after that, for most of those in line
 	// are bound soon, and their conditions would be written for nothing; else as many as
@@ -60,8 +64,8 @@ type explainer struct {
 	mu sync.Mutex
 	// leads is set once Run runs: before that, nobody is kept.
 	leads bool
-	// next is when each is to be looked at: first those of which a pod was told nothing yet, in
-	// the order in which that came, and again the others. What says another time is out of date.
+	// next is when each is to be looked at: first those of which a pod was told nothing yet, and
+	// again the others, each by time. What says another time is out of date.
 	next         map[waits]time.Time
 	first, again []dueLook
 	// lastBind is when one of them was last seen to be bound.
@@ -102,8 +106,7 @@ func (e *explainer) SetPod(pod *corev1.Pod) {
 		e.lastBind = e.clock.Now()
 	case !bound && e.leads && (!known || next.After(due)):
 		// Others of its gang may have been looked at a moment ago.
-		e.next[who] = due
-		e.first = append(e.first, dueLook{who, due})
+		e.plan(&e.first, who, due)
 	}
 }
 
@@ -138,40 +141,54 @@ func (e *explainer) due() []waits {
 	defer e.mu.Unlock()
 	now := e.clock.Now()
 	var out []waits
-	for _, list := range [...]*[]dueLook{&e.first, &e.again} {
-		for n := 0; n < looksAtATime && len(*list) > 0 && !now.Before((*list)[0].at); *list = (*list)[1:] {
+	take := func(list *[]dueLook, most int) {
+		for n := 0; n < most && len(*list) > 0 && !now.Before((*list)[0].at); *list = (*list)[1:] {
 			if look := (*list)[0]; e.next[look.who].Equal(look.at) {
 				out = append(out, look.who)
 				n++
 			}
 		}
 	}
+	take(&e.first, looksAtATime)
+	take(&e.again, againAtATime)
 	return out
 }
 
-// lookAgain has one be looked at after a while, or not any more.
-func (e *explainer) lookAgain(who waits, after time.Duration) {
+// forget has one not be looked at any more.
+func (e *explainer) forget(who waits) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if after == 0 {
-		delete(e.next, who)
-		return
+	delete(e.next, who)
+}
+
+// lookAgain has one be looked at after a while: those that were told why they wait come after
+// those that were not.
+func (e *explainer) lookAgain(who waits, after time.Duration, told bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	list := &e.first
+	if told {
+		list = &e.again
 	}
-	at := dueLook{who, e.clock.Now().Add(after)}
-	e.next[who] = at.at
+	e.plan(list, who, e.clock.Now().Add(after))
+}
+
+// plan has one be looked at then.
+func (e *explainer) plan(list *[]dueLook, who waits, at time.Time) {
+	e.next[who] = at
 	// Nearly all come last.
-	i := len(e.again)
-	for i > 0 && at.at.Before(e.again[i-1].at) {
+	i := len(*list)
+	for i > 0 && at.Before((*list)[i-1].at) {
 		i--
 	}
-	e.again = slices.Insert(e.again, i, at)
+	*list = slices.Insert(*list, i, dueLook{who, at})
 }
 
 // look looks at a gang or plain pod, has it told why it waits, and looked at again later.
 func (e *explainer) look(who waits) {
 	pods := e.waiting(who)
 	if len(pods) == 0 {
-		e.lookAgain(who, 0)
+		e.forget(who)
 		return
 	}
 	why := e.why(pods[0])
@@ -179,7 +196,7 @@ func (e *explainer) look(who waits) {
 	// the others some time to be created.
 	if left := pods[0].CreationTimestamp.Add(incompleteDelay + unexplainedDelay).Sub(e.clock.Now()); left > 0 && why.code == string(gang.Incomplete) {
 		// Once it is complete, something else may hold it that nobody speaks of.
-		e.lookAgain(who, min(left, incompleteLook))
+		e.lookAgain(who, min(left, incompleteLook), false)
 		return
 	}
 	if why.isInLine() && slices.ContainsFunc(pods, why.isNews) {
@@ -187,7 +204,7 @@ func (e *explainer) look(who waits) {
 		return
 	}
 	e.tell(pods, why)
-	e.lookAgain(who, reexplainDelay)
+	e.lookAgain(who, reexplainDelay, why.code != "" || said(pods[0]))
 }
 
 // tell tells those of the pods that do not say so yet why they wait.
@@ -212,11 +229,11 @@ func (e *explainer) tellInLine() {
 		who := e.line[0]
 		pods := e.waiting(who)
 		if len(pods) == 0 {
-			e.lookAgain(who, 0)
+			e.forget(who)
 			continue
 		}
 		e.tell(pods, e.why(pods[0]))
-		e.lookAgain(who, reexplainDelay)
+		e.lookAgain(who, reexplainDelay, true)
 		left -= len(pods)
 	}
 }

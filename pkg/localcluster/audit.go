@@ -30,7 +30,7 @@ type auditEvent struct {
 	User       struct{ Username string }
 	// ImpersonatedUser acts, and User only asks for it.
 	ImpersonatedUser *struct{ Username string }
-	ObjectRef        *struct{ Resource, Subresource string }
+	ObjectRef        *struct{ Resource, Subresource, Name string }
 }
 
 // Requests counts the requests of user that were answered, as "verb resource"
@@ -38,13 +38,19 @@ type auditEvent struct {
 // whatever its code. A watch counts when it ends; requests for something else
 // than resources do not count. It needs Options.AuditLog.
 func (c *Cluster) Requests(ctx context.Context, user string) (map[string]int, error) {
+	return c.RequestsAbout(ctx, user, func(string) bool { return true })
+}
+
+// RequestsAbout is Requests of objects whose names are among some. That of an event begins with
+// the name of what it is about.
+func (c *Cluster) RequestsAbout(ctx context.Context, user string, among func(name string) bool) (map[string]int, error) {
 	counts := map[string]int{}
 	err := c.readAudit(ctx, func(e auditEvent) {
 		who := e.User.Username
 		if e.ImpersonatedUser != nil {
 			who = e.ImpersonatedUser.Username
 		}
-		if who != user || e.ObjectRef == nil {
+		if who != user || e.ObjectRef == nil || !among(e.ObjectRef.Name) {
 			return
 		}
 		what := e.ObjectRef.Resource

@@ -183,6 +183,13 @@ func testPods(t *testing.T, c *Cluster) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("writes of the kubelets (-want +got):\n%s", diff)
 	}
+	about, err := c.RequestsAbout(ctx, KubeletUser, func(name string) bool { return name == "endless" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]int{"update pods/status": 2, "delete pods": 1}, about); diff != "" {
+		t.Errorf("requests of the kubelets about one pod (-want +got):\n%s", diff)
+	}
 	all, err := c.Requests(ctx, KubeletUser)
 	if err != nil {
 		t.Fatal(err)

@@ -118,12 +118,16 @@ func (q *Queues) AtLimit(pod *corev1.Pod) (text string, at bool) {
 	if w == nil || !q.settled() {
 		return "", false
 	}
-	id, known := q.id(q.queueNow(pod))
-	if !known {
-		return "", false
+	refusal, at := q.line.Above(w.name)
+	if !w.queued {
+		id, known := q.id(q.queueNow(pod))
+		if !known {
+			return "", false
+		}
+		refusal, at = q.line.Used().CanCharge(id, q.asks(w, w.byName()))
+		at = !at
 	}
-	refusal, ok := q.line.Used().CanCharge(id, q.asks(w, w.byName()))
-	if ok || refusal.Fault != nil {
+	if !at || refusal.Fault != nil {
 		return "", false
 	}
 	return refusal.Sentence(q.tree), true

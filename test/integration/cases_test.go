@@ -300,6 +300,8 @@ func (c *caseRun) pod(args []string) *corev1.Pod {
 			p.Annotations[localcluster.ExitAfterAnnotation] = "1h"
 		case "node":
 			p.Spec.NodeName = value
+		case "claim":
+			p.Spec.ResourceClaims = append(p.Spec.ResourceClaims, corev1.PodResourceClaim{Name: value, ResourceClaimName: &value})
 		case "gpus":
 			if _, err := fmt.Sscan(value, &gpus); err != nil {
 				c.t.Fatalf("%s: %v", c.where, err)

@@ -162,6 +162,12 @@ func TestWhyAtAPrompt(t *testing.T) {
 	viewer.says(2, "ui", "no web page", "--web-page")
 	viewer.says(0, "events -n "+ns, "Placed", "first", "Refused", "wide")
 
+	for _, gang := range []string{"wide", "late", "huge"} {
+		viewer.shows(ns, "why "+gang, "-n", ns)
+	}
+	viewer.shows(ns, "top")
+	viewer.shows(ns, "queues")
+
 	// What is said to unblock it does.
 	out, _ := viewer.run("why", "wide", "-n", ns, "-o", "json")
 	var why insight.Why

@@ -3,6 +3,7 @@ package page
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -117,6 +118,24 @@ func (f *fleet) step() {
 	}
 	f.queues[1].Running++
 	f.steps++
+}
+
+// plain has all names and reasons be such as people give.
+func (f *fleet) plain() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range f.gangs {
+		if strings.Contains(f.gangs[i].Sentence, hostile) {
+			f.gangs[i].Sentence = `there is no queue "vision"`
+		}
+	}
+	for i := range f.queues {
+		if next := f.queues[i].Next; next != nil {
+			plain := *next
+			plain.Sentence = `queue "research" would have 1030 of 1024 nvidia.com/gpu`
+			f.queues[i].Next = &plain
+		}
+	}
 }
 
 func (f *fleet) Nodes(context.Context) ([]webpage.Node, error) {

@@ -1,7 +1,7 @@
 // Opens the page and looks whether it shows what the API says:
 //   node page.mjs CHROMIUM ORIGIN ROOT
 // It ends with status 1 if something is not as it should be, and says what was measured.
-// SCREENSHOT=FILE writes a picture of the page. With LIMITS=1, it must be fast enough as well:
+// SCREENSHOTS=FOLDER writes pictures of the page, light and dark. With LIMITS=1, it must be fast enough as well:
 // that is for a machine that does nothing else meanwhile.
 import assert from "node:assert/strict";
 import {chromium} from "playwright-core";
@@ -77,6 +77,12 @@ try {
   await page.keyboard.press("Enter");
   assert.equal(await page.evaluate(() => location.hash), "#gang=" + encodeURIComponent("research/wait-007"));
   assert.ok((await text("#chosen .reason")).includes("QueueAtLimit: queue \"research\" would have 1037 of 1024"));
+  const alpha = () => page.evaluate(() => { // of a copy: what is read back often is drawn slowly
+    const copy = new OffscreenCanvas(4, 4).getContext("2d", {willReadFrequently: true});
+    copy.drawImage(document.querySelector("#blocks canvas"), 0, 0);
+    return copy.getImageData(2, 2, 1, 1).data[3];
+  });
+  assert.equal(await alpha(), 255, "a gang that has no place pales nobody");
   await page.fill("#find", "");
   await page.locator("#blocks canvas").first().focus();
   await page.keyboard.press("ArrowRight");
@@ -109,17 +115,24 @@ try {
   const slow = await page.evaluate(() => window.slow);
   // The chosen gang has ended meanwhile: that is said, and all of the map is drawn full.
   assert.match(await text("#chosen"), /There is no such gang now/);
-  assert.ok(await page.evaluate(() => {
-    const data = document.querySelector("#blocks canvas").getContext("2d").getImageData(2, 2, 1, 1).data;
-    return data[3] === 255;
-  }), "nothing is drawn pale for a gang that is not there");
+  assert.equal(await alpha(), 255, "nothing is drawn pale for a gang that is not there");
 
   // Dark.
   const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   const light = await ground();
-  if (process.env.SCREENSHOT) await page.screenshot({path: process.env.SCREENSHOT});
+  const folder = process.env.SCREENSHOTS;
+  if (folder) {
+    // With names and reasons as people give them, and one that waits chosen.
+    await fetch(origin + "/plain", {method: "POST"});
+    await page.waitForFunction(() => !document.body.textContent.includes("<img"));
+    await page.locator("#gangs button").nth(1).click();
+    await page.waitForSelector("#chosen .reason");
+    await page.mouse.move(0, 0);
+    await page.screenshot({path: `${folder}/page-light.png`});
+  }
   await page.emulateMedia({colorScheme: "dark"});
   assert.notEqual(await ground(), light);
+  if (folder) await page.screenshot({path: `${folder}/page-dark.png`});
 
   const size = (await (await fetch(url + "snapshot")).text()).length;
   console.log(`first paint after ${painted.toFixed(0)} ms, of which ${first.took.toFixed(0)} ms from the snapshot's arrival; the snapshot has ${(size / 1024).toFixed(0)} KiB`);

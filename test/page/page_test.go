@@ -23,17 +23,34 @@ func TestPage(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.Handle(webpage.Root, webpage.Handler(ctx, fleet))
 	mux.HandleFunc("POST /step", func(http.ResponseWriter, *http.Request) { fleet.step() })
+	mux.HandleFunc("POST /plain", func(http.ResponseWriter, *http.Request) { fleet.plain() })
 	server := httptest.NewServer(mux)
 	defer server.Close()
 	defer cancel() // ends the streams, which the server waits for
 
-	limited, stop := context.WithTimeout(ctx, 3*time.Minute)
-	defer stop()
-	node := exec.CommandContext(limited, "node", "page.mjs", chromium, server.URL, webpage.Root)
-	out, err := node.CombinedOutput()
+	look(t, "page.mjs", chromium, server.URL, webpage.Root)
+}
+
+// TestDemoPage opens the page that the demo leaves behind, which is a file; demo.mjs says what is
+// looked at.
+func TestDemoPage(t *testing.T) {
+	chromium := browser(t)
+	file := filepath.Join(t.TempDir(), "demo.html")
+	if err := demoResult(t, 300).WritePage(file); err != nil {
+		t.Fatal(err)
+	}
+	look(t, "demo.mjs", chromium, file)
+}
+
+// look has a script look at a page in a browser.
+func look(t *testing.T, script string, args ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "node", append([]string{script}, args...)...).CombinedOutput()
 	t.Logf("%s", out)
 	if err != nil {
-		t.Errorf("page.mjs: %v", err)
+		t.Errorf("%s: %v", script, err)
 	}
 }
 

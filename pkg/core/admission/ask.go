@@ -29,6 +29,17 @@ func (a *Admission) WithinLimits(name string) bool {
 	return ok
 }
 
+// Above returns which limit of its path a gang would pass beside all that runs, whatever was let
+// in beside that; false if it would pass none, or there is none of that name.
+func (a *Admission) Above(name string) (quota.Refusal, bool) {
+	e := a.byName[name]
+	if e == nil {
+		return quota.Refusal{}, false
+	}
+	refusal, ok := a.used.CanCharge(e.leaf, e.gang.Asks)
+	return refusal, !ok
+}
+
 // Waiting returns how many gangs of a queue itself are not placed, and the first of them by
 // the order of the queue; false if there is none.
 func (a *Admission) Waiting(q quota.QueueID) (first Gang, n int, some bool) {

@@ -24,19 +24,21 @@ dark.addEventListener("change", () => { colours.clear(); drawGangs(); });
 const map = new FleetMap($("blocks"), {colour, hover: point, pick: spot => spot && choose(spot.cell && spot.cell.seat && spot.cell.seat.gang || null)});
 const list = new GangList($("gangs"), {find: $("find"), found: $("found"), light, pick: key => choose(key === chosen ? null : key)});
 
-// What is lit: what is pointed at, else what is chosen, as long as it is there.
+// What is lit: what is pointed at, else what is chosen, as long as it is there. On the map, a
+// gang that has nothing there pales nobody.
 function light(key) {
   if (key === hovered) return;
   hovered = key;
   relight();
 }
-let last = null;
+const sits = key => Object.values(frame.nodes).some(n => [...n.pods || [], ...n.reserved || []].some(seat => seat.gang === key));
+let last = null, lastSits = false;
 function relight() {
-  const key = [hovered, chosen].find(k => k !== null && frame.gangs[k]) ?? null;
-  if (key === last) return;
-  last = key;
+  const key = [hovered, chosen].find(k => k !== null && frame.gangs[k]) ?? null, on = key !== null && sits(key);
+  if (key === last && on === lastSits) return;
+  [last, lastSits] = [key, on];
   const lit = key === null ? null : k => k === key;
-  map.light(lit);
+  map.light(on ? lit : null);
   list.mark(lit);
 }
 
@@ -192,7 +194,7 @@ function addEvents(more) {
 function draw(nodes, gangs, queues) {
   if (queues) drawQueues();
   if (gangs) drawGangs();
-  if (gangs) relight();
+  if (nodes || gangs) relight();
   if (nodes || gangs) drawFigures();
   if (chosen !== null) drawChosen();
 }
