@@ -194,7 +194,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	e.reporter.journal, e.recovery.journal, e.reclaimer.journal, e.budget.journal = e.journal, e.journal, e.journal, e.journal
 
 	e.gate.gone, e.gate.renewed = e.client.forgetNative, e.tries.renewed
-	e.repairer = newRepairer(e.reclaimer, options.RepairWindow)
+	e.repairer = newRepairer(e.reclaimer, e.windows, options.RepairWindow)
 	e.fast.Inventory().OnIllness(func(all []state.Illness) {
 		if e.leading.Load() {
 			e.repairer.fellIll(all)

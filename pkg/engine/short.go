@@ -63,7 +63,8 @@ const (
 // it goes by follows from objects, so whoever leads next goes on with it.
 type repairer struct {
 	*reclaimer
-	window time.Duration
+	windows *state.Windows
+	window  time.Duration
 	// ownerOf says what the owner of pods does.
 	ownerOf func(ctx context.Context, pods []*corev1.Pod) repair.Owner
 
@@ -112,8 +113,8 @@ type shortGang struct {
 	refused    string
 }
 
-func newRepairer(r *reclaimer, window time.Duration) *repairer {
-	out := &repairer{reclaimer: r, window: window, of: map[gang.Key]*shortGang{}, past: map[gang.Key]pastShort{}}
+func newRepairer(r *reclaimer, windows *state.Windows, window time.Duration) *repairer {
+	out := &repairer{reclaimer: r, windows: windows, window: window, of: map[gang.Key]*shortGang{}, past: map[gang.Key]pastShort{}}
 	out.ownerOf = out.readOwner
 	return out
 }
@@ -213,7 +214,7 @@ func (r *repairer) see(ctx context.Context, s *state.Short, g *shortGang, now ti
 	}
 	if roomy := len(found.Room) > 0; roomy != g.roomy {
 		if g.roomy = roomy; roomy {
-			r.queues.Again(g.name) // those that wait were refused before
+			r.again(g.name) // those that wait were refused before
 		}
 	}
 	switch {
@@ -222,7 +223,7 @@ func (r *repairer) see(ctx context.Context, s *state.Short, g *shortGang, now ti
 	case s.Waiting > 0 && now.Sub(g.looked) >= lookPatience:
 		// Where nobody is tried, nobody looks: the gang itself is.
 		g.looked = now
-		r.queues.Again(g.name)
+		r.again(g.name)
 	}
 	if policy != repair.Ignore && now.Sub(g.asked) >= ownerAge && r.read < ownersAtATime {
 		r.read++
@@ -296,6 +297,13 @@ func (r *repairer) unwant(g *shortGang) {
 		r.Keep(g.name, nil)
 	}
 	r.queues.Freed()
+	r.windows.Freed()
+}
+
+// again has a gang tried again that was refused, whoever says whose turn it is.
+func (r *repairer) again(name string) {
+	r.queues.Again(name)
+	r.windows.Again(name)
 }
 
 // begin restarts a gang, unless that is under way, or was refused a while ago.

@@ -161,6 +161,23 @@ func TestRoomIsKeptForAWindow(t *testing.T) {
 	c.expectSaid(reasonShort, "nobody came in the place of those in 600 s", 1)
 }
 
+// Where there are no queues, those that were refused for room that was kept are tried as soon as it
+// is not any more.
+func TestRoomIsGivenUpWithoutQueues(t *testing.T) {
+	c := &clinic{harbour: newHarbour(t, rackNodes(6, 3)), events: &fakeRecorder{}}
+	c.care(false)
+	c.g = c.run(crew{name: "g", size: 2, gpus: 8, rack: true}, "n0000", "n0001")
+	c.settle()
+	c.end(c.g.uids[1])
+	c.live(2)
+	thieves := c.launch(crew{name: "thief", size: 5, gpus: 8})
+	c.live(3)
+	c.expectBerthed(thieves, 0, "one of five nodes is kept")
+	c.edit(c.g.uids[0], func(pod *corev1.Pod) { metav1.SetMetaDataAnnotation(&pod.ObjectMeta, "berth.dev/on-loss", "ignore") })
+	c.live(2)
+	c.expectBerthed(thieves, 5, "nothing is kept any more")
+}
+
 func TestALossIsIgnored(t *testing.T) {
 	c := newClinic(t, "ignore", true)
 	c.end(c.g.uids[1])
