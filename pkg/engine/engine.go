@@ -147,6 +147,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	b := newBridge(source, e.gate, e.reporter)
 	e.gangs = state.NewGangs(ours, b, clock.RealClock{})
 	e.gate.gangs = e.gangs
+	e.fast.Avoid(e.gangs.Avoided)
 	factory, err := newInformerFactory(clients.Kubernetes, informerName, ours, e, source, e.gate)
 	if err != nil {
 		return nil, err

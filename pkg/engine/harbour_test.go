@@ -158,6 +158,7 @@ func (h *harbour) build(client kubernetes.Interface, recorder events.EventRecord
 	ours := func(name string) bool { return name == SchedulerName }
 	e.gangs = state.NewGangs(ours, l.sink, h.clock)
 	e.gate.gangs = e.gangs
+	e.fast.Avoid(e.gangs.Avoided)
 	factory := informers.NewSharedInformerFactory(client, 0)
 	put := func(object runtime.Object, informer cache.SharedIndexInformer) {
 		factory.InformerFor(object, func(kubernetes.Interface, time.Duration) cache.SharedIndexInformer { return informer })

@@ -93,9 +93,11 @@ type shortGang struct {
 	whole time.Time
 	// since is when the first member was lost: what stands has done no work since.
 	since time.Time
-	// said are the gists of what was said last, and any that something was.
-	said recent
-	any  bool
+	// said are the gists of what was said last, and any that something was. refusals is the most
+	// that were counted of nodes which are avoided.
+	said     recent
+	any      bool
+	refusals int
 	// wanted is when room was asked for last, for whom; zero if none is kept.
 	wanted time.Time
 	keys   string
@@ -163,6 +165,9 @@ func (r *repairer) look(ctx context.Context, now time.Time) {
 			r.see(ctx, s, g, now)
 		}
 	}
+	for _, name := range r.gangs.AvoidanceEnded() {
+		r.again(name)
+	}
 	for key, g := range r.of {
 		switch {
 		case still[key]:
@@ -218,10 +223,11 @@ func (r *repairer) see(ctx context.Context, s *state.Short, g *shortGang, now ti
 		}
 	}
 	switch {
-	case found.Looked || g.wanted.IsZero():
+	case found.Looked && !found.Unjudged || g.wanted.IsZero():
 		g.looked = now
 	case s.Waiting > 0 && now.Sub(g.looked) >= lookPatience:
-		// Where nobody is tried, nobody looks: the gang itself is.
+		// Where nobody is tried, nobody looks: the gang itself is. Nor does anybody for one of
+		// which it cannot be said where its room is.
 		g.looked = now
 		r.again(g.name)
 	}
@@ -231,7 +237,7 @@ func (r *repairer) see(ctx context.Context, s *state.Short, g *shortGang, now ti
 	}
 	situation := repair.Situation{
 		Policy: policy, Owner: g.owner, Missing: s.Missing, For: seconds(now.Sub(s.Since)), Window: seconds(r.window),
-		NoRoom: !g.noRoom.IsZero(), Elsewhere: found.Elsewhere,
+		NoRoom: !g.noRoom.IsZero(), Elsewhere: found.Elsewhere, Spares: found.Spares,
 	}
 	if situation.NoRoom {
 		situation.NoRoomFor = seconds(now.Sub(g.noRoom))
@@ -338,7 +344,18 @@ func (r *repairer) say(s *state.Short, g *shortGang, d repair.Decision, policy r
 	if refused != "" {
 		d.Code, d.Text = "Refused", "it cannot be restarted now: "+refused
 	}
-	if !g.said.news(fmt.Sprint(s.Missing, s.Cause(), d.Code)) {
+	avoided, _ := r.gangs.Avoided(g.name)
+	refusals := 0
+	for _, one := range avoided {
+		again := ""
+		if one.Times > 1 {
+			again = fmt.Sprintf(" (%d times in a row)", one.Times)
+		}
+		refusals += one.Times
+		d.Text += fmt.Sprintf("; node %s, whose kubelet refused a pod of it%s, is avoided for %d s", one.Node, again, one.Until-r.clock.Now().Unix())
+	}
+	g.refusals = max(g.refusals, refusals)
+	if !g.said.news(fmt.Sprint(s.Missing, s.Cause(), d.Code, g.refusals)) {
 		return
 	}
 	g.any = true
