@@ -134,19 +134,24 @@ func newLossWorld(t *testing.T, seed uint64, scale lossScale) *lossWorld {
 	}
 	w.unchecked = true
 	w.controllers = w.replace
-	w.led()
+	if scale.devices {
+		w.declared["devices"] = w.tellDevices
+		w.tellDevices()
+	}
+	w.knowOwners()
 	return w
 }
 
-// led tells a scheduler that leads of owners, and of devices.
-func (w *lossWorld) led() {
+// knowOwners tells a scheduler that leads what owners do.
+func (w *lossWorld) knowOwners() {
 	w.repairer.ownerOf = func(context.Context, []*corev1.Pod) repair.Owner {
 		return repair.Owner{MakesAgain: true, Replaces: true}
 	}
-	if !w.scale.devices {
-		return
-	}
-	for _, node := range w.nodes {
+}
+
+// tellDevices tells it which devices nodes have, before it places anything.
+func (w *lossWorld) tellDevices() {
+	for _, node := range rackNodes(w.scale.nodes, w.scale.rack) {
 		topology := &v1alpha1.NodeTopology{ObjectMeta: metav1.ObjectMeta{Name: node.Name}, Spec: v1alpha1.NodeTopologySpec{Resource: gpuName}}
 		for i := range 8 {
 			topology.Spec.Devices = append(topology.Spec.Devices, v1alpha1.Device{UUID: fmt.Sprintf("GPU-%s-%d", node.Name, i)})
@@ -190,7 +195,7 @@ func (w *lossWorld) happen() {
 		if w.r.IntN(4*w.scale.events) == 0 {
 			w.depose()
 			w.lead()
-			w.led()
+			w.knowOwners()
 			w.seen["led anew"]++
 		}
 	}
@@ -434,12 +439,15 @@ func (w *lossWorld) check() {
 		}
 		used[pod.Spec.NodeName] += usesOf(pod).GPUs
 		given := pod.Annotations["berth.dev/devices"]
-		if given == "" && w.scale.devices {
+		if !w.scale.devices {
+			continue
+		}
+		if given == "" {
 			w.t.Errorf("pod %s on node %s was given no devices", pod.Name, pod.Spec.NodeName)
 		}
 		for device := range strings.SplitSeq(given, ",") {
-			if other, held := holder[device]; held && w.scale.devices {
-				w.t.Errorf("device %s has pods %s and %s", device, other, pod.Name)
+			if other, held := holder[device]; held {
+				w.t.Errorf("device %q has pods %s and %s", device, other, pod.Name)
 			}
 			holder[device] = pod.Name
 			w.seen["devices given"]++
