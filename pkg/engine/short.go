@@ -237,7 +237,7 @@ func (r *repairer) see(ctx context.Context, s *state.Short, g *shortGang, now ti
 	}
 	situation := repair.Situation{
 		Policy: policy, Owner: g.owner, Missing: s.Missing, For: seconds(now.Sub(s.Since)), Window: seconds(r.window),
-		NoRoom: !g.noRoom.IsZero(), Elsewhere: found.Elsewhere, Spares: found.Spares,
+		NoRoom: !g.noRoom.IsZero() && len(standing) > 0, Elsewhere: found.Elsewhere, Spares: found.Spares,
 	}
 	if situation.NoRoom {
 		situation.NoRoomFor = seconds(now.Sub(g.noRoom))
@@ -285,7 +285,11 @@ func (r *repairer) want(s *state.Short, g *shortGang, standing []*corev1.Pod, no
 		want.Missing = append(want.Missing, fastpath.Anew(standing[0]))
 		keys.WriteString("?,")
 	}
-	if len(standing) == 0 || !r.over(g.name) || keys.String() == g.keys && now.Sub(g.wanted) < roomPeriod {
+	if len(standing) == 0 {
+		r.unwant(g) // there is nothing to complete: it starts anew once all of it is gone
+		return
+	}
+	if !r.over(g.name) || keys.String() == g.keys && now.Sub(g.wanted) < roomPeriod {
 		return
 	}
 	g.wanted, g.keys = now, keys.String()

@@ -248,6 +248,30 @@ func TestAGangIsRestartedInAnotherRack(t *testing.T) {
 	}
 }
 
+// All nodes of a gang are lost one after another, and its pods are made again one after another, as
+// those that were there are deleted: there is nothing left to be completed in its rack, nor anything
+// to restart. A restart would wait for pods whose kubelets do not answer.
+func TestAGangThatIsLostAsAWholeIsNotRestarted(t *testing.T) {
+	c := newClinic(t, "", true)
+	c.run(crew{name: "wall", queue: "q", pods: 1, gpus: 8}, "n0002")
+	c.live(3)
+	for _, i := range []int{1, 0} {
+		c.lose(i)
+		c.dark[c.nodes[i].Name] = true
+		c.live(2)
+	}
+	for _, i := range []int{1, 0} {
+		c.leave(c.g.uids[i])
+		pod := c.g.podOf(i)
+		pod.Name += "-again"
+		c.g.uids[i] = c.create(pod).UID
+		c.live(2)
+		c.expectEvicted(0, "its pods are deleted and made again anyway")
+	}
+	c.live(3)
+	c.expectOn(c.g, "the other rack is free", "n0003", "n0004")
+}
+
 // Nobody makes pods without an owner again: such a gang waits, and is never restarted for want
 // of room.
 func TestAGangWithoutAnOwnerWaits(t *testing.T) {
