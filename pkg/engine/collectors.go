@@ -60,7 +60,7 @@ var (
 	}
 	gpusMetric = catalog.Metric{
 		Name: "berth_gpus", Kind: catalog.Gauge,
-		Help: "Devices by what is done with them. Allocated, reserved (kept for gangs that wait for others to leave), idle and unavailable (unhealthy, not offered by their node, or on a node that is cordoned, not ready or not reached) are all that there are. " +
+		Help: "Devices by what is done with them. Allocated, reserved (kept for gangs that wait for others to leave or lack members, or of spares), idle and unavailable (unhealthy, not offered by their node, or on a node that is cordoned, not ready or not reached) are all that there are. " +
 			"Stranded is a part of idle: of no use to the usual pod of any size that is asked for. Asked is what waiting pods ask for.",
 		Labels: []catalog.Label{catalog.DeviceLabel, {Name: "state", Values: []string{"asked", "allocated", "reserved", "idle", "stranded", "unavailable"}}},
 	}

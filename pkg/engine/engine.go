@@ -147,6 +147,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	b := newBridge(source, e.gate, e.reporter)
 	e.gangs = state.NewGangs(ours, b, clock.RealClock{})
 	e.gate.gangs = e.gangs
+	e.fast.Avoid(e.gangs.Avoided)
 	factory, err := newInformerFactory(clients.Kubernetes, informerName, ours, e, source, e.gate)
 	if err != nil {
 		return nil, err
@@ -194,7 +195,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	e.reporter.journal, e.recovery.journal, e.reclaimer.journal, e.budget.journal = e.journal, e.journal, e.journal, e.journal
 
 	e.gate.gone, e.gate.renewed = e.client.forgetNative, e.tries.renewed
-	e.repairer = newRepairer(e.reclaimer, options.RepairWindow)
+	e.repairer = newRepairer(e.reclaimer, e.windows, options.RepairWindow)
 	e.fast.Inventory().OnIllness(func(all []state.Illness) {
 		if e.leading.Load() {
 			e.repairer.fellIll(all)

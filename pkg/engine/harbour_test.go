@@ -158,6 +158,7 @@ func (h *harbour) build(client kubernetes.Interface, recorder events.EventRecord
 	ours := func(name string) bool { return name == SchedulerName }
 	e.gangs = state.NewGangs(ours, l.sink, h.clock)
 	e.gate.gangs = e.gangs
+	e.fast.Avoid(e.gangs.Avoided)
 	factory := informers.NewSharedInformerFactory(client, 0)
 	put := func(object runtime.Object, informer cache.SharedIndexInformer) {
 		factory.InformerFor(object, func(kubernetes.Interface, time.Duration) cache.SharedIndexInformer { return informer })
@@ -180,10 +181,10 @@ func (h *harbour) build(client kubernetes.Interface, recorder events.EventRecord
 	e.suspender = suspension.New(nil, client, nil, h.clock, func() {})
 	e.departures = departures.New(e.suspender, e.queues, client, h.clock, func() {})
 	e.watchOthers(ours, nil, recorder)
-	e.repairer = newRepairer(e.reclaimer, DefaultRepairWindow)
 	e.reporter.entitlement, e.explainer.entitlement = e.entitlement, e.entitlement
 	e.windows = state.NewWindows(DefaultNamespaceWindow, e.queues.Reserved, h.clock)
 	b.windows, e.explainer.windows = e.windows, e.windows
+	e.repairer = newRepairer(e.reclaimer, e.windows, DefaultRepairWindow)
 	e.tries = &tries{queues: e.queues, windows: e.windows, reclaimer: e.reclaimer, fast: e.fast}
 	e.measure(h.clock, ours)
 	e.gate.gone, e.gate.renewed = e.client.forgetNative, e.tries.renewed

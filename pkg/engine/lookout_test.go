@@ -36,6 +36,8 @@ type lookout struct {
 	// trial says that a gang is tried out without others.
 	trial  bool
 	flying map[types.UID]bool
+	// refusals are why pods were refused last, by name.
+	refusals map[string]string
 }
 
 const lookoutName = "Lookout"
@@ -48,7 +50,7 @@ var (
 )
 
 func newLookout(h *harbour) *lookout {
-	l := &lookout{harbour: h, reserved: map[types.UID]*corev1.Pod{}, flying: map[types.UID]bool{}}
+	l := &lookout{harbour: h, reserved: map[types.UID]*corev1.Pod{}, flying: map[types.UID]bool{}, refusals: map[string]string{}}
 	l.shutter.Lock()
 	return l
 }
@@ -133,6 +135,11 @@ func (l *lookout) ended(pod *corev1.Pod) {
 func (l *lookout) failing(next scheduler.FailureHandlerFn) scheduler.FailureHandlerFn {
 	return func(ctx context.Context, f framework.Framework, info *framework.QueuedPodInfo, status *fwk.Status, nominating *fwk.NominatingInfo, start time.Time) {
 		pod := info.Pod
+		if err := status.AsError(); err != nil {
+			l.mu.Lock()
+			l.refusals[pod.Name] = err.Error()
+			l.mu.Unlock()
+		}
 		next(ctx, f, info, status, nominating, start)
 		l.ended(pod)
 	}
@@ -150,6 +157,13 @@ func (l *lookout) shut() {
 		l.shutter.Lock()
 		l.isOpen = false
 	}
+}
+
+// whyNot returns why a pod was refused last.
+func (l *lookout) whyNot(name string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.refusals[name]
 }
 
 // landed reports whether nothing is being bound. Pods of a gang that wait for others of it at

@@ -332,9 +332,7 @@ func (t *tries) observe(sched *scheduler.Scheduler) {
 func (t *tries) began() {
 	t.windows.Began(t.last)
 	t.queues.Began(t.last)
-	if t.fast.KeepsRoom() {
-		t.reclaimer.Lend(state.NameOf(t.last))
-	}
+	t.reclaimer.Lend(state.NameOf(t.last))
 }
 
 // renewed takes in that the scheduler knows a gang otherwise than before.

@@ -63,7 +63,8 @@ const (
 // it goes by follows from objects, so whoever leads next goes on with it.
 type repairer struct {
 	*reclaimer
-	window time.Duration
+	windows *state.Windows
+	window  time.Duration
 	// ownerOf says what the owner of pods does.
 	ownerOf func(ctx context.Context, pods []*corev1.Pod) repair.Owner
 
@@ -92,9 +93,11 @@ type shortGang struct {
 	whole time.Time
 	// since is when the first member was lost: what stands has done no work since.
 	since time.Time
-	// said are the gists of what was said last, and any that something was.
-	said recent
-	any  bool
+	// said are the gists of what was said last, and any that something was. refusals is the most
+	// that were counted of nodes which are avoided.
+	said     recent
+	any      bool
+	refusals int
 	// wanted is when room was asked for last, for whom; zero if none is kept.
 	wanted time.Time
 	keys   string
@@ -112,8 +115,8 @@ type shortGang struct {
 	refused    string
 }
 
-func newRepairer(r *reclaimer, window time.Duration) *repairer {
-	out := &repairer{reclaimer: r, window: window, of: map[gang.Key]*shortGang{}, past: map[gang.Key]pastShort{}}
+func newRepairer(r *reclaimer, windows *state.Windows, window time.Duration) *repairer {
+	out := &repairer{reclaimer: r, windows: windows, window: window, of: map[gang.Key]*shortGang{}, past: map[gang.Key]pastShort{}}
 	out.ownerOf = out.readOwner
 	return out
 }
@@ -161,6 +164,9 @@ func (r *repairer) look(ctx context.Context, now time.Time) {
 		if now.Sub(s.Since) >= lossDelay && !s.Unsettled {
 			r.see(ctx, s, g, now)
 		}
+	}
+	for _, name := range r.gangs.AvoidanceEnded() {
+		r.again(name)
 	}
 	for key, g := range r.of {
 		switch {
@@ -213,16 +219,17 @@ func (r *repairer) see(ctx context.Context, s *state.Short, g *shortGang, now ti
 	}
 	if roomy := len(found.Room) > 0; roomy != g.roomy {
 		if g.roomy = roomy; roomy {
-			r.queues.Again(g.name) // those that wait were refused before
+			r.again(g.name) // those that wait were refused before
 		}
 	}
 	switch {
-	case found.Looked || g.wanted.IsZero():
+	case found.Looked && !found.Unjudged || g.wanted.IsZero():
 		g.looked = now
 	case s.Waiting > 0 && now.Sub(g.looked) >= lookPatience:
-		// Where nobody is tried, nobody looks: the gang itself is.
+		// Where nobody is tried, nobody looks: the gang itself is. Nor does anybody for one of
+		// which it cannot be said where its room is.
 		g.looked = now
-		r.queues.Again(g.name)
+		r.again(g.name)
 	}
 	if policy != repair.Ignore && now.Sub(g.asked) >= ownerAge && r.read < ownersAtATime {
 		r.read++
@@ -230,7 +237,7 @@ func (r *repairer) see(ctx context.Context, s *state.Short, g *shortGang, now ti
 	}
 	situation := repair.Situation{
 		Policy: policy, Owner: g.owner, Missing: s.Missing, For: seconds(now.Sub(s.Since)), Window: seconds(r.window),
-		NoRoom: !g.noRoom.IsZero(), Elsewhere: found.Elsewhere,
+		NoRoom: !g.noRoom.IsZero() && len(standing) > 0, Elsewhere: found.Elsewhere, Spares: found.Spares,
 	}
 	if situation.NoRoom {
 		situation.NoRoomFor = seconds(now.Sub(g.noRoom))
@@ -278,7 +285,11 @@ func (r *repairer) want(s *state.Short, g *shortGang, standing []*corev1.Pod, no
 		want.Missing = append(want.Missing, fastpath.Anew(standing[0]))
 		keys.WriteString("?,")
 	}
-	if len(standing) == 0 || !r.over(g.name) || keys.String() == g.keys && now.Sub(g.wanted) < roomPeriod {
+	if len(standing) == 0 {
+		r.unwant(g) // there is nothing to complete: it starts anew once all of it is gone
+		return
+	}
+	if !r.over(g.name) || keys.String() == g.keys && now.Sub(g.wanted) < roomPeriod {
 		return
 	}
 	g.wanted, g.keys = now, keys.String()
@@ -296,6 +307,13 @@ func (r *repairer) unwant(g *shortGang) {
 		r.Keep(g.name, nil)
 	}
 	r.queues.Freed()
+	r.windows.Freed()
+}
+
+// again has a gang tried again that was refused, whoever says whose turn it is.
+func (r *repairer) again(name string) {
+	r.queues.Again(name)
+	r.windows.Again(name)
 }
 
 // begin restarts a gang, unless that is under way, or was refused a while ago.
@@ -330,7 +348,18 @@ func (r *repairer) say(s *state.Short, g *shortGang, d repair.Decision, policy r
 	if refused != "" {
 		d.Code, d.Text = "Refused", "it cannot be restarted now: "+refused
 	}
-	if !g.said.news(fmt.Sprint(s.Missing, s.Cause(), d.Code)) {
+	avoided, _ := r.gangs.Avoided(g.name)
+	refusals := 0
+	for _, one := range avoided {
+		again := ""
+		if one.Times > 1 {
+			again = fmt.Sprintf(" (%d times in a row)", one.Times)
+		}
+		refusals += one.Times
+		d.Text += fmt.Sprintf("; node %s, whose kubelet refused a pod of it%s, is avoided for %d s", one.Node, again, one.Until-r.clock.Now().Unix())
+	}
+	g.refusals = max(g.refusals, refusals)
+	if !g.said.news(fmt.Sprint(s.Missing, s.Cause(), d.Code, g.refusals)) {
 		return
 	}
 	g.any = true

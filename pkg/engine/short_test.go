@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/berth-dev/berth/pkg/api/v1alpha1"
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/repair"
 	"github.com/berth-dev/berth/pkg/dialect"
@@ -21,7 +22,8 @@ import (
 
 var (
 	lossSeeds = flag.Int("loss-seeds", 200, "Seeds of TestLossesAreRepaired.")
-	lossSeed  = flag.Uint64("loss-seed", 0, "First seed of TestLossesAreRepaired.")
+	lossSeed  = flag.Uint64("loss-seed", 0, "First seed of TestLossesAreRepaired and TestLossesAreRepairedOnManyNodes.")
+	lossLarge = flag.Int("loss-large-seeds", 2, "Seeds of TestLossesAreRepairedOnManyNodes; 1000 take some hours.")
 )
 
 // repairSteps is for how many steps a gang may be short that may have room: the owner takes up
@@ -46,7 +48,7 @@ func TestLossesAreRepaired(t *testing.T) {
 	for i := range *lossSeeds {
 		seed := *lossSeed + uint64(i)
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			w := newLossWorld(t, seed)
+			w := newLossWorld(t, seed, lossScale{nodes: 9, rack: 3, gangs: 5, size: 3, dark: 2, foreign: 3, events: 1})
 			for range lossSteps {
 				w.step()
 				w.check()
@@ -68,15 +70,54 @@ func TestLossesAreRepaired(t *testing.T) {
 	}
 }
 
+// TestLossesAreRepairedOnManyNodes is the same on 256 nodes, whose devices are known one by one:
+// none of them ever has two pods.
+func TestLossesAreRepairedOnManyNodes(t *testing.T) {
+	const steps = 30
+	seen, began := map[string]int{}, time.Now()
+	for i := range *lossLarge {
+		seed := *lossSeed + uint64(i)
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			w := newLossWorld(t, seed, lossScale{nodes: 256, rack: 8, gangs: 60, size: 8, dark: 12, foreign: 60, events: 12, devices: true})
+			for range steps {
+				w.step()
+				w.check()
+			}
+			w.peace()
+			for what, n := range w.seen {
+				seen[what] += n
+			}
+		})
+		if t.Failed() {
+			return
+		}
+	}
+	t.Logf("%d seeds of %d steps in %s: %v", *lossLarge, steps, time.Since(began).Round(time.Second), seen)
+	for _, what := range []string{"refused", "dark", "foreign", "lost the race", "repaired", "restarted", "kept room", "devices given"} {
+		if *lossLarge >= 20 && seen[what] == 0 {
+			t.Errorf("nothing was %q", what)
+		}
+	}
+}
+
+// lossScale is how large a lossWorld is: so many nodes in racks, at most so many gangs of so many
+// pods, dark nodes and pods of another scheduler, and so many events in a step.
+type lossScale struct {
+	nodes, rack, gangs, size, dark, foreign, events int
+	// devices says that those of each node are known.
+	devices bool
+}
+
 // lossWorld is gangs whose pods are lost, and their owners, who make them again.
 type lossWorld struct {
 	*harbour
+	scale lossScale
 	r     *rand.Rand
 	crews []*crew
 	// policies are those of gangs, due is in how many steps the owner makes a pod again.
 	policies map[string]repair.Policy
 	due      map[string]int
-	foreign  []types.UID
+	others   []types.UID
 	// gone are nodes that were deleted, to be made again.
 	gone map[string]*corev1.Node
 	made int
@@ -86,23 +127,50 @@ type lossWorld struct {
 	seen        map[string]int
 }
 
-func newLossWorld(t *testing.T, seed uint64) *lossWorld {
+func newLossWorld(t *testing.T, seed uint64, scale lossScale) *lossWorld {
 	w := &lossWorld{
-		harbour: newHarbour(t, rackNodes(9, 3), rule{name: "q", weight: 1}), r: rand.New(rand.NewPCG(seed, 41)), policies: map[string]repair.Policy{}, due: map[string]int{},
+		harbour: newHarbour(t, rackNodes(scale.nodes, scale.rack), rule{name: "q", weight: 1}), scale: scale, r: rand.New(rand.NewPCG(seed, 41)), policies: map[string]repair.Policy{}, due: map[string]int{},
 		gone: map[string]*corev1.Node{}, short: map[string]int{}, kept: map[string]int{}, seen: map[string]int{},
 	}
 	w.unchecked = true
 	w.controllers = w.replace
-	w.repairer.ownerOf = func(context.Context, []*corev1.Pod) repair.Owner {
-		return repair.Owner{MakesAgain: true, Replaces: true}
+	if scale.devices {
+		w.declared["devices"] = w.tellDevices
+		w.tellDevices()
 	}
+	w.knowOwners()
 	return w
 }
 
+// knowOwners tells a scheduler that leads what owners do.
+func (w *lossWorld) knowOwners() {
+	w.repairer.ownerOf = func(context.Context, []*corev1.Pod) repair.Owner {
+		return repair.Owner{MakesAgain: true, Replaces: true}
+	}
+}
+
+// tellDevices tells it which devices nodes have, before it places anything.
+func (w *lossWorld) tellDevices() {
+	for _, node := range rackNodes(w.scale.nodes, w.scale.rack) {
+		topology := &v1alpha1.NodeTopology{ObjectMeta: metav1.ObjectMeta{Name: node.Name}, Spec: v1alpha1.NodeTopologySpec{Resource: gpuName}}
+		for i := range 8 {
+			topology.Spec.Devices = append(topology.Spec.Devices, v1alpha1.Device{UUID: fmt.Sprintf("GPU-%s-%d", node.Name, i)})
+		}
+		w.fast.Inventory().SetTopology(topology)
+	}
+}
+
 func (w *lossWorld) step() {
+	for range w.scale.events {
+		w.happen()
+	}
+	w.live()
+}
+
+func (w *lossWorld) happen() {
 	switch w.r.IntN(12) {
 	case 0, 1, 2:
-		if len(w.crews) < 5 {
+		if len(w.crews) < w.scale.gangs {
 			w.start()
 		}
 	case 3:
@@ -112,9 +180,9 @@ func (w *lossWorld) step() {
 	case 6, 7:
 		w.bindForeign()
 	case 8:
-		if len(w.foreign) > 0 {
-			w.end(w.foreign[0])
-			w.foreign = w.foreign[1:]
+		if len(w.others) > 0 {
+			w.end(w.others[0])
+			w.others = w.others[1:]
 		}
 	case 9:
 		w.deletePod()
@@ -124,16 +192,13 @@ func (w *lossWorld) step() {
 			w.stop(i)
 		}
 	case 11:
-		if w.r.IntN(4) == 0 {
+		if w.r.IntN(4*w.scale.events) == 0 {
 			w.depose()
 			w.lead()
-			w.repairer.ownerOf = func(context.Context, []*corev1.Pod) repair.Owner {
-				return repair.Owner{MakesAgain: true, Replaces: true}
-			}
+			w.knowOwners()
 			w.seen["led anew"]++
 		}
 	}
-	w.live()
 }
 
 // live lets a second or more pass.
@@ -163,7 +228,7 @@ func (w *lossWorld) endRestarts() {
 
 func (w *lossWorld) start() {
 	w.made++
-	c := crew{name: fmt.Sprint("g", w.made), queue: "q", size: 1 + w.r.IntN(3), gpus: int64(4 + 4*w.r.IntN(2)), rack: w.r.IntN(3) > 0, grace: int64(w.r.IntN(3))}
+	c := crew{name: fmt.Sprint("g", w.made), queue: "q", size: 1 + w.r.IntN(w.scale.size), gpus: int64(4 + 4*w.r.IntN(2)), rack: w.r.IntN(3) > 0, grace: int64(w.r.IntN(3))}
 	w.policies[c.name] = []repair.Policy{repair.Unsaid, repair.Replace, repair.Restart, repair.Ignore}[w.r.IntN(4)]
 	c.pods = c.size
 	out := &c
@@ -269,7 +334,7 @@ func unready(n *corev1.Node) {
 
 func (w *lossWorld) darken() {
 	node := w.nodes[w.r.IntN(len(w.nodes))]
-	if len(w.dark) >= 2 || w.dark[node.Name] {
+	if len(w.dark) >= w.scale.dark || w.dark[node.Name] {
 		return
 	}
 	w.dark[node.Name] = true
@@ -321,13 +386,13 @@ func (w *lossWorld) emptyNode(name string) {
 	}
 	w.mu.Unlock()
 	w.end(uids...)
-	w.foreign = slices.DeleteFunc(w.foreign, func(uid types.UID) bool { return slices.Contains(uids, uid) })
+	w.others = slices.DeleteFunc(w.others, func(uid types.UID) bool { return slices.Contains(uids, uid) })
 }
 
 // bindForeign has another scheduler bind a pod, which knows as little of what Berth does now as
 // Berth of it.
 func (w *lossWorld) bindForeign() {
-	if len(w.foreign) >= 3 {
+	if len(w.others) >= w.scale.foreign {
 		return
 	}
 	node := w.nodes[w.r.IntN(len(w.nodes))]
@@ -348,7 +413,7 @@ func (w *lossWorld) bindForeign() {
 	w.made++
 	pod := (&crew{name: fmt.Sprint("foreign", w.made), gpus: 4}).podOf(0)
 	pod.Spec.SchedulerName, pod.Spec.NodeName = "other", node.Name
-	w.foreign = append(w.foreign, w.create(pod).UID)
+	w.others = append(w.others, w.create(pod).UID)
 	w.seen["foreign"]++
 }
 
@@ -366,10 +431,26 @@ func (w *lossWorld) deletePod() {
 func (w *lossWorld) check() {
 	w.t.Helper()
 	used := map[string]int64{}
+	holder := map[string]string{}
 	w.mu.Lock()
 	for _, pod := range w.pods {
-		if pod.Spec.NodeName != "" && pod.Spec.SchedulerName == SchedulerName && !hasEnded(pod) {
-			used[pod.Spec.NodeName] += usesOf(pod).GPUs
+		if pod.Spec.NodeName == "" || pod.Spec.SchedulerName != SchedulerName || hasEnded(pod) {
+			continue
+		}
+		used[pod.Spec.NodeName] += usesOf(pod).GPUs
+		given := pod.Annotations["berth.dev/devices"]
+		if !w.scale.devices {
+			continue
+		}
+		if given == "" {
+			w.t.Errorf("pod %s on node %s was given no devices", pod.Name, pod.Spec.NodeName)
+		}
+		for device := range strings.SplitSeq(given, ",") {
+			if other, held := holder[device]; held {
+				w.t.Errorf("device %q has pods %s and %s", device, other, pod.Name)
+			}
+			holder[device] = pod.Name
+			w.seen["devices given"]++
 		}
 	}
 	w.mu.Unlock()
@@ -422,8 +503,8 @@ func (w *lossWorld) peace() {
 	for len(w.dark) > 0 {
 		w.heal(w.r.IntN(3))
 	}
-	w.end(w.foreign...)
-	w.foreign = nil
+	w.end(w.others...)
+	w.others = nil
 	for range 2 * repairSteps {
 		w.live()
 		w.check()

@@ -161,6 +161,23 @@ func TestRoomIsKeptForAWindow(t *testing.T) {
 	c.expectSaid(reasonShort, "nobody came in the place of those in 600 s", 1)
 }
 
+// Where there are no queues, those that were refused for room that was kept are tried as soon as it
+// is not any more.
+func TestRoomIsGivenUpWithoutQueues(t *testing.T) {
+	c := &clinic{harbour: newHarbour(t, rackNodes(6, 3)), events: &fakeRecorder{}}
+	c.care(false)
+	c.g = c.run(crew{name: "g", size: 2, gpus: 8, rack: true}, "n0000", "n0001")
+	c.settle()
+	c.end(c.g.uids[1])
+	c.live(2)
+	thieves := c.launch(crew{name: "thief", size: 5, gpus: 8})
+	c.live(3)
+	c.expectBerthed(thieves, 0, "one of five nodes is kept")
+	c.edit(c.g.uids[0], func(pod *corev1.Pod) { metav1.SetMetaDataAnnotation(&pod.ObjectMeta, "berth.dev/on-loss", "ignore") })
+	c.live(2)
+	c.expectBerthed(thieves, 5, "nothing is kept any more")
+}
+
 func TestALossIsIgnored(t *testing.T) {
 	c := newClinic(t, "ignore", true)
 	c.end(c.g.uids[1])
@@ -229,6 +246,30 @@ func TestAGangIsRestartedInAnotherRack(t *testing.T) {
 			t.Errorf("g is on %v", c.berthed(c.g))
 		}
 	}
+}
+
+// All nodes of a gang are lost one after another, and its pods are made again one after another, as
+// those that were there are deleted: there is nothing left to be completed in its rack, nor anything
+// to restart. A restart would wait for pods whose kubelets do not answer.
+func TestAGangThatIsLostAsAWholeIsNotRestarted(t *testing.T) {
+	c := newClinic(t, "", true)
+	c.run(crew{name: "wall", queue: "q", pods: 1, gpus: 8}, "n0002")
+	c.live(3)
+	for _, i := range []int{1, 0} {
+		c.lose(i)
+		c.dark[c.nodes[i].Name] = true
+		c.live(2)
+	}
+	for _, i := range []int{1, 0} {
+		c.leave(c.g.uids[i])
+		pod := c.g.podOf(i)
+		pod.Name += "-again"
+		c.g.uids[i] = c.create(pod).UID
+		c.live(2)
+		c.expectEvicted(0, "its pods are deleted and made again anyway")
+	}
+	c.live(3)
+	c.expectOn(c.g, "the other rack is free", "n0003", "n0004")
 }
 
 // Nobody makes pods without an owner again: such a gang waits, and is never restarted for want

@@ -3,6 +3,7 @@ package state
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,6 +15,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/core/repair"
 	"github.com/berth-dev/berth/pkg/dialect"
 )
 
@@ -57,6 +59,11 @@ type Gangs struct {
 	short    map[gang.Key]bool
 	failed   map[gang.Key]map[types.UID]Loss
 	failedOf map[types.UID]gang.Key
+	// refusals are the nodes whose kubelets refused pods of a gang, by its name, and avoiding how
+	// many of them AvoidanceEnded saw avoided last.
+	refusals    map[string]*repair.Refusals
+	avoiding    map[string]int
+	someRefused atomic.Bool
 	// announcing are the gangs that an object announces, or did: see Announced.
 	announcing map[gang.Key]bool
 	// awaiting are gangs that wait for other pods, and until which second; see gang.Verdict.
@@ -167,6 +174,8 @@ func NewGangs(ours func(schedulerName string) bool, sink Sink, c clock.PassiveCl
 		short:      map[gang.Key]bool{},
 		failed:     map[gang.Key]map[types.UID]Loss{},
 		failedOf:   map[types.UID]gang.Key{},
+		refusals:   map[string]*repair.Refusals{},
+		avoiding:   map[string]int{},
 	}
 }
 

@@ -41,6 +41,9 @@ type Index struct {
 	dislikes  int64
 	// kept is what is kept free on nodes for those who wait for it.
 	kept map[string]pack.Amounts
+	// spares are the nodes that are spares, and turned what Turn was told.
+	spares pack.Set
+	turned map[string]bool
 	// priorities counts nodes by the lowest priority of their pods.
 	priorities map[int32]int
 
@@ -132,6 +135,7 @@ func (ix *Index) Set(info fwk.NodeInfo) {
 		ix.label(n.object, -1)
 		ix.label(object, 1)
 		ix.close(id, closed(object))
+		mark(&ix.spares, id, IsSpare(object))
 	}
 	if changed || n.object != object && ix.devices.all(n.info) != ix.devices.all(info) {
 		ix.version++
@@ -150,17 +154,30 @@ func (ix *Index) Set(info fwk.NodeInfo) {
 	ix.count(n.lowest, 1)
 	free := ix.devices.Free(info)
 	ix.tally(n, free)
-	ix.pack.Set(id, pack.Node{Free: ix.left(free, object.Name), Domains: domains})
+	ix.pack.Set(id, pack.Node{Free: ix.left(free, object), Domains: domains})
+}
+
+// mark puts a node into a set, or takes it out.
+func mark(set *pack.Set, id pack.NodeID, in bool) {
+	if in {
+		set.Add(id)
+	} else {
+		set.Remove(id)
+	}
 }
 
 // Free returns what a node of a snapshot has free, with its devices as of now, less what is
 // kept there.
 func (ix *Index) Free(info fwk.NodeInfo) pack.Amounts {
-	return ix.left(ix.devices.Free(info), info.Node().Name)
+	return ix.left(ix.devices.Free(info), info.Node())
 }
 
 // left returns what is left of what is free on a node, by the count.
-func (ix *Index) left(free pack.Amounts, name string) pack.Amounts {
+func (ix *Index) left(free pack.Amounts, node *corev1.Node) pack.Amounts {
+	name := node.Name
+	if ix.full(node) {
+		return pack.Amounts{Kind: free.Kind, Held: free.Held}
+	}
 	if room, some := ix.kept[name]; some {
 		held := free.Held
 		free = free.Minus(room)
@@ -183,9 +200,7 @@ func (ix *Index) Keep(node string, room pack.Amounts) {
 	} else {
 		ix.kept[node] = room
 	}
-	if id, known := ix.ids[node]; known {
-		ix.Set(ix.nodes[id].info)
-	}
+	ix.reread(node)
 }
 
 // classOf returns the number of a class of the inventory in the index of the core.
@@ -214,6 +229,7 @@ func (ix *Index) Remove(name string) {
 	ix.nodes[id] = node{lowest: math.MaxInt32}
 	ix.dislike(id, false)
 	ix.close(id, false)
+	ix.spares.Remove(id)
 	delete(ix.ids, name)
 	ix.present.Remove(id)
 	ix.vacant.Add(id)

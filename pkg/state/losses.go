@@ -221,6 +221,9 @@ func (g *Gangs) endedMember(key gang.Key, pod *corev1.Pod) {
 	if pod.Spec.NodeName == "" {
 		return
 	}
+	if _, told := g.failedOf[pod.UID]; !told && cause == repair.Refused {
+		g.refused(key, pod.Spec.NodeName)
+	}
 	g.failedOf[pod.UID] = key
 	if g.failed[key] == nil {
 		g.failed[key] = map[types.UID]Loss{}

@@ -77,6 +77,9 @@ func Survey(objects Objects, settings Settings, requests func(*corev1.Pod) corev
 			view = nodeView{}
 		}
 		free.Mask = view.free
+		if IsSpare(node) {
+			free = pack.Amounts{Kind: free.Kind, Held: free.Held}
+		}
 		b.add(node, free, view.class)
 	}
 	return b.out, inventory, nil

@@ -86,6 +86,9 @@ func (ix *Index) tally(n *node, free pack.Amounts) {
 	if room, some := ix.kept[n.object.Name]; some && room.Kind == n.offered.kind {
 		n.counted.Reserved = min(max(int64(room.Devices), 0), left)
 	}
+	if IsSpare(n.object) {
+		n.counted.Reserved = left
+	}
 	t := ix.tallies[n.offered.kind]
 	if t == nil {
 		t = &DeviceTally{}

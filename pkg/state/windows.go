@@ -312,6 +312,16 @@ func (w *Windows) Freed() {
 	w.freed = true
 }
 
+// Again has a gang tried again that was refused, by its name: something is known to have changed
+// for it.
+func (w *Windows) Again(name string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if e := w.byID[name]; e != nil {
+		w.anew(e)
+	}
+}
+
 // MayFit has those tried again that the cluster could not hold: nodes have changed.
 func (w *Windows) MayFit() {
 	w.mu.Lock()

@@ -47,6 +47,9 @@ import (
 //	letgo-leaving        end those
 //	keeps D NAME REASON  check that the pod says so for that long
 //	cordon NODE...       and uncordon; taint NODE... and untaint, with NoSchedule
+//	spare NODE...        make nodes spares, and unspare
+//	lose NAME...         cordon the nodes of pods, and delete these
+//	onspare NAME...      check that the pods are on spares
 //	restart [FLAG...]    stop the scheduler and start another
 //	bound NAME...        wait until the pods have nodes
 //	ended NAME...        wait until the pods have succeeded
@@ -193,6 +196,28 @@ func (c *caseRun) do(command string, args []string) {
 		})
 	case "untaint":
 		each(func(name string) error { return c.editNode(name, func(n *corev1.Node) { n.Spec.Taints = nil }) })
+	case "spare", "unspare":
+		each(func(name string) error {
+			return c.editNode(name, func(n *corev1.Node) {
+				if delete(n.Labels, spareLabel); command == "spare" {
+					n.Labels[spareLabel] = "true"
+				}
+			})
+		})
+	case "lose":
+		each(func(name string) error {
+			if err := c.editNode(c.nodeOf(name).Name, func(n *corev1.Node) { n.Spec.Unschedulable = true }); err != nil {
+				return err
+			}
+			return c.client.CoreV1().Pods(c.namespace).Delete(c.t.Context(), name, metav1.DeleteOptions{})
+		})
+	case "onspare":
+		each(func(name string) error {
+			if n := c.nodeOf(name); n.Labels[spareLabel] != "true" {
+				return fmt.Errorf("pod %q is on node %q, which is no spare", name, n.Name)
+			}
+			return nil
+		})
 	case "restart":
 		c.program.Kill()
 		// The API keeps whole seconds: a pod that is made in the second of the last bind
@@ -410,24 +435,34 @@ func (c *caseRun) racks(names []string) []string {
 	c.t.Helper()
 	var racks []string
 	for _, name := range names {
-		p, err := c.client.CoreV1().Pods(c.namespace).Get(c.t.Context(), name, metav1.GetOptions{})
-		if err != nil {
-			c.t.Fatalf("%s: %v", c.where, err)
-		}
-		n, err := c.client.CoreV1().Nodes().Get(c.t.Context(), p.Spec.NodeName, metav1.GetOptions{})
-		if err != nil {
-			c.t.Fatalf("%s: %v", c.where, err)
-		}
+		n := c.nodeOf(name)
 		racks = append(racks, n.Labels[localcluster.BlockLabel]+"/"+n.Labels[localcluster.RackLabel])
 	}
 	slices.Sort(racks)
 	return racks
 }
 
+// spareLabel makes a node a spare.
+const spareLabel = "berth.dev/spare"
+
+// nodeOf returns the node of a pod.
+func (c *caseRun) nodeOf(name string) *corev1.Node {
+	c.t.Helper()
+	p, err := c.client.CoreV1().Pods(c.namespace).Get(c.t.Context(), name, metav1.GetOptions{})
+	if err != nil {
+		c.t.Fatalf("%s: %v", c.where, err)
+	}
+	n, err := c.client.CoreV1().Nodes().Get(c.t.Context(), p.Spec.NodeName, metav1.GetOptions{})
+	if err != nil {
+		c.t.Fatalf("%s: %v", c.where, err)
+	}
+	return n
+}
+
 // tidy makes nodes as they were.
 func (c *caseRun) tidy() {
 	for _, name := range c.nodes {
-		for _, patch := range []string{`{"spec":{"unschedulable":null}}`, `{"spec":{"taints":null}}`} {
+		for _, patch := range []string{`{"spec":{"unschedulable":null}}`, `{"spec":{"taints":null}}`, `{"metadata":{"labels":{"` + spareLabel + `":null}}}`} {
 			if _, err := c.client.CoreV1().Nodes().Patch(context.Background(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
 				c.t.Errorf("tidying up node %q: %v", name, err)
 			}

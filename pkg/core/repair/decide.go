@@ -1,6 +1,9 @@
 package repair
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Action is what to do about a gang that is short.
 type Action string
@@ -27,8 +30,10 @@ const (
 	// Ignored and Asked: the policy says so.
 	Ignored Code = "Ignored"
 	Asked   Code = "Asked"
-	// RoomKept: there is room, or nobody has looked yet. WindowOver: nobody came in time.
+	// RoomKept: there is room, or nobody has looked yet. SpareKept: there is, on spare nodes.
+	// WindowOver: nobody came in time.
 	RoomKept   Code = "RoomKept"
+	SpareKept  Code = "SpareKept"
 	WindowOver Code = "WindowOver"
 	// WouldEnd: nobody would make the pods again if the gang was restarted.
 	WouldEnd Code = "WouldEnd"
@@ -54,6 +59,8 @@ type Situation struct {
 	NoRoom    bool
 	NoRoomFor int64
 	Elsewhere string
+	// Spares are the spare nodes on which room is kept.
+	Spares []string
 	// Lost is the work of those that stand that a restart would lose, in device-seconds, and
 	// Idle how many devices of theirs wait meanwhile.
 	Lost, Idle int64
@@ -82,7 +89,11 @@ func Decide(s Situation) Decision {
 	if s.For >= s.Window {
 		return Decision{Action: GiveUp, Code: WindowOver, Text: fmt.Sprintf("nobody came in the place of those in %d s, and no room is kept any more", s.Window)}
 	}
-	return Decision{Action: Keep, Code: RoomKept, Text: fmt.Sprintf("room is kept for %d in their place, for %d s", s.Missing, s.Window-s.For), After: s.Window - s.For}
+	code, on := RoomKept, ""
+	if len(s.Spares) > 0 {
+		code, on = SpareKept, " on spares "+strings.Join(s.Spares, ", ")
+	}
+	return Decision{Action: Keep, Code: code, Text: fmt.Sprintf("room is kept for %d in their place%s, for %d s", s.Missing, on, s.Window-s.For), After: s.Window - s.For}
 }
 
 // weigh decides whether a gang waits for room in its domain, or starts again in another.

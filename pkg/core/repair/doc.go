@@ -43,9 +43,14 @@
 // Restart has the rest of the gang leave, so that all of it starts together again. Ignore
 // does nothing.
 //
+// # Refusals
+//
+// A node whose kubelet refused a pod of a gang is avoided for that gang, for a while that doubles
+// with each refusal, and comes after all others for a while longer: see [Refusals].
+//
 // A gang is restarted by default or for want of room only if whoever made its pods makes them
 // again. All functions are pure.
 //
 // Files: cause.go (why a member is lost), policy.go (what a user asks for), short.go (what is
-// short), decide.go (what is done).
+// short), decide.go (what is done), refusals.go (which nodes are avoided).
 package repair

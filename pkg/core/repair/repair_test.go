@@ -25,6 +25,9 @@ func naive(s Situation) (Action, Code) {
 	}
 	if !s.NoRoom {
 		for second := range s.Window {
+			if second == s.For && len(s.Spares) > 0 {
+				return Keep, SpareKept
+			}
 			if second == s.For {
 				return Keep, RoomKept
 			}
@@ -58,11 +61,11 @@ func TestDecideAgainstTwin(t *testing.T) {
 			Policy: []Policy{Unsaid, Unsaid, Replace, Replace, Replace, Restart, Ignore}[r.IntN(7)],
 			Owner:  Owner{MakesAgain: r.IntN(4) > 0, Replaces: coin()}, Missing: 1 + r.IntN(4),
 			For: r.Int64N(12), Window: r.Int64N(12), NoRoom: coin(), NoRoomFor: r.Int64N(12),
-			Elsewhere: []string{"", "rack-2", "rack-3"}[r.IntN(3)], Lost: r.Int64N(60), Idle: r.Int64N(8),
+			Elsewhere: []string{"", "rack-2", "rack-3"}[r.IntN(3)], Spares: [][]string{nil, {"n1"}}[r.IntN(2)], Lost: r.Int64N(60), Idle: r.Int64N(8),
 		}
 		got := Decide(s)
 		action, code := naive(s)
-		if got.Action != action || got.Code != code {
+		if got.Action != action || got.Code != code || strings.Contains(got.Text, "on spares n1,") != (code == SpareKept) {
 			t.Fatalf("%+v: got %s %s, the twin %s %s", s, got.Action, got.Code, action, code)
 		}
 		seen[code]++
@@ -82,7 +85,7 @@ func TestDecideAgainstTwin(t *testing.T) {
 			t.Fatalf("%+v: text %q", s, got.Text)
 		}
 	}
-	for _, code := range []Code{Ignored, Asked, RoomKept, WindowOver, WouldEnd, NoRoomElsewhere, WaitCostsLess, RestartCostsLess} {
+	for _, code := range []Code{Ignored, Asked, RoomKept, SpareKept, WindowOver, WouldEnd, NoRoomElsewhere, WaitCostsLess, RestartCostsLess} {
 		if seen[code] == 0 {
 			t.Errorf("no case came to %s", code)
 		}

@@ -20,7 +20,7 @@ type Census struct {
 type DeviceCensus struct {
 	Resource corev1.ResourceName
 	// Allocated are those that pods ask for which are placed. Reserved are kept for gangs
-	// that wait for others to leave. Idle are free, and Unavailable neither: they are
+	// that wait for others to leave, or are of spares. Idle are free, and Unavailable neither: they are
 	// unhealthy, not offered by their node, or on a node that is cordoned, not ready or not
 	// reached.
 	Allocated, Reserved, Idle, Unavailable int64

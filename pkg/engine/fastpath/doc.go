@@ -64,13 +64,20 @@
 // kept until the gang has it: the index has so much less free, but while the gang itself is
 // tried.
 //
+// # Nodes that count as full
+//
+// A spare (label berth.dev/spare) counts as full, but for a gang that lacks members and has room
+// nowhere else; and so does a node whose kubelet refused a pod of a gang, while that gang is tried
+// (spares.go). The index and the Filter plugin QueueReclaim agree on it.
+//
 // Files: path.go (set-up), cache.go (what feeds the index), schedule.go (the way of a
 // pod), queue.go (who is tried again), helped.go (whom an event may help), withdrawn.go
 // and placed.go (gangs that nothing is done with), reason.go (who takes the framework's way), shape.go
 // (which pods are alike), answers.go (what nodes said), diagnosis.go (why there is no
 // place), devices.go (what feeds the inventory of devices), plan.go (gangs with a
 // topology), verify.go (do nodes take what is planned), rooms.go (who goes, and for whom
-// room is kept), replacements.go (room for gangs that lost members), snapshot.go and inquiry.go
+// room is kept), replacements.go (room for gangs that lost members), spares.go (nodes that
+// count as full), snapshot.go and inquiry.go
 // (what the next decision rests on), drift.go (does the index
 // agree with the listers), census.go (devices by what is done with them), metrics.go.
 package fastpath

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -47,6 +48,10 @@ type Path struct {
 	// inventory knows the devices of nodes, topology is what DeviceTopology was told.
 	inventory *state.Inventory
 	topology  *devicetopology.Args
+
+	// refusals is what Avoid was told. wantsRoom says that room is looked for for anybody.
+	refusals  Refusals
+	wantsRoom atomic.Bool
 
 	// mu guards what follows. The scheduling loop takes it, once a pod and once a
 	// snapshot, and the drift check.

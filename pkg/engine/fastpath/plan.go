@@ -92,7 +92,8 @@ func (p *Path) Place(group fwk.PodGroupInfo, parent *fwk.Placement) (placements 
 	planner := plan.Planner{Index: p.index.Pack(), Fabric: p.index.Fabric(), Ranking: profile.ranking}
 	result := p.newVerifier(&request, pods, shapes).plan(planner)
 	if len(result.Candidates) == 0 {
-		return nil, p.noPlace(pods[0], p.whyNoPlace(result.Reason, &request, shapes)), true
+		why := p.whyNoPlace(result.Reason, &request, shapes)
+		return nil, p.noPlace(pods[0], why+p.whyFull(result.Reason, &request, pods, shapes, planner)), true
 	}
 	for _, candidate := range result.Candidates {
 		placements = append(placements, p.placementOf(candidate, &request, pods, parent))

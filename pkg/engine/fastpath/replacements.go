@@ -33,10 +33,14 @@ type Want struct {
 type Found struct {
 	// Looked says that somebody has looked since it was asked for.
 	Looked bool
-	// Room is kept for all that are missing; NoRoom says that there is none, and Why.
-	Room   Room
-	NoRoom bool
-	Why    string
+	// Room is kept for all that are missing; NoRoom says that there is none, and Why. Unjudged
+	// says that the index cannot tell.
+	Room     Room
+	NoRoom   bool
+	Why      string
+	Unjudged bool
+	// Spares are the spare nodes in Room, by name.
+	Spares []string
 	// Elsewhere is the domain that would hold the whole gang; "" for none, or if that was not
 	// asked.
 	Elsewhere string
@@ -47,6 +51,8 @@ type wanted struct {
 	Want
 	due   bool
 	found Found
+	// tries counts those of the gang since it was found that nobody can say where its room is.
+	tries int
 }
 
 // Want has room for a gang that lacks members be looked for when the next snapshot is taken,
@@ -64,6 +70,7 @@ func (p *Path) Want(name string, want Want) {
 		p.rooms.wants[name] = one
 	}
 	one.Want, one.due, one.found.Looked = want, true, false
+	p.wantsRoom.Store(true)
 }
 
 // Unwant has no room be looked for any more. What is kept stays.
@@ -71,6 +78,7 @@ func (p *Path) Unwant(name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.rooms.wants, name)
+	p.wantsRoom.Store(len(p.rooms.wants) > 0)
 }
 
 // Found returns what was found for a gang when somebody looked last.
@@ -106,24 +114,31 @@ func (p *Path) lookForRoom() {
 }
 
 // lookFor looks for room for a gang, and keeps it. Room that is kept for it already counts as
-// free, and that of others does not.
+// free, and that of others does not. Spares are taken where there is no other room.
 func (p *Path) lookFor(name string, one *wanted) {
 	lent := p.rooms.lent
 	p.rooms.lent = name
 	p.rekeep()
 	found := Found{Looked: true}
-	if request, shapes, ok := p.missing(one); ok {
-		planner := plan.Planner{Index: p.index.Pack(), Fabric: p.index.Fabric(), Ranking: p.profiles[one.Missing[0].Spec.SchedulerName].ranking}
-		result := p.planFound(one, planner, &request, shapes)
-		if len(result.Candidates) > 0 {
-			found.Room = p.roomOf(result.Candidates[0], &request)
-		} else {
-			found.NoRoom, found.Why = true, p.whyNoPlace(result.Reason, &request, shapes)
-			if one.Weigh && request.Required != fabric.NoLevel {
-				found.Elsewhere = p.elsewhere(one, planner)
-			}
+	stages := p.stages(name)
+	for _, stage := range stages {
+		p.turn(stage)
+		request, shapes, ok := p.missing(one)
+		if found.Unjudged = !ok; !ok {
+			break
 		}
+		result := p.planFound(one, p.plannerOf(one), &request, shapes)
+		if len(result.Candidates) > 0 {
+			found.Room, found.NoRoom, found.Why = p.roomOf(result.Candidates[0], &request), false, ""
+			break
+		}
+		found.NoRoom, found.Why = true, p.whyNoPlace(result.Reason, &request, shapes)
 	}
+	if found.NoRoom && one.Weigh {
+		p.turn(stages[0])
+		found.Elsewhere = p.elsewhere(one, p.plannerOf(one))
+	}
+	found.Spares = p.sparesIn(found.Room)
 	one.found = found
 	if delete(p.rooms.of, name); len(found.Room) > 0 {
 		if p.rooms.of == nil {
@@ -131,8 +146,26 @@ func (p *Path) lookFor(name string, one *wanted) {
 		}
 		p.rooms.of[name] = found.Room
 	}
-	p.rooms.lent = lent
+	if p.rooms.lent = lent; p.rooms.tried == name && len(found.Room) > 0 {
+		p.rooms.lent = name
+	}
 	p.rekeep()
+	p.turnFor(p.rooms.tried)
+}
+
+func (p *Path) plannerOf(one *wanted) plan.Planner {
+	return plan.Planner{Index: p.index.Pack(), Fabric: p.index.Fabric(), Ranking: p.profiles[one.Missing[0].Spec.SchedulerName].ranking}
+}
+
+// sparesIn returns the spares of a room, by name.
+func (p *Path) sparesIn(room Room) (names []string) {
+	for node := range room {
+		if id, known := p.index.ID(node); known && p.index.Spares().Has(id) {
+			names = append(names, node)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // planFound plans for those that a gang lacks. Nodes that its own pods are about to leave cannot
@@ -204,7 +237,7 @@ func (p *Path) elsewhere(one *wanted, planner plan.Planner) string {
 		pods = append(pods, Anew(pod))
 	}
 	request, shapes, ok := p.requestFor(one.Topology, pods, nil)
-	if !ok {
+	if !ok || request.Required == fabric.NoLevel {
 		return ""
 	}
 	defer p.withoutLeaving(one.Standing)()

@@ -29,11 +29,14 @@ type rooms struct {
 	of map[string]Room
 	// wants are gangs that lack members, for which room is looked for.
 	wants map[string]*wanted
-	// lent is the one of them who is being tried: its room is not kept meanwhile.
-	lent string
+	// tried is who is being tried, and lent the same if room is kept for it: it is not meanwhile.
+	tried, lent string
 	// kept is the sum on each node, for those who read it without a lock; it is replaced and
 	// never changed.
 	kept atomic.Pointer[map[string]pack.Amounts]
+	// turned are the nodes that count as full, or do not though they are spares, for those who read
+	// it without a lock; see turn.
+	turned atomic.Pointer[map[string]bool]
 }
 
 // Keep keeps room for somebody who waits; no room is none any more.
@@ -51,13 +54,21 @@ func (p *Path) Keep(name string, room Room) {
 	p.rekeep()
 }
 
-// Lend has the room of somebody who is tried now not kept, until it is called for "".
+// Lend has the room of somebody who is tried now not kept, and nodes that refused its pods count as
+// full, until it is called for "".
 func (p *Path) Lend(name string) {
-	if p.rooms.kept.Load() == nil {
+	if avoided, _ := p.avoidedBy(name); p.rooms.kept.Load() == nil && p.rooms.turned.Load() == nil && len(avoided) == 0 && !p.wantsRoom.Load() {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.rooms.tried = name
+	if one := p.rooms.wants[name]; one != nil && one.found.Unjudged {
+		one.tries++
+	}
+	if p.index != nil {
+		p.turnFor(name)
+	}
 	if len(p.rooms.of[name]) == 0 {
 		name = "" // nothing is kept for it
 	}
@@ -101,14 +112,20 @@ func (p *Path) rekeep() {
 	}
 }
 
-// Keeps reports whether a pod would take room on a node that is kept for others.
-func (p *Path) Keeps(pod *corev1.Pod, info fwk.NodeInfo) bool {
+// Keeps says why a pod may not have room on a node: it is kept for others, or the gang of the pod
+// avoids it; "" if it may.
+func (p *Path) Keeps(pod *corev1.Pod, info fwk.NodeInfo) string {
+	if why := p.full(info.Node()); why != "" {
+		return why
+	}
 	kept := p.rooms.kept.Load()
 	if kept == nil {
-		return false
+		return ""
 	}
-	room, some := (*kept)[info.Node().Name]
-	return some && !p.index.Devices().Free(info).Minus(room).Fits(p.Request(pod))
+	if room, some := (*kept)[info.Node().Name]; some && !p.index.Devices().Free(info).Minus(room).Fits(p.Request(pod)) {
+		return reasonKept
+	}
+	return ""
 }
 
 // Victims returns whose going makes room for the pods of a group, or for a plain pod, if
@@ -191,8 +208,26 @@ func (p *Path) openToVictims(request *plan.Request, shapes []*shape) {
 		}
 		if sets[shape] == nil {
 			sets[shape] = p.mayUse(shape)
+			p.withoutFull(sets[shape])
 		}
 		request.Pods[i].Open = sets[shape]
+	}
+}
+
+// withoutFull takes the nodes out of a set that count as full, whoever leaves them.
+func (p *Path) withoutFull(set *pack.Set) {
+	spares := p.index.Spares()
+	for id, ok := spares.Next(0); ok; id, ok = spares.Next(id + 1) {
+		if p.full(p.index.Info(id).Node()) != "" {
+			set.Remove(id)
+		}
+	}
+	if turned := p.rooms.turned.Load(); turned != nil {
+		for node, full := range *turned {
+			if id, known := p.index.ID(node); known && full {
+				set.Remove(id)
+			}
+		}
 	}
 }
 
@@ -206,7 +241,7 @@ func (p *Path) withoutLeaving(leaving []*corev1.Pod) (undo func()) {
 		if !known {
 			continue
 		}
-		if _, ok := index.Free(id); ok {
+		if _, ok := index.Free(id); ok && p.full(p.index.Info(id).Node()) == "" {
 			request, held := p.heldBy(pod)
 			given = append(given, index.Give(id, request, held))
 		}

@@ -24,8 +24,8 @@ const Name = "QueueReclaim"
 type Reclaimer interface {
 	// Some reports whether there is any queue.
 	Some() bool
-	// Keeps reports whether a pod would take room on a node that is kept for others.
-	Keeps(pod *corev1.Pod, node fwk.NodeInfo) bool
+	// Keeps says why a pod may not have room on a node, which is kept for others; "" if it may.
+	Keeps(pod *corev1.Pod, node fwk.NodeInfo) string
 	// Reclaim makes room for the pods of a group, or for a plain pod, if group is nil. fits
 	// reports whether they have a place once others have gone. The text says what came of
 	// it.
@@ -61,8 +61,8 @@ func (*QueueReclaim) EventsToRegister(context.Context) ([]fwk.ClusterEventWithHi
 
 // Filter refuses a pod room that is kept for another.
 func (r *QueueReclaim) Filter(_ context.Context, _ fwk.CycleState, pod *corev1.Pod, node fwk.NodeInfo) *fwk.Status {
-	if r.reclaimer.Keeps(pod, node) {
-		return fwk.NewStatus(fwk.Unschedulable, "room is kept for another gang")
+	if why := r.reclaimer.Keeps(pod, node); why != "" {
+		return fwk.NewStatus(fwk.Unschedulable, why)
 	}
 	return nil
 }

@@ -1,0 +1,196 @@
+package engine
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/berth-dev/berth/pkg/state"
+)
+
+// spare makes a node of the harbour a spare, or takes that back.
+func (h *harbour) spare(i int, is bool) {
+	node := h.nodes[i].DeepCopy()
+	delete(node.Labels, state.SpareLabel)
+	if is {
+		node.Labels[state.SpareLabel] = "true"
+	}
+	h.nodes[i] = node
+	h.nodeTap.set(node)
+}
+
+func (h *harbour) lose(i int) {
+	h.nodeTap.set(func() *corev1.Node { n := h.nodes[i].DeepCopy(); unready(n); return n }())
+}
+
+func (h *harbour) expectOn(c *crew, when string, want ...string) {
+	h.t.Helper()
+	got := h.berthed(c)
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		h.t.Errorf("%s: %q is on %v, want %v", when, c.name, got, want)
+	}
+}
+
+// A spare is kept for replacements: neither pods nor gangs get a place there, and they are told so.
+func TestASpareIsKept(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		crew crew
+		// after is how many get a place once the nodes are no spares any more.
+		after int
+		says  string
+	}{
+		{"a plain pod", crew{name: "p", queue: "q", pods: 1, gpus: 8}, 1, "3 node(s) are spares, kept for gangs that lose members (berth.dev/spare=true)"},
+		{"a gang", crew{name: "p", queue: "q", size: 1, gpus: 8}, 1, "3 node(s) are spares, kept for gangs that lose members (berth.dev/spare=true)"},
+		{"a gang in a rack", crew{name: "p", queue: "q", size: 2, gpus: 8, rack: true}, 2, "it would fit if 3 spare nodes there (berth.dev/spare=true) were not kept for gangs that lose members"},
+		{"a gang in a rack that is too large", crew{name: "p", queue: "q", size: 4, gpus: 8, rack: true}, 0, "short of"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHarbour(t, rackNodes(6, 3), rule{name: "q", weight: 1})
+			for i := range 3 {
+				h.spare(i, true)
+			}
+			h.run(crew{name: "wall", queue: "q", pods: 3, gpus: 8}, "n0003", "n0004", "n0005")
+			h.settle()
+			p := h.launch(c.crew)
+			h.pass(3, 1e9)
+			h.expectBerthed(p, 0, "what is free are spares")
+			why := h.whyNot("p-0")
+			if !strings.Contains(why, c.says) || c.crew.size > 3 && strings.Contains(why, "spare") {
+				t.Errorf("it is told %q, want %q", why, c.says)
+			}
+			for i := range 3 {
+				h.spare(i, false)
+			}
+			h.pass(35, 1e9)
+			h.expectBerthed(p, c.after, "they are spares no more")
+		})
+	}
+}
+
+// A gang that lost a member gets a spare of its rack once there is no other room, and says so.
+func TestASpareIsForAReplacement(t *testing.T) {
+	c := newClinic(t, "", false)
+	c.spare(2, true)
+	c.live(1)
+	c.lose(1)
+	c.end(c.g.uids[1])
+	c.live(2)
+	thief := c.fill("thief", 4)
+	c.live(2)
+	c.expectSaid(reasonShort, "room is kept for 1 in their place on spares n0002, for", 1)
+	c.expectBerthed(thief, 3, "the rest is another rack's")
+	c.again()
+	c.live(2)
+	c.expectOn(c.g, "its node is lost", "n0000", "n0002")
+	c.nodeTap.set(c.nodes[1])
+	c.live(3)
+	c.expectBerthed(thief, 4, "the node is back")
+	c.expectOn(c.g, "the node is back", "n0000", "n0002")
+}
+
+// While there is other room in the rack, a spare stays one.
+func TestASpareIsTheLastThatIsTaken(t *testing.T) {
+	c := newClinic(t, "", false)
+	c.spare(1, true)
+	c.end(c.g.uids[1])
+	c.live(2)
+	c.again()
+	c.live(2)
+	c.expectOn(c.g, "n0002 is free", "n0000", "n0002")
+	c.expectSaid(reasonShort, "spares", 0)
+}
+
+// The pods of a gang that the index cannot judge get spares as others do: while there is other room
+// they do not.
+func TestASpareIsForAReplacementWithAHostPort(t *testing.T) {
+	c := newClinic(t, "", false)
+	port := func(pod *corev1.Pod) {
+		pod.Spec.Containers[0].Ports = []corev1.ContainerPort{{ContainerPort: 80, HostPort: 80}}
+	}
+	for _, uid := range c.g.uids {
+		c.edit(uid, port)
+	}
+	c.spare(1, true)
+	c.live(1)
+	c.end(c.g.uids[1])
+	c.live(2)
+	c.again()
+	c.edit(c.g.uids[1], port)
+	c.live(2)
+	c.expectOn(c.g, "n0002 is free", "n0000", "n0002")
+	c.lose(2)
+	c.end(c.g.uids[1])
+	c.live(2)
+	c.again()
+	c.edit(c.g.uids[1], port)
+	c.live(8)
+	c.expectOn(c.g, "its node is lost", "n0000", "n0001")
+}
+
+// Nobody is evicted from a spare, and none goes for somebody who would not get its place.
+func TestNobodyGoesForASpare(t *testing.T) {
+	h := newHarbour(t, rackNodes(3, 3), rule{name: "owner", guaranteed: 24}, rule{name: "lend", weight: 1})
+	h.run(crew{name: "lent", queue: "lend", pods: 1, gpus: 8}, "n0000")
+	for i := range 3 {
+		h.spare(i, true)
+	}
+	h.settle()
+	owner := h.launch(crew{name: "owner", queue: "owner", pods: 1, gpus: 8})
+	h.pass(30, 1e9)
+	h.expectEvicted(0, "its node is a spare")
+	h.expectBerthed(owner, 0, "all are spares")
+}
+
+// A node whose kubelet refuses pods of a gang is avoided for it, for longer each time, and taken
+// again once there is no other room.
+func TestANodeThatRefusesIsAvoided(t *testing.T) {
+	c := newClinic(t, "", false)
+	wall := c.run(crew{name: "wall", queue: "q", pods: 1, gpus: 8}, "n0002")
+	c.settle()
+	refuse := func() {
+		c.edit(c.g.uids[1], func(pod *corev1.Pod) {
+			pod.Status.Phase, pod.Status.Reason = corev1.PodFailed, "UnexpectedAdmissionError"
+		})
+		c.settle()
+		c.end(c.g.uids[1])
+		c.again()
+	}
+	for i, avoided := range []int{5, 10, 20} {
+		refuse()
+		c.live(avoided - 2)
+		c.expectBerthed(c.g, 1, "the node is avoided")
+		if i == 1 {
+			c.expectSaid(reasonShort, "node n0001, whose kubelet refused a pod of it (2 times in a row), is avoided for", 2)
+		}
+		if why := c.whyNot("g-1"); !strings.Contains(why, "n0001 there refused pods of the gang, and are avoided for a while") {
+			t.Errorf("it is told %q", why)
+		}
+		c.live(4)
+		c.expectOn(c.g, "it is avoided no more", "n0000", "n0001")
+	}
+	// Others may use it.
+	refuse()
+	c.end(wall.uids...)
+	other := c.launch(crew{name: "other", queue: "q", pods: 4, gpus: 8})
+	c.live(3)
+	c.expectOn(c.g, "there is other room", "n0000", "n0002")
+	c.expectBerthed(other, 4, "they were not refused")
+}
+
+// A node that refused a while ago is the last that is taken.
+func TestANodeThatRefusedComesLast(t *testing.T) {
+	c := newClinic(t, "", false)
+	c.edit(c.g.uids[1], func(pod *corev1.Pod) {
+		pod.Status.Phase, pod.Status.Reason = corev1.PodFailed, "UnexpectedAdmissionError"
+	})
+	c.settle()
+	c.live(30)
+	c.end(c.g.uids[1])
+	c.again()
+	c.live(2)
+	c.expectOn(c.g, "n0001 refused half a minute ago", "n0000", "n0002")
+}
