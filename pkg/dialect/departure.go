@@ -216,7 +216,7 @@ func mendOf(owners []OwnerObject, maySuspend func(schema.GroupResource) bool) st
 	case top.Object != nil && kind.refuses != nil && kind.refuses(newReader(top.Object, kind.Kind), top.Object) != "":
 		return "give the RayJob a cluster of its own and shutdownAfterJobFinishes: true, so that it can be suspended"
 	}
-	return "give it retries for evictions: a larger backoffLimit, or maxRestarts"
+	return "give it retries for evictions: a larger backoffLimit, maxRestarts, or a restartPolicy"
 }
 
 // evicted returns what becomes of pods that are evicted: the first owner that makes up for
@@ -238,6 +238,9 @@ func evicted(pods []*corev1.Pod, owners []OwnerObject) Departure {
 // evictedFrom returns what becomes of one of the owners.
 func evictedFrom(pods []*corev1.Pod, owners []OwnerObject, at int) Departure {
 	o, above := owners[at], owners[at+1:]
+	if sparkExecutors(pods, o) {
+		return executorsEvicted(o)
+	}
 	kind := o.groupKind()
 	switch kind {
 	case "ReplicaSet.apps", "StatefulSet.apps", "Deployment.apps", "DaemonSet.apps", "ReplicationController", "LeaderWorkerSet.leaderworkerset.x-k8s.io":
@@ -264,6 +267,8 @@ func evictedFrom(pods []*corev1.Pod, owners []OwnerObject, at int) Departure {
 		return volcanoJobEvicted(r, pods, o)
 	case "RayJob.ray.io":
 		return rayJobEvicted(r, o)
+	case "SparkApplication.sparkoperator.k8s.io":
+		return sparkDriverEvicted(r, o)
 	}
 	return Departure{Code: OwnerFails, Owner: o.OwnerRef, Together: true, Text: fmt.Sprintf("%s may end for good when its pods are evicted", o)}
 }

@@ -43,6 +43,7 @@ const (
 	anMPIJob    = "{apiVersion: kubeflow.org/v2beta1, kind: MPIJob}"
 	aPyTorchJob = "{apiVersion: kubeflow.org/v1, kind: PyTorchJob}"
 	anAppWrap   = "{apiVersion: workload.codeflare.dev/v1beta2, kind: AppWrapper}"
+	aSparkApp   = "{apiVersion: sparkoperator.k8s.io/v1beta2, kind: SparkApplication}"
 	aReplicaSet = "{apiVersion: apps/v1, kind: ReplicaSet}"
 	aDeployment = "{apiVersion: apps/v1, kind: Deployment}"
 )
@@ -236,6 +237,7 @@ func TestSuspendableHas(t *testing.T) {
 		{"worker of a ray job", rayJob, pod(map[string]string{"ray.io/cluster": "train-x7"}, "a cluster"), true},
 		{"submitter of a ray job", rayJob, pod(map[string]string{"batch.kubernetes.io/job-name": "train"}, "a job"), true},
 		{"launcher of an MPI job", anMPIJob, pod(map[string]string{"training.kubeflow.org/job-name": "train"}, "a job"), true},
+		{"executor of a Spark application", aSparkApp, pod(map[string]string{"sparkoperator.k8s.io/app-name": "train"}, "its driver"), true},
 		{"wrapped pod", anAppWrap, pod(map[string]string{"workload.codeflare.dev/appwrapper": "train"}, "anything"), true},
 	}
 	for _, test := range tests {
@@ -267,6 +269,8 @@ func TestSuspendableObserved(t *testing.T) {
 		"{apiVersion: ray.io/v1, kind: RayJob, status: {jobDeploymentStatus: Suspended}}":                                        true,
 		"{apiVersion: ray.io/v1, kind: RayCluster, status: {conditions: [{type: RayClusterSuspended, status: 'True'}]}}":         true,
 		"{apiVersion: workload.codeflare.dev/v1beta2, kind: AppWrapper, status: {phase: Suspended}}":                             true,
+		"{apiVersion: sparkoperator.k8s.io/v1beta2, kind: SparkApplication, status: {applicationState: {state: SUSPENDING}}}":    false,
+		"{apiVersion: sparkoperator.k8s.io/v1beta2, kind: SparkApplication, status: {applicationState: {state: SUSPENDED}}}":     true,
 		"{apiVersion: jobset.x-k8s.io/v1alpha2, kind: JobSet, status: {conditions: [{type: Suspended, status: 'True'}]}}":        true,
 		"{apiVersion: kubeflow.org/v2beta1, kind: MPIJob, status: {conditions: [{type: Suspended, status: 'True'}]}}":            true,
 		"{apiVersion: trainer.kubeflow.org/v1alpha1, kind: TrainJob, status: {conditions: [{type: Suspended, status: 'True'}]}}": true,

@@ -107,11 +107,20 @@
 // Kueue does, and Berth has the right to. Otherwise pods are evicted, and what their owners
 // say decides whether they come again: an evicted pod of a Job is a failed one. Where an
 // owner fails or starts again as a whole, its other gangs end too: Departure.Together.
+// Executors of Spark are evicted, for their driver makes others and keeps what it has done; a
+// driver is suspended with its SparkApplication.
+//
+// # Pods that come one after another
+//
+// An owner may make a pod only once an earlier one runs, or have fewer pods at a time than their
+// gang's size. Then the gang waits for ever, and [SequenceOf] says why: a table of kinds, with
+// what to change.
 //
 // # Files
 //
 // dialect.go (Of and the order of the dialects), kind.go (objects), queue.go,
 // topology.go, levels.go and tier.go (the labels of networks), rank.go, object.go
 // (fields of unknown type), status.go (merge patches), departure.go, jobeviction.go,
-// volcanoeviction.go and suspendable.go (how pods leave); then one file for each dialect.
+// volcanoeviction.go, spark.go and suspendable.go (how pods leave), sequence.go (how owners
+// make them); then one file for each dialect.
 package dialect

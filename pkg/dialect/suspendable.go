@@ -41,7 +41,8 @@ type Suspendable struct {
 // Sources: batch/v1 of Kubernetes 1.37; jobset v0.11.1 api/jobset/v1alpha2; kuberay v1.6.0
 // apis/ray/v1 and controllers/ray/utils/validation.go; trainer v2.2.0
 // pkg/apis/trainer/v1alpha1; mpi-operator v0.8.0 pkg/apis/kubeflow/v2beta1;
-// training-operator v1.9.3 pkg/apis/kubeflow.org/v1; appwrapper v1.2.0 api/v1beta2.
+// training-operator v1.9.3 pkg/apis/kubeflow.org/v1; appwrapper v1.2.0 api/v1beta2;
+// spark-operator v2.5.0 api/v1beta2.
 func Suspendables() []Suspendable {
 	spec, runPolicy := []string{"spec", "suspend"}, []string{"spec", "runPolicy", "suspend"}
 	specManager, runPolicyManager := []string{"spec", "managedBy"}, []string{"spec", "runPolicy", "managedBy"}
@@ -79,6 +80,7 @@ func Suspendables() []Suspendable {
 			managedBy: specManager, manager: "workload.codeflare.dev/appwrapper-controller",
 			names: []string{"workload.codeflare.dev/appwrapper"}, phase: []string{"status", "phase"},
 		},
+		sparkApplication(),
 	}
 	for _, kind := range []string{"PyTorchJob", "TFJob", "XGBoostJob", "JAXJob", "PaddleJob"} {
 		kinds = append(kinds, Suspendable{
@@ -125,7 +127,7 @@ func (s Suspendable) Suspended(obj *unstructured.Unstructured) bool {
 func (s Suspendable) Observed(obj *unstructured.Unstructured) bool {
 	if len(s.phase) > 0 {
 		phase, _, err := unstructured.NestedString(obj.Object, s.phase...)
-		return err == nil && phase == "Suspended"
+		return err == nil && strings.EqualFold(phase, "Suspended")
 	}
 	r := newReader(obj, s.Kind)
 	return slices.ContainsFunc(r.root(obj).object("status").list("conditions"), func(c node) bool {

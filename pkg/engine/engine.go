@@ -188,6 +188,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	e.departures = departures.New(e.suspender, e.queues, clients.Kubernetes, clock.RealClock{}, func() { apiWrites.WithLabelValues("event").Inc() })
 	e.reclaimer.suspender, e.reclaimer.departures = e.suspender, e.departures
 	e.reporter.entitlement, e.explainer.entitlement = e.entitlement, e.entitlement
+	e.reporter.sequence = e.departures.Sequence
 	if err := watchBudgets(factory, e.reclaimer); err != nil {
 		return nil, err
 	}

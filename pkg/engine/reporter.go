@@ -51,6 +51,9 @@ type reporter struct {
 	// entitlement says why a pod, or its gang, that is refused a place does not get what its
 	// queue is entitled to; false if no more is to be said than that there is no room.
 	entitlement func(pod *corev1.Pod) (explanation, bool)
+	// sequence is how the owners of a gang make its pods; false if that is not known yet, and
+	// will be. It is nil if nobody knows.
+	sequence func(key gang.Key) (dialect.Sequence, bool)
 	// journal is told of each decision; nil for none.
 	journal *insight.Journal
 
@@ -230,6 +233,7 @@ func (r *reporter) reportHeld(g state.Gang, t *told) {
 	switch g.Verdict.Code {
 	case gang.Incomplete:
 		patience = incompleteDelay
+		g = r.withSequence(g)
 	case gang.NotDeclared:
 		patience = undeclaredDelay
 	}
@@ -242,6 +246,24 @@ func (r *reporter) reportHeld(g state.Gang, t *told) {
 		r.trouble(g, t, string(g.Verdict.Code), "Admitting", g.Verdict.Text)
 	}
 	t.outcome = &dialect.Outcome{Code: g.Verdict.Code, Text: g.Verdict.Text, Bound: g.Bound}
+}
+
+// withSequence returns a gang that waits for pods with why they do not come, as soon as that is
+// known.
+func (r *reporter) withSequence(g state.Gang) state.Gang {
+	if r.sequence == nil {
+		return g
+	}
+	sequence, known := r.sequence(g.Key)
+	if !known {
+		r.queue.AddAfter(g.Key, incompleteDelay)
+		return g
+	}
+	r.gangs.Explain(g.Key, g.Life, sequence.Why(int64(g.Verdict.Group.Size)))
+	if now, same := r.gangs.Get(g.Key); same && now.Life == g.Life && now.Verdict.Code == g.Verdict.Code {
+		return now
+	}
+	return g
 }
 
 // reportTried tells what became of a gang that the scheduler knows. While members

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -183,6 +184,35 @@ func TestReportOfAHeldGang(t *testing.T) {
 				t.Errorf("patches of the object: %v", d.statuses())
 			}
 		})
+	}
+}
+
+// Whoever waits for pods that do not come is told why, as soon as that is known, and so is
+// whoever asks later.
+func TestReportOfPodsMadeInTurn(t *testing.T) {
+	d := newDesk(t, dialect.SchedulerPlugins)
+	d.declare("1", 3)
+	known := false
+	d.reporter.sequence = func(gang.Key) (dialect.Sequence, bool) {
+		return dialect.Sequence{Text: "Job \"ns/train\" has 2 pods at a time", Most: 2}, known
+	}
+	p := d.member("p0", "", func(*corev1.Pod) {})
+	d.set(p)
+	d.mustReport(0)
+	known = true
+	d.mustReport(incompleteDelay)
+	want := `gang ns/g has 1 of 3 pods; waiting for the others to be created: Job "ns/train" has 2 pods at a time`
+	if got := d.conditions.pending[types.NamespacedName{Namespace: "ns", Name: "p0"}].condition.Message; got != want {
+		t.Errorf("condition is %q, want %q", got, want)
+	}
+	if g, _ := d.gangs.Get(gang.Key{Namespace: "ns", Dialect: dialect.SchedulerPlugins, Name: "g"}); g.Verdict.Text != want {
+		t.Errorf("verdict is %q, want %q", g.Verdict.Text, want)
+	}
+	// A gang of as many as there are at a time waits for something else.
+	d.declare("1", 2)
+	d.mustReport(time.Second)
+	if g, _ := d.gangs.Get(gang.Key{Namespace: "ns", Dialect: dialect.SchedulerPlugins, Name: "g"}); strings.Contains(g.Verdict.Text, "train") {
+		t.Errorf("verdict is %q, want nothing of the Job", g.Verdict.Text)
 	}
 }
 

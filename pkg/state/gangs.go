@@ -128,6 +128,9 @@ type entry struct {
 	// segments is the level that each of its segments requires, "" if none.
 	segments string
 	tiered   bool
+	// explained says why its pods do not come, in the life explainedIn; see Explain.
+	explained   string
+	explainedIn int64
 	// verdict is the last one; published is set while the scheduler knows the gang.
 	verdict   gang.Verdict
 	published *gang.Group

@@ -49,6 +49,9 @@ func (g *Gangs) Get(key gang.Key) (Gang, bool) {
 		return Gang{}, false
 	}
 	out := Gang{Key: key, Verdict: e.verdict, Life: e.life, Placed: e.placed, Missing: e.missing, Pods: g.podsOf(e)}
+	if e.explained != "" && e.explainedIn == e.life && e.verdict.Action == gang.Hold && e.verdict.Code == gang.Incomplete {
+		out.Verdict.Text += ": " + e.explained
+	}
 	for _, p := range out.Pods {
 		switch p.State {
 		case gang.Running:
@@ -69,6 +72,16 @@ func (g *Gangs) Get(key gang.Key) (Gang, bool) {
 		out.Object, out.Kind = d.object, d.kind
 	}
 	return out, true
+}
+
+// Explain has the reason of a gang that waits for pods say why these do not come, in this life
+// of it. "" is that nobody knows.
+func (g *Gangs) Explain(key gang.Key, life int64, why string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if e := g.gangs[key]; e != nil && e.life == life {
+		e.explained, e.explainedIn = why, life
+	}
 }
 
 // Placed reports whether a gang has its place, or had it before members were lost.

@@ -12,13 +12,16 @@
 // The integration tests play those of JobSet, of LeaderWorkerSet and of the controllers of
 // kube-controller-manager, which need no building.
 //
+// Spark is no Go program: what the Spark operator needs of it is played, by the command in
+// test/operators/spark.
+//
 // Operators run as the cluster's administrator, for their rights are not what is tried.
 // Webhooks run where an operator does not work without them, at 127.0.0.1, with a
 // certificate that the cluster signs.
 //
 // [Autoscaling] are scenarios of what an autoscaler buys nodes for, and [Karpenter] is one.
 //
-// Files: operators.go, builtin.go, kueue.go, kubeflow.go and volcano.go (the table),
+// Files: operators.go, builtin.go, kueue.go, kubeflow.go, spark.go and volcano.go (the table),
 // autoscaler.go, start.go (running), install.go (definitions and webhooks), scenario.go
 // (reading scenarios), page.go (the page of results).
 package operators

@@ -130,6 +130,9 @@ func (r *Running) address(hook map[string]any) {
 		"url":      fmt.Sprintf("https://127.0.0.1:%d%s", r.place.WebhookPort, path),
 		"caBundle": base64.StdEncoding.EncodeToString(r.authority),
 	}
+	if host := r.operator.Host; host != "" {
+		hook["clientConfig"] = map[string]any{"url": fmt.Sprintf("https://%s:%d%s", host, r.place.WebhookPort, path)}
+	}
 	if !strings.HasSuffix(path, "v1-pod") {
 		return
 	}

@@ -35,6 +35,14 @@ type Operator struct {
 	Config string
 	Env    []string
 	Args   []string
+	// Server are the arguments of a second process of the program, where its webhooks are one
+	// of their own. Host is the name of this machine that the operator makes certificates for,
+	// if it makes those of its webhooks itself; it puts them into their configurations.
+	Server []string
+	Host   string
+	// Played is a program of this repository that plays what the operator needs and what
+	// cannot be had here; nil if nothing is played.
+	Played *Played
 	// Schedulers are names, beside berth, that pods have in spec.schedulerName.
 	Schedulers []string
 	// Builtin says that kube-controller-manager does what the operator does.
@@ -43,9 +51,18 @@ type Operator struct {
 	Common bool
 }
 
+// Played is a program that plays what an operator needs. It is built as bin/Name in the
+// operator's directory, [Place.Temporary], and runs beside the operator, with the same
+// environment, until that is removed.
+type Played struct {
+	// Package is the import path, and Args are the arguments.
+	Package, Name string
+	Args          []string
+}
+
 // All returns the operators, in the order in which they are played.
 func All() []Operator {
-	return slices.Concat(builtins(), released(), kubeflow(), kueues())
+	return slices.Concat(builtins(), released(), kubeflow(), sparks(), kueues())
 }
 
 // Name is the operator's among all: that of its scenario.

@@ -44,9 +44,9 @@ type Running struct {
 	cluster  *localcluster.Cluster
 	client   dynamic.Interface
 	binary   string
-	args     []string
 	place    Place
-	program  *localcluster.Program
+	// program is the operator, server its second process, and played what is played.
+	program, server, played *localcluster.Program
 	// authority signed the operator's certificate, and webhooks are its configurations.
 	authority []byte
 	webhooks  []*unstructured.Unstructured
@@ -147,6 +147,9 @@ func (r *Running) prepare() error {
 	if err := r.mount(); err != nil {
 		return err
 	}
+	if err := r.play(); err != nil {
+		return err
+	}
 	config, err := fill(r.operator.Config, r.place)
 	if err != nil {
 		return err
@@ -154,19 +157,43 @@ func (r *Running) prepare() error {
 	if err := os.WriteFile(r.place.Config, []byte(config), 0o644); err != nil {
 		return fmt.Errorf("writing the configuration of %s: %w", r.operator.Title, err)
 	}
-	if r.args, err = fillAll(r.operator.Args, r.place); err != nil {
-		return err
+	return nil
+}
+
+// run starts a program with the operator's environment; arguments are templates.
+func (r *Running) run(name, binary string, arguments []string) (*localcluster.Program, error) {
+	args, err := fillAll(arguments, r.place)
+	if err != nil {
+		return nil, err
 	}
-	if len(r.operator.Env) == 0 {
+	if len(r.operator.Env) > 0 {
+		env, err := fillAll(r.operator.Env, r.place)
+		if err != nil {
+			return nil, err
+		}
+		// env(1) becomes the program.
+		args = slices.Concat(env, []string{binary}, args)
+		if binary, err = exec.LookPath("env"); err != nil {
+			return nil, fmt.Errorf("starting %s: %w", name, err)
+		}
+	}
+	return r.cluster.StartProgram(name, binary, args...)
+}
+
+// play builds and starts what is played for the operator.
+func (r *Running) play() error {
+	played := r.operator.Played
+	if played == nil {
 		return nil
 	}
-	// env(1) becomes the program.
-	env, err := fillAll(r.operator.Env, r.place)
-	if err != nil {
-		return err
+	binary := filepath.Join(r.place.Temporary, "bin", played.Name)
+	build := exec.Command("go", "build", "-o", binary, played.Package)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("building what is played for %s: %w\n%s", r.operator.Title, err, output)
 	}
-	r.args = slices.Concat(env, []string{r.binary}, r.args)
-	r.binary, err = exec.LookPath("env")
+	var err error
+	r.played, err = r.run(played.Name, binary, played.Args)
 	return err
 }
 
@@ -188,11 +215,15 @@ func (r *Running) Resume(ctx context.Context) error {
 	if r.operator.Builtin {
 		return r.cluster.RestartControllers()
 	}
-	program, err := r.cluster.StartProgram(r.operator.Release.Name, r.binary, r.args...)
-	if err != nil {
+	var err error
+	if r.program, err = r.run(r.operator.Release.Name, r.binary, r.operator.Args); err != nil {
 		return err
 	}
-	r.program = program
+	if len(r.operator.Server) > 0 {
+		if r.server, err = r.run(r.operator.Release.Name+"-webhook", r.binary, r.operator.Server); err != nil {
+			return err
+		}
+	}
 	if len(r.webhooks) == 0 {
 		return nil
 	}
@@ -217,29 +248,53 @@ func (r *Running) Stop() {
 		r.cluster.KillControllers()
 		return
 	}
-	r.program.Kill()
+	r.kill(r.program, r.server)
 }
 
-// Exited says how the operator ended, if it has ended by itself.
+// kill ends those programs that were started.
+func (r *Running) kill(programs ...*localcluster.Program) {
+	for _, program := range programs {
+		if program != nil {
+			program.Kill()
+		}
+	}
+}
+
+// Exited says how the operator ended, if it has ended by itself, or what runs beside it.
 func (r *Running) Exited() error {
 	if r.operator.Builtin {
 		return r.cluster.ControllersExited()
 	}
-	select {
-	case <-r.program.Exited():
-		return r.program.Failure()
-	default:
-		return nil
+	for _, program := range [...]*localcluster.Program{r.program, r.server, r.played} {
+		if program == nil {
+			continue
+		}
+		select {
+		case <-program.Exited():
+			return program.Failure()
+		default:
+		}
 	}
+	return nil
 }
 
-// Log returns the end of the operator's log.
+// Log returns the end of the operator's log, and of those of what runs beside it.
 func (r *Running) Log() string {
-	name := r.operator.Release.Name
 	if r.operator.Builtin {
-		name = "kube-controller-manager"
+		return tail(filepath.Join(r.cluster.Dir(), "kube-controller-manager.log"))
 	}
-	text, err := os.ReadFile(filepath.Join(r.cluster.Dir(), name+".log"))
+	var logs []string
+	for _, program := range [...]*localcluster.Program{r.program, r.server, r.played} {
+		if program != nil {
+			logs = append(logs, tail(program.LogPath()))
+		}
+	}
+	return strings.Join(logs, "\n")
+}
+
+// tail returns the end of a file.
+func tail(file string) string {
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return err.Error()
 	}
@@ -273,9 +328,7 @@ func (r *Running) Remove(ctx context.Context) error {
 			return err
 		}))
 	}
-	if r.program != nil {
-		r.program.Kill()
-	}
+	r.kill(r.program, r.server, r.played)
 	for _, path := range r.mounted {
 		failed = errors.Join(failed, os.Remove(path))
 	}

@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 
+	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/state"
 )
@@ -64,6 +65,8 @@ type entry struct {
 	group string
 	pods  map[types.UID]*corev1.Pod
 	fate  state.Fate
+	// sequence is how its owners make its pods.
+	sequence dialect.Sequence
 	// read is when that was; zero for never.
 	read time.Time
 	// asked says that somebody wants to know, whatever its queue.
@@ -147,4 +150,18 @@ func (d *Departures) Of(name string) state.Fate {
 		d.queue.Add(name)
 	}
 	return e.fate
+}
+
+// Sequence returns how the owners of a gang make its pods, and has them read if what is known of
+// it is old; false if nothing is known of it yet.
+func (d *Departures) Sequence(key gang.Key) (dialect.Sequence, bool) {
+	name := key.Namespace + "/" + key.GroupName()
+	d.Of(name)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	e := d.gangs[name]
+	if e == nil {
+		return dialect.Sequence{}, true
+	}
+	return e.sequence, !e.read.IsZero()
 }

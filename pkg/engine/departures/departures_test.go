@@ -17,6 +17,7 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/yaml"
 
+	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/state"
 )
@@ -207,5 +208,24 @@ func TestReadFails(t *testing.T) {
 	}
 	if b.next(t.Context(), name); b.Of(name) != (state.Fate{}) {
 		t.Error("something is known of a gang whose owner could not be read")
+	}
+}
+
+// How the owners of a gang make its pods is known once they were read, whatever its queue.
+func TestSequenceIsRead(t *testing.T) {
+	b := newBench(t, map[string]string{"job": "{spec: {parallelism: 2}}"})
+	b.reclaimable = false
+	name := b.gang("job", func(p *corev1.Pod) { group := "owner:job.batch/job"; p.Spec.SchedulingGroup.PodGroupName = &group })
+	key := gang.KeyOf("ns", "owner:job.batch/job")
+	if got, known := b.Sequence(key); known || got.Text != "" || b.reads != 0 {
+		t.Fatalf("sequence is %+v, known %t, after %d reads; want nothing known, nothing read", got, known, b.reads)
+	}
+	b.next(t.Context(), name)
+	got, known := b.Sequence(key)
+	if want := `Job "ns/job" has 2 pods at a time`; !known || !strings.HasPrefix(got.Why(4), want) || got.Why(2) != "" {
+		t.Errorf("sequence is %+v, known %t, want %q for a gang of 4 and nothing for one of 2", got, known, want)
+	}
+	if _, known := b.Sequence(gang.KeyOf("ns", "berth:other")); !known {
+		t.Error("a gang whose pods have no controller is to be asked for again")
 	}
 }

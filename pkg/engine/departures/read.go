@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/klog/v2"
 
+	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/state"
 )
@@ -101,6 +102,7 @@ func (d *Departures) read(ctx context.Context, name string) (dialect.Departure, 
 	defer d.mu.Unlock()
 	if e := d.gangs[name]; e != nil {
 		e.fate, e.read, e.asked = fateOf(departure, alone), d.clock.Now(), false
+		e.sequence = dialect.SequenceOf(owners, gang.KeyOf(first.Namespace, e.group).Dialect)
 	}
 	return departure, nil
 }
