@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -37,7 +38,7 @@ func (r *reclaimer) repair(victim fastpath.Evicted, lost []*corev1.Pod, claimant
 // sweepRepairs gives up the room that is kept for gangs that are whole again, or that nobody
 // makes whole.
 func (r *reclaimer) sweepRepairs(now time.Time) {
-	done := map[string]string{}
+	done, open := map[string]string{}, []string{}
 	end := func(name, outcome, why string) {
 		done[name] = why
 		repairs.WithLabelValues(outcome).Inc()
@@ -51,12 +52,18 @@ func (r *reclaimer) sweepRepairs(now time.Time) {
 			end(name, repairWhole, "it is whole")
 		case now.After(one.deadline):
 			end(name, repairFailed, fmt.Sprintf("%d of its %d pods have a place, and nobody made the others in time", bound, one.had))
+		default:
+			open = append(open, name)
 		}
 	}
 	for name := range done {
 		delete(r.repairs, name)
 	}
 	r.mu.Unlock()
+	slices.Sort(open)
+	for _, name := range open {
+		r.queues.Ahead(name)
+	}
 	for name, why := range done {
 		r.Keep(name, nil)
 		klog.FromContext(r.ctx).Info("The room of pods that a gang lost is no longer kept for it", "gang", name, "why", why)

@@ -222,6 +222,9 @@ func (r *repairer) see(ctx context.Context, s *state.Short, g *shortGang, now ti
 			r.again(g.name) // those that wait were refused before
 		}
 	}
+	if g.roomy && s.Waiting > 0 {
+		r.queues.Ahead(g.name)
+	}
 	switch {
 	case found.Looked && !found.Unjudged || g.wanted.IsZero():
 		g.looked = now

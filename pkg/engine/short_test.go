@@ -75,8 +75,13 @@ func TestLossesAreRepaired(t *testing.T) {
 func TestLossesAreRepairedOnManyNodes(t *testing.T) {
 	const steps = 30
 	seen, began := map[string]int{}, time.Now()
+	// In the last, pods that come in place of others stood behind one of another gang whose rack
+	// was full, for good.
+	seeds := []uint64{81}
 	for i := range *lossLarge {
-		seed := *lossSeed + uint64(i)
+		seeds = slices.Insert(seeds, i, *lossSeed+uint64(i))
+	}
+	for _, seed := range seeds {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			w := newLossWorld(t, seed, lossScale{nodes: 256, rack: 8, gangs: 60, size: 8, dark: 12, foreign: 60, events: 12, devices: true})
 			for range steps {
@@ -92,7 +97,7 @@ func TestLossesAreRepairedOnManyNodes(t *testing.T) {
 			return
 		}
 	}
-	t.Logf("%d seeds of %d steps in %s: %v", *lossLarge, steps, time.Since(began).Round(time.Second), seen)
+	t.Logf("%d seeds of %d steps in %s: %v", len(seeds), steps, time.Since(began).Round(time.Second), seen)
 	for _, what := range []string{"refused", "dark", "foreign", "lost the race", "repaired", "restarted", "kept room", "devices given"} {
 		if *lossLarge >= 20 && seen[what] == 0 {
 			t.Errorf("nothing was %q", what)

@@ -283,6 +283,22 @@ func (q *Queues) Again(name string) bool {
 	return true
 }
 
+// Ahead has a gang tried that waits for its turn, though others come before it: room is kept for
+// it, which they do not get. It is for pods that come in place of others of a gang that runs, and
+// does nothing while a limit holds it.
+func (q *Queues) Ahead(name string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	w := q.byName[name]
+	if w == nil || !w.queued || w.letIn || w.refused || w.hold || !q.settled() {
+		return
+	}
+	if _, ok := q.line.Ahead(name); ok {
+		q.claims = append(q.claims, q.let(w))
+		q.tell()
+	}
+}
+
 // TakeBack has the scheduling queue take a gang back that was tried and has ended: f does so.
 // The queue then asks for all that is left of the gang, by Enter, though nothing has happened
 // that makes room: whoever was refused is not tried again for that.

@@ -104,6 +104,15 @@ func (g *Gangs) Standing(key gang.Key) (int32, bool) {
 	return e.standing, true
 }
 
+// Pinned reports whether members of a gang have a place and others have to share a domain with
+// them.
+func (g *Gangs) Pinned(key gang.Key) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	e := g.gangs[key]
+	return e != nil && e.standing > 0 && e.verdict.Group.Topology.Required != ""
+}
+
 // Evicting returns the gangs of which a member that stays says that they are being evicted,
 // with that member, and whether all members that have a place stay: ordered by key. Unless
 // this process evicts them, another one has begun to and did not come to the end.

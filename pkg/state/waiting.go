@@ -268,6 +268,11 @@ func (q *Queues) enqueueWith(w *waiter, overtaken int) {
 		return
 	}
 	delete(q.impossible, w)
+	overtaken = max(overtaken, 0)
+	if w.id.group != "" && q.gangs.Pinned(w.id.key()) {
+		// Those of a gang that runs come where the others are, and room there may not come for days.
+		overtaken = admission.NeverBars
+	}
 	g := admission.Gang{Name: w.name, Queue: id, Priority: priorityOf(pods[0]), Asks: q.asks(w, pods), Overtaken: overtaken}
 	g.Arrived = quota.Time(pods[0].CreationTimestamp.UnixNano())
 	for _, pod := range pods {

@@ -18,9 +18,14 @@ type Gang struct {
 	// Asks is what the whole gang asks for.
 	Asks quota.Vector
 	// Overtaken is how often a gang of its queue that comes after it was placed while it
-	// waited.
+	// waited, or NeverBars.
 	Overtaken int
 }
+
+// NeverBars, as Gang.Overtaken, is so low that nobody comes to wait for the gang, however often it
+// is overtaken. It is for one that waits for room at one place, which those that wait for it would
+// not take.
+const NeverBars = -1 << 40
 
 // stage is where a gang is.
 type stage uint8

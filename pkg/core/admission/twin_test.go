@@ -207,6 +207,19 @@ func (tw *twin) claim(name string) bool {
 	return true
 }
 
+func (tw *twin) ahead(name string) bool {
+	g := tw.get(name)
+	if g.stage != waiting || tw.inside() >= tw.config.Window {
+		return false
+	}
+	if _, ok := tw.all.CanCharge(g.Queue, g.Asks); !ok {
+		return false
+	}
+	tw.must(tw.all.Charge(g.Queue, g.Asks))
+	g.stage = letIn
+	return true
+}
+
 func (tw *twin) hold(name string) bool {
 	g := tw.get(name)
 	switch g.stage {
@@ -317,8 +330,8 @@ type pair struct {
 	charges []charged
 	codes   map[Code]int
 	chosen  int
-	// claims counts the claims, and those that were held and let in again.
-	claims [3]int
+	// claims counts the claims, those that were held, let in again and let in ahead.
+	claims [4]int
 	// renewed counts how often a gang was put back, or all of them into another tree.
 	renewed  int
 	capacity quota.Vector
@@ -388,7 +401,7 @@ func (p *pair) stepClaim(t *testing.T, r *rand.Rand) {
 		return
 	}
 	name := p.twin.gangs[r.IntN(len(p.twin.gangs))].Name
-	what := r.IntN(3)
+	what := []int{0, 0, 0, 1, 2, 3}[r.IntN(6)]
 	if other := p.some(r, held); what == 2 && other != "" {
 		name = other
 	}
@@ -399,6 +412,9 @@ func (p *pair) stepClaim(t *testing.T, r *rand.Rand) {
 		want = p.twin.claim(name)
 	case 1:
 		got, want = p.Hold(name), p.twin.hold(name)
+	case 3:
+		_, got = p.Ahead(name)
+		want = p.twin.ahead(name)
 	default:
 		_, got = p.Resume(name)
 		want = p.twin.resume(name)
@@ -431,6 +447,9 @@ func (p *pair) step(t *testing.T, r *rand.Rand) {
 		p.stepClaim(t, r)
 	case 0, 1, 2:
 		g := Gang{Name: fmt.Sprintf("g%d", r.IntN(1000)), Queue: q, Priority: int32(r.IntN(3) - 1), Arrived: quota.Time(r.IntN(20)), Asks: v, Overtaken: r.IntN(2)}
+		if r.IntN(8) == 0 {
+			g.Overtaken = NeverBars
+		}
 		err := p.Push(g)
 		if known := p.twin.get(g.Name) != nil; known != (err != nil) {
 			t.Fatalf("queueing %q, which is there: %v: %v", g.Name, known, err)
@@ -634,7 +653,7 @@ func (p *pair) agree(t *testing.T) {
 func TestAdmissionAgreesWithAList(t *testing.T) {
 	const trees, steps = 150, 1000
 	r := rand.New(rand.NewPCG(21, 22))
-	codes, chosen, claims := map[Code]int{}, 0, [3]int{}
+	codes, chosen, claims := map[Code]int{}, 0, [4]int{}
 	for range trees {
 		p := newPair(r, 12)
 		for range steps {

@@ -26,6 +26,20 @@ func (a *Admission) Claim(name string) (Gang, bool) {
 	return a.let(a.byName[name])
 }
 
+// Ahead lets in a gang that waits, whoever comes before it: room is kept for it, which the others
+// do not get. false if there is none of that name that waits, if it would pass a limit, or if the
+// window is full. It counts as Next has it.
+func (a *Admission) Ahead(name string) (Gang, bool) {
+	e := a.byName[name]
+	if e == nil || e.stage != waiting || a.inside >= a.config.Window {
+		return Gang{}, false
+	}
+	if _, ok := a.all.CanCharge(e.leaf, e.gang.Asks); !ok {
+		return Gang{}, false
+	}
+	return a.let(e)
+}
+
 // let lets in a gang that waits; false if there is none.
 func (a *Admission) let(e *entry) (Gang, bool) {
 	if e == nil {
