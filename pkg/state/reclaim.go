@@ -284,6 +284,9 @@ func NameOf(pod *corev1.Pod) string {
 	return pod.Namespace + "/" + pod.Name + " (pod)"
 }
 
+// NameOfGang returns what a gang is called, as NameOf does by a pod of it.
+func NameOfGang(key gang.Key) string { return key.Namespace + "/" + key.GroupName() }
+
 func memberName(tenant, pod string) string { return tenant + "\x00" + pod }
 
 // startOf returns when a pod began to run, or was bound.

@@ -7,12 +7,9 @@ import (
 	"github.com/berth-dev/berth/pkg/core/repair"
 )
 
-// nameOfGang returns what a gang is called, as NameOf does by a pod of it.
-func nameOfGang(key gang.Key) string { return key.Namespace + "/" + key.GroupName() }
-
 // refused notes that the kubelet of a node refused a pod of a gang.
 func (g *Gangs) refused(key gang.Key, node string) {
-	name := nameOfGang(key)
+	name := NameOfGang(key)
 	of := g.refusals[name]
 	if of == nil {
 		of = &repair.Refusals{}

@@ -79,7 +79,7 @@ func TestRefusalsOfAGang(t *testing.T) {
 		pod.Status.Phase, pod.Status.Reason = corev1.PodFailed, "UnexpectedAdmissionError"
 		return pod
 	}
-	name := nameOfGang(gang.Key{Namespace: "ns", Dialect: dialect.Berth, Name: "g"})
+	name := NameOfGang(gang.Key{Namespace: "ns", Dialect: dialect.Berth, Name: "g"})
 	expect := func(when string, seconds int64, last int) {
 		t.Helper()
 		avoided, after := g.Avoided(name)

@@ -155,7 +155,7 @@ func (d *Departures) Of(name string) state.Fate {
 // Sequence returns how the owners of a gang make its pods, and has them read if what is known of
 // it is old; false if nothing is known of it yet.
 func (d *Departures) Sequence(key gang.Key) (dialect.Sequence, bool) {
-	name := key.Namespace + "/" + key.GroupName()
+	name := state.NameOfGang(key)
 	d.Of(name)
 	d.mu.Lock()
 	defer d.mu.Unlock()
