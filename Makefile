@@ -20,6 +20,9 @@ export CGO_CFLAGS := -O2 -g -Wno-deprecated-declarations
 export GOFLAGS := $(strip $(filter-out -buildvcs=%,$(GOFLAGS)) -buildvcs=false)
 
 TOOL := go tool -modfile=go.tools.mod
+# go test runs a part of go vet by itself, and for that over all of Kubernetes once for
+# each kind of build. `make vet` runs the whole of it, once.
+GOTEST := go test -vet=off
 MODULE := github.com/berth-dev/berth
 
 # Nodes of the demo's simulated cluster.
@@ -103,7 +106,7 @@ staticcheck:
 
 .PHONY: test-unit
 test-unit: ## Run the tests that start no other process
-	go test $$(go list ./... | grep -vE '$(INTEGRATION)|/test/page$$')
+	$(GOTEST) $$(go list ./... | grep -vE '$(INTEGRATION)|/test/page$$')
 
 # Playwright comes from npm; without it, Node.js or Chromium the test says that it is skipped.
 # With LIMITS=1 the page must be fast enough too, which asks for an idle machine.
@@ -111,7 +114,7 @@ test-unit: ## Run the tests that start no other process
 test-page: ## Open the scheduler's web page in Chromium, if that is installed
 	@if ! command -v npm >/dev/null; then echo "page: no npm to install what drives the browser"; \
 	elif [ ! -d test/page/node_modules ]; then (cd test/page && npm ci --no-audit --no-fund) || echo "page: npm could not install what drives the browser"; fi
-	go test -count=1 -v ./test/page
+	$(GOTEST) -count=1 -v ./test/page
 
 .PHONY: pictures
 pictures: ## Take the screenshots in docs/, and the output of berthctl there, from runs
@@ -123,18 +126,19 @@ test-race: ## Run the unit tests of pkg/ under the race detector
 	@packages=$$(go list ./pkg/... | grep -vE '$(INTEGRATION)'); \
 	if ! command -v "$$(go env CC)" >/dev/null; then \
 		echo "race: skipped, no C compiler; running without"; \
-		exec go test $$packages; \
+		exec $(GOTEST) $$packages; \
 	fi; \
-	CGO_ENABLED=1 go test -race -timeout 20m $$packages
+	CGO_ENABLED=1 $(GOTEST) -race -timeout 20m $$packages
 
-# One package at a time: each has an API server of its own.
+# Two packages at a time: each has an API server of its own, and waits more than it works.
+# The longest comes first.
 .PHONY: test-integration
 test-integration: ## Run the tests against a real etcd and API server, the benchmarks' among them
-	go test -count=1 -p 1 -timeout 50m $$(go list ./... | grep -E '$(INTEGRATION)')
+	$(GOTEST) -count=1 -p 2 -timeout 50m ./test/integration $$(go list ./... | grep -E '$(INTEGRATION)' | grep -v '/test/integration$$')
 
 .PHONY: test-operators
 test-operators: ## Play the scenarios of all operators, and write docs/compatibility.md; and those of Karpenter
-	go test -count=1 -timeout 90m ./test/integration -run '^(TestOperators|TestAutoscaler)$$' -v -operators=all -operators-page=$(CURDIR)/docs/compatibility.md -karpenter
+	go test -count=1 -timeout 90m -parallel 1 ./test/integration -run '^(TestOperators|TestAutoscaler)$$' -v -operators=all -operators-page=$(CURDIR)/docs/compatibility.md -karpenter
 
 # How long make chaos goes on, and the seed of its first round; 0 for another each time.
 DURATION ?= 10m
@@ -166,16 +170,16 @@ fuzz: ## Run every fuzz target for a while, one after the other (FUZZTIME=10m FU
 
 .PHONY: manifests-check
 manifests-check: ## Render the manifests and check every object in them
-	go test -count=1 ./manifests/...
+	$(GOTEST) -count=1 ./manifests/...
 
 .PHONY: image-check
 image-check: ## Make the images, and start what is in them
-	cd manifests/image && go vet ./... && go test -count=1 ./...
+	cd manifests/image && go vet ./... && $(GOTEST) -count=1 ./...
 
 # A module of its own, with Prometheus in it. promtool is built into bin/, once.
 .PHONY: monitoring-check
 monitoring-check: ## Check the dashboards and alerts, and unit-test each alert with promtool
-	cd test/monitoring && go vet ./... && go test -count=1 ./...
+	cd test/monitoring && go vet ./... && $(GOTEST) -count=1 ./...
 
 ##@ Measure
 

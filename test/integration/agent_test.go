@@ -30,6 +30,7 @@ var nodeTopologies = v1alpha1.GroupVersion.WithResource("nodetopologies")
 // TestAgent runs the agent with the rights of manifests/agent, and the token that its
 // pod would have, on a machine that is played from a file.
 func TestAgent(t *testing.T) {
+	t.Parallel()
 	e := agentEnvironment(t)
 	a := newAgentRun(t, e)
 	table := a.play(t, "dgx1-v100.txt")
@@ -109,6 +110,7 @@ func TestAgent(t *testing.T) {
 
 // TestAgentRights lets whoever has an agent's token try what the agent does not.
 func TestAgentRights(t *testing.T) {
+	t.Parallel()
 	e := agentEnvironment(t)
 	unbound, err := e.client.CoreV1().ServiceAccounts(agentNamespace).CreateToken(t.Context(), "berth-agent", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
 	if err != nil {

@@ -43,6 +43,7 @@ var nodeClaims = schema.GroupVersionResource{Group: "karpenter.sh", Version: "v1
 //
 // The other commands are those of TestCases.
 func TestAutoscaler(t *testing.T) {
+	t.Parallel()
 	scenarios, err := operators.Autoscaling()
 	if err != nil {
 		t.Fatal(err)

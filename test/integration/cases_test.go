@@ -63,6 +63,7 @@ import (
 // NAME-0..2 stands for NAME-0 NAME-1 NAME-2, and there are those about objects of any kind, of
 // objectCommand. Lines that start with # are comments. Names of nodes are those of the cluster.
 func TestCases(t *testing.T) {
+	t.Parallel()
 	scripts, err := filepath.Glob("testdata/cases/*.txt")
 	if err != nil || len(scripts) == 0 {
 		t.Fatalf("no scenarios: %v", err)

@@ -128,6 +128,7 @@ func plain(t *testing.T, parts ...func() ([]*unstructured.Unstructured, error)) 
 
 // Without values, the chart makes what the manifests are, but for what says the release.
 func TestChartIsTheManifests(t *testing.T) {
+	t.Parallel()
 	helm := newHelm(t, "")
 	helm.must(t, "lint", "--strict", chartFolder)
 	want := plain(t, manifests.Base)
@@ -182,6 +183,7 @@ func contentOf(o *unstructured.Unstructured) map[string]any {
 // NAME.golden.yaml, which has the objects that are not as in the manifests. -chart-update writes
 // them anew.
 func TestChartValues(t *testing.T) {
+	t.Parallel()
 	helm := newHelm(t, "")
 	files, err := filepath.Glob(filepath.Join(chartCases, "*.values.yaml"))
 	if err != nil || len(files) == 0 {
@@ -233,6 +235,7 @@ func keysOf(objects map[string]*unstructured.Unstructured) func(yield func(strin
 
 // Values that mean nothing are refused, with the name of the field.
 func TestChartRefuses(t *testing.T) {
+	t.Parallel()
 	helm := newHelm(t, "")
 	for _, c := range []struct{ set, want string }{
 		{"replica=3", "replica"},
@@ -251,6 +254,7 @@ func TestChartRefuses(t *testing.T) {
 // account and the configuration that it was given; it is upgraded, rolled back, and uninstalled
 // with nothing left.
 func TestChartLives(t *testing.T) {
+	t.Parallel()
 	e := bareEnvironment(t)
 	helm := newHelm(t, e.Kubeconfig())
 	const namespace = "gpu-system"

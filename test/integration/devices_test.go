@@ -190,6 +190,7 @@ func (e *environment) dumpDevices(t *testing.T, port int) string {
 // TestNoDeviceHasTwoPods runs pods that come and go on 500 nodes, looks at the API alone
 // for a device with two pods, and restarts the scheduler in the middle and at the end.
 func TestNoDeviceHasTwoPods(t *testing.T) {
+	t.Parallel()
 	const (
 		nodes    = 500
 		short    = 2500

@@ -260,6 +260,7 @@ func TestEveryDialectWithDefinitions(t *testing.T) {
 
 // On a server with the gate, native pod groups need no translation.
 func TestNativeGang(t *testing.T) {
+	t.Parallel()
 	e, err := newEnvironment(localcluster.Options{
 		FeatureGates:  map[string]bool{"GenericWorkload": true},
 		RuntimeConfig: []string{"scheduling.k8s.io/v1beta1=true"},

@@ -3,9 +3,10 @@
 // with stock feature gates and RBAC on. So it does with the node agent, as the service
 // account of manifests/agent, on a control plane of its own.
 //
-// The tests share one control plane and run one after another, each in a namespace
-// of its own that is empty again when the test ends. No test sleeps: each waits for
-// what it expects, with a deadline.
+// Most tests share one control plane and run one after another, each in a namespace
+// of its own that is empty again when the test ends. Tests that start a control plane of
+// their own run after those, side by side. No test sleeps: each waits for what it expects,
+// with a deadline.
 //
 // Files: environment_test.go (the control plane, the scheduler, waiting),
 // pods_test.go (pods and gangs in every dialect), drift_test.go (the packing index

@@ -29,6 +29,7 @@ var (
 // TestOperators runs released operators, which make the pods, and plays the scenario of
 // each: see package operators.
 func TestOperators(t *testing.T) {
+	t.Parallel()
 	chosen := chooseOperators(t)
 	e, err := newLab()
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 // default, five minutes. Somebody who knows that the machine is off taints it as out of service:
 // the lost pod is collected at once, and another has its place on the spare node of the rack.
 func TestOutOfService(t *testing.T) {
+	t.Parallel()
 	e := infirmary(t)
 	e.scheduler(t)
 	ns := e.namespace(t)

@@ -142,6 +142,7 @@ func (e *environment) apply(t *testing.T, f drill.Fault, undo bool) {
 
 // TestRepair loses members of gangs in a cluster with real controllers.
 func TestRepair(t *testing.T) {
+	t.Parallel()
 	e := infirmary(t)
 	e.scheduler(t)
 	t.Run("a pod is refused by its kubelet", func(t *testing.T) { testRefusedPod(t, e) })
