@@ -142,14 +142,14 @@ func (e *evictor) reconsider() (string, error) {
 			return "", err
 		}
 		if now.Ends && !then.Ends && victim.Whole || now.Whole && !victim.Whole || now.Together != then.Together && now.Together != "" {
-			return fmt.Sprintf("what becomes of gang %s was not known, or has changed", name), nil
+			return fmt.Sprintf("what becomes of %s was not known, or has changed", state.Called(name, "")), nil
 		}
 	}
 	return "", nil
 }
 
-// mates returns the gangs of pods that would go with the victims and of which that was not
-// known; it is once they are asked for here.
+// mates returns how users know the gangs of pods that would go with the victims and of which that
+// was not known; it is once they are asked for here.
 func (e *evictor) mates(affected []*corev1.Pod, victims sets.Set[types.UID]) ([]string, error) {
 	if e.departures == nil || e.claim == nil {
 		return nil, nil // a gang that goes for its own sake was not chosen
@@ -160,12 +160,14 @@ func (e *evictor) mates(affected []*corev1.Pod, victims sets.Set[types.UID]) ([]
 			names.Insert(name)
 		}
 	}
+	var called []string
 	for _, name := range sets.List(names) {
 		if _, err := e.departures.Read(e.ctx, name); err != nil {
 			return nil, err
 		}
+		called = append(called, state.Called(name, ""))
 	}
-	return sets.List(names), nil
+	return called, nil
 }
 
 // readOwners finds the owners that can be suspended: an eviction counts as a failure of a Job
@@ -188,7 +190,7 @@ func (e *evictor) readOwners(pods []*corev1.Pod) (string, error) {
 		}
 		departures, err := e.suspender.Departures(e.ctx, victim.Pods)
 		if err != nil {
-			return "", fmt.Errorf("reading the owners of gang %s: %w", victim.Tenant.Name, err)
+			return "", fmt.Errorf("reading the owners of %s: %w", state.Called(victim.Tenant.Name, ""), err)
 		}
 		for _, d := range departures {
 			if d.Action != dialect.Suspend {
@@ -199,7 +201,7 @@ func (e *evictor) readOwners(pods []*corev1.Pod) (string, error) {
 				return "", err
 			}
 			if news, err := e.mates(affected, victims); err != nil || len(news) > 0 {
-				return fmt.Sprintf("gangs go with %s of which that was not known: %v", victim.Tenant.Name, news), err
+				return fmt.Sprintf("others go with %s of which that was not known: %s", state.Called(victim.Tenant.Name, ""), strings.Join(news, ", ")), err
 			}
 			if !slices.ContainsFunc(affected, func(pod *corev1.Pod) bool { return pod.Spec.NodeName != "" && !victims.Has(pod.UID) }) {
 				e.suspended[victim.Tenant.Name] = append(e.suspended[victim.Tenant.Name], d)

@@ -104,11 +104,11 @@ func (f *fleet) replace() {
 // whole reports whether as many pods of a crew have a place and stay as it needs.
 func (f *fleet) whole(c *crew) bool { return len(f.berthed(c)) >= max(1, c.size) }
 
-// crewCalled returns the crew of a gang or plain pod by the name that it has in queues.
+// crewCalled returns the crew that users are told of as a gang or plain pod of this name.
 func (f *fleet) crewCalled(name string) *crew {
 	for _, c := range f.crews {
 		for _, uid := range c.uids {
-			if pod := f.told[uid]; pod != nil && state.NameOf(pod) == name {
+			if pod := f.told[uid]; pod != nil && state.Called(state.NameOf(pod), "") == name {
 				return c
 			}
 		}

@@ -31,7 +31,7 @@ func TestGuaranteeAtSize(t *testing.T) {
 			on = append(on, h.nodes[at].Name)
 			at++
 		}
-		crews["ns/berth:"+c.name] = h.run(c, on...)
+		crews["gang ns/"+c.name] = h.run(c, on...)
 	}
 	h.settle()
 	rackOf := map[string]string{}
@@ -64,10 +64,10 @@ func TestGuaranteeAtSize(t *testing.T) {
 				t.Errorf("%q is in the racks %s and %s", owner.name, rack, rackOf[node])
 			}
 		}
-		if waves["ns/berth:"+owner.name] == nil {
+		if waves["gang ns/"+owner.name] == nil {
 			t.Errorf("nobody was evicted for %q", owner.name)
 		}
-		for _, n := range waves["ns/berth:"+owner.name] {
+		for _, n := range waves["gang ns/"+owner.name] {
 			victim := crews[n.gang]
 			if n.pods != victim.size || len(h.berthed(victim)) > 0 {
 				t.Errorf("%d of %d pods of %q were evicted", n.pods, victim.size, n.gang)

@@ -121,7 +121,7 @@ func queueStatus(r *state.QueueReport, conditions []metav1.Condition) v1alpha1.Q
 		status.Resources = append(status.Resources, v1alpha1.QueueUsage{Name: a.Resource, Used: state.QuantityOf(name, a.Used), Share: &share})
 	}
 	if h := r.Head; h != nil {
-		status.Head = &v1alpha1.QueueHead{Gang: h.Gang, Position: int32(h.Position), Reason: h.Code, Message: cut(h.Text)}
+		status.Head = &v1alpha1.QueueHead{Gang: state.Shown(h.Gang), Position: int32(h.Position), Reason: h.Code, Message: cut(h.Text)}
 	}
 	ready := metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonAdmits,
 		Message: "The queue admits gangs.", ObservedGeneration: r.Generation}

@@ -178,7 +178,7 @@ func (r *reclaimer) choose(claim *state.Reclaim, pods []*corev1.Pod, group fwk.P
 	}
 	for _, e := range open.Evicted {
 		if protection := claim.Protected(e.Pods); protection != nil {
-			return nil, victimsProtected(fmt.Sprintf("%s (gang %s)", protection.Sentence(), e.Tenant.Name))
+			return nil, victimsProtected(fmt.Sprintf("%s (%s)", protection.Sentence(), state.Called(e.Tenant.Name, pods[0].Namespace)))
 		}
 	}
 	if protection := claim.Protected(evictedPods(open)); protection != nil {
@@ -235,7 +235,7 @@ func (r *reclaimer) busy(name string, now time.Time) string {
 	}
 	for victim, one := range r.repairs {
 		if one.claimant == name {
-			return fmt.Sprintf("gang %s lost pods for it and is made whole first", victim)
+			return state.Called(victim, "") + " lost pods for it and is made whole first"
 		}
 	}
 	switch {

@@ -93,7 +93,8 @@ func (r *reclaimer) tell(e fastpath.Evicted, claimant *corev1.Pod, claim *state.
 	lostWork.WithLabelValues(why).Add(float64(lost))
 	r.queues.Reclaimed(claim, e.Tenant)
 	apiWrites.WithLabelValues("event").Inc()
-	note := fmt.Sprintf("%d pods of %s, of queue %q, are evicted for %s of queue %q", len(e.Pods), e.Tenant.Name, claim.Queue(e.Tenant), claim.Name, claim.Claimant())
+	note := fmt.Sprintf("%d pods of %s, of queue %q, are evicted for %s of queue %q",
+		len(e.Pods), state.Called(e.Tenant.Name, ""), claim.Queue(e.Tenant), state.Called(claim.Name, ""), claim.Claimant())
 	r.recorder.Eventf(podReference(e.Pods[0].Namespace, e.Pods[0].Name, e.Pods[0].UID), podReference(claimant.Namespace, claimant.Name, claimant.UID), corev1.EventTypeWarning, "Reclaimed", "Evicting", "%s", note)
 	event := decisionOn(r.clock.Now(), insight.ActionEvicted, e.Pods[0], len(e.Pods), "Reclaimed", note)
 	event.Queue, event.For = claim.Queue(e.Tenant), claimant.Namespace+"/"+subjectOf(claimant)

@@ -151,7 +151,7 @@ func (q *Queues) report() (out []QueueReport, ids []quota.QueueID, shares func()
 			reason, _ := q.line.Reason(first.Name)
 			r.Pending = n
 			r.Head = &QueueHead{
-				Gang: first.Name, Position: q.line.Position(id), Code: string(reason.Code), Text: reason.Sentence(q.tree),
+				Gang: first.Name, Position: q.line.Position(id), Code: string(reason.Code), Text: reason.Sentence(q.tree, func(name string) string { return Called(name, "") }),
 				Arrived: time.Unix(0, int64(first.Arrived)),
 			}
 		}

@@ -276,17 +276,6 @@ func priorityOf(pod *corev1.Pod) int32 {
 	return 0
 }
 
-// NameOf returns what a gang or plain pod is called, as in the line, by a pod of it.
-func NameOf(pod *corev1.Pod) string {
-	if id := waiterOf(pod); id.group != "" {
-		return id.namespace + "/" + id.group
-	}
-	return pod.Namespace + "/" + pod.Name + " (pod)"
-}
-
-// NameOfGang returns what a gang is called, as NameOf does by a pod of it.
-func NameOfGang(key gang.Key) string { return key.Namespace + "/" + key.GroupName() }
-
 func memberName(tenant, pod string) string { return tenant + "\x00" + pod }
 
 // startOf returns when a pod began to run, or was bound.

@@ -211,7 +211,12 @@ func (q *Queues) why(w *waiter) (code, text string, known bool) {
 		return string(w.refusal.Code), w.refusal.Text, true
 	}
 	reason, known := q.line.Reason(w.name)
-	return string(reason.Code), reason.Sentence(q.tree), known
+	return string(reason.Code), q.sentence(reason, w), known
+}
+
+// sentence says a reason in words to whoever reads them of one that waits.
+func (q *Queues) sentence(reason admission.Reason, w *waiter) string {
+	return reason.Sentence(q.tree, func(name string) string { return Called(name, w.any().Namespace) })
 }
 
 // Why says why the queue of a pod does not let it, or its gang, be tried; false if it

@@ -266,7 +266,7 @@ func TestQueueStatus(t *testing.T) {
 			return err
 		}
 		used, share := resource.MustParse("4"), resource.MustParse("4")
-		head := &v1alpha1.QueueHead{Gang: ns + "/berth:g", Reason: "QueueAtLimit",
+		head := &v1alpha1.QueueHead{Gang: ns + "/g", Reason: "QueueAtLimit",
 			Message: `queue "limited" uses 4 of nvidia.com/gpu, and with 2 more it would pass its limit of 4`}
 		got := []any{limited.Resources, limited.PendingGangs, limited.RunningGangs, limited.Head, readiness(limited), readiness(orphan), orphan.Head.Reason}
 		want := []any{[]v1alpha1.QueueUsage{{Name: "nvidia.com/gpu", Used: used, Share: &share}}, int32(1), int32(4), head,

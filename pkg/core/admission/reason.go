@@ -90,8 +90,8 @@ func (a *Admission) Reason(name string) (Reason, bool) {
 	return why, true
 }
 
-// Sentence says it in words.
-func (r Reason) Sentence(t *quota.Tree) string {
+// Sentence says it in words. called says who has a name, as in: gang "a".
+func (r Reason) Sentence(t *quota.Tree, called func(name string) string) string {
 	switch r.Code {
 	case LetIn:
 		return "the gang is being placed"
@@ -100,7 +100,7 @@ func (r Reason) Sentence(t *quota.Tree) string {
 	case Behind:
 		return fmt.Sprintf("the gang is number %d of queue %q", r.Ahead+1, t.Name(r.Queue))
 	case Held:
-		first := fmt.Sprintf("gang %q of queue %q goes first", r.For, t.Name(r.Queue))
+		first := fmt.Sprintf("%s of queue %q goes first", called(r.For), t.Name(r.Queue))
 		if r.Overtaken > 0 {
 			first += fmt.Sprintf(", for others overtook it already: %d", r.Overtaken)
 		}

@@ -165,7 +165,7 @@ func (s *scene) do(words []string) (string, error) {
 		if !ok {
 			return "it does not wait", nil
 		}
-		return fmt.Sprintf("%s: %s", why.Code, why.Sentence(s.tree)), nil
+		return fmt.Sprintf("%s: %s", why.Code, why.Sentence(s.tree, func(name string) string { return fmt.Sprintf("gang %q", name) })), nil
 	case "charge", "release":
 		q, ok := s.tree.Queue(args[0])
 		numbers, err := amounts(args[1:])

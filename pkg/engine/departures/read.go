@@ -93,7 +93,7 @@ func (d *Departures) read(ctx context.Context, name string) (dialect.Departure, 
 	}
 	owners, err := d.owners.Owners(ctx, first)
 	if err != nil {
-		return dialect.Departure{}, fmt.Errorf("reading the owners of gang %s: %w", name, err)
+		return dialect.Departure{}, fmt.Errorf("reading the owners of %s: %w", state.Called(name, ""), err)
 	}
 	pods := d.alike(name, first)
 	departure := dialect.Depart(pods, owners, func(r schema.GroupResource) bool { return d.owners.MaySuspend(ctx, r) })

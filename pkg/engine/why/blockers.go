@@ -118,7 +118,7 @@ func (a *asking) queue(l *state.Line) bool {
 		return false // that is said of its room
 	}
 	if code == "" && l.Queued && l.Reason.Code == admission.Faulty {
-		code, text = string(l.Reason.Code), l.Reason.Sentence(l.Tree)
+		code, text = string(l.Reason.Code), l.Reason.Sentence(l.Tree, called)
 	}
 	if code == "" {
 		return false
@@ -182,7 +182,7 @@ func (a *asking) limit(tree *quota.Tree, limit remedy.Limit, running []remedy.Ch
 	for _, g := range limit.Gangs {
 		c := &running[g]
 		names = append(names, c.Name)
-		back.Gangs = append(back.Gangs, insight.Ending{Name: shown(c.Name), Queue: tree.Name(c.Queue), Pods: len(pods[c.Name]), Ends: moment(c.Ends)})
+		back.Gangs = append(back.Gangs, insight.Ending{Name: state.Shown(c.Name), Queue: tree.Name(c.Queue), Pods: len(pods[c.Name]), Ends: moment(c.Ends)})
 	}
 	if len(names) > 0 {
 		back.Sentence += ", as when " + ending(names, back.At, a.Clock.Now())
@@ -197,10 +197,10 @@ func (a *asking) turn(l *state.Line) {
 	if !l.Queued {
 		return
 	}
-	b := insight.Blocker{Reason: string(l.Reason.Code), Constraint: insight.Turn, Sentence: l.Reason.Sentence(l.Tree)}
+	b := insight.Blocker{Reason: string(l.Reason.Code), Constraint: insight.Turn, Sentence: l.Reason.Sentence(l.Tree, called)}
 	before := make([]string, 0, len(l.Ahead))
 	for _, one := range l.Ahead {
-		before = append(before, shown(one.Name))
+		before = append(before, state.Shown(one.Name))
 	}
 	named := some(before)
 	if len(before) < l.Reason.Ahead {
@@ -214,8 +214,7 @@ func (a *asking) turn(l *state.Line) {
 			b.Unblocks[0].Sentence = fmt.Sprintf("the gang ahead of it in queue %q is let in or leaves: %s", l.Name, some(before))
 		}
 	case admission.Held:
-		b.Sentence = strings.ReplaceAll(b.Sentence, fmt.Sprintf("%q", l.Reason.For), shown(l.Reason.For))
-		b.Unblocks = []insight.Unblock{{Kind: insight.TurnComes, Queue: l.Name, Count: 1, Gangs: []insight.Ending{{Name: shown(l.Reason.For), Queue: l.Name}},
+		b.Unblocks = []insight.Unblock{{Kind: insight.TurnComes, Queue: l.Name, Count: 1, Gangs: []insight.Ending{{Name: state.Shown(l.Reason.For), Queue: l.Name}},
 			Sentence: called(l.Reason.For) + " gets its place or leaves"}}
 	case admission.Turn:
 		u := insight.Unblock{Kind: insight.TurnComes, Queue: l.Name, Sentence: "a moment passes: it is the next of its queue, and no queue is served before it"}

@@ -113,7 +113,7 @@ func queueOf(r *state.QueueReport) insight.Queue {
 		q.Resources = append(q.Resources, one)
 	}
 	if h := r.Head; h != nil {
-		q.Next = &insight.QueueNext{Gang: shown(h.Gang), Position: h.Position, Reason: h.Code, Sentence: h.Text, Created: h.Arrived.UTC().Truncate(time.Second)}
+		q.Next = &insight.QueueNext{Gang: state.Shown(h.Gang), Position: h.Position, Reason: h.Code, Sentence: h.Text, Created: h.Arrived.UTC().Truncate(time.Second)}
 	}
 	return q
 }

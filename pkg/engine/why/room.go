@@ -65,7 +65,7 @@ func (t *telling) blocker() *insight.Blocker {
 		var names []string
 		for i := range t.cluster.Running {
 			if t.cluster.Running[i].Kept {
-				names = append(names, shown(t.cluster.Running[i].Name))
+				names = append(names, state.Shown(t.cluster.Running[i].Name))
 			}
 		}
 		b.Unblocks = append(b.Unblocks, insight.Unblock{Kind: insight.Wait, Sentence: fmt.Sprintf("%s, for which room is kept, gives it up", some(names))})
@@ -237,12 +237,12 @@ func (t *telling) unblock(r remedy.Remedy) insight.Unblock {
 		var names, kept []string
 		for _, g := range r.Gangs {
 			if names = append(names, t.cluster.Running[g].Name); t.cluster.Running[g].Kept {
-				kept = append(kept, shown(t.cluster.Running[g].Name))
+				kept = append(kept, state.Shown(t.cluster.Running[g].Name))
 			}
 		}
 		u.At = moment(r.Ends)
 		for _, name := range names {
-			one := insight.Ending{Name: shown(name)}
+			one := insight.Ending{Name: state.Shown(name)}
 			if runs := t.running[name]; runs != nil {
 				one.Pods, one.Ends, one.Queue = len(runs.pods), moment(runs.ends), t.Parts.Queues.PaysFor(runs.pods[0].UID)
 			}

@@ -123,7 +123,7 @@ func line(l *state.Line) *insight.Line {
 	}
 	out.Position = l.Reason.Ahead + 1
 	for _, a := range l.Ahead {
-		out.Ahead = append(out.Ahead, insight.Ahead{Name: shown(a.Name), Priority: a.Priority, Created: a.Arrived.UTC().Truncate(time.Second), Asks: byName(l.Tree, a.Asks)})
+		out.Ahead = append(out.Ahead, insight.Ahead{Name: state.Shown(a.Name), Priority: a.Priority, Created: a.Arrived.UTC().Truncate(time.Second), Asks: byName(l.Tree, a.Asks)})
 	}
 	return out
 }

@@ -8,7 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/quota"
 	"github.com/berth-dev/berth/pkg/state"
 )
@@ -16,23 +15,8 @@ import (
 // mostNamed is how many are named in a sentence.
 const mostNamed = 3
 
-// shown is how a user knows who is called so in the line: without the dialect, and without
-// the mark of plain pods.
-func shown(name string) string {
-	if plain, ok := strings.CutSuffix(name, " (pod)"); ok {
-		return plain
-	}
-	namespace, group, _ := strings.Cut(name, "/")
-	return gang.KeyOf(namespace, group).String()
-}
-
 // called is "gang a/b" or "pod a/b".
-func called(name string) string {
-	if strings.HasSuffix(name, " (pod)") {
-		return "pod " + shown(name)
-	}
-	return "gang " + shown(name)
-}
+func called(name string) string { return state.Called(name, "") }
 
 // count is "1 node" or "2 nodes".
 func count(n int, word string) string {
@@ -90,7 +74,7 @@ func ending(names []string, last *time.Time, now time.Time) string {
 	} else {
 		all := make([]string, len(names))
 		for i, name := range names {
-			all[i] = shown(name)
+			all[i] = state.Shown(name)
 		}
 		text = fmt.Sprintf("%s end: %s", count(len(names), "gang"), some(all))
 	}
