@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"maps"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/state"
 )
 
 const (
@@ -72,10 +74,7 @@ func (c *census) Run(ctx context.Context) {
 // count counts once, and returns how long it took.
 func (c *census) count() time.Duration {
 	start := c.clock.Now()
-	found := &counts{at: start, held: map[string]int{}, asked: c.demand.Asked(), devices: c.fast.Census()}
-	for code, n := range c.waits.held() {
-		found.held[reasonLabel(code)] += n
-	}
+	found := &counts{at: start, held: c.held(), asked: c.demand.Asked(), devices: c.fast.Census()}
 	found.pending = c.pending(found.devices)
 	c.follow()
 	found.took = c.clock.Since(start)
@@ -83,18 +82,29 @@ func (c *census) count() time.Duration {
 	return found.took
 }
 
-// pending sums up what waiting pods ask for by what they were told last.
-func (c *census) pending(devices fastpath.Census) map[reasonKey]int64 {
-	out := map[reasonKey]int64{}
-	for _, d := range devices.Devices {
-		out[reasonKey{d.Resource, string(gang.Unschedulable)}] = 0 // an autoscaler must see that none wait
+// held returns how many gangs wait, by the reason that they were told last. Those that were told
+// none yet are asked for theirs. What the cluster could not hold is told as other gangs that fit
+// nowhere.
+func (c *census) held() map[string]int {
+	out, silent := c.demand.Held()
+	for _, who := range silent {
+		out[reasonLabel(c.waits.heldFor(who))]++
 	}
-	for _, sum := range c.demand.Waiting() {
-		reason := reasonNotTried
-		if pod := c.waits.conditions.waiting(sum.pod); pod != nil && said(pod) {
-			reason = reasonLabel(scheduledCondition(pod).Reason)
+	for who := range c.waits.neverFit() {
+		if c.demand.Told(who) == string(gang.Unschedulable) {
+			out[string(gang.Unschedulable)]--
+			out[string(state.NeverFits)]++
 		}
-		out[reasonKey{sum.resource, reason}] += sum.devices
+	}
+	maps.DeleteFunc(out, func(_ string, n int) bool { return n <= 0 })
+	return out
+}
+
+// pending returns what waiting pods ask for, by what they were told last.
+func (c *census) pending(devices fastpath.Census) map[reasonKey]int64 {
+	out := c.demand.Pending()
+	for _, d := range devices.Devices {
+		out[reasonKey{d.Resource, string(gang.Unschedulable)}] += 0 // an autoscaler must see that none wait
 	}
 	return out
 }

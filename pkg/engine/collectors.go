@@ -20,7 +20,7 @@ import (
 var (
 	heldGangsMetric = catalog.Metric{
 		Name: "berth_held_gangs", Kind: catalog.Gauge,
-		Help:   "Gangs that have members without a place, by the reason for which they wait. Reasons for which none waits are left out.",
+		Help:   "Gangs that have members without a place, by the reason that they were told last, or for which they wait if they were told none yet. Reasons for which none waits are left out.",
 		Labels: []catalog.Label{{Name: "reason", Values: allWaitReasons}},
 	}
 	pendingGPUsMetric = catalog.Metric{

@@ -1,18 +1,23 @@
 package engine
 
 import (
+	"cmp"
+	"maps"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/utils/clock"
 
+	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/state"
 )
 
-// demand keeps what waiting pods ask for, and since when bound pods do not run yet. Each pod
-// costs a map entry while it waits, and another until it runs; nothing is summed up anew.
+// demand keeps what waiting pods ask for and were told, and since when bound pods do not run yet.
+// Each pod costs a map entry while it waits, and another until it runs. All sums are kept as pods
+// come, go and are told something; nothing is summed up anew.
 type demand struct {
 	clock clock.PassiveClock
 	ours  func(scheduler string) bool
@@ -20,18 +25,25 @@ type demand struct {
 	devices func(pod *corev1.Pod) (corev1.ResourceName, int64)
 
 	mu sync.Mutex
-	// asked are the devices that waiting pods ask for, and by the sums of gangs and plain pods.
-	asked   map[corev1.ResourceName]int64
+	// waiting are the pods without a node, and by the sums of gangs and plain pods.
 	waiting map[types.UID]waitingPod
 	by      map[waits]*waitingSum
+	// asked are the devices that they ask for, pending the same by what they were told, and held
+	// how many gangs were told what. silent are the gangs that were told nothing yet.
+	asked   map[corev1.ResourceName]int64
+	pending map[reasonKey]int64
+	held    map[string]int
+	silent  sets.Set[waits]
 	// bound are pods that are bound and were not seen to run.
 	bound map[types.UID]boundPod
 }
 
+// waitingPod is a pod without a node. One that scheduling gates hold asks for no devices yet.
 type waitingPod struct {
 	who      waits
 	resource corev1.ResourceName
 	devices  int64
+	gated    bool
 }
 
 // waitingSum is what a gang, or a plain pod, waits for.
@@ -39,8 +51,8 @@ type waitingSum struct {
 	resource corev1.ResourceName
 	devices  int64
 	pods     int
-	// pod is one of them.
-	pod types.NamespacedName
+	// reason is what a pod of it was told last, as a label; "" if none was told anything.
+	reason string
 }
 
 type boundPod struct {
@@ -50,8 +62,9 @@ type boundPod struct {
 
 func newDemand(c clock.PassiveClock, ours func(string) bool, devices func(*corev1.Pod) (corev1.ResourceName, int64)) *demand {
 	return &demand{
-		clock: c, ours: ours, devices: devices, asked: map[corev1.ResourceName]int64{}, waiting: map[types.UID]waitingPod{},
-		by: map[waits]*waitingSum{}, bound: map[types.UID]boundPod{},
+		clock: c, ours: ours, devices: devices, waiting: map[types.UID]waitingPod{}, by: map[waits]*waitingSum{},
+		asked: map[corev1.ResourceName]int64{}, pending: map[reasonKey]int64{}, held: map[string]int{}, silent: sets.New[waits](),
+		bound: map[types.UID]boundPod{},
 	}
 }
 
@@ -69,41 +82,71 @@ func (d *demand) SetPod(pod *corev1.Pod) {
 	if !d.ours(pod.Spec.SchedulerName) {
 		return
 	}
-	waiting := pod.Spec.NodeName == "" && pod.DeletionTimestamp == nil && len(pod.Spec.SchedulingGates) == 0 && !over(pod)
+	waiting := pod.Spec.NodeName == "" && pod.DeletionTimestamp == nil && !over(pod)
+	gated := len(pod.Spec.SchedulingGates) > 0
 	d.mu.Lock()
-	_, known := d.waiting[pod.UID]
+	p, known := d.waiting[pod.UID]
 	if b, some := d.bound[pod.UID]; some && (pod.Status.Phase == corev1.PodRunning || over(pod)) {
 		delete(d.bound, pod.UID)
 		if pod.Status.Phase == corev1.PodRunning {
 			podStart.WithLabelValues(b.size).Observe(d.clock.Since(b.at).Seconds())
 		}
 	}
-	if known && !waiting {
+	same := known && waiting && p.gated == gated
+	switch {
+	case same:
+		d.tell(p.who, pod)
+	case !waiting:
 		d.forget(pod.UID)
 	}
 	d.mu.Unlock()
-	if known || !waiting {
+	if same || !waiting {
 		return
 	}
 	resource, n := d.devices(pod)
+	if gated {
+		n = 0
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.wait(pod, resource, n)
+	d.wait(pod, waitingPod{whoOf(pod), resource, n, gated})
 }
 
-func (d *demand) wait(pod *corev1.Pod, resource corev1.ResourceName, n int64) {
-	if n == 0 {
+// wait takes in a pod that waits, or waits for something else than before.
+func (d *demand) wait(pod *corev1.Pod, p waitingPod) {
+	old, known := d.waiting[pod.UID]
+	d.waiting[pod.UID] = p
+	d.change(p.who, func(sum *waitingSum) {
+		if sum.devices == 0 {
+			sum.resource = p.resource
+		}
+		sum.devices, sum.pods = sum.devices+p.devices, sum.pods+1
+	})
+	d.add(p.resource, p.devices)
+	if known {
+		d.leave(old)
+	}
+	d.tell(p.who, pod)
+}
+
+// tell takes in what a pod was told. What scheduling gates hold says so by itself, and does not
+// speak for others of its gang.
+func (d *demand) tell(who waits, pod *corev1.Pod) {
+	last, reason := d.by[who].reason, ""
+	switch {
+	case len(pod.Spec.SchedulingGates) > 0 && last != "":
+		return
+	case len(pod.Spec.SchedulingGates) > 0 && who.group != "":
+		reason = string(gang.GatedMember)
+	case said(pod):
+		reason = scheduledCondition(pod).Reason
+	}
+	if reason == "" || reason == last {
 		return
 	}
-	who := whoOf(pod)
-	d.waiting[pod.UID] = waitingPod{who, resource, n}
-	d.asked[resource] += n
-	sum := d.by[who]
-	if sum == nil {
-		sum = &waitingSum{resource: resource, pod: types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}}
-		d.by[who] = sum
+	if reason = reasonLabel(reason); reason != last {
+		d.change(who, func(sum *waitingSum) { sum.reason = reason })
 	}
-	sum.devices, sum.pods = sum.devices+n, sum.pods+1
 }
 
 // forget takes out a pod that waits no more.
@@ -113,10 +156,54 @@ func (d *demand) forget(uid types.UID) {
 		return
 	}
 	delete(d.waiting, uid)
-	d.asked[p.resource] -= p.devices
-	sum := d.by[p.who]
-	if sum.devices, sum.pods = sum.devices-p.devices, sum.pods-1; sum.pods == 0 {
-		delete(d.by, p.who)
+	d.leave(p)
+}
+
+// leave takes a pod out of the sums.
+func (d *demand) leave(p waitingPod) {
+	d.add(p.resource, -p.devices)
+	d.change(p.who, func(sum *waitingSum) { sum.devices, sum.pods = sum.devices-p.devices, sum.pods-1 })
+}
+
+// change changes the sum of a gang or plain pod, and with it what is counted of all.
+func (d *demand) change(who waits, f func(*waitingSum)) {
+	sum := d.by[who]
+	if sum == nil {
+		sum = &waitingSum{}
+		d.by[who] = sum
+	}
+	d.count(who, sum, -1)
+	f(sum)
+	d.count(who, sum, 1)
+	if sum.pods == 0 {
+		delete(d.by, who)
+	}
+}
+
+// count adds a sum to what is counted of all, or takes it out.
+func (d *demand) count(who waits, sum *waitingSum, sign int) {
+	if sum.devices != 0 {
+		key := reasonKey{sum.resource, cmp.Or(sum.reason, reasonNotTried)}
+		if d.pending[key] += int64(sign) * sum.devices; d.pending[key] == 0 {
+			delete(d.pending, key)
+		}
+	}
+	switch {
+	case sum.pods == 0 || who.group == "":
+	case sum.reason != "":
+		if d.held[sum.reason] += sign; d.held[sum.reason] == 0 {
+			delete(d.held, sum.reason)
+		}
+	case sign > 0:
+		d.silent.Insert(who)
+	default:
+		d.silent.Delete(who)
+	}
+}
+
+func (d *demand) add(resource corev1.ResourceName, n int64) {
+	if d.asked[resource] += n; d.asked[resource] == 0 {
+		delete(d.asked, resource)
 	}
 }
 
@@ -147,22 +234,32 @@ func (d *demand) Bound(pod *corev1.Pod) {
 func (d *demand) Asked() map[corev1.ResourceName]int64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	out := make(map[corev1.ResourceName]int64, len(d.asked))
-	for resource, n := range d.asked {
-		out[resource] = n
-	}
-	return out
+	return maps.Clone(d.asked)
 }
 
-// Waiting returns what each gang, and each plain pod, that waits asks for.
-func (d *demand) Waiting() []waitingSum {
+// Pending returns how many devices waiting pods ask for, by what they were told last.
+func (d *demand) Pending() map[reasonKey]int64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	out := make([]waitingSum, 0, len(d.by))
-	for _, sum := range d.by {
-		out = append(out, *sum)
+	return maps.Clone(d.pending)
+}
+
+// Held returns how many gangs wait, by what a pod of theirs was told last, and those of which
+// none was told anything.
+func (d *demand) Held() (told map[string]int, silent []waits) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.held), d.silent.UnsortedList()
+}
+
+// Told returns what a pod of a gang was told last, as a label; "" if none was told anything.
+func (d *demand) Told(who waits) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if sum := d.by[who]; sum != nil {
+		return sum.reason
 	}
-	return out
+	return ""
 }
 
 func over(pod *corev1.Pod) bool {

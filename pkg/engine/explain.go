@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
@@ -17,7 +18,6 @@ import (
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/plugins/ganggate"
 	"github.com/berth-dev/berth/pkg/plugins/queueadmission"
-	"github.com/berth-dev/berth/pkg/state"
 )
 
 // The reasons for which a pod waits that no verdict, queue or refusal gives. None of them
@@ -71,31 +71,25 @@ func contradicts(said, is string) bool {
 	return !slices.Contains(inLine, is) || !slices.Contains(inLine, said) && !slices.Contains(refused, said)
 }
 
-// held returns how many gangs wait, by the reason that they were told last: all of them, whoever
-// holds them. Those that were told nothing yet are asked for.
-func (e *explainer) held() map[string]int {
-	out := map[string]int{}
-	byVerdict, waiting := e.gangs.Held()
-	for code, n := range byVerdict {
-		out[string(code)] += n
+// heldFor returns the reason for which a gang waits that was told none yet.
+func (e *explainer) heldFor(who waits) string {
+	if pod := e.any(who); pod != nil {
+		return cmp.Or(e.why(pod).code, reasonNotTried) // it is being tried
 	}
-	for _, name := range waiting {
-		if pod := e.conditions.waiting(name); pod != nil {
-			out[e.heldFor(pod)]++
-		}
-	}
-	return out
+	return reasonNotTried
 }
 
-// heldFor returns the reason for which the gang of a pod waits.
-func (e *explainer) heldFor(pod *corev1.Pod) string {
-	code := reasonNotTried // it is being tried
-	if !said(pod) {
-		code = cmp.Or(e.why(pod).code, code)
-	} else if code = scheduledCondition(pod).Reason; code == corev1.PodReasonUnschedulable && e.never(pod) {
-		code = string(state.NeverFits)
+// neverFit returns the gangs that the cluster could not hold at all.
+func (e *explainer) neverFit() sets.Set[waits] {
+	keys := e.queues.NeverFit()
+	if e.windows != nil {
+		keys = append(keys, e.windows.NeverFit()...)
 	}
-	return code
+	out := sets.New[waits]()
+	for _, key := range keys {
+		out.Insert(waits{namespace: key.Namespace, group: key.GroupName()})
+	}
+	return out
 }
 
 // why says why a pod waits: what holds it, or the zero value if the API server says so
@@ -150,15 +144,6 @@ func (e *explainer) entitled(pod *corev1.Pod) (explanation, bool) {
 		return explanation{}, false
 	}
 	return e.entitlement(pod)
-}
-
-// never reports whether the cluster could not hold the pod, or its gang, at all.
-func (e *explainer) never(pod *corev1.Pod) bool {
-	if _, never := e.queues.WhyNever(pod); never || e.windows == nil {
-		return never
-	}
-	_, never, _ := e.windows.Why(pod)
-	return never != ""
 }
 
 // entering: the scheduling queue has not taken in the gang as it is.

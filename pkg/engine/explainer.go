@@ -28,11 +28,12 @@ const (
 	incompleteLook = 2 * time.Second
 	// Every lookPeriod, looksAtATime gangs and plain pods are looked at of which a pod was told
 	// nothing yet, so that ten thousand that come at once do not stand in the way of those that
-	// are placed, and againAtATime of the others: who refuses or holds one says so itself, and
-	// this is for what nobody thought of.
+	// are placed, and every againPeriod againAtATime of the others: who refuses or holds one says
+	// so itself, and this is for what nobody thought of.
 	lookPeriod   = 100 * time.Millisecond
 	looksAtATime = 100
-	againAtATime = 1
+	againPeriod  = time.Second
+	againAtATime = 10
 	// In each lookPeriod, so many pods are told that others of their queues come first:
 	// few while pods are bound, and until busyDelay after that, for most of those in line
 	// are bound soon, and their conditions would be written for nothing; else as many as
@@ -65,9 +66,11 @@ type explainer struct {
 	// leads is set once Run runs: before that, nobody is kept.
 	leads bool
 	// next is when each is to be looked at: first those of which a pod was told nothing yet, and
-	// again the others, each by time. What says another time is out of date.
-	next         map[waits]time.Time
+	// again the others, each by time. What says another time is out of date. lookedAgain is when
+	// any of the others was.
+	next         map[waits]nextLook
 	first, again []dueLook
+	lookedAgain  time.Time
 	// lastBind is when one of them was last seen to be bound.
 	lastBind time.Time
 
@@ -86,8 +89,14 @@ type dueLook struct {
 	at  time.Time
 }
 
+// nextLook is when one is to be looked at, and whether all of its pods were told why they wait.
+type nextLook struct {
+	at   time.Time
+	told bool
+}
+
 func newExplainer(c clock.WithTicker, ours func(string) bool, gangs *state.Gangs, queues *state.Queues, g *gate, conditions *conditionWriter) *explainer {
-	return &explainer{clock: c, ours: ours, gangs: gangs, queues: queues, gate: g, conditions: conditions, next: map[waits]time.Time{}}
+	return &explainer{clock: c, ours: ours, gangs: gangs, queues: queues, gate: g, conditions: conditions, next: map[waits]nextLook{}}
 }
 
 // SetPod takes in a pod that was made or changed.
@@ -104,9 +113,9 @@ func (e *explainer) SetPod(pod *corev1.Pod) {
 	switch {
 	case bound && known:
 		e.lastBind = e.clock.Now()
-	case !bound && e.leads && (!known || next.After(due)):
+	case !bound && e.leads && (!known || next.told || next.at.After(due)):
 		// Others of its gang may have been looked at a moment ago.
-		e.plan(&e.first, who, due)
+		e.plan(who, nextLook{at: due})
 	}
 }
 
@@ -119,19 +128,30 @@ func (e *explainer) Run(ctx context.Context) {
 	for _, pod := range all {
 		e.SetPod(pod)
 	}
-	ticker := e.clock.NewTicker(lookPeriod)
-	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C():
+		case <-e.clock.After(e.pause()):
 			for _, who := range e.due() {
 				e.look(who)
 			}
 			e.tellInLine()
 		}
 	}
+}
+
+// pause returns for how long nobody is to be looked at or told.
+func (e *explainer) pause() time.Duration {
+	if len(e.line) > 0 {
+		return lookPeriod
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.first) == 0 {
+		return againPeriod
+	}
+	return min(max(e.first[0].at.Sub(e.clock.Now()), lookPeriod), againPeriod)
 }
 
 // due returns who is to be looked at now, a few at a time: of those that nobody looked at
@@ -143,14 +163,17 @@ func (e *explainer) due() []waits {
 	var out []waits
 	take := func(list *[]dueLook, most int) {
 		for n := 0; n < most && len(*list) > 0 && !now.Before((*list)[0].at); *list = (*list)[1:] {
-			if look := (*list)[0]; e.next[look.who].Equal(look.at) {
+			if look := (*list)[0]; e.next[look.who].at.Equal(look.at) {
 				out = append(out, look.who)
 				n++
 			}
 		}
 	}
 	take(&e.first, looksAtATime)
-	take(&e.again, againAtATime)
+	if now.Sub(e.lookedAgain) >= againPeriod {
+		e.lookedAgain = now
+		take(&e.again, againAtATime)
+	}
 	return out
 }
 
@@ -166,26 +189,30 @@ func (e *explainer) forget(who waits) {
 func (e *explainer) lookAgain(who waits, after time.Duration, told bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	list := &e.first
-	if told {
-		list = &e.again
-	}
-	e.plan(list, who, e.clock.Now().Add(after))
+	e.plan(who, nextLook{e.clock.Now().Add(after), told})
 }
 
 // plan has one be looked at then.
-func (e *explainer) plan(list *[]dueLook, who waits, at time.Time) {
-	e.next[who] = at
+func (e *explainer) plan(who waits, next nextLook) {
+	e.next[who] = next
+	list := &e.first
+	if next.told {
+		list = &e.again
+	}
 	// Nearly all come last.
 	i := len(*list)
-	for i > 0 && at.Before((*list)[i-1].at) {
+	for i > 0 && next.at.Before((*list)[i-1].at) {
 		i--
 	}
-	*list = slices.Insert(*list, i, dueLook{who, at})
+	*list = slices.Insert(*list, i, dueLook{who, next.at})
 }
 
 // look looks at a gang or plain pod, has it told why it waits, and looked at again later.
 func (e *explainer) look(who waits) {
+	if e.holdsStill(who) {
+		e.lookAgain(who, reexplainDelay, true)
+		return
+	}
 	pods := e.waiting(who)
 	if len(pods) == 0 {
 		e.forget(who)
@@ -205,6 +232,19 @@ func (e *explainer) look(who waits) {
 	}
 	e.tell(pods, why)
 	e.lookAgain(who, reexplainDelay, why.code != "" || said(pods[0]))
+}
+
+// holdsStill reports whether all pods of one were told why they wait, and that is still so: what
+// any of them says goes for all.
+func (e *explainer) holdsStill(who waits) bool {
+	e.mu.Lock()
+	told := e.next[who].told
+	e.mu.Unlock()
+	if !told {
+		return false
+	}
+	pod := e.any(who)
+	return pod != nil && said(pod) && !e.why(pod).isNews(pod)
 }
 
 // tell tells those of the pods that do not say so yet why they wait.
@@ -242,20 +282,32 @@ func (e *explainer) tellInLine() {
 func (e *explainer) waiting(who waits) []*corev1.Pod {
 	names := []string{who.pod}
 	if who.group != "" {
-		names = names[:0]
-		g, _ := e.gangs.Get(gang.KeyOf(who.namespace, who.group))
-		for i := range g.Pods {
-			if g.Pods[i].State == gang.Waiting && g.Pods[i].Ours {
-				names = append(names, g.Pods[i].Name)
-			}
-		}
+		names = e.gangs.Waiting(gang.KeyOf(who.namespace, who.group))
 	}
 	var out []*corev1.Pod
 	for _, name := range names {
-		pod := e.conditions.waiting(types.NamespacedName{Namespace: who.namespace, Name: name})
-		if pod != nil && e.ours(pod.Spec.SchedulerName) {
+		if pod := e.waits(who, name); pod != nil {
 			out = append(out, pod)
 		}
 	}
 	return out
+}
+
+// any returns one of those that waiting returns, whichever; nil if there is none, or that one was
+// bound this moment.
+func (e *explainer) any(who waits) *corev1.Pod {
+	name := who.pod
+	if who.group != "" {
+		name = e.gangs.AnyWaiting(gang.KeyOf(who.namespace, who.group))
+	}
+	return e.waits(who, name)
+}
+
+// waits returns a pod of ours that waits, by its name.
+func (e *explainer) waits(who waits, name string) *corev1.Pod {
+	pod := e.conditions.waiting(types.NamespacedName{Namespace: who.namespace, Name: name})
+	if pod == nil || !e.ours(pod.Spec.SchedulerName) {
+		return nil
+	}
+	return pod
 }

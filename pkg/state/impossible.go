@@ -99,6 +99,19 @@ func (q *Queues) WhyNever(pod *corev1.Pod) (why string, never bool) {
 	return w.refusal.Text, true
 }
 
+// NeverFit returns the gangs that the cluster could not hold, even if nothing else ran.
+func (q *Queues) NeverFit() []gang.Key {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var out []gang.Key
+	for w := range q.impossible {
+		if w.id.group != "" {
+			out = append(out, w.id.key())
+		}
+	}
+	return out
+}
+
 // isImpossible reports whether the cluster could not hold one at all.
 func (q *Queues) isImpossible(w *waiter) bool {
 	_, is := q.impossible[w]

@@ -159,9 +159,11 @@ func TestRelease(t *testing.T) {
 	if got, _ := g.Get(berthKey("g")); got.Verdict.Code != gang.Releasing {
 		t.Errorf("the verdict is %+v, want %s", got.Verdict, gang.Releasing)
 	}
-	held, _ := g.Held()
-	if diff := cmp.Diff(map[gang.Code]int{gang.Releasing: 1}, held); diff != "" {
-		t.Errorf("held gangs (-want +got):\n%s", diff)
+	if diff := cmp.Diff([]string{"p1", "p2"}, g.Waiting(berthKey("g"))); diff != "" {
+		t.Errorf("members that wait (-want +got):\n%s", diff)
+	}
+	if name := g.AnyWaiting(berthKey("g")); name != "p1" && name != "p2" {
+		t.Errorf("%q waits", name)
 	}
 	g.DeletePod(makePod("p0", inGang("g")))
 	g.settleAll()

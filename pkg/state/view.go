@@ -1,6 +1,7 @@
 package state
 
 import (
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -256,27 +257,43 @@ func (g *Gangs) Interrupted() []Interrupted {
 	return out
 }
 
-// Held returns how many gangs are held by their verdict, by reason, and a member each of
-// those that are not, and of which members wait. A gang of which nobody waits is not held.
-func (g *Gangs) Held() (held map[gang.Code]int, waiting []types.NamespacedName) {
+// Waiting returns the names of the members of a gang that may be placed, in order. Members of
+// another scheduler are left out.
+func (g *Gangs) Waiting(key gang.Key) []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	held = map[gang.Code]int{}
-	for key, e := range g.gangs {
-		switch {
-		case len(e.members) <= e.done+int(e.bound):
-		case e.verdict.Action == gang.Hold:
-			held[e.verdict.Code]++
-		case e.verdict.Action == gang.Admit:
-			for _, m := range e.members {
-				if m.State() == gang.Waiting {
-					waiting = append(waiting, types.NamespacedName{Namespace: key.Namespace, Name: m.Name})
-					break
-				}
+	var out []string
+	for m := range g.waitingOf(key) {
+		out = append(out, m.Name)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// AnyWaiting returns the name of one of those that Waiting returns, whichever; "" if there is
+// none.
+func (g *Gangs) AnyWaiting(key gang.Key) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for m := range g.waitingOf(key) {
+		return m.Name
+	}
+	return ""
+}
+
+// waitingOf yields the members of a gang that may be placed, in no order.
+func (g *Gangs) waitingOf(key gang.Key) iter.Seq[gang.Member] {
+	return func(yield func(gang.Member) bool) {
+		e := g.gangs[key]
+		if e == nil {
+			return
+		}
+		for _, m := range e.members {
+			if m.State() == gang.Waiting && g.ours(m.Scheduler) && !yield(m) {
+				return
 			}
 		}
 	}
-	return held, waiting
 }
 
 // podOf returns a member as others see it.

@@ -388,6 +388,21 @@ func (w *Windows) Why(pod *corev1.Pod) (tried bool, never string, holds bool) {
 	return tried, never, stage > window.Open
 }
 
+// NeverFit returns the gangs that the cluster could not hold, even if nothing else ran.
+func (w *Windows) NeverFit() []gang.Key {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []gang.Key
+	for id := range w.window.Impossibles() {
+		if e := w.byID[id]; e != nil {
+			if of := waiterOf(anyOf(e.pods)); of.group != "" {
+				out = append(out, of.key())
+			}
+		}
+	}
+	return out
+}
+
 // tell says that somebody may be tried.
 func (w *Windows) tell() {
 	select {

@@ -1,5 +1,7 @@
 package window
 
+import "iter"
+
 // Entity is a gang or a plain pod that would be tried.
 type Entity struct {
 	// ID is its own among all entities.
@@ -241,6 +243,19 @@ func (w *Window) Stage(id string) (stage Stage, tried bool) {
 		return e.stage, e.tried
 	}
 	return Unknown, false
+}
+
+// Impossibles yields the entities that no room would do for, in no order.
+func (w *Window) Impossibles() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, ns := range w.order {
+			for e := range ns.impossible {
+				if !yield(e.ID) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Idle reports whether a round would change nothing, unless room has come free.
