@@ -131,6 +131,17 @@ var law = []layer{
 		why:      "holds this law and no code",
 	},
 	{
+		packages: "./docs",
+		may:      []string{"STD", "COMMAND"},
+		tests:    []string{"ANY"},
+		why:      "reads pages, for the tests of whatever the pages show",
+	},
+	{
+		packages: "./docs/referencepage/...",
+		may:      []string{"ANY"},
+		why:      "writes the reference from what it is of",
+	},
+	{
 		packages: "./cmd/berth/...",
 		may:      []string{"STD", "COMMAND", "CLIENT", "k8s.io/component-base/...", "k8s.io/kubernetes/cmd/kube-scheduler/app/...", "./pkg/...", "./cmd/berth/..."},
 		mayNot:   []string{"./pkg/localcluster/..."},
