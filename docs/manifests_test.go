@@ -73,6 +73,7 @@ func TestManifestsAreRefused(t *testing.T) {
 		"field that a queue has not":   "{apiVersion: berth.dev/v1alpha1, kind: Queue, metadata: {name: a}, spec: {guaranteed: 3}}",
 		"value that a queue has not":   "{apiVersion: berth.dev/v1alpha1, kind: Queue, metadata: {name: a}, spec: {order: Random}}",
 		"rule of a queue":              "{apiVersion: berth.dev/v1alpha1, kind: Queue, metadata: {name: a}, spec: {resources: [{name: cpu, guaranteed: 4, limit: 2}]}}",
+		"queue in itself":              "{apiVersion: berth.dev/v1alpha1, kind: Queue, metadata: {name: a}, spec: {parent: a}}",
 		"argument of a plugin":         "{apiVersion: kubescheduler.config.k8s.io/v1, kind: KubeSchedulerConfiguration, profiles: [{pluginConfig: [{name: NodePacking, args: {polisy: Pack}}]}]}",
 		"field of a kustomization":     "{apiVersion: kustomize.config.k8s.io/v1beta1, kind: Kustomization, resource: [a]}",
 		"kind that nothing knows":      "{apiVersion: example.com/v1, kind: Thing}",
