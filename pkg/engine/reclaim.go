@@ -157,6 +157,7 @@ func (r *reclaimer) Reclaim(pods []*corev1.Pod, group fwk.PodGroupInfo, fits fun
 		klog.FromContext(r.ctx).V(2).Info("Gangs whose going would make room for another were tried without, and it did not fit", "gang", name, "gangs", len(choice.Evicted), "pods", len(gone))
 		return "the gangs that would make room for it were tried without, and it did not fit"
 	}
+	r.found()
 	r.begin(pods[0], claim, choice, now)
 	if len(choice.Evicted) == 0 {
 		return fmt.Sprintf("%d pods are leaving, and it gets their room", len(gone))
@@ -252,6 +253,13 @@ func (r *reclaimer) searched(since time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.line.searched(since, r.clock.Now())
+}
+
+// found takes in that those were found who were looked for.
+func (r *reclaimer) found() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.line.found(r.clock.Now())
 }
 
 // rest has nobody looked for, for a while.

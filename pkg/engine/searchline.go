@@ -7,14 +7,16 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 )
 
-// searchShare has victims be searched for at most one part in so many of the time.
+// searchShare has victims be searched for in vain at most one part in so many of the time.
 const searchShare = 4
 
 // turnPatience is how long the next is not called while one that was called is not tried.
 const turnPatience = 100 * time.Millisecond
 
 // searchLine says whose turn it is to have victims searched for. A search costs as much as all
-// that runs and waits, so there is a pause after each. Whoever is refused a place during a pause
+// that runs and waits, so there is a pause after each that finds nobody: it may be made again and
+// again. One that does is one less to be made, and a pause after it would only have the others
+// wait. Whoever is refused a place during a pause
 // stands in line, and is tried again when it is its turn: one at a time, as a try without a
 // search is for nothing.
 type searchLine struct {
@@ -69,6 +71,9 @@ func (l *searchLine) leave(name string) {
 func (l *searchLine) searched(from, to time.Time) {
 	l.quiet = to.Add((searchShare - 1) * to.Sub(from))
 }
+
+// found takes in that the search which was made last found somebody.
+func (l *searchLine) found(now time.Time) { l.quiet = now }
 
 // next takes the next out of the line, if it may be called; else it says after how long one may
 // be, 0 if nobody stands in line.

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Victims are searched for one gang at a time, with a pause after each search, in the order in
-// which the gangs were refused.
+// Victims are searched for one gang at a time, with a pause after each search that was in vain, in
+// the order in which the gangs were refused.
 func TestSearchLine(t *testing.T) {
 	start := time.Unix(1_000_000, 0)
 	at := func(ms int) time.Time { return start.Add(time.Duration(ms) * time.Millisecond) }
@@ -48,6 +48,15 @@ func TestSearchLine(t *testing.T) {
 	next(201, "a", 0)
 	enter("a", 202, true)
 	next(202, "", 0)
+	enter("first", 300, true)
+	l.searched(at(300), at(400)) // its victims were found: there is no pause
+	l.found(at(400))
+	enter("second", 400, true)
+	l.searched(at(400), at(500))
+	enter("third", 501, false)
+	next(501, "", 299*time.Millisecond)
+	next(800, "third", 0)
+	enter("third", 800, true)
 	if l.in.Len()+l.called.Len()+len(l.names) > 0 {
 		t.Errorf("nobody waits, and %+v is kept", l)
 	}

@@ -45,7 +45,7 @@ func (r *reclaimer) begin(claimant *corev1.Pod, claim *state.Reclaim, choice *fa
 	r.Keep(name, choice.Room)
 	r.queues.Hold(name)
 	klog.FromContext(r.ctx).Info("Making room for a gang that is entitled to it", "for", name, "queue", claim.Claimant(),
-		"gangs", len(choice.Evicted), "pods", len(pods)-len(choice.Awaited), "leaving", len(choice.Awaited), "deviceSecondsLost", choice.Damage.Lost)
+		"gangs", len(choice.Evicted), "pods", len(pods)-len(choice.Awaited), "leaving", len(choice.Awaited), "deviceSecondsLost", choice.Damage.Lost, "searched", r.clock.Since(now))
 	if len(choice.Evicted) > 0 {
 		go func() {
 			e := evictor{reclaimer: r, wave: w, name: name, claimant: claimant, claim: claim, choice: choice}
