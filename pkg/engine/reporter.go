@@ -296,7 +296,7 @@ func (r *reporter) follow(g state.Gang, t *told) {
 		r.observeRunning(g, t)
 		t.outcome = &dialect.Outcome{Scheduled: true, Bound: g.Bound, Running: g.Running}
 		if g.Missing > 0 {
-			t.outcome.Short = fmt.Sprintf("%d of %d pods are missing", g.Missing, g.Verdict.Group.Size)
+			t.outcome.Short = fmt.Sprintf("%d of %d pods are missing", g.Missing, g.Had)
 		}
 	}
 }

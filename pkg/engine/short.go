@@ -189,13 +189,13 @@ func (r *repairer) end(key gang.Key, g *shortGang) {
 		r.past[key] = pastShort{g.life, g.said, r.clock.Now()}
 	}
 	known, ok := r.gangs.Get(key)
-	if !g.any || !ok || known.Life != g.life || known.Verdict.Group.Size == 0 || known.Bound+known.Done < known.Verdict.Group.Size {
+	if !g.any || !ok || known.Life != g.life || known.Verdict.Group.Size == 0 || int(known.Bound+known.Done) < known.Had {
 		return
 	}
 	r.mark(key, metav1.ConditionFalse, "all of its pods have a place or are done")
 	regarding, _ := r.regarding(known.Ref, known.Pods, key)
 	r.event(regarding, nil, corev1.EventTypeNormal, reasonRepaired, "Repairing",
-		fmt.Sprintf("Gang %s is whole again: %d of %d pods have a place or are done", key, known.Bound+known.Done, known.Verdict.Group.Size))
+		fmt.Sprintf("Gang %s is whole again: %d of %d pods have a place or are done", key, known.Bound+known.Done, known.Had))
 }
 
 // see decides about one gang that is short, and does it.
@@ -253,7 +253,7 @@ func (r *repairer) see(ctx context.Context, s *state.Short, g *shortGang, now ti
 	d := repair.Decide(situation)
 	switch d.Action {
 	case repair.Keep, repair.Wait:
-		r.want(s, g, standing, now)
+		r.want(s, g, standing, stranded, now)
 	case repair.GiveUp, repair.Tell:
 		r.unwant(g)
 	case repair.RestartAll:
@@ -265,8 +265,8 @@ func (r *repairer) see(ctx context.Context, s *state.Short, g *shortGang, now ti
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
 
 // want has room looked for, for as many pods as are missing.
-func (r *repairer) want(s *state.Short, g *shortGang, standing []*corev1.Pod, now time.Time) {
-	want := fastpath.Want{Topology: s.Topology, Standing: standing, Weigh: g.owner.MakesAgain}
+func (r *repairer) want(s *state.Short, g *shortGang, standing, stranded []*corev1.Pod, now time.Time) {
+	want := fastpath.Want{Topology: s.Topology, Standing: standing, Stranded: stranded, Weigh: g.owner.MakesAgain}
 	var keys strings.Builder
 	for _, l := range s.Lost {
 		pod, err := r.pods.Pods(s.Key.Namespace).Get(l.Name)

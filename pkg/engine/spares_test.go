@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -193,4 +194,112 @@ func TestANodeThatRefusedComesLast(t *testing.T) {
 	c.again()
 	c.live(2)
 	c.expectOn(c.g, "n0001 refused half a minute ago", "n0000", "n0002")
+}
+
+// An elastic gang gets as many pods onto spares as it lost below its minimum. Those that its owner
+// makes beyond that wait, whether they come with the replacement, before it or after it.
+func TestASpareIsNotForMoreThanWasLost(t *testing.T) {
+	port := func(pod *corev1.Pod) {
+		pod.Spec.Containers[0].Ports = []corev1.ContainerPort{{ContainerPort: 80, HostPort: 80}}
+	}
+	for _, kind := range []struct {
+		name   string
+		rack   bool
+		change func(*corev1.Pod)
+	}{{"in a rack", true, nil}, {"anywhere", false, nil}, {"with a host port", true, port}} {
+		for _, order := range []string{"together", "at once after it", "later"} {
+			t.Run(kind.name+", "+order, func(t *testing.T) {
+				c := &clinic{harbour: newHarbour(t, rackNodes(4, 4), rule{name: "q", weight: 1}), events: &fakeRecorder{}}
+				c.care(false)
+				c.g = c.run(crew{name: "g", queue: "q", size: 2, gpus: 4, rack: kind.rack}, "n0000", "n0001")
+				edit := func() {
+					for _, uid := range c.g.uids {
+						if kind.change != nil {
+							c.edit(uid, kind.change)
+						}
+					}
+				}
+				edit()
+				c.run(crew{name: "wall", queue: "q", pods: 2, gpus: 4}, "n0000", "n0001")
+				c.spare(2, true)
+				c.spare(3, true)
+				c.live(1)
+				extra := func() {
+					pod := c.g.podOf(len(c.g.uids))
+					if kind.change != nil {
+						kind.change(pod)
+					}
+					c.g.uids = append(c.g.uids, c.create(pod).UID)
+				}
+				c.lose(1)
+				c.end(c.g.uids[1])
+				c.live(2)
+				if order == "together" {
+					extra()
+					extra()
+				}
+				c.again()
+				edit()
+				if order == "at once after it" {
+					for range 20 { // it is placed, and nobody has looked since
+						if c.settle(); len(c.berthed(c.g)) > 1 {
+							break
+						}
+						c.clock.Step(100 * time.Millisecond)
+						c.engine.queues.Retry()
+						c.engine.windows.Round()
+						if kind.change != nil {
+							c.repairer.look(c.ctx, c.clock.Now())
+						}
+					}
+					extra()
+					c.settle()
+				}
+				c.live(8)
+				if order == "later" {
+					extra()
+				}
+				c.live(8)
+				c.expectBerthed(c.g, 2, "one was lost")
+				spares := 0
+				for _, node := range c.berthed(c.g) {
+					if node == "n0002" || node == "n0003" {
+						spares++
+					}
+				}
+				if spares != 1 {
+					t.Errorf("its pods are on %v, want one on a spare", c.berthed(c.g))
+				}
+				// What is no spare is for everybody.
+				c.spare(3, false)
+				c.live(35)
+				want := len(c.g.uids)
+				if kind.change != nil {
+					want = 3 // one a node
+				}
+				c.expectBerthed(c.g, want, "there is room that is no spare's")
+			})
+		}
+	}
+}
+
+// A gang that grows has lost nobody: it is not short, and spares are not for it.
+func TestASpareIsNotForAGangThatGrows(t *testing.T) {
+	c := newClinic(t, "", false)
+	c.spare(2, true)
+	c.live(1)
+	grow := func(pod *corev1.Pod) { pod.Annotations["berth.dev/gang-size"] = "3" }
+	for _, uid := range c.g.uids {
+		c.edit(uid, grow)
+	}
+	c.live(1)
+	pod := c.g.podOf(2)
+	grow(pod)
+	c.g.uids = append(c.g.uids, c.create(pod).UID)
+	c.live(5)
+	c.expectSaid(reasonShort, "", 0)
+	c.expectOn(c.g, "the third pod is new", "n0000", "n0001")
+	c.spare(2, false)
+	c.live(35)
+	c.expectBerthed(c.g, 3, "n0002 is a spare no more")
 }

@@ -41,7 +41,7 @@ func (r *reclaimer) begin(claimant *corev1.Pod, claim *state.Reclaim, choice *fa
 	r.mu.Lock()
 	r.waves[name] = w
 	r.mu.Unlock()
-	r.Unwant(name) // of a gang that lost members, this is what is kept from now on
+	r.StopLooking(name) // of a gang that lost members, this is what is kept from now on
 	r.Keep(name, choice.Room)
 	r.queues.Hold(name)
 	klog.FromContext(r.ctx).Info("Making room for a gang that is entitled to it", "for", name, "queue", claim.Claimant(),

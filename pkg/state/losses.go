@@ -29,8 +29,10 @@ type Loss struct {
 // losses are what a gang has lost since it was whole.
 type losses struct {
 	lost map[types.UID]Loss
-	// missing is how many members it lacks, stranded of them on lost nodes, and changed when
-	// it last lost one.
+	// had is the most members that had a place or were done at once since it was placed, at most
+	// its size: what it grew by since has yet to come, and is not lost. missing is how many of
+	// these it lacks, stranded of them on lost nodes, and changed when it last lost one.
+	had      int
 	missing  int
 	stranded int
 	changed  time.Time
@@ -40,8 +42,9 @@ type losses struct {
 type Short struct {
 	Key  gang.Key
 	Life int64
-	// Size is the least number of members that run together, and Missing how many it lacks.
-	Size    int32
+	// Size is how many of the members that run together at least have had a place, and Missing how
+	// many of these it lacks.
+	Size    int
 	Missing int
 	// Lost are those that it lacks, by name, as far as they are known: one whose object nobody
 	// has seen is not. Since is when it lost the last one.
@@ -83,7 +86,7 @@ func (g *Gangs) Short() []Short {
 	out := make([]Short, 0, len(g.short))
 	for key := range g.short {
 		e := g.gangs[key]
-		s := Short{Key: key, Life: e.life, Size: e.verdict.Group.Size, Missing: e.missing, Since: e.changed,
+		s := Short{Key: key, Life: e.life, Size: e.had, Missing: e.missing, Since: e.changed,
 			OnLoss: e.verdict.Group.OnLoss, Topology: e.verdict.Group.Topology}
 		for _, pod := range g.podsOf(e) {
 			switch {
@@ -260,18 +263,15 @@ func (g *Gangs) missing(e *entry, members []gang.Member) int {
 		if m := &members[i]; m.State().Effect().Holds && !m.Leaving && g.healthOf(m.Node).Lost() {
 			count.OnLostNodes++
 		}
-	}
-	for i := range members {
 		delete(e.collected, members[i].Name) // it is done again
 	}
 	e.stranded = count.OnLostNodes
-	if count.Done == 0 && count.Missing() == 0 {
-		return 0
-	}
 	if count.Done > 0 {
 		count.Done = gang.Done(members)
 	}
 	count.Done += len(e.collected)
+	count.Size = count.Had(e.had, e.placed)
+	e.had = count.Size
 	missing := count.Missing()
 	if missing > 0 && !e.placed && gang.Interrupted(int32(count.Size), members) {
 		return 0
@@ -288,7 +288,7 @@ func (g *Gangs) lacks(key gang.Key, e *entry, missing int) {
 		g.short[key] = true
 		return
 	}
-	e.losses = losses{}
+	e.losses = losses{had: e.had}
 	delete(g.short, key)
 }
 

@@ -212,6 +212,38 @@ func TestWhoIsNotShort(t *testing.T) {
 		}
 		g.expectShort(t)
 	})
+	t.Run("it grew", func(t *testing.T) {
+		g := newCluster(t)
+		for i := range 4 {
+			g.SetPod(memberPod(i, sized(6)))
+		}
+		g.expectShort(t)
+		g.SetPod(memberPod(4, sized(6), func(p *corev1.Pod) { p.Spec.NodeName, p.Status.Conditions = "", nil }))
+		g.expectShort(t)
+		g.DeletePod(memberPod(2))
+		g.expectShort(t, "g lacks 1 of 4: g-2 on n2 deleted")
+		g.SetPod(memberPod(2, sized(6), uid("again")))
+		g.expectShort(t)
+		g.SetPod(memberPod(4, sized(6)))
+		g.expectShort(t)
+		g.DeletePod(memberPod(1))
+		g.expectShort(t, "g lacks 1 of 5: g-1 on n1 deleted")
+	})
+	t.Run("it shrank and grew", func(t *testing.T) {
+		g := newCluster(t)
+		for _, size := range []int{2, 4} {
+			for i := range 2 {
+				g.SetPod(memberPod(i, sized(size)))
+			}
+			if size == 2 {
+				g.DeletePod(memberPod(2))
+				g.DeletePod(memberPod(3))
+			}
+			g.expectShort(t)
+		}
+		g.DeletePod(memberPod(1))
+		g.expectShort(t, "g lacks 1 of 2: g-1 on n1 deleted")
+	})
 	t.Run("beyond the size", func(t *testing.T) {
 		g := newCluster(t)
 		g.SetPod(memberPod(4))

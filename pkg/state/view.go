@@ -30,8 +30,9 @@ type Gang struct {
 	Waiting int32
 	// Placed says that the gang was placed in this life of it.
 	Placed bool
-	// Missing is how many members it lacks that it had.
-	Missing int
+	// Had is how many of the members that run together at least have had a place, and Missing how
+	// many of these it lacks.
+	Had, Missing int
 	// Ref names the object that declares the gang; nil if its pods do.
 	Ref *corev1.ObjectReference
 	// Object is that object and Kind its kind if this is where the gang's outcome is
@@ -49,7 +50,7 @@ func (g *Gangs) Get(key gang.Key) (Gang, bool) {
 	if e == nil {
 		return Gang{}, false
 	}
-	out := Gang{Key: key, Verdict: e.verdict, Life: e.life, Placed: e.placed, Missing: e.missing, Pods: g.podsOf(e)}
+	out := Gang{Key: key, Verdict: e.verdict, Life: e.life, Placed: e.placed, Had: e.had, Missing: e.missing, Pods: g.podsOf(e)}
 	if e.explained != "" && e.explainedIn == e.life && e.verdict.Action == gang.Hold && e.verdict.Code == gang.Incomplete {
 		out.Verdict.Text += ": " + e.explained
 	}

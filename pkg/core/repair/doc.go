@@ -6,7 +6,10 @@
 //
 // A gang that was placed is short while fewer of its members stand than it needs:
 //
-//	missing = size - done - (standing - on lost nodes), if somebody of it stands at all
+//	had     = the most of size that were done or standing at once, since it was whole
+//	missing = had - done - (standing - on lost nodes), if somebody of it stands at all
+//
+// So a gang whose owner makes it larger while it runs lacks nobody.
 //
 // A member that stands on a node that is lost (see the table) is missing, though it is still
 // an object, may still run, and keeps its devices: nobody else gets these before it is gone.

@@ -141,6 +141,38 @@ func TestMissing(t *testing.T) {
 	}
 }
 
+// Of a gang that changes its size while members come, go and end, those are lost that were there.
+func TestHad(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 6))
+	for range 5_000 {
+		size := 1 + r.IntN(5)
+		before := Count{Size: size}.Had(0, false)
+		if before != size {
+			t.Fatalf("%d of %d before it is placed", before, size)
+		}
+		// there is which of the places of the gang somebody has had; it is placed whole.
+		there := map[int]bool{}
+		for i := range size {
+			there[i] = true
+		}
+		for range 20 {
+			size = 1 + r.IntN(7)
+			standing := r.IntN(8)
+			for i := range standing {
+				there[i] = true
+			}
+			for i := range 8 {
+				if i >= size {
+					delete(there, i) // nobody needs it
+				}
+			}
+			if before = (Count{Size: size, Standing: standing}).Had(before, true); before != len(there) {
+				t.Fatalf("size %d, %d standing: had %d, want %d", size, standing, before, len(there))
+			}
+		}
+	}
+}
+
 func TestParsePolicy(t *testing.T) {
 	for word, want := range map[string]Policy{"": Unsaid, "replace": Replace, "restart": Restart, "ignore": Ignore} {
 		if got, err := ParsePolicy(word); got != want || err != nil {

@@ -9,6 +9,17 @@ type Count struct {
 	Done, Standing, OnLostNodes int
 }
 
+// Had returns how many of the members that run together at least have had a place: what a gang
+// grew by since it was placed has yet to come, and cannot be lost. Before is what Had returned
+// last, and placed says that the gang was seen whole since it began; if it was not, nobody knows
+// how many have come, and all count.
+func (c Count) Had(before int, placed bool) int {
+	if !placed {
+		return c.Size
+	}
+	return min(c.Size, max(before, c.Done+c.Standing))
+}
+
 // Missing returns how many members the gang lacks; 0 if it is whole, or nothing of it is left
 // that a repair could save.
 func (c Count) Missing() int {

@@ -25,6 +25,8 @@ type Want struct {
 	Missing, Standing []*corev1.Pod
 	// Leaving are pods of it that are being deleted: their room is to come.
 	Leaving []*corev1.Pod
+	// Stranded are those on nodes that are lost.
+	Stranded []*corev1.Pod
 	// Weigh asks, if there is no room, where the whole gang would have a place if it left.
 	Weigh bool
 }
@@ -51,6 +53,8 @@ type wanted struct {
 	Want
 	due   bool
 	found Found
+	// onSpares is how many of those that are missing have their room on spares.
+	onSpares int
 	// tries counts those of the gang since it was found that nobody can say where its room is.
 	tries int
 }
@@ -73,12 +77,26 @@ func (p *Path) Want(name string, want Want) {
 	p.wantsRoom.Store(true)
 }
 
-// Unwant has no room be looked for any more. What is kept stays.
+// StopLooking has no room be looked for any more. What is kept stays, and whoever comes in place of
+// those that are missing may have it where it is on spares.
+func (p *Path) StopLooking(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stopLooking(name)
+}
+
+func (p *Path) stopLooking(name string) {
+	delete(p.rooms.wants, name)
+	p.wantsRoom.Store(len(p.rooms.wants) > 0)
+}
+
+// Unwant is StopLooking for a gang that lacks nobody any more, or gets nobody in their place:
+// spares are not for it.
 func (p *Path) Unwant(name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.rooms.wants, name)
-	p.wantsRoom.Store(len(p.rooms.wants) > 0)
+	p.stopLooking(name)
+	delete(p.rooms.replacing, name)
 }
 
 // Found returns what was found for a gang when somebody looked last.
@@ -120,6 +138,7 @@ func (p *Path) lookFor(name string, one *wanted) {
 	p.rooms.lent = name
 	p.rekeep()
 	found := Found{Looked: true}
+	one.onSpares = 0
 	stages := p.stages(name)
 	for _, stage := range stages {
 		p.turn(stage)
@@ -130,6 +149,11 @@ func (p *Path) lookFor(name string, one *wanted) {
 		result := p.planFound(one, p.plannerOf(one), &request, shapes)
 		if len(result.Candidates) > 0 {
 			found.Room, found.NoRoom, found.Why = p.roomOf(result.Candidates[0], &request), false, ""
+			for _, a := range result.Candidates[0].Assignments {
+				if a.Node != plan.NoNode && p.index.Spares().Has(a.Node) {
+					one.onSpares++
+				}
+			}
 			break
 		}
 		found.NoRoom, found.Why = true, p.whyNoPlace(result.Reason, &request, shapes)
@@ -140,6 +164,7 @@ func (p *Path) lookFor(name string, one *wanted) {
 	}
 	found.Spares = p.sparesIn(found.Room)
 	one.found = found
+	p.replaces(name, one)
 	if delete(p.rooms.of, name); len(found.Room) > 0 {
 		if p.rooms.of == nil {
 			p.rooms.of = map[string]Room{}

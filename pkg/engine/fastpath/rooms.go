@@ -36,7 +36,9 @@ type rooms struct {
 	kept atomic.Pointer[map[string]pack.Amounts]
 	// turned are the nodes that count as full, or do not though they are spares, for those who read
 	// it without a lock; see turn.
-	turned atomic.Pointer[map[string]bool]
+	turned atomic.Pointer[turned]
+	// replacing are the gangs that may use spares, for those that they lack.
+	replacing map[string]replacing
 }
 
 // Keep keeps room for somebody who waits; no room is none any more.
@@ -48,6 +50,9 @@ func (p *Path) Keep(name string, room Room) {
 	}
 	if len(room) == 0 {
 		delete(p.rooms.of, name)
+		if p.rooms.wants[name] == nil {
+			delete(p.rooms.replacing, name)
+		}
 	} else {
 		p.rooms.of[name] = room
 	}
@@ -216,14 +221,13 @@ func (p *Path) openToVictims(request *plan.Request, shapes []*shape) {
 
 // withoutFull takes the nodes out of a set that count as full, whoever leaves them.
 func (p *Path) withoutFull(set *pack.Set) {
-	spares := p.index.Spares()
-	for id, ok := spares.Next(0); ok; id, ok = spares.Next(id + 1) {
-		if p.full(p.index.Info(id).Node()) != "" {
+	for id, node := range p.spares() {
+		if p.full(node) != "" {
 			set.Remove(id)
 		}
 	}
 	if turned := p.rooms.turned.Load(); turned != nil {
-		for node, full := range *turned {
+		for node, full := range turned.full {
 			if id, known := p.index.ID(node); known && full {
 				set.Remove(id)
 			}

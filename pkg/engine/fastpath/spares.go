@@ -2,13 +2,17 @@ package fastpath
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/berth-dev/berth/pkg/core/fabric"
+	"github.com/berth-dev/berth/pkg/core/pack"
 	"github.com/berth-dev/berth/pkg/core/plan"
 	"github.com/berth-dev/berth/pkg/core/repair"
 	"github.com/berth-dev/berth/pkg/state"
@@ -30,9 +34,80 @@ type turning struct {
 	avoided []repair.Avoided
 	// last are full as well, if they are to come last.
 	last []string
-	// room is that of the gang: its spares are open to it. spares says that all are.
+	// room is that of the gang. spares says that all spares are open.
 	room   Room
 	spares bool
+	// name is the gang to which some spares are open, for so many of its pods.
+	name string
+	replacing
+}
+
+// replacing is who may use spares in place of those that a gang lacks. An elastic gang has others
+// as well, and nobody can say of a pod in whose place it comes: so they are counted.
+type replacing struct {
+	// on are the spares that are open, by name: those of the room that is kept, or all of them if
+	// nobody can say where the room is.
+	on []string
+	// before are the pods that had a place when room was looked for, and most is how many others may
+	// be on these spares.
+	before sets.Set[types.UID]
+	most   int
+}
+
+// replaces takes in for how many of those that a gang lacks there is room on spares alone.
+func (p *Path) replaces(name string, one *wanted) {
+	r := replacing{on: one.found.Spares, before: sets.New[types.UID](), most: one.onSpares}
+	for _, pods := range [][]*corev1.Pod{one.Standing, one.Stranded, one.Leaving} {
+		for _, pod := range pods {
+			r.before.Insert(pod.UID)
+		}
+	}
+	if one.found.Unjudged {
+		r.most = len(one.Missing)
+		for _, node := range p.spares() {
+			r.on = append(r.on, node.Name)
+		}
+	}
+	if p.rooms.replacing == nil {
+		p.rooms.replacing = map[string]replacing{}
+	}
+	p.rooms.replacing[name] = r
+}
+
+// used reports whether as many pods of a gang are on spares as may be.
+func (p *Path) used(name string, r replacing) bool {
+	n := 0
+	for _, node := range r.on {
+		info, err := p.snapshot.Get(node)
+		if err != nil {
+			continue
+		}
+		for _, on := range info.GetPods() {
+			if pod := on.GetPod(); pod.DeletionTimestamp == nil && state.NameOf(pod) == name && !r.before.Has(pod.UID) {
+				n++
+			}
+		}
+	}
+	return n >= r.most
+}
+
+// spares are the nodes that are spares, by number.
+func (p *Path) spares() iter.Seq2[pack.NodeID, *corev1.Node] {
+	return func(yield func(pack.NodeID, *corev1.Node) bool) {
+		spares := p.index.Spares()
+		for id, ok := spares.Next(0); ok; id, ok = spares.Next(id + 1) {
+			if !yield(id, p.index.Info(id).Node()) {
+				return
+			}
+		}
+	}
+}
+
+// turned is the outcome of a turning.
+type turned struct {
+	// full are the nodes that count otherwise than they do for everybody, by name.
+	full map[string]bool
+	turning
 }
 
 // turnFor has nodes count as they do while a gang is tried; "" for nobody. Nodes that come last are
@@ -44,8 +119,9 @@ func (p *Path) turnFor(name string) {
 	if len(t.room) > 0 {
 		t.last = last
 	}
-	if one := p.rooms.wants[name]; one != nil && one.found.Unjudged {
-		t.spares = one.tries > 1
+	one := p.rooms.wants[name]
+	if r, some := p.rooms.replacing[name]; some && (one == nil || !one.found.Unjudged || one.tries > 1) && !p.used(name, r) {
+		t.name, t.replacing = name, r
 	}
 	p.turn(t)
 }
@@ -54,43 +130,39 @@ func (p *Path) turnFor(name string) {
 func (p *Path) turn(t turning) {
 	full := map[string]bool{}
 	if t.spares {
-		spares := p.index.Spares()
-		for id, ok := spares.Next(0); ok; id, ok = spares.Next(id + 1) {
-			full[p.index.Info(id).Node().Name] = false
+		for _, node := range p.spares() {
+			full[node.Name] = false
 		}
 	}
 	for _, node := range t.last {
 		full[node] = true
 	}
 	for node := range t.room {
-		if id, known := p.index.ID(node); known && p.index.Spares().Has(id) {
-			full[node] = false
-		} else {
-			delete(full, node)
-		}
+		delete(full, node)
+	}
+	for _, node := range t.on {
+		full[node] = false
 	}
 	for _, one := range t.avoided {
 		full[one.Node] = true
 	}
-	if len(full) == 0 {
-		p.turnTo(nil)
-	} else {
-		p.turnTo(&full)
-	}
+	p.turnTo(turned{full, t})
 }
 
 // turnTo is turn with the outcome.
-func (p *Path) turnTo(full *map[string]bool) {
+func (p *Path) turnTo(now turned) {
 	before := p.rooms.turned.Load()
-	switch {
-	case full == nil && before == nil:
+	if len(now.full) == 0 {
+		if before != nil {
+			p.index.Turn(nil)
+			p.rooms.turned.Store(nil)
+		}
 		return
-	case full == nil:
-		p.index.Turn(nil)
-	case before == nil || !maps.Equal(*before, *full):
-		p.index.Turn(*full)
 	}
-	p.rooms.turned.Store(full)
+	if before == nil || !maps.Equal(before.full, now.full) {
+		p.index.Turn(now.full)
+	}
+	p.rooms.turned.Store(&now)
 }
 
 // stages are the ways to look for room for a gang that lacks members, in their order: on nodes as
@@ -117,9 +189,12 @@ func (p *Path) avoidedBy(name string) (avoided []repair.Avoided, last []string) 
 // full says why a node counts as full for the gang that is tried; "" if it does not.
 func (p *Path) full(node *corev1.Node) string {
 	if turned := p.rooms.turned.Load(); turned != nil {
-		if full, is := (*turned)[node.Name]; is {
-			if full {
+		if full, is := turned.full[node.Name]; is {
+			switch {
+			case full:
 				return reasonAvoided
+			case turned.name != "" && slices.Contains(turned.on, node.Name) && p.used(turned.name, turned.replacing):
+				return reasonSpare
 			}
 			return ""
 		}
@@ -141,7 +216,7 @@ func (p *Path) whyFull(reason *plan.Reason, request *plan.Request, pods []*corev
 	before, open := p.rooms.turned.Load(), map[string]bool{}
 	var avoided []string
 	if before != nil {
-		for name, full := range *before {
+		for name, full := range before.full {
 			open[name] = full
 			if id, known := p.index.ID(name); known && full && nodes.Has(id) {
 				avoided = append(avoided, name)
@@ -153,9 +228,8 @@ func (p *Path) whyFull(reason *plan.Reason, request *plan.Request, pods []*corev
 	if len(avoided) > 0 {
 		text = fmt.Sprintf("; %s there refused pods of the gang, and are avoided for a while", strings.Join(avoided, ", "))
 	}
-	all := p.index.Spares()
-	for id, ok := all.Next(0); ok; id, ok = all.Next(id + 1) {
-		if node := p.index.Info(id).Node(); nodes.Has(id) && p.full(node) == reasonSpare {
+	for id, node := range p.spares() {
+		if nodes.Has(id) && p.full(node) == reasonSpare {
 			open[node.Name] = false
 			spares++
 		}
@@ -163,7 +237,7 @@ func (p *Path) whyFull(reason *plan.Reason, request *plan.Request, pods []*corev
 	if spares == 0 {
 		return text
 	}
-	p.turnTo(&open)
+	p.turnTo(turned{full: open})
 	for _, s := range shapes {
 		if s != nil {
 			s.CatchUp(p.index, s.verified.Remove)
@@ -172,7 +246,10 @@ func (p *Path) whyFull(reason *plan.Reason, request *plan.Request, pods []*corev
 	if len(p.newVerifier(request, pods, shapes).plan(planner).Candidates) > 0 {
 		text += fmt.Sprintf("; it would fit if %d spare nodes there (%s=true) were not kept for gangs that lose members", spares, state.SpareLabel)
 	}
-	p.turnTo(before)
+	if before == nil {
+		before = &turned{}
+	}
+	p.turnTo(*before)
 	return text
 }
 
