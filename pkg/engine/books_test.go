@@ -22,6 +22,7 @@ type rule struct {
 	memoryLimit       int64
 	weight            int64
 	preemption        v1alpha1.QueuePreemption
+	spares            []v1alpha1.QueueSpares
 	// others says that it is open to another namespace alone, and not to all.
 	others bool
 }
@@ -37,7 +38,7 @@ func (r rule) object(generation int64) *v1alpha1.Queue {
 	if r.limit > 0 {
 		gpus.Limit = resource.NewQuantity(r.limit, resource.DecimalSI)
 	}
-	out.Spec.Resources = []v1alpha1.QueueResource{gpus}
+	out.Spec.Resources, out.Spec.Spares = []v1alpha1.QueueResource{gpus}, r.spares
 	if r.cpuLimit > 0 {
 		out.Spec.Resources = append(out.Spec.Resources, v1alpha1.QueueResource{Name: "cpu", Limit: resource.NewMilliQuantity(r.cpuLimit, resource.DecimalSI)})
 	}

@@ -157,6 +157,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 		return nil, err
 	}
 	e.queues = state.NewQueues(e.gangs, e.requests.of, podsOf(factory), options.admission(), clock.RealClock{})
+	e.fast.Claims(e.queues.SpareClaims)
 	if options.QueueAccess == QueuesOpen {
 		e.queues.OpenToAll()
 	}

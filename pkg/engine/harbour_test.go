@@ -167,6 +167,7 @@ func (h *harbour) build(client kubernetes.Interface, recorder events.EventRecord
 	put(&corev1.Node{}, l.nodeTap)
 	put(&schedulingv1beta1.PodGroup{}, gatedInformer{l.groupTap, e.gate})
 	e.queues = state.NewQueues(e.gangs, e.requests.of, podsOf(factory), DefaultOptions().admission(), h.clock)
+	e.fast.Claims(e.queues.SpareClaims)
 	b.queues = e.queues
 	_, _ = l.nodeTap.AddEventHandler(e.nodeHandler())
 	pods := factory.Core().V1().Pods().Lister()

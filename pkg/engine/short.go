@@ -266,7 +266,7 @@ func seconds(d time.Duration) int64 { return int64(d / time.Second) }
 
 // want has room looked for, for as many pods as are missing.
 func (r *repairer) want(s *state.Short, g *shortGang, standing, stranded []*corev1.Pod, now time.Time) {
-	want := fastpath.Want{Topology: s.Topology, Standing: standing, Stranded: stranded, Weigh: g.owner.MakesAgain}
+	want := fastpath.Want{Topology: s.Topology, Queues: r.queuesOf(standing), Standing: standing, Stranded: stranded, Weigh: g.owner.MakesAgain}
 	var keys strings.Builder
 	for _, l := range s.Lost {
 		pod, err := r.pods.Pods(s.Key.Namespace).Get(l.Name)
@@ -297,6 +297,14 @@ func (r *repairer) want(s *state.Short, g *shortGang, standing, stranded []*core
 	}
 	g.wanted, g.keys = now, keys.String()
 	r.Want(g.name, want)
+}
+
+// queuesOf returns the queue of pods, and those around it.
+func (r *repairer) queuesOf(pods []*corev1.Pod) []string {
+	if len(pods) == 0 || r.queues.SpareClaims() == nil {
+		return nil
+	}
+	return r.queues.Around(pods[0])
 }
 
 // unwant has no room be kept any more.

@@ -5,12 +5,14 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
 
 	"github.com/berth-dev/berth/pkg/core/fabric"
 	"github.com/berth-dev/berth/pkg/core/pack"
+	"github.com/berth-dev/berth/pkg/core/repair"
 	"github.com/berth-dev/berth/pkg/dialect"
 )
 
@@ -41,9 +43,13 @@ type Index struct {
 	dislikes  int64
 	// kept is what is kept free on nodes for those who wait for it.
 	kept map[string]pack.Amounts
-	// spares are the nodes that are spares, and turned what Turn was told.
-	spares pack.Set
-	turned map[string]bool
+	// spares are the nodes that are spares, and turned what Turn was told. keeper knows those that
+	// are kept for queues, nil if none are, and keptFor has them for those who read it meanwhile:
+	// the queue by name.
+	spares  pack.Set
+	turned  map[string]bool
+	keeper  *repair.Keeper
+	keptFor sync.Map
 	// priorities counts nodes by the lowest priority of their pods.
 	priorities map[int32]int
 
@@ -135,7 +141,6 @@ func (ix *Index) Set(info fwk.NodeInfo) {
 		ix.label(n.object, -1)
 		ix.label(object, 1)
 		ix.close(id, closed(object))
-		mark(&ix.spares, id, IsSpare(object))
 	}
 	if changed || n.object != object && ix.devices.all(n.info) != ix.devices.all(info) {
 		ix.version++
@@ -153,8 +158,11 @@ func (ix *Index) Set(info fwk.NodeInfo) {
 	*n = node{info: info, object: object, lowest: lowestPriority(info), domains: domains, offered: has}
 	ix.count(n.lowest, 1)
 	free := ix.devices.Free(info)
+	others := ix.offer(n, free, changed)
+	mark(&ix.spares, id, ix.spare(object))
 	ix.tally(n, free)
 	ix.pack.Set(id, pack.Node{Free: ix.left(free, object), Domains: domains})
+	ix.rereadSpares(others)
 }
 
 // mark puts a node into a set, or takes it out.
@@ -234,6 +242,9 @@ func (ix *Index) Remove(name string) {
 	ix.present.Remove(id)
 	ix.vacant.Add(id)
 	ix.log.add(change{node: id, gone: true})
+	if ix.keeper != nil {
+		ix.rereadSpares(ix.noteKept(ix.keeper.Remove(name)))
+	}
 }
 
 // dislike notes whether a node whose object changed has such a taint.

@@ -15,6 +15,7 @@ import (
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
 	"github.com/berth-dev/berth/pkg/core/admission"
 	"github.com/berth-dev/berth/pkg/core/quota"
+	"github.com/berth-dev/berth/pkg/core/repair"
 )
 
 // DefaultQueue is the queue of pods that name none. It needs no object: without one it is
@@ -37,6 +38,8 @@ type Queues struct {
 	// objects are the queues by name, and ordered the same by their right.
 	objects map[string]queueObject
 	ordered []queueObject
+	// spareClaims are the spares that they have kept; nil if none has any.
+	spareClaims atomic.Pointer[[]repair.Claim]
 	// elastic are the ElasticQuotas of each namespace by name; the first by name counts.
 	elastic map[string]map[string]quota.Spec
 	// namespaces have the labels of each that has any.
@@ -123,6 +126,7 @@ type Queues struct {
 // has it.
 type queueObject struct {
 	spec       quota.Spec
+	spares     []v1alpha1.QueueSpares
 	generation int64
 	created    int64
 }
@@ -161,10 +165,11 @@ func (q *Queues) SetQueue(object *v1alpha1.Queue) {
 		return
 	}
 	q.forget(object.Name)
-	o := queueObject{spec: QueueSpec(object), generation: object.Generation, created: object.CreationTimestamp.Unix()}
+	o := queueObject{spec: QueueSpec(object), spares: object.Spec.Spares, generation: object.Generation, created: object.CreationTimestamp.Unix()}
 	q.objects[object.Name] = o
 	at, _ := slices.BinarySearchFunc(q.ordered, o, compareObjects)
 	q.ordered = slices.Insert(q.ordered, at, o)
+	q.claimSpares()
 	if !was || old.created != o.created || !q.opensOtherwise(old.spec, o.spec) {
 		q.changed()
 	}
@@ -175,6 +180,7 @@ func (q *Queues) DeleteQueue(name string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.forget(name)
+	q.claimSpares()
 	q.changed()
 }
 
@@ -200,6 +206,7 @@ func (q *Queues) DropQueues() {
 	defer q.mu.Unlock()
 	clear(q.objects)
 	q.ordered = nil
+	q.claimSpares()
 	q.changed()
 }
 

@@ -86,7 +86,7 @@ func (ix *Index) tally(n *node, free pack.Amounts) {
 	if room, some := ix.kept[n.object.Name]; some && room.Kind == n.offered.kind {
 		n.counted.Reserved = min(max(int64(room.Devices), 0), left)
 	}
-	if IsSpare(n.object) {
+	if ix.spare(n.object) {
 		n.counted.Reserved = left
 	}
 	t := ix.tallies[n.offered.kind]

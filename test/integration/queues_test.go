@@ -30,7 +30,7 @@ func TestQueueIsValidated(t *testing.T) {
 		refused    string // "" for a queue that is taken
 	}{
 		{"nothing", `{}`, ""},
-		{"everything", `{namespaces: [a, b], namespaceSelector: {matchLabels: {team: red}}, resources: [{name: nvidia.com/gpu, guaranteed: 8, limit: "16", weight: 3}, {name: memory, guaranteed: 1Ti, limit: 2Ti}], order: FIFO, preemption: {withinQueue: Never, reclaim: LowerPriority, minRuntime: 10m, graceBeforeReclaim: 5m}, fairShareHalfLife: 24h}`, ""},
+		{"everything", `{namespaces: [a, b], namespaceSelector: {matchLabels: {team: red}}, resources: [{name: nvidia.com/gpu, guaranteed: 8, limit: "16", weight: 3}, {name: memory, guaranteed: 1Ti, limit: 2Ti}], order: FIFO, preemption: {withinQueue: Never, reclaim: LowerPriority, minRuntime: 10m, graceBeforeReclaim: 5m}, fairShareHalfLife: 24h, spares: [{level: topology.kubernetes.io/rack, nodes: 1}, {level: pod, nodes: 2}]}`, ""},
 		{"all namespaces", `{namespaceSelector: {}}`, ""},
 		{"no namespace", `{namespaces: []}`, "spec.namespaces"},
 		{"a namespace without a name", `{namespaces: [""]}`, "spec.namespaces[0]"},
@@ -48,6 +48,10 @@ func TestQueueIsValidated(t *testing.T) {
 		{"no such policy", `{preemption: {withinQueue: Any}}`, `Unsupported value: "Any"`},
 		{"negative time", `{preemption: {minRuntime: -1m}}`, "minRuntime must not be negative"},
 		{"more grace than anybody waits", `{preemption: {graceBeforeReclaim: 2h}}`, "graceBeforeReclaim must be from 0s to 1h"},
+		{"no spares", `{spares: [{level: rack, nodes: 0}]}`, "spec.spares[0].nodes"},
+		{"spares without a number", `{spares: [{level: rack}]}`, "spec.spares[0].nodes: Required value"},
+		{"spares of no level", `{spares: [{level: "a rack", nodes: 1}]}`, `spec.spares[0].level: Invalid value: "a rack": level must be the key of a label`},
+		{"spares of one level twice", `{spares: [{level: rack, nodes: 1}, {level: rack, nodes: 2}]}`, "Duplicate value"},
 		{"no time", `{fairShareHalfLife: soon}`, "fairShareHalfLife"},
 		{"half-life of nothing", `{fairShareHalfLife: 0s}`, "fairShareHalfLife must be from 1s to 8760h"},
 	} {

@@ -90,6 +90,13 @@ type QueueSpec struct {
 	// +kubebuilder:default={}
 	// +optional
 	Preemption QueuePreemption `json:"preemption,omitempty"`
+	// Spares are nodes that are kept for pods that come in place of those that gangs of this
+	// queue, or of one within it, have lost.
+	// +listType=map
+	// +listMapKey=level
+	// +kubebuilder:validation:MaxItems=8
+	// +optional
+	Spares []QueueSpares `json:"spares,omitempty"`
 	// FairShareHalfLife has use in the past count when it is decided whose turn it is: what
 	// was used so long ago counts half. Without it only what is used now counts.
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('8760h')",message="fairShareHalfLife must be from 1s to 8760h"
@@ -97,6 +104,25 @@ type QueueSpec struct {
 	// +kubebuilder:validation:MaxLength=32
 	// +optional
 	FairShareHalfLife *metav1.Duration `json:"fairShareHalfLife,omitempty"`
+}
+
+// QueueSpares is how many nodes a queue has kept in each domain of a topology level.
+type QueueSpares struct {
+	// Level is the key of a label of nodes, such as topology.kubernetes.io/rack: the nodes that
+	// have one value of it, and of the levels around it, are a domain. Nodes without it are in
+	// none.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=317
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$')",message="level must be the key of a label, such as topology.kubernetes.io/rack"
+	// +required
+	Level string `json:"level"`
+	// Nodes is how many nodes of each domain are kept, of those that have devices and none of
+	// them given out: the first by name. Nobody leaves for that, so where fewer are free, fewer
+	// are kept until others are.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	// +required
+	Nodes int32 `json:"nodes"`
 }
 
 // QueueResource is a queue's quota of one resource.

@@ -54,6 +54,13 @@
 // A gang is restarted by default or for want of room only if whoever made its pods makes them
 // again. All functions are pure.
 //
+// # Spares
+//
+// Which nodes are kept for replacements of a queue's gangs follows from which are free: see
+// [Keeper].
+//
 // Files: cause.go (why a member is lost), policy.go (what a user asks for), short.go (what is
-// short), decide.go (what is done), refusals.go (which nodes are avoided).
+// short), decide.go (what is done), refusals.go (which nodes are avoided), keeper.go (which are
+// kept).
+
 package repair

@@ -210,6 +210,16 @@ func (p *Path) read(noted []string, failed bool) {
 		}
 		p.readTouched()
 	}
+	if p.claims == nil {
+		return
+	}
+	if now := p.claims(); now != p.claimed {
+		if p.claimed = now; now == nil {
+			p.index.Claims(nil)
+		} else {
+			p.index.Claims(*now)
+		}
+	}
 }
 
 // lastFree returns what a node had free when it was read; false while the index may

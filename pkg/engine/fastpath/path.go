@@ -20,6 +20,7 @@ import (
 	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 
 	"github.com/berth-dev/berth/pkg/core/pack"
+	"github.com/berth-dev/berth/pkg/core/repair"
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/plugins/arguments"
 	"github.com/berth-dev/berth/pkg/plugins/devicetopology"
@@ -49,6 +50,9 @@ type Path struct {
 	inventory *state.Inventory
 	topology  *devicetopology.Args
 
+	// claims is what Claims was told, and claimed what it said last.
+	claims  func() *[]repair.Claim
+	claimed *[]repair.Claim
 	// refusals is what Avoid was told. wantsRoom says that room is looked for for anybody.
 	refusals  Refusals
 	wantsRoom atomic.Bool

@@ -21,6 +21,8 @@ const mostLookedFor = 8
 type Want struct {
 	// Topology is where it may be.
 	Topology gang.Topology
+	// Queues are the queue of the gang and those around it, whose spares are for it.
+	Queues []string
 	// Missing are pods like those that it lacks, and Standing those that have a place.
 	Missing, Standing []*corev1.Pod
 	// Leaving are pods of it that are being deleted: their room is to come.
@@ -139,7 +141,7 @@ func (p *Path) lookFor(name string, one *wanted) {
 	p.rekeep()
 	found := Found{Looked: true}
 	one.onSpares = 0
-	stages := p.stages(name)
+	stages := p.stages(name, one.Queues)
 	for _, stage := range stages {
 		p.turn(stage)
 		request, shapes, ok := p.missing(one)

@@ -25,6 +25,10 @@ type Refusals func(name string) (avoided []repair.Avoided, last []string)
 // Avoid has the path hear of refusals. It is called before the first cycle.
 func (p *Path) Avoid(refusals Refusals) { p.refusals = refusals }
 
+// Claims has the path ask at each snapshot which nodes queues have kept as spares. It is called
+// before the first cycle.
+func (p *Path) Claims(claims func() *[]repair.Claim) { p.claims = claims }
+
 // Nodes that count as full. A spare does, but for a gang that lacks members and has its room there.
 // A node that a gang avoids does while that gang is tried, or room is looked for it. So the index
 // is all that knows of either, and each count by domain is right.
@@ -34,9 +38,11 @@ type turning struct {
 	avoided []repair.Avoided
 	// last are full as well, if they are to come last.
 	last []string
-	// room is that of the gang. spares says that all spares are open.
+	// room is that of the gang. spares says that all spares are open that are for everybody, or for
+	// one of queues.
 	room   Room
 	spares bool
+	queues []string
 	// name is the gang to which some spares are open, for so many of its pods.
 	name string
 	replacing
@@ -65,7 +71,9 @@ func (p *Path) replaces(name string, one *wanted) {
 	if one.found.Unjudged {
 		r.most = len(one.Missing)
 		for _, node := range p.spares() {
-			r.on = append(r.on, node.Name)
+			if p.sparesFor(node, one.Queues) {
+				r.on = append(r.on, node.Name)
+			}
 		}
 	}
 	if p.rooms.replacing == nil {
@@ -131,14 +139,20 @@ func (p *Path) turn(t turning) {
 	full := map[string]bool{}
 	if t.spares {
 		for _, node := range p.spares() {
-			full[node.Name] = false
+			if p.sparesFor(node, t.queues) {
+				full[node.Name] = false
+			}
 		}
 	}
 	for _, node := range t.last {
 		full[node] = true
 	}
 	for node := range t.room {
-		delete(full, node)
+		if id, known := p.index.ID(node); !known || p.claimed == nil || state.IsSpare(p.index.Info(id).Node()) {
+			delete(full, node)
+		} else {
+			full[node] = false // it would be kept for a queue, as nobody else has it
+		}
 	}
 	for _, node := range t.on {
 		full[node] = false
@@ -167,14 +181,18 @@ func (p *Path) turnTo(now turned) {
 
 // stages are the ways to look for room for a gang that lacks members, in their order: on nodes as
 // they are, then on spares too, and on nodes that refused pods of it a while ago.
-func (p *Path) stages(name string) []turning {
+func (p *Path) stages(name string, queues []string) []turning {
 	avoided, last := p.avoidedBy(name)
-	stages := []turning{{avoided: avoided, last: last}}
+	var room Room
+	if p.claimed != nil {
+		room = p.rooms.of[name]
+	}
+	stages := []turning{{avoided: avoided, last: last, room: room}}
 	if p.index.Spares().Len() > 0 {
-		stages = append(stages, turning{avoided: avoided, last: last, spares: true})
+		stages = append(stages, turning{avoided: avoided, last: last, room: room, spares: true, queues: queues})
 	}
 	if len(last) > 0 {
-		stages = append(stages, turning{avoided: avoided, spares: true})
+		stages = append(stages, turning{avoided: avoided, room: room, spares: true, queues: queues})
 	}
 	return stages
 }
@@ -199,10 +217,20 @@ func (p *Path) full(node *corev1.Node) string {
 			return ""
 		}
 	}
-	if state.IsSpare(node) {
+	switch queue, spare := p.index.Spare(node); {
+	case !spare:
+		return ""
+	case queue == "":
 		return reasonSpare
+	default:
+		return fmt.Sprintf(reasonQueueSpare, queue)
 	}
-	return ""
+}
+
+// sparesFor reports whether a spare is for gangs of these queues that lack members.
+func (p *Path) sparesFor(node *corev1.Node, queues []string) bool {
+	queue, spare := p.index.Spare(node)
+	return spare && (queue == "" || slices.Contains(queues, queue))
 }
 
 // whyFull says what would be for a gang that has no place if nodes did not count as full: in the
@@ -224,14 +252,19 @@ func (p *Path) whyFull(reason *plan.Reason, request *plan.Request, pods []*corev
 		}
 		slices.Sort(avoided)
 	}
-	text, spares := "", 0
+	text, spares, whose := "", 0, sets.New[string]()
 	if len(avoided) > 0 {
 		text = fmt.Sprintf("; %s there refused pods of the gang, and are avoided for a while", strings.Join(avoided, ", "))
 	}
 	for id, node := range p.spares() {
-		if nodes.Has(id) && p.full(node) == reasonSpare {
+		if why := p.full(node); nodes.Has(id) && why != "" && why != reasonAvoided {
 			open[node.Name] = false
 			spares++
+			if queue, _ := p.index.Spare(node); queue != "" {
+				whose.Insert(fmt.Sprintf("spares of queue %q", queue))
+			} else {
+				whose.Insert(state.SpareLabel + "=true")
+			}
 		}
 	}
 	if spares == 0 {
@@ -244,7 +277,7 @@ func (p *Path) whyFull(reason *plan.Reason, request *plan.Request, pods []*corev
 		}
 	}
 	if len(p.newVerifier(request, pods, shapes).plan(planner).Candidates) > 0 {
-		text += fmt.Sprintf("; it would fit if %d spare nodes there (%s=true) were not kept for gangs that lose members", spares, state.SpareLabel)
+		text += fmt.Sprintf("; it would fit if %d spare nodes there (%s) were not kept for gangs that lose members", spares, strings.Join(sets.List(whose), ", "))
 	}
 	if before == nil {
 		before = &turned{}
@@ -254,7 +287,8 @@ func (p *Path) whyFull(reason *plan.Reason, request *plan.Request, pods []*corev
 }
 
 const (
-	reasonSpare   = "node(s) are spares, kept for gangs that lose members (" + state.SpareLabel + "=true)"
-	reasonAvoided = "node(s) refused pods of the gang, and are avoided for a while"
-	reasonKept    = "room is kept for another gang"
+	reasonSpare      = "node(s) are spares, kept for gangs that lose members (" + state.SpareLabel + "=true)"
+	reasonQueueSpare = "node(s) are spares, kept for gangs of queue %q that lose members"
+	reasonAvoided    = "node(s) refused pods of the gang, and are avoided for a while"
+	reasonKept       = "room is kept for another gang"
 )
