@@ -2,7 +2,6 @@ package state
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -316,91 +315,6 @@ func (q *Queues) Stays(pod *corev1.Pod) {
 	if id := waiterOf(pod); id.group != "" {
 		q.gangs.Retain(id.key())
 	}
-}
-
-// Modes are the rules by which room is taken back, in the order in which they are tried.
-func Modes() []quota.Mode { return []quota.Mode{quota.ByGuarantee, quota.ByShare, quota.Straddling} }
-
-// Permit returns who may go by the rules of a mode.
-func (r *Reclaim) Permit(mode quota.Mode) (preempt.Permit, error) {
-	simulation, err := r.usage.Reclaim(r.claim, mode, r.shares)
-	if err != nil {
-		return nil, fmt.Errorf("charging %s on trial: %w", r.Name, err)
-	}
-	return &permit{reclaim: r, simulation: simulation}, nil
-}
-
-// WithoutBudgets has budgets protect nobody while f runs.
-func (r *Reclaim) WithoutBudgets(f func()) {
-	r.unprotected = true
-	defer func() { r.unprotected = false }()
-	f()
-}
-
-// Protected returns why pods may not go together, by the budgets that protect them; nil if
-// they may.
-func (r *Reclaim) Protected(pods []*corev1.Pod) *preempt.Protection {
-	if r.budgets == nil {
-		return nil
-	}
-	return r.budgets.Protect(pods)
-}
-
-// protecting returns the budgets that protect a member of a tenant.
-func (r *Reclaim) protecting(t *Tenant, member string) []*preempt.Budget {
-	name := memberName(t.Name, member)
-	budgets, known := r.protection[name]
-	if !known {
-		i, found := slices.BinarySearchFunc(t.Pods, member, func(pod *corev1.Pod, name string) int { return strings.Compare(pod.Name, name) })
-		if found {
-			budgets = r.budgets.Of(t.Pods[i])
-		}
-		r.protection[name] = budgets
-	}
-	return budgets
-}
-
-// permit has budgets and a simulation of quotas say who may go.
-type permit struct {
-	reclaim     *Reclaim
-	simulation  *quota.Simulation
-	disruptions preempt.Disruptions
-}
-
-// Evict counts members of a gang as gone, if they may go.
-func (p *permit) Evict(g *preempt.Gang, members []preempt.Member) (undo func(), ok bool) {
-	t := p.reclaim.byName[g.Name]
-	restore := func() {}
-	if p.reclaim.budgets != nil && !p.reclaim.unprotected {
-		under := make([][]*preempt.Budget, len(members))
-		for i, m := range members {
-			under[i] = p.reclaim.protecting(t, m.Name)
-		}
-		back, why := p.disruptions.Take(under)
-		if why != nil {
-			return nil, false
-		}
-		restore = back
-	}
-	uses := make(quota.Vector, len(p.reclaim.claim.Asks))
-	for _, m := range members {
-		uses = uses.Plus(p.reclaim.uses[memberName(g.Name, m.Name)])
-	}
-	taken, protection := p.simulation.Evict(quota.Victim{Queue: t.Queue, Uses: uses, Priority: t.Priority, Ran: t.Ran})
-	if protection != nil {
-		restore()
-		return nil, false
-	}
-	return func() {
-		p.simulation.Revert(taken)
-		restore()
-	}, true
-}
-
-// Enough reports whether the claim is within all limits after the evictions so far.
-func (p *permit) Enough() bool {
-	_, ok := p.simulation.Fits()
-	return ok
 }
 
 // Queue returns the name of a tenant's queue.
