@@ -62,5 +62,4 @@
 // Files: cause.go (why a member is lost), policy.go (what a user asks for), short.go (what is
 // short), decide.go (what is done), refusals.go (which nodes are avoided), keeper.go (which are
 // kept).
-
 package repair
