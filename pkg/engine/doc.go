@@ -82,8 +82,8 @@
 // come from), queues.go (where queues come from, and whose turn it is),
 // windows.go (the same without queues), queuestatus.go
 // (what is said of them), reclaim.go (who is evicted for whom), searchline.go (in which order that is searched), wave.go (for how long room
-// is kept), eviction.go (how gangs go), checkpoint.go (how they save their work before),
-// repair.go (what a wave that was cut short owes), short.go
+// is kept), eviction.go and evictionowners.go (how gangs go), checkpoint.go (how they save their work before),
+// repair.go (what a wave that was cut short owes), short.go, shorttold.go
 // and restart.go (gangs that lost members), nodes.go and neighbours.go (what becomes of nodes),
 // illness.go (devices that fall ill under pods),
 // gate.go (when a gang's pods may enter), activator.go (when they are woken),

@@ -13,7 +13,7 @@
 // [Queues] knows which queue pays for which pod, and what each uses. [Windows] says who may be
 // tried while there is no queue.
 //
-// Files: member.go (pods to members), podgroup.go (groups to pod groups), gangs.go (what
+// Files: member.go (pods to members), podgroup.go (groups to pod groups), declared.go (what objects declare), gangs.go (what
 // is kept), settle.go (from a change to a verdict), nodes.go (which topology levels
 // there are), tiers.go (which of them a tier is), view.go (reading); index.go,
 // amounts.go (what nodes have and pods ask for), lookedat.go (which levels are looked
@@ -21,10 +21,10 @@
 // devices that each container asks for), inventory.go, take.go and judge.go (who holds
 // what, gets what, and fits where), annotation.go (what is written on a pod),
 // prediction.go, dump.go; ranks.go (the ranks of a gang's pods), snapshot.go (all of it
-// as one value); queue.go (queues, and quotas of namespaces) and queues.go (which there
+// as one value); queue.go (queues, and quotas of namespaces), queuespares.go (the spares that they claim) and queues.go (which there
 // are), rebuild.go (from one set of them to another), capacity.go (what all nodes have),
 // access.go (who may use them), payers.go (who pays for what), waiting.go (who waits),
-// turns.go (who is let in), reclaim.go (who may be evicted for whom), fate.go (what becomes of
+// turns.go (who is let in), reclaim.go and permit.go (who may be evicted for whom), fate.go (what becomes of
 // them), checkpoint.go (what their pods say of their work), claims.go (who is
 // tried in spite of a limit), explain.go (what those that wait are told), queuereport.go
 // (what is said of queues), windows.go (who may be tried without queues), books.go (what is
