@@ -27,7 +27,11 @@ const requestAge = time.Minute
 // instant returns the instant that a pod states; false if it states none after its start that
 // has come.
 func instant(pod *corev1.Pod, annotation string, now time.Time) (time.Time, bool) {
-	at, err := time.Parse(time.RFC3339, pod.Annotations[annotation])
+	text := pod.Annotations[annotation]
+	if text == "" {
+		return time.Time{}, false
+	}
+	at, err := time.Parse(time.RFC3339, text)
 	return at, err == nil && at.After(startOf(pod)) && !at.After(now)
 }
 

@@ -27,9 +27,9 @@ type Fate struct {
 // fates asks for the fates of tenants, and makes one of those that go together: of one owner
 // and one queue, it goes whole or not at all. If one of them is unsteady, or waits for room
 // itself, the others stay.
-func fates(all []Tenant, unsteady map[string]bool, claimant string, of func(name string) Fate) []Tenant {
+func fates(all []Tenant, claimant string, of func(name string) Fate) []Tenant {
 	if of == nil {
-		return slices.DeleteFunc(all, func(t Tenant) bool { return unsteady[t.Name] })
+		return slices.DeleteFunc(all, func(t Tenant) bool { return t.unsteady })
 	}
 	type bond struct {
 		owner types.UID
@@ -47,7 +47,7 @@ func fates(all []Tenant, unsteady map[string]bool, claimant string, of func(name
 		if t.Fate.Together != "" {
 			b := bond{t.Fate.Together, t.Queue}
 			bound[b] = append(bound[b], i)
-			broken[b] = broken[b] || unsteady[t.Name] || t.Fate.Together == own
+			broken[b] = broken[b] || t.unsteady || t.Fate.Together == own
 		}
 	}
 	var out []Tenant
@@ -56,7 +56,7 @@ func fates(all []Tenant, unsteady map[string]bool, claimant string, of func(name
 		b := bond{t.Fate.Together, t.Queue}
 		others := bound[b]
 		switch {
-		case unsteady[t.Name], broken[b]:
+		case t.unsteady, broken[b]:
 		case len(others) < 2:
 			out = append(out, t)
 		case others[0] == i:
@@ -69,17 +69,17 @@ func fates(all []Tenant, unsteady map[string]bool, claimant string, of func(name
 // together makes one tenant of several, with the name of the first.
 func together(all []Tenant, which []int) Tenant {
 	one := all[which[0]]
-	one.Pods = nil
+	one.Pods, one.uses = nil, nil
 	for _, i := range which {
 		part := all[i]
 		one.Parts = append(one.Parts, part)
-		one.Pods = append(one.Pods, part.Pods...)
+		one.Pods, one.uses = append(one.Pods, part.Pods...), append(one.uses, part.uses...)
 		one.Priority = max(one.Priority, part.Priority)
 		one.Ran = min(one.Ran, part.Ran)
 		one.Fate.Ends = one.Fate.Ends || part.Fate.Ends
 		one.Told = one.Told || part.Told
 	}
-	slices.SortFunc(one.Pods, comparePods)
+	one.sort()
 	one.Least = len(one.Pods)
 	return one
 }

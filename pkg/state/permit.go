@@ -2,8 +2,6 @@ package state
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -41,14 +39,14 @@ func (r *Reclaim) Protected(pods []*corev1.Pod) *preempt.Protection {
 
 // protecting returns the budgets that protect a member of a tenant.
 func (r *Reclaim) protecting(t *Tenant, member string) []*preempt.Budget {
-	name := memberName(t.Name, member)
-	budgets, known := r.protection[name]
+	i, found := t.pod(member)
+	if !found {
+		return nil
+	}
+	budgets, known := r.protection[t.Pods[i].UID]
 	if !known {
-		i, found := slices.BinarySearchFunc(t.Pods, member, func(pod *corev1.Pod, name string) int { return strings.Compare(pod.Name, name) })
-		if found {
-			budgets = r.budgets.Of(t.Pods[i])
-		}
-		r.protection[name] = budgets
+		budgets = r.budgets.Of(t.Pods[i])
+		r.protection[t.Pods[i].UID] = budgets
 	}
 	return budgets
 }
@@ -77,7 +75,9 @@ func (p *permit) Evict(g *preempt.Gang, members []preempt.Member) (undo func(), 
 	}
 	uses := make(quota.Vector, len(p.reclaim.claim.Asks))
 	for _, m := range members {
-		uses = uses.Plus(p.reclaim.uses[memberName(g.Name, m.Name)])
+		if i, found := t.pod(m.Name); found {
+			uses = uses.Plus(t.uses[i])
+		}
 	}
 	taken, protection := p.simulation.Evict(quota.Victim{Queue: t.Queue, Uses: uses, Priority: t.Priority, Ran: t.Ran})
 	if protection != nil {

@@ -34,6 +34,32 @@ type Tenant struct {
 	Told  bool
 	// Parts are the gangs that it is made of, if it is of several that go together.
 	Parts []Tenant
+
+	// uses are what is charged for each of Pods.
+	uses []quota.Vector
+	// unsteady says that it cannot be asked to go now: some of its pods are being bound, or are
+	// leaving.
+	unsteady bool
+}
+
+// pod returns the index of a pod in Pods by its name; false if there is none of it.
+func (t *Tenant) pod(name string) (int, bool) {
+	return slices.BinarySearchFunc(t.Pods, name, func(pod *corev1.Pod, name string) int { return strings.Compare(pod.Name, name) })
+}
+
+// sort puts the pods into the order of their names.
+func (t *Tenant) sort() {
+	if slices.IsSortedFunc(t.Pods, comparePods) {
+		return
+	}
+	uses := make(map[*corev1.Pod]quota.Vector, len(t.Pods))
+	for i, pod := range t.Pods {
+		uses[pod] = t.uses[i]
+	}
+	slices.SortFunc(t.Pods, comparePods)
+	for i, pod := range t.Pods {
+		t.uses[i] = uses[pod]
+	}
 }
 
 // Reclaim is who has places, and by which rules they may be evicted for one that waits, at
@@ -53,11 +79,10 @@ type Reclaim struct {
 	usage  *quota.Usage
 	claim  quota.Claim
 	shares []quota.Vector
-	uses   map[string]quota.Vector
 	byName map[string]*Tenant
-	// budgets are those that protect members, by memberName, as far as they were asked for.
+	// protection are the budgets that protect pods, as far as they were asked for.
 	budgets    *Budgets
-	protection map[string][]*preempt.Budget
+	protection map[types.UID][]*preempt.Budget
 	// unprotected has budgets protect nobody, on trial.
 	unprotected bool
 }
@@ -108,10 +133,10 @@ func (q *Queues) Reclaim(pods []*corev1.Pod, others Others) *Reclaim {
 	}
 	r := &Reclaim{
 		Name: w.name, tree: q.tree, usage: usage, claim: claim, shares: q.recentShares(),
-		uses: map[string]quota.Vector{}, byName: map[string]*Tenant{},
-		budgets: others.Budgets, protection: map[string][]*preempt.Budget{},
+		budgets: others.Budgets, protection: map[types.UID][]*preempt.Budget{},
 	}
-	r.Tenants = q.tenants(r, others)
+	r.Tenants = q.tenants(r.Name, others)
+	r.byName = make(map[string]*Tenant, len(r.Tenants))
 	r.Leaving, r.Asked = q.leaving(others)
 	for i := range r.Tenants {
 		r.byName[r.Tenants[i].Name] = &r.Tenants[i]
@@ -198,50 +223,45 @@ func (q *Queues) recentShares() []quota.Vector {
 	return q.shares
 }
 
-// tenants returns all that have places and could be asked to go.
-func (q *Queues) tenants(r *Reclaim, others Others) []Tenant {
+// tenants returns all that have places and could be asked to go for a claimant.
+func (q *Queues) tenants(claimant string, others Others) []Tenant {
 	now := q.clock.Now()
-	all := map[string]*Tenant{}
-	unsteady := map[string]bool{}
+	byID := make(map[waiterID]*Tenant, len(q.payers)/2)
+	first := make(map[*Tenant]*corev1.Pod, len(q.payers)/2)
 	for _, p := range q.payers {
-		name := NameOf(p.pod)
-		t := all[name]
+		id := waiterOf(p.pod)
+		t := byID[id]
 		if t == nil {
-			t = &Tenant{Name: name, Queue: p.account.id, Ran: -1, Least: 1}
-			t.Priority = priorityOf(p.pod)
-			if id := waiterOf(p.pod); id.group != "" {
+			t = &Tenant{Name: NameOf(p.pod), Ran: -1, Least: 1}
+			if id.group != "" {
 				need, _ := q.gangs.Need(id.key())
 				t.Least = max(1, int(need))
 			}
-			all[name] = t
+			t.unsteady = t.Name == claimant || others.Spared.Has(t.Name)
+			byID[id] = t
+		}
+		// Where pods of one gang differ, the first of them speaks for it.
+		if f := first[t]; f == nil || comparePods(p.pod, f) < 0 {
+			first[t], t.Queue, t.Priority = p.pod, p.account.id, priorityOf(p.pod)
 		}
 		if q.reserved[p.pod.UID] != nil || p.pod.Spec.NodeName == "" || leaves(p.pod, others) {
-			unsteady[name] = true
+			t.unsteady = true
 			continue
 		}
-		t.Pods = append(t.Pods, p.pod)
-		r.uses[memberName(name, p.pod.Name)] = p.by
+		t.Pods, t.uses = append(t.Pods, p.pod), append(t.uses, p.by)
 		if ran := now.Sub(startOf(p.pod)); t.Ran < 0 || ran < t.Ran {
 			t.Ran = ran
 		}
 	}
-	var out []Tenant
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		t := all[name]
-		unsteady[name] = unsteady[name] || name == r.Name || len(t.Pods) == 0 || others.Spared.Has(name)
-		slices.SortFunc(t.Pods, comparePods)
+	inOrder := slices.SortedFunc(maps.Values(byID), func(a, b *Tenant) int { return strings.Compare(a.Name, b.Name) })
+	out := make([]Tenant, len(inOrder))
+	for i, t := range inOrder {
+		t.unsteady = t.unsteady || len(t.Pods) == 0
+		t.sort()
 		t.grant(q.tree.Preemption(q.tree.Own(t.Queue)).Grace, now)
-		out = append(out, *t)
+		out[i] = *t
 	}
-	out = fates(out, unsteady, r.Name, others.Fate)
-	for i := range out {
-		for _, part := range out[i].Parts {
-			for _, pod := range part.Pods {
-				r.uses[memberName(out[i].Name, pod.Name)] = r.uses[memberName(part.Name, pod.Name)]
-			}
-		}
-	}
-	return out
+	return fates(out, claimant, others.Fate)
 }
 
 // leaving returns the pods with a place that are being deleted, or are to be, and that are
@@ -274,8 +294,6 @@ func priorityOf(pod *corev1.Pod) int32 {
 	}
 	return 0
 }
-
-func memberName(tenant, pod string) string { return tenant + "\x00" + pod }
 
 // startOf returns when a pod began to run, or was bound.
 func startOf(pod *corev1.Pod) time.Time {

@@ -76,7 +76,7 @@
 // (which pods are alike), answers.go (what nodes said), diagnosis.go (why there is no
 // place), devices.go (what feeds the inventory of devices), plan.go (gangs with a
 // topology), verify.go (do nodes take what is planned), rooms.go (who goes, and for whom
-// room is kept), replacements.go (room for gangs that lost members), spares.go (nodes that
+// room is kept), running.go (among whom victims are searched), replacements.go (room for gangs that lost members), spares.go (nodes that
 // count as full), snapshot.go and inquiry.go
 // (what the next decision rests on), drift.go (does the index
 // agree with the listers), census.go (devices by what is done with them), metrics.go.

@@ -35,6 +35,8 @@ type Path struct {
 	original schedulePodFunc
 	snapshot *internalcache.Snapshot
 	groups   *groupCache
+	// facts are those of the gangs among which victims were searched last, by name.
+	facts map[string]*memberFacts
 	// leavesOut is what LeaveOut was told.
 	leavesOut func() bool
 	cache     *watchedCache

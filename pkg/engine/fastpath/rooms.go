@@ -17,7 +17,6 @@ import (
 	"github.com/berth-dev/berth/pkg/core/pack"
 	"github.com/berth-dev/berth/pkg/core/plan"
 	"github.com/berth-dev/berth/pkg/core/preempt"
-	"github.com/berth-dev/berth/pkg/core/topology"
 	"github.com/berth-dev/berth/pkg/state"
 )
 
@@ -273,49 +272,6 @@ type Evicted struct {
 	Tenant *state.Tenant
 	Pods   []*corev1.Pod
 	Whole  bool
-}
-
-// runningOf translates those that run, as far as the index knows their nodes: who has a
-// pod elsewhere is left alone.
-func (p *Path) runningOf(tenants []state.Tenant, now time.Time) ([]preempt.Gang, map[string]*state.Tenant) {
-	var out []preempt.Gang
-	byName := map[string]*state.Tenant{}
-	for i := range tenants {
-		t := &tenants[i]
-		g := preempt.Gang{Name: t.Name, Queue: preempt.QueueID(t.Queue), Priority: t.Priority, Least: t.Least}
-		ranks, _ := state.Ranks(t.Pods, nil)
-		done := int64(0)
-		for j, pod := range t.Pods {
-			id, known := p.index.ID(pod.Spec.NodeName)
-			if !known {
-				break
-			}
-			request, held := p.heldBy(pod)
-			lost := state.Lost(pod, int64(request.Devices), now)
-			if t.Told {
-				lost = 0 // it saves its work to go
-			}
-			g.Members = append(g.Members, preempt.Member{
-				Name: pod.Name, Rank: ranks[j], Node: id, Request: request, Held: held, Lost: lost,
-			})
-			done += state.Done(pod, int64(request.Devices), now)
-		}
-		g.Ended = t.Ended(done)
-		if len(g.Members) == len(t.Pods) {
-			out = append(out, g)
-			byName[t.Name] = t
-		}
-	}
-	return out, byName
-}
-
-// heldBy returns what a node gets back when a pod of it goes, and which devices.
-func (p *Path) heldBy(pod *corev1.Pod) (request pack.Amounts, held topology.Mask) {
-	request = p.index.Devices().Request(ResourceOf(pod))
-	if request.Devices > 0 {
-		held = p.inventory.Held(pod.UID)
-	}
-	return request, held
 }
 
 // RoomOf returns the room of pods on their nodes.

@@ -1,0 +1,93 @@
+package fastpath
+
+import (
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/berth-dev/berth/pkg/core/pack"
+	"github.com/berth-dev/berth/pkg/core/preempt"
+	"github.com/berth-dev/berth/pkg/core/topology"
+	"github.com/berth-dev/berth/pkg/state"
+)
+
+// memberFacts is what the search for victims needs of the pods of a gang that runs, and what
+// only the pods say: it stays as it is while none of them changes. A search reads all that run,
+// several times, and to read a pod anew takes longer than to search.
+type memberFacts struct {
+	pods     []*corev1.Pod
+	ranks    []int
+	requests []pack.Amounts
+}
+
+// factsOf returns the facts of the pods of a gang.
+func (p *Path) factsOf(name string, pods []*corev1.Pod) *memberFacts {
+	// A pod that changes is another object.
+	if facts := p.facts[name]; facts != nil && slices.Equal(facts.pods, pods) {
+		return facts
+	}
+	facts := &memberFacts{pods: slices.Clone(pods), requests: make([]pack.Amounts, len(pods))}
+	facts.ranks, _ = state.Ranks(pods, nil)
+	for i, pod := range pods {
+		facts.requests[i] = p.index.Devices().Request(ResourceOf(pod))
+	}
+	return facts
+}
+
+// runningOf translates those that run, as far as the index knows their nodes: a gang that has a
+// pod elsewhere is left alone.
+func (p *Path) runningOf(tenants []state.Tenant, now time.Time) ([]preempt.Gang, map[string]*state.Tenant) {
+	if len(tenants) == 0 {
+		return nil, nil
+	}
+	facts := make(map[string]*memberFacts, len(tenants))
+	out := make([]preempt.Gang, 0, len(tenants))
+	byName := make(map[string]*state.Tenant, len(tenants))
+	for i := range tenants {
+		t := &tenants[i]
+		of := p.factsOf(t.Name, t.Pods)
+		facts[t.Name] = of
+		g := preempt.Gang{
+			Name: t.Name, Queue: preempt.QueueID(t.Queue), Priority: t.Priority, Least: t.Least,
+			Members: make([]preempt.Member, 0, len(t.Pods)),
+		}
+		done := int64(0)
+		for j, pod := range t.Pods {
+			id, known := p.index.ID(pod.Spec.NodeName)
+			if !known {
+				break
+			}
+			request := of.requests[j]
+			lost := state.Lost(pod, int64(request.Devices), now)
+			if t.Told {
+				lost = 0 // it saves its work to go
+			}
+			g.Members = append(g.Members, preempt.Member{
+				Name: pod.Name, Rank: of.ranks[j], Node: id, Request: request, Held: p.devicesHeld(pod, request), Lost: lost,
+			})
+			done += state.Done(pod, int64(request.Devices), now)
+		}
+		g.Ended = t.Ended(done)
+		if len(g.Members) == len(t.Pods) {
+			out = append(out, g)
+			byName[t.Name] = t
+		}
+	}
+	p.facts = facts
+	return out, byName
+}
+
+// heldBy returns what a node gets back when a pod of it goes, and which devices.
+func (p *Path) heldBy(pod *corev1.Pod) (request pack.Amounts, held topology.Mask) {
+	request = p.index.Devices().Request(ResourceOf(pod))
+	return request, p.devicesHeld(pod, request)
+}
+
+// devicesHeld returns the devices that a pod has of its node.
+func (p *Path) devicesHeld(pod *corev1.Pod, request pack.Amounts) topology.Mask {
+	if request.Devices <= 0 {
+		return 0
+	}
+	return p.inventory.Held(pod.UID)
+}
