@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 	genericapiserver "k8s.io/apiserver/pkg/server"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/client-go/tools/cache"
 	cliflag "k8s.io/component-base/cli/flag"
 	"k8s.io/component-base/cli/globalflag"
@@ -168,10 +169,22 @@ func run(cmd *cobra.Command, upstream *options.Options, own *Options) error {
 	if err != nil {
 		return err
 	}
+	pages, err := listen(ctx, config)
+	if err != nil {
+		return err
+	}
+	absent, err := awaitAPIs(ctx, config.Client.Discovery(), utilfeature.DefaultMutableFeatureGate)
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
 	e, recorders, err := install(config, name, own)
 	if err != nil {
 		return err
 	}
+	absent.makeEmpty(config.InformerFactory)
 	completed := config.Complete()
 	profiles := []schedulerconfig.KubeSchedulerProfile{}
 	sched, err := scheduler.New(ctx, completed.Client, completed.InformerFactory, completed.DynInformerFactory, recorders,
@@ -200,9 +213,7 @@ func run(cmd *cobra.Command, upstream *options.Options, own *Options) error {
 	if err := e.attach(ctx, sched); err != nil {
 		return err
 	}
-	if err := e.serve(ctx, &completed, sched); err != nil {
-		return err
-	}
+	pages.serve(e.pages(ctx, &completed, handled(ctx, sched)))
 	e.start(ctx)
 	if err := app.Run(ctx, &completed, sched); ctx.Err() == nil {
 		return err

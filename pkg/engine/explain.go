@@ -95,7 +95,7 @@ func (e *explainer) neverFit() sets.Set[waits] {
 // why says why a pod waits: what holds it, or the zero value if the API server says so
 // itself, as of scheduling gates.
 func (e *explainer) why(pod *corev1.Pod) explanation {
-	for _, ask := range [...]func(*corev1.Pod) (explanation, bool){e.gated, e.verdict, e.queue, e.window, e.entering, e.entitled, e.scheduling} {
+	for _, ask := range [...]func(*corev1.Pod) (explanation, bool){e.gated, e.verdict, e.refusedBefore(e.queue), e.refusedBefore(e.window), e.entering, e.entitled, e.scheduling} {
 		if why, holds := ask(pod); holds {
 			return why
 		}
@@ -136,6 +136,22 @@ func (e *explainer) queue(pod *corev1.Pod) (explanation, bool) {
 		code = reasonBackoff
 	}
 	return explanation{code, text}, holds
+}
+
+// refusedBefore: the pod is not let in, as ask says, because it was never asked for: another
+// plugin holds it, as DynamicResources does a pod whose ResourceClaim is not there.
+func (e *explainer) refusedBefore(ask func(*corev1.Pod) (explanation, bool)) func(*corev1.Pod) (explanation, bool) {
+	return func(pod *corev1.Pod) (explanation, bool) {
+		why, holds := ask(pod)
+		if !holds || e.sched == nil {
+			return why, holds
+		}
+		info, found := e.sched.SchedulingQueue.GetPod(pod.Name, pod.Namespace, pod.Spec.SchedulingGroup)
+		if !found || info.Pod.UID != pod.UID || info.GatingPlugin == "" || preEnqueueTexts[info.GatingPlugin] != "" {
+			return why, holds
+		}
+		return explanation{reasonHeldByPlugin, e.saysPlugin(pod, info.GatingPlugin)}, true
+	}
 }
 
 // entitled: the pod was tried, and does not get what its queue is entitled to.

@@ -3,11 +3,11 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -214,7 +214,7 @@ func (w *kindWatcher) definitionChanged(obj any) {
 // reconcile starts or stops the watch of a kind by whether it is served.
 func (w *kindWatcher) reconcile(ctx context.Context, resource schema.GroupVersionResource) {
 	logger := klog.FromContext(ctx)
-	served, err := w.served(resource)
+	served, err := w.served(ctx, resource)
 	if err != nil {
 		logger.V(2).Info("Asking whether a kind is served failed; trying again", "resource", resource, "err", err)
 		w.queue.AddRateLimited(resource)
@@ -250,20 +250,9 @@ func (w *kindWatcher) reconcile(ctx context.Context, resource schema.GroupVersio
 }
 
 // served asks the server whether it serves a resource.
-func (w *kindWatcher) served(resource schema.GroupVersionResource) (bool, error) {
-	list, err := w.discovery.ServerResourcesForGroupVersion(resource.GroupVersion().String())
-	if apierrors.IsNotFound(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("discovering %s: %w", resource.GroupVersion(), err)
-	}
-	for i := range list.APIResources {
-		if list.APIResources[i].Name == resource.Resource {
-			return true, nil
-		}
-	}
-	return false, nil
+func (w *kindWatcher) served(ctx context.Context, resource schema.GroupVersionResource) (bool, error) {
+	names, err := servedResources(ctx, w.discovery, resource.GroupVersion())
+	return slices.Contains(names, resource.Resource), err
 }
 
 // start runs the informer of a kind.

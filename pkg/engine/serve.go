@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apiserver/pkg/authentication/authenticator"
@@ -51,26 +52,55 @@ const (
 	serverPatience = 5 * time.Second
 )
 
-// serve serves health, metrics and debugging over TLS, authenticated and authorized
-// by the API server, until the context is done. It takes the place of upstream's
-// server, which has no room for pages of ours, and has all of its pages.
-func (e *engine) serve(ctx context.Context, cc *schedulerserverconfig.CompletedConfig, sched *scheduler.Scheduler) error {
+// A pageServer serves pages over TLS, authenticated and authorized by the API server. It takes
+// the place of upstream's, which has no room for pages of ours, and begins before there is a
+// scheduler: a process that waits for the API server is alive, and not ready.
+type pageServer struct{ handler atomic.Pointer[http.Handler] }
+
+// listen serves the health of a process that has not begun yet, until the context is done.
+// Without a port to serve on, nobody sees what is served.
+func listen(ctx context.Context, cc *schedulerserverconfig.Config) (*pageServer, error) {
+	s := &pageServer{}
+	s.serve(waitingPages())
 	if cc.SecureServing == nil {
-		return nil
+		return s, nil
 	}
-	handled := make(chan struct{})
-	go func() {
-		if err := sched.WaitForHandlersSync(ctx); err == nil {
-			close(handled)
-		}
-	}()
-	handler := authorized(e.pages(ctx, cc, handled), cc.Authentication.Authenticator, cc.Authorization.Authorizer)
-	if _, _, err := cc.SecureServing.Serve(handler, serverPatience, ctx.Done()); err != nil {
-		return fmt.Errorf("starting the secure server: %w", err)
+	if _, _, err := cc.SecureServing.Serve(authorized(s, cc.Authentication.Authenticator, cc.Authorization.Authorizer), serverPatience, ctx.Done()); err != nil {
+		return nil, fmt.Errorf("starting the secure server: %w", err)
 	}
 	// Upstream serves only where there is a configuration to serve by.
 	cc.SecureServing = nil
-	return nil
+	return s, nil
+}
+
+// serve serves these pages from now on.
+func (s *pageServer) serve(pages http.Handler) { s.handler.Store(&pages) }
+
+// ServeHTTP answers with the pages that there are.
+func (s *pageServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	(*s.handler.Load()).ServeHTTP(w, r)
+}
+
+// waitingPages are the health of a process that does not know yet what the API server serves.
+func waitingPages() http.Handler {
+	pages := mux.NewPathRecorderMux(component)
+	healthz.InstallHandler(pages)
+	healthz.InstallLivezHandler(pages)
+	healthz.InstallReadyzHandler(pages, healthz.NamedCheck("api-discovery", func(*http.Request) error {
+		return errors.New("the API server has not said which APIs it serves")
+	}))
+	return pages
+}
+
+// handled is closed once the scheduler has taken in what there was at the start.
+func handled(ctx context.Context, sched *scheduler.Scheduler) <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		if err := sched.WaitForHandlersSync(ctx); err == nil {
+			close(done)
+		}
+	}()
+	return done
 }
 
 // pages are the pages of the server. handled is closed once the scheduler has taken
