@@ -78,7 +78,7 @@
 // Files: command.go and options.go (flags, set-up, run), profile.go (gates, built-in
 // profile, what a user's configuration may not do), engine.go (wiring, leadership),
 // embed.go (the engine without its command), informers.go and source.go (what the
-// scheduler reads), ended.go (pods that have ended), kinds.go and bridge.go (where gangs
+// scheduler reads), absentapis.go (what the API server does not serve of that), ended.go (pods that have ended), kinds.go and bridge.go (where gangs
 // come from), queues.go (where queues come from, and whose turn it is),
 // windows.go (the same without queues), queuestatus.go
 // (what is said of them), reclaim.go (who is evicted for whom), searchline.go (in which order that is searched), wave.go (for how long room

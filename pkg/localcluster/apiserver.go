@@ -46,6 +46,9 @@ func apiserverArgs(dir string, port int, o Options) []string {
 	if len(o.RuntimeConfig) > 0 {
 		args = append(args, "--runtime-config="+strings.Join(o.RuntimeConfig, ","))
 	}
+	if o.EmulatedVersion != "" {
+		args = append(args, "--emulated-version="+o.EmulatedVersion)
+	}
 	if o.AuditLog {
 		args = append(args,
 			"--audit-policy-file="+file(auditPolicyFile),

@@ -16,9 +16,10 @@ func TestAPIServerArgs(t *testing.T) {
 		}
 	}
 	full := apiserverArgs("/state", 6443, Options{
-		FeatureGates:  map[string]bool{"GenericWorkload": true, "Another": false},
-		RuntimeConfig: []string{"scheduling.k8s.io/v1beta1=true", "api/beta=false"},
-		AuditLog:      true,
+		FeatureGates:    map[string]bool{"GenericWorkload": true, "Another": false},
+		RuntimeConfig:   []string{"scheduling.k8s.io/v1beta1=true", "api/beta=false"},
+		EmulatedVersion: "1.36",
+		AuditLog:        true,
 	})
 	for _, want := range []string{
 		"--secure-port=6443",
@@ -26,6 +27,7 @@ func TestAPIServerArgs(t *testing.T) {
 		"--authorization-mode=RBAC",
 		"--feature-gates=Another=false,GenericWorkload=true",
 		"--runtime-config=scheduling.k8s.io/v1beta1=true,api/beta=false",
+		"--emulated-version=1.36",
 		"--audit-log-path=/state/audit.log",
 	} {
 		if !slices.Contains(full, want) {

@@ -35,6 +35,9 @@ type Options struct {
 	// RuntimeConfig turns API versions on or off in kube-apiserver, as in
 	// "scheduling.k8s.io/v1beta1=true".
 	RuntimeConfig []string
+	// EmulatedVersion has kube-apiserver serve the APIs, and have the defaults of feature
+	// gates, of an older release, such as "1.34"; "" for its own. It reaches three releases back.
+	EmulatedVersion string
 	// Controllers are those that kube-controller-manager runs, by their full names, such as
 	// job-controller; see Controllers. It is not started if there are none.
 	Controllers []string

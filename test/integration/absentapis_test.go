@@ -46,6 +46,11 @@ func TestAbsentAPIs(t *testing.T) {
 			withoutGates: []string{taintRules}, asked: taintRules, api: "devicetaintrules.v1.resource.k8s.io",
 		},
 		{
+			name:         "as 1.34",
+			server:       localcluster.Options{EmulatedVersion: "1.34"},
+			withoutGates: []string{taintRules}, asked: taintRules, api: "devicetaintrules.v1.resource.k8s.io",
+		},
+		{
 			name:         "no dynamic resource allocation",
 			server:       localcluster.Options{RuntimeConfig: []string{"resource.k8s.io/v1=false"}},
 			withoutGates: []string{claims, taintRules}, asked: claims, api: "resourceclaims.v1.resource.k8s.io", claims: true,
