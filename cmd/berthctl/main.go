@@ -11,7 +11,8 @@
 // table.go (two ways to print that); reach.go (the way to a running scheduler), show.go (how
 // its answers are shown), why.go and whytable.go (flags, help and words of "why"), gangs.go,
 // queues.go, top.go, events.go (those of the same names); tunnel.go (the way to a pod), ui.go and
-// uiproxy.go (the page of "ui", and who gets it).
+// uiproxy.go (the page of "ui", and who gets it); check.go (flags, help and table of "check"),
+// checkcluster.go, checkrights.go and checknodes.go (what it looks at).
 package main
 
 import (
@@ -71,8 +72,8 @@ func newCommand(dial dialer) *cobra.Command {
 changes nothing.
 
 why, gangs, queues, top, events and ui ask the scheduler that runs. plan and snapshot
-decide as it would, here. topo is about the GPUs of one machine. As kubectl-berth in
-the PATH, it is "kubectl berth".
+decide as it would, here. topo is about the GPUs of one machine, and check about what a
+cluster lacks. As kubectl-berth in the PATH, it is "kubectl berth".
 
 It ends with status 0 if there is an answer, 1 if the answer is that there is
 none, and 2 if it could not look.`,
@@ -81,7 +82,7 @@ none, and 2 if it could not look.`,
 		Args:          cobra.NoArgs,
 	}
 	cmd.AddCommand(newWhyCommand(), newGangsCommand(), newQueuesCommand(), newTopCommand(), newEventsCommand(), newUICommand(),
-		newTopoCommand(dial), newPlanCommand(dial), newSnapshotCommand(dial))
+		newTopoCommand(dial), newPlanCommand(dial), newSnapshotCommand(dial), newCheckCommand(inspect))
 	// As a plugin of kubectl it is called what the user types.
 	if name := filepath.Base(os.Args[0]); strings.HasPrefix(name, "kubectl-") {
 		cmd.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl " + strings.TrimPrefix(name, "kubectl-")}
