@@ -34,19 +34,20 @@ func (c *groupCache) restorePlaced() {
 	}
 }
 
-// leave takes a gang out, if each of its pods has a node, and is bound to it.
+// leave takes a gang out, if each of its pods has a node, or is to get it.
 func (c *groupCache) leave(name types.NamespacedName) {
 	state, err := c.Cache.PodGroupStates().Get(name.Namespace, name.Name)
 	if err != nil {
 		return
 	}
-	if all := state.AllPodsCount(); all == 0 || len(state.AssignedPods()) != all {
+	if all := state.AllPodsCount(); all == 0 || state.ScheduledPodsCount() != all {
 		return
 	}
 	w := &withdrawn{pods: map[types.UID]*corev1.Pod{}, placed: true}
 	for _, pod := range state.ScheduledPods() {
 		w.pods[pod.UID] = pod
 	}
+	c.keepOriginals(state, w.pods)
 	w.group, _ = c.Cache.PodGroups().Get(name.Namespace, name.Name) // it fails where there is none
 	c.takeOut(name, w)
 }
@@ -86,6 +87,7 @@ func (c *groupCache) UpdatePod(logger klog.Logger, oldPod, newPod *corev1.Pod) e
 func (c *groupCache) RemovePod(logger klog.Logger, pod *corev1.Pod) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	delete(c.originals, pod.UID)
 	w := c.among(pod)
 	if w == nil || len(w.pods) == 1 {
 		return c.changed(func() error { return c.Cache.RemovePod(logger, pod) }, pod)

@@ -18,7 +18,8 @@ import (
 //
 //   - gangs that are held, by their queues or where there are none by the window of their
 //     namespace, of which there may be thousands;
-//   - gangs of which every pod has its node, where leavesOut says so (placed.go).
+//   - gangs of which every pod has its node, or is to get it, where leavesOut says so (placed.go
+//     and assumed.go).
 //
 // They are taken out before the next snapshot. A gang is back before anything is done with it:
 // before it is activated, and before it changes; and before the snapshot after its queue has
@@ -44,6 +45,8 @@ type groupCache struct {
 	touched map[types.NamespacedName]struct{}
 	// kept are gangs that were looked at while those that are placed were not taken out.
 	kept map[types.NamespacedName]struct{}
+	// originals are pods that are assumed, as they are without their nodes; see assumed.go.
+	originals map[types.UID]original
 }
 
 // withdrawn is what the cache had of a gang.
@@ -59,6 +62,7 @@ func newGroupCache(inner internalcache.Cache, queue *sparingQueue, leavesOut fun
 	return &groupCache{
 		Cache: inner, held: queue.holds, turned: queue.turned, leavesOut: leavesOut,
 		withdrawn: map[types.NamespacedName]*withdrawn{}, touched: map[types.NamespacedName]struct{}{}, kept: map[types.NamespacedName]struct{}{},
+		originals: map[types.UID]original{},
 	}
 }
 
@@ -220,14 +224,6 @@ func (c *groupCache) AddPodGroupMember(pod *corev1.Pod) {
 	c.changeMember(func() { c.Cache.AddPodGroupMember(pod) }, pod)
 }
 
-func (c *groupCache) UpdatePodGroupMember(logger klog.Logger, oldPod, newPod *corev1.Pod) {
-	c.changeMember(func() { c.Cache.UpdatePodGroupMember(logger, oldPod, newPod) }, oldPod, newPod)
-}
-
-func (c *groupCache) RemovePodGroupMember(pod *corev1.Pod) {
-	c.changeMember(func() { c.Cache.RemovePodGroupMember(pod) }, pod)
-}
-
 func (c *groupCache) AddPodGroup(group *schedulingv1beta1.PodGroup) {
 	c.changeGroup(func() { c.Cache.AddPodGroup(group) }, group)
 }
@@ -240,16 +236,8 @@ func (c *groupCache) RemovePodGroup(logger klog.Logger, group *schedulingv1beta1
 	c.changeGroup(func() { c.Cache.RemovePodGroup(logger, group) }, group)
 }
 
-func (c *groupCache) AddPod(logger klog.Logger, pod *corev1.Pod) error {
-	return c.change(func() error { return c.Cache.AddPod(logger, pod) }, pod)
-}
-
 func (c *groupCache) AssumePod(logger klog.Logger, pod *corev1.Pod) error {
 	return c.change(func() error { return c.Cache.AssumePod(logger, pod) }, pod)
-}
-
-func (c *groupCache) RemoveAssumedPod(logger klog.Logger, pod *corev1.Pod) error {
-	return c.change(func() error { return c.Cache.RemoveAssumedPod(logger, pod) }, pod)
 }
 
 func (c *groupCache) BuildHierarchySnapshotFromPod(pod *corev1.Pod) (manager fwk.PodGroupManager, err error) {

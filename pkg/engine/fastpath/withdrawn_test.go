@@ -1,6 +1,7 @@
 package fastpath
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -73,6 +74,74 @@ func TestPlacedIsLeftOut(t *testing.T) {
 		}
 		c.do(cache)
 		rig.expectPods(c.name, c.want, c.then)
+	}
+}
+
+// A gang of which every pod is assumed is not in the snapshot either.
+func TestAssumedIsLeftOut(t *testing.T) {
+	waits := map[string]*corev1.Pod{"a": inGroup("g", "a"), "b": inGroup("g", "b")}
+	a, b := on("n", waits["a"]), on("n", waits["b"])
+	newer := waits["a"].DeepCopy()
+	newer.ResourceVersion = "newer"
+	for _, c := range []struct {
+		name string
+		do   func(c *groupCache) error
+		// want is how many pods the cache has of the gang when something was done, then after the
+		// next snapshot, and waiting how many of them wait.
+		want, then, waiting int
+	}{
+		{"nothing", func(*groupCache) error { return nil }, 0, 0, 0},
+		{"one is bound", func(c *groupCache) error { return c.AddPod(klog.Background(), a) }, 0, 0, 0},
+		{"all are bound", func(c *groupCache) error {
+			return errors.Join(c.AddPod(klog.Background(), a), c.AddPod(klog.Background(), b))
+		}, 0, 0, 0},
+		{"one cannot be bound", func(c *groupCache) error { return c.ForgetPod(klog.Background(), a) }, 2, 2, 1},
+		{"none can be bound", func(c *groupCache) error {
+			return errors.Join(c.ForgetPod(klog.Background(), a), c.ForgetPod(klog.Background(), b))
+		}, 2, 2, 2},
+		{"one changes and cannot be bound", func(c *groupCache) error {
+			c.UpdatePodGroupMember(klog.Background(), waits["a"], newer)
+			return c.ForgetPod(klog.Background(), a)
+		}, 2, 2, 1},
+		{"one changes", func(c *groupCache) error {
+			c.UpdatePodGroupMember(klog.Background(), waits["a"], newer)
+			return nil
+		}, 0, 0, 0},
+		{"one is gone", func(c *groupCache) error { return c.RemoveAssumedPod(klog.Background(), a) }, 1, 0, 0},
+		{"another comes", func(c *groupCache) error { c.AddPodGroupMember(inGroup("g", "c")); return nil }, 3, 3, 1},
+		{"another comes, and one cannot be bound", func(c *groupCache) error {
+			c.AddPodGroupMember(inGroup("g", "c"))
+			return c.ForgetPod(klog.Background(), a)
+		}, 3, 3, 2},
+	} {
+		rig := newGroupRig(t)
+		rig.addNode(testNode("n", 8, 64, 512))
+		cache := rig.path.groups
+		cache.leavesOut = func() bool { return true }
+		cache.AddPodGroup(groupNamed("g"))
+		for _, pod := range []*corev1.Pod{a, b} {
+			cache.AddPodGroupMember(waits[pod.Name])
+			rig.must(cache.AssumePod(klog.Background(), pod))
+		}
+		rig.begin()
+		if count(cache) != 0 {
+			t.Fatalf("%s: the gang is assumed and the cache has %d pods of it", c.name, count(cache))
+		}
+		rig.must(c.do(cache))
+		rig.expectPods(c.name, c.want, c.then)
+		if state, err := cache.Cache.PodGroupStates().Get("ns", "g"); err == nil {
+			waiting := state.UnscheduledPods()
+			if len(waiting) != c.waiting {
+				t.Errorf("%s: %d pods wait, want %d", c.name, len(waiting), c.waiting)
+			}
+			for _, pod := range waiting {
+				if pod.Spec.NodeName != "" {
+					t.Errorf("%s: pod %s waits, and has node %s", c.name, pod.Name, pod.Spec.NodeName)
+				}
+			}
+		} else if c.waiting > 0 {
+			t.Errorf("%s: %v", c.name, err)
+		}
 	}
 }
 
@@ -157,7 +226,7 @@ func TestNothingIsLostOfGangs(t *testing.T) {
 	for _, c := range both {
 		c.AddNode(klog.Background(), testNode("n", 8, 64, 512))
 	}
-	leavesOut, out, held := true, 0, 0
+	leavesOut, out, held, assumed := true, 0, 0, 0
 	cache.leavesOut = func() bool { return leavesOut }
 	isHeld, turned := map[types.NamespacedName]bool{}, map[types.NamespacedName]struct{}{}
 	cache.held = func(group types.NamespacedName) bool { return isHeld[group] }
@@ -203,6 +272,12 @@ func TestNothingIsLostOfGangs(t *testing.T) {
 		if len(cache.withdrawn) > cache.placed {
 			held++
 		}
+		for _, one := range cache.originals {
+			if one.out {
+				assumed++
+				break
+			}
+		}
 		for g := range gangs {
 			gang := fmt.Sprintf("g%d", g)
 			if diff := cmp.Diff(known(twin, gang), cache.known(gang), cmpopts.EquateEmpty()); diff != "" {
@@ -210,8 +285,13 @@ func TestNothingIsLostOfGangs(t *testing.T) {
 			}
 		}
 	}
-	if out < steps/10 || held < steps/100 {
-		t.Errorf("in %d steps, a gang was left out that is placed in %d, and one that is held in %d", steps, out, held)
+	if out < steps/10 || held < steps/100 || assumed < steps/10 {
+		t.Errorf("in %d steps, a gang was left out that is placed in %d, and one that is held in %d; a pod that was taken out is assumed in %d", steps, out, held, assumed)
+	}
+	for uid, one := range cache.originals {
+		if is, err := cache.Cache.IsAssumedPod(one.pod); err != nil || !is {
+			t.Errorf("the original of pod %s is kept, which is not assumed: %v", uid, err)
+		}
 	}
 }
 
@@ -219,6 +299,8 @@ func TestNothingIsLostOfGangs(t *testing.T) {
 type groupMember struct {
 	pod                     *corev1.Pod
 	waits, assumed, isBound bool
+	// original is what an assumed pod is without its node.
+	original *corev1.Pod
 }
 
 // step is something that happens to the pod, and what it is then; nil if it is gone.
@@ -231,8 +313,16 @@ func (m *groupMember) step(what int) (do func(internalcache.Cache) error, next *
 		return func(c internalcache.Cache) error { return c.RemovePod(logger, pod) }, nil
 	case m.isBound:
 		return func(c internalcache.Cache) error { return c.UpdatePod(logger, pod, changed) }, &groupMember{pod: changed, isBound: true}
-	case m.assumed && what < 3:
-		return func(c internalcache.Cache) error { return c.ForgetPod(logger, pod) }, &groupMember{pod: on("", pod), waits: true}
+	case m.assumed && what < 2:
+		return func(c internalcache.Cache) error { return c.ForgetPod(logger, pod) }, &groupMember{pod: m.original, waits: true}
+	case m.assumed && what == 2:
+		return func(c internalcache.Cache) error { return c.RemoveAssumedPod(logger, pod) }, nil
+	case m.assumed && what < 6:
+		newer := m.original.DeepCopy()
+		newer.ResourceVersion += "+"
+		return func(c internalcache.Cache) error { c.UpdatePodGroupMember(logger, m.original, newer); return nil }, &groupMember{pod: pod, assumed: true, original: newer}
+	case m.assumed && what == 6:
+		return func(c internalcache.Cache) error { return c.RemovePod(logger, pod) }, nil
 	case m.assumed:
 		return func(c internalcache.Cache) error { return c.AddPod(logger, changed) }, &groupMember{pod: changed, isBound: true}
 	case m.waits && what == 0:
@@ -240,8 +330,8 @@ func (m *groupMember) step(what int) (do func(internalcache.Cache) error, next *
 	case m.waits && what < 4:
 		return func(c internalcache.Cache) error { c.UpdatePodGroupMember(logger, pod, changed); return nil }, &groupMember{pod: changed, waits: true}
 	case m.waits:
-		changed.Spec.NodeName = "n"
-		return func(c internalcache.Cache) error { return c.AssumePod(logger, changed) }, &groupMember{pod: changed, assumed: true}
+		assumed := on("n", pod)
+		return func(c internalcache.Cache) error { return c.AssumePod(logger, assumed) }, &groupMember{pod: assumed, assumed: true, original: pod}
 	case what < 8:
 		return func(c internalcache.Cache) error { c.AddPodGroupMember(pod); return nil }, &groupMember{pod: pod, waits: true}
 	default:
@@ -272,19 +362,22 @@ func known(c internalcache.Cache, gang string) gangView {
 
 // known returns what the cache knows, with what was taken out.
 func (c *groupCache) known(gang string) gangView {
-	w := c.withdrawn[types.NamespacedName{Namespace: inGroup(gang, "").Namespace, Name: gang}]
-	if w == nil {
-		return known(c.Cache, gang)
+	name := types.NamespacedName{Namespace: inGroup(gang, "").Namespace, Name: gang}
+	v := known(c.Cache, gang)
+	if w := c.withdrawn[name]; w != nil && v.Pods == 0 && !v.Group { // else it is out, and is not
+		v = gangView{Pods: len(w.pods), Group: w.group != nil}
+		if pods := named(maps.Values(w.pods)); w.placed {
+			v.Placed = pods
+		} else {
+			v.Waiting = pods
+		}
 	}
-	if inner := known(c.Cache, gang); inner.Pods > 0 || inner.Group {
-		return inner // it is out, and is not
+	for uid, one := range c.originals {
+		if group, _ := groupOf(one.pod); group == name && one.out {
+			v.Assumed = append(v.Assumed, uid)
+		}
 	}
-	v, pods := gangView{Pods: len(w.pods), Group: w.group != nil}, named(maps.Values(w.pods))
-	if w.placed {
-		v.Placed = pods
-	} else {
-		v.Waiting = pods
-	}
+	slices.Sort(v.Assumed)
 	return v
 }
 
