@@ -138,9 +138,10 @@ func (d *desk) bind(pods ...*corev1.Pod) {
 	d.reporter.Decided(d.key(), metav1.Condition{Status: metav1.ConditionTrue, Reason: "Scheduled"})
 	for _, pod := range pods {
 		d.reporter.Bound(d.key())
-		pod.Spec.NodeName = "n"
+		bound := pod.DeepCopy() // others read the one that was told
+		bound.Spec.NodeName = "n"
+		d.set(bound)
 	}
-	d.set(pods...)
 }
 
 // report reports after a while, and returns the error.
