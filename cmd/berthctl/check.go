@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -14,8 +12,6 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 )
 
 // standing is how a check came out.
@@ -61,13 +57,10 @@ const checkRate = 200
 
 // inspect returns clients by the rules of kubectl.
 func inspect(to connection) (kubernetes.Interface, dynamic.Interface, error) {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = to.kubeconfig
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: to.context}).ClientConfig()
+	config, err := to.loader().ClientConfig()
 	if err != nil {
 		return nil, nil, err
 	}
-	config = rest.CopyConfig(config)
 	config.Timeout, config.QPS, config.Burst = requestTimeout, checkRate, checkRate
 	kube, err := kubernetes.NewForConfig(config)
 	if err != nil {
@@ -148,9 +141,7 @@ func (in inspected) check(ctx context.Context) ([]finding, error) {
 func (o checkOptions) print(out io.Writer, found []finding) error {
 	var err error
 	if o.output == outputJSON {
-		encoder := json.NewEncoder(out)
-		encoder.SetEscapeHTML(false)
-		err = encoder.Encode(struct {
+		err = writeLine(out, struct {
 			Checks []finding `json:"checks"`
 		}{found})
 	} else {
@@ -189,6 +180,3 @@ func named(names []string) string {
 	}
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:shown], ", "), len(names)-shown)
 }
-
-// errNoMinor says that a version is not of the form 1.37.
-var errNoMinor = errors.New("the API server's version has no minor number")

@@ -37,7 +37,7 @@ func (in inspected) version(ctx context.Context) (finding, error) {
 	// Some providers write 37+.
 	minor, err := strconv.Atoi(strings.TrimRight(info.Minor, "+"))
 	if err != nil {
-		return finding{}, fmt.Errorf("%w: %q", errNoMinor, info.GitVersion)
+		return finding{}, fmt.Errorf("the API server's version has no minor number: %q", info.GitVersion)
 	}
 	f := finding{Check: "version", Standing: standingOK, Found: fmt.Sprintf("API server %s, Berth is built on 1.%d", info.GitVersion, builtOn)}
 	switch {

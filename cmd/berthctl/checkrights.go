@@ -94,19 +94,13 @@ func (in inspected) expand(rule rbacv1.PolicyRule, namespace string) []authoriza
 	}
 	for _, group := range rule.APIGroups {
 		for _, resource := range rule.Resources {
-			resource, subresource := splitResource(resource)
+			resource, subresource, _ := strings.Cut(resource, "/") // as in pods/status
 			for _, verb := range rule.Verbs {
 				out = append(out, authorizationv1.ResourceAttributes{Namespace: namespace, Verb: verb, Group: group, Resource: resource, Subresource: subresource, Name: name})
 			}
 		}
 	}
 	return out
-}
-
-// splitResource splits pods/status as RBAC writes it.
-func splitResource(text string) (resource, subresource string) {
-	resource, subresource, _ = strings.Cut(text, "/")
-	return resource, subresource
 }
 
 // rightText writes a right as kubectl auth can-i takes it.

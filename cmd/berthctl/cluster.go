@@ -36,11 +36,16 @@ type dialer func(connection) (dynamic.Interface, error)
 // requestTimeout is how long the API server may take to answer.
 const requestTimeout = 30 * time.Second
 
+// loader reads the configuration of clients by the rules of kubectl.
+func (c *connection) loader() clientcmd.ClientConfig {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = c.kubeconfig
+	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: c.context})
+}
+
 // connect returns a client by the rules of kubectl.
 func connect(to connection) (dynamic.Interface, error) {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = to.kubeconfig
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: to.context}).ClientConfig()
+	config, err := to.loader().ClientConfig()
 	if err != nil {
 		return nil, err
 	}

@@ -69,10 +69,14 @@ func writeJSON(out io.Writer, m machine, q query, o outcome) error {
 			r.UUIDs = append(r.UUIDs, m.uuids[d])
 		}
 	}
-	// An encoder, for a line without escapes for HTML.
+	return writeLine(out, r)
+}
+
+// writeLine prints a value as one line of JSON, without escapes for HTML.
+func writeLine(out io.Writer, value any) error {
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
-	return encoder.Encode(r)
+	return encoder.Encode(value)
 }
 
 func reportedRates(r topology.Rates) reportRates {

@@ -16,7 +16,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/berth-dev/berth/pkg/insight"
 )
@@ -67,9 +66,7 @@ var errNoPage = errors.New("no such page")
 
 // open finds the scheduler.
 func (r reach) open(ctx context.Context) (*scheduler, error) {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = r.kubeconfig
-	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: r.context})
+	loader := r.loader()
 	config, err := loader.ClientConfig()
 	if err != nil {
 		return nil, fmt.Errorf("who asks the scheduler is what a kubeconfig says: %w; give --kubeconfig", err)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -12,11 +11,7 @@ import (
 )
 
 // writeDecision prints a decision as one line of JSON.
-func writeDecision(out io.Writer, d *decision) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(d)
-}
+func writeDecision(out io.Writer, d *decision) error { return writeLine(out, d) }
 
 // writeTable prints a decision for a person.
 func writeTable(out io.Writer, name string, d *decision) error {

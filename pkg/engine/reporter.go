@@ -361,12 +361,17 @@ func (r *reporter) trouble(g state.Gang, t *told, reason, action, note string) {
 const maxNote = 1024
 
 func (r *reporter) event(regarding, related runtime.Object, kind, reason, action, note string) {
+	recordEvent(r.recorder, regarding, related, kind, reason, action, note)
+}
+
+// recordEvent records an event, of which the note is cut short if it is too long for the API.
+func recordEvent(recorder events.EventRecorder, regarding, related runtime.Object, kind, reason, action, note string) {
 	const more = " ..."
 	if len(note) > maxNote {
 		note = strings.ToValidUTF8(note[:maxNote-len(more)], "") + more
 	}
 	apiWrites.WithLabelValues("event").Inc()
-	r.recorder.Eventf(regarding, related, kind, reason, action, "%s", note)
+	recorder.Eventf(regarding, related, kind, reason, action, "%s", note)
 }
 
 // firstWaiting names the first pod of ours that has no place, else the first pod.

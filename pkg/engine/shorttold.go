@@ -103,12 +103,7 @@ func (r *repairer) regarding(ref *corev1.ObjectReference, pods []state.Pod, key 
 }
 
 func (r *repairer) event(regarding, related runtime.Object, kind, reason, action, note string) {
-	const more = " ..."
-	if len(note) > maxNote {
-		note = strings.ToValidUTF8(note[:maxNote-len(more)], "") + more
-	}
-	apiWrites.WithLabelValues("event").Inc()
-	r.recorder.Eventf(regarding, related, kind, reason, action, "%s", note)
+	recordEvent(r.recorder, regarding, related, kind, reason, action, note)
 }
 
 // lostOf names the first of those that are missing, where they were, and why they are gone.

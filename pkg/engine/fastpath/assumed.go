@@ -59,13 +59,7 @@ func (c *groupCache) AddPod(logger klog.Logger, pod *corev1.Pod) error {
 	if w == nil {
 		return c.changed(func() error { return c.Cache.AddPod(logger, pod) }, pod)
 	}
-	err := c.Cache.AddPod(logger, pod)
-	// The cache within has put it into a gang of its own.
-	c.Cache.RemovePodGroupMember(pod)
-	if err == nil {
-		w.pods[pod.UID] = pod
-	}
-	return err
+	return c.inPlace(w, pod, c.Cache.AddPod(logger, pod))
 }
 
 // ForgetPod has a pod wait again that was assumed.

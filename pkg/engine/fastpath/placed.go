@@ -73,11 +73,16 @@ func (c *groupCache) UpdatePod(logger klog.Logger, oldPod, newPod *corev1.Pod) e
 	if w == nil || w != c.among(newPod) {
 		return c.changed(func() error { return c.Cache.UpdatePod(logger, oldPod, newPod) }, oldPod, newPod)
 	}
-	err := c.Cache.UpdatePod(logger, oldPod, newPod)
+	return c.inPlace(w, newPod, c.Cache.UpdatePod(logger, oldPod, newPod))
+}
+
+// inPlace has a gang that is out stay so though the cache within took in a pod of it, unless that
+// failed with an error, which it returns.
+func (c *groupCache) inPlace(w *withdrawn, pod *corev1.Pod, err error) error {
 	// The cache within has put it into a gang of its own.
-	c.Cache.RemovePodGroupMember(newPod)
+	c.Cache.RemovePodGroupMember(pod)
 	if err == nil {
-		w.pods[newPod.UID] = newPod
+		w.pods[pod.UID] = pod
 	}
 	return err
 }
