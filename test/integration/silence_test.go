@@ -13,8 +13,25 @@ import (
 	"github.com/berth-dev/berth/pkg/localcluster"
 )
 
-// silence is how long a pod may wait without a condition that says why.
-const silence = 15 * time.Second
+// silence is how long a pod may wait without a condition that says why, and silenceEach how
+// much longer for each pod that waits without one beside it: an API server on two cores takes
+// about 100 conditions a second while it creates and binds pods.
+const (
+	silence     = 15 * time.Second
+	silenceEach = 10 * time.Millisecond
+)
+
+// silentPod is a pod that waits without a condition: since when, and the most such pods that
+// were seen at once since then.
+type silentPod struct {
+	since time.Time
+	most  int
+}
+
+// limit is how long the pod may wait in silence.
+func (p silentPod) limit() time.Duration {
+	return silence + time.Duration(p.most)*silenceEach
+}
 
 // watchSilence fails the test if a pod that names Berth waits in silence while the
 // scheduler runs: without a condition that says why, for longer than may be.
@@ -28,7 +45,7 @@ func (e *environment) watchSilence(t *testing.T, program *localcluster.Program) 
 	})
 	go func() {
 		defer close(done)
-		since := map[types.UID]time.Time{}
+		waiting := map[types.UID]silentPod{}
 		ticker := time.NewTicker(time.Second)
 		defer ticker.Stop()
 		for {
@@ -45,30 +62,36 @@ func (e *environment) watchSilence(t *testing.T, program *localcluster.Program) 
 			if err != nil {
 				continue
 			}
-			since = silent(pods.Items, since, time.Now())
+			now := time.Now()
+			waiting = silent(pods.Items, waiting, now)
 			for i := range pods.Items {
 				pod := &pods.Items[i]
-				if began, is := since[pod.UID]; is && time.Since(began) > silence {
-					t.Errorf("pod %s/%s has waited for %s without a word; conditions %s", pod.Namespace, pod.Name, time.Since(began).Round(time.Second), fmt.Sprint(pod.Status.Conditions))
-					since[pod.UID] = time.Now().Add(time.Hour) // once is enough
+				if p, is := waiting[pod.UID]; is && now.Sub(p.since) > p.limit() {
+					t.Errorf("pod %s/%s has waited for %s without a word, as %d others did; conditions %s", pod.Namespace, pod.Name,
+						now.Sub(p.since).Round(time.Second), p.most-1, fmt.Sprint(pod.Status.Conditions))
+					waiting[pod.UID] = silentPod{since: now.Add(time.Hour)} // once is enough
 				}
 			}
 		}
 	}()
 }
 
-// silent returns since when each pod that waits has been without a reason.
-func silent(pods []corev1.Pod, before map[types.UID]time.Time, now time.Time) map[types.UID]time.Time {
-	after := map[types.UID]time.Time{}
+// silent returns the pods that wait without a reason, given those that did before.
+func silent(pods []corev1.Pod, before map[types.UID]silentPod, now time.Time) map[types.UID]silentPod {
+	after := map[types.UID]silentPod{}
 	for i := range pods {
 		pod := &pods[i]
 		if pod.DeletionTimestamp != nil || explained(pod) {
 			continue
 		}
-		after[pod.UID] = now
-		if began, is := before[pod.UID]; is {
-			after[pod.UID] = began
+		after[pod.UID] = silentPod{since: now}
+		if p, is := before[pod.UID]; is {
+			after[pod.UID] = p
 		}
+	}
+	for uid, p := range after {
+		p.most = max(p.most, len(after))
+		after[uid] = p
 	}
 	return after
 }
