@@ -37,6 +37,6 @@
 // Files: main.go (flags), run.go (rounds and results), contenders.go (who takes part),
 // null.go (the scheduler that does not look), world.go (the cluster), objects.go (pods and
 // gangs), observer.go (when pods are bound), process.go (what a process uses), and one file
-// for each group of scenarios: binding.go, starting.go, watching.go, pending.go, and reasons.go
+// for each group of scenarios: binding.go, starting.go, watching.go, losses.go, pending.go, and reasons.go
 // with profile.go.
 package main

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
@@ -17,18 +18,31 @@ import (
 // observer sees when the measured pods of a run are bound.
 type observer struct {
 	mu sync.Mutex
-	// bound is when each was first seen with a node, by name.
-	bound map[string]time.Time
+	// seen are those that were seen, by name.
+	seen map[string]*seenPod
+	// bound is how many of them were seen with a node.
+	bound int
 	// changed is closed and made anew with each binding.
 	changed chan struct{}
 	stop    context.CancelFunc
 	done    chan struct{}
 }
 
+// seenPod is a pod as the observer saw it.
+type seenPod struct {
+	name string
+	// job and index are of a pod of an Indexed Job.
+	job, index string
+	// made is when it was first seen, and bound when it was first seen with its node; zero if it
+	// was not.
+	made, bound time.Time
+	node        string
+}
+
 // observe watches the measured pods from now on, of which there are none yet.
 func observe(ctx context.Context, client kubernetes.Interface) (*observer, error) {
 	ctx, stop := context.WithCancel(ctx)
-	o := &observer{bound: map[string]time.Time{}, changed: make(chan struct{}), stop: stop, done: make(chan struct{})}
+	o := &observer{seen: map[string]*seenPod{}, changed: make(chan struct{}), stop: stop, done: make(chan struct{})}
 	pods := measuredPods{client}
 	list, err := client.CoreV1().Pods(measuredNamespace).List(ctx, metav1.ListOptions{LabelSelector: pods.selector(), Limit: 1})
 	if err != nil {
@@ -43,8 +57,8 @@ func observe(ctx context.Context, client kubernetes.Interface) (*observer, error
 	go func() {
 		defer close(o.done)
 		for event := range watcher.ResultChan() {
-			if pod, ok := event.Object.(*corev1.Pod); ok && pod.Spec.NodeName != "" && event.Type != watch.Deleted {
-				o.saw(pod.Name)
+			if pod, ok := event.Object.(*corev1.Pod); ok && event.Type != watch.Deleted {
+				o.saw(pod)
 			}
 		}
 	}()
@@ -62,13 +76,19 @@ func (m measuredPods) WatchWithContext(ctx context.Context, options metav1.ListO
 	return m.client.CoreV1().Pods(measuredNamespace).Watch(ctx, options)
 }
 
-func (o *observer) saw(name string) {
+func (o *observer) saw(pod *corev1.Pod) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if _, before := o.bound[name]; before {
+	p := o.seen[pod.Name]
+	if p == nil {
+		p = &seenPod{name: pod.Name, job: pod.Labels[batchv1.JobNameLabel], index: pod.Labels[batchv1.JobCompletionIndexAnnotation], made: time.Now()}
+		o.seen[pod.Name] = p
+	}
+	if pod.Spec.NodeName == "" || p.node != "" {
 		return
 	}
-	o.bound[name] = time.Now()
+	p.node, p.bound = pod.Spec.NodeName, time.Now()
+	o.bound++
 	close(o.changed)
 	o.changed = make(chan struct{})
 }
@@ -77,7 +97,7 @@ func (o *observer) saw(name string) {
 func (o *observer) wait(ctx context.Context, p *process, pods int) error {
 	for {
 		o.mu.Lock()
-		bound, changed := len(o.bound), o.changed
+		bound, changed := o.bound, o.changed
 		o.mu.Unlock()
 		if bound >= pods {
 			return nil
@@ -98,13 +118,49 @@ func (o *observer) close() {
 	<-o.done
 }
 
-// times returns when pods were bound, in order.
-func (o *observer) times() []time.Time {
+// replacement waits until a pod is bound that was made in place of one of an Indexed Job.
+func (o *observer) replacement(ctx context.Context, p *process, lost seenPod) (seenPod, error) {
+	for {
+		o.mu.Lock()
+		var found *seenPod
+		for _, other := range o.seen {
+			if other.job == lost.job && other.index == lost.index && other.made.After(lost.made) && !other.bound.IsZero() {
+				found = other
+			}
+		}
+		changed := o.changed
+		o.mu.Unlock()
+		if found != nil {
+			return *found, nil
+		}
+		select {
+		case <-changed:
+		case <-p.Exited():
+			return seenPod{}, p.Failure()
+		case <-ctx.Done():
+			return seenPod{}, fmt.Errorf("waiting for what takes the place of pod %q: %w", lost.name, context.Cause(ctx))
+		}
+	}
+}
+
+// pods returns the pods that are bound, by their names.
+func (o *observer) pods() []seenPod {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	var out []seenPod
+	for _, name := range sortedKeys(o.seen) {
+		if p := o.seen[name]; !p.bound.IsZero() {
+			out = append(out, *p)
+		}
+	}
+	return out
+}
+
+// times returns when pods were bound, in order.
+func (o *observer) times() []time.Time {
 	var out []time.Time
-	for _, at := range o.bound {
-		out = append(out, at)
+	for _, p := range o.pods() {
+		out = append(out, p.bound)
 	}
 	slices.SortFunc(out, time.Time.Compare)
 	return out
@@ -114,5 +170,8 @@ func (o *observer) times() []time.Time {
 func (o *observer) at(name string) time.Time {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.bound[name]
+	if p := o.seen[name]; p != nil {
+		return p.bound
+	}
+	return time.Time{}
 }

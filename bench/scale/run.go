@@ -46,6 +46,7 @@ var scenarios = []scenario{
 	{name: "takeover", what: "from when a standby has the lease to its first binding", filled: true, run: takeover},
 	{name: "events", what: "what it costs to watch events that change no decision", filled: true, run: events},
 	{name: "reasons", what: "why 2,000 gangs wait: what it costs to tell them, and to ask", filled: true, berth: true, run: reasons},
+	{name: "losses", what: "from the loss of a pod, or of a node, to the binding of what takes its place", filled: true, berth: true, run: losses},
 	{name: "pending", what: "500 gangs that fit, alone and behind 10,000 pods that fit nowhere", filled: true, run: pending},
 }
 

@@ -27,7 +27,7 @@ func TestSmallVariants(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "scale.json")
 	o := func() *options {
 		return &options{
-			scenarios: []string{"backlog", "gangs", "racks", "spike", "start", "reasons", "pending"}, contenders: []string{berth, null},
+			scenarios: []string{"backlog", "gangs", "racks", "spike", "start", "reasons", "losses", "pending"}, contenders: []string{berth, null},
 			nodes: []int{40}, podsPerNode: 3, rounds: 1, small: true, out: out,
 		}
 	}
@@ -56,7 +56,7 @@ func TestSmallVariants(t *testing.T) {
 	}
 	want := []string{
 		"backlog berth", "backlog null", "gangs berth", "gangs null", "racks berth", "racks null", "spike berth", "spike null",
-		"start berth", "reasons berth", "pending berth",
+		"start berth", "reasons berth", "losses berth", "pending berth",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

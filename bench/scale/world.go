@@ -57,7 +57,7 @@ func newWorld(ctx context.Context, nodes int, o *options) (*world, error) {
 		// Native PodGroups, which all contenders know.
 		FeatureGates:  map[string]bool{"GenericWorkload": true},
 		RuntimeConfig: []string{"scheduling.k8s.io/v1beta1=true"},
-		Controllers:   []string{"deployment-controller", "replicaset-controller", "podgroup-protection-controller"},
+		Controllers:   []string{"deployment-controller", "replicaset-controller", "job-controller", "podgroup-protection-controller"},
 		AuditLog:      true,
 		Progress:      func(text string) { say("%s", text) },
 	})
@@ -181,6 +181,7 @@ func (w *world) clean(ctx context.Context) error {
 	now := metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))}
 	err := errors.Join(
 		w.client.AppsV1().Deployments(measuredNamespace).DeleteCollection(ctx, now, metav1.ListOptions{}),
+		w.client.BatchV1().Jobs(measuredNamespace).DeleteCollection(ctx, now, metav1.ListOptions{}),
 		w.client.AppsV1().ReplicaSets(measuredNamespace).DeleteCollection(ctx, now, metav1.ListOptions{}),
 		w.dynamic.Resource(podGroups).Namespace(measuredNamespace).DeleteCollection(ctx, now, metav1.ListOptions{}),
 	)
