@@ -92,6 +92,9 @@ func (p *tableParser) header(fields []string) error {
 		if err != nil {
 			return fmt.Errorf("column %s: %w", name, err)
 		}
+		if strconv.Itoa(number) != m[1] {
+			return fmt.Errorf("column %s: the name of device %d is GPU%d", name, number, number)
+		}
 		p.at[name] = len(p.at)
 		p.out.Numbers = append(p.out.Numbers, number)
 	}

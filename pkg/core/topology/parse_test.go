@@ -80,6 +80,7 @@ func TestParseFaults(t *testing.T) {
 		{"short row", "GPU0 GPU1\nGPU0 X\n", "row GPU0 has 1 cells for 2 columns"},
 		{"not itself", "GPU0 GPU1\nGPU0 NV1 X\n", "row GPU0, column GPU0"},
 		{"a column twice", "GPU0 GPU0\n", "twice"},
+		{"one device by two names", "GPU01 GPU1\n", "column GPU01: the name of device 1 is GPU1"},
 		{"too many devices", many + "\n", "at most 16"},
 		{"a row too many", "GPU0 GPU1\nGPU0 X PIX\nGPU2 PIX PIX\n", "row GPU2 has no column"},
 	}
