@@ -14,8 +14,10 @@ const DefaultBindings = 48
 
 // DefaultRepairWindow is for how long room is kept for the pods that a gang lost, unless a flag
 // says otherwise: for longer than a pod stays on a node that is unreachable, which is 5 minutes
-// by default, and than the controller of Jobs waits at first before it makes a pod again.
-const DefaultRepairWindow = 10 * time.Minute
+// by default, and than the controller of Jobs waits before it makes a pod again: 10 s after the
+// first failure, twice as long with each further one, and 10 minutes after seven
+// (DefaultJobPodFailureBackOff and MaxJobPodFailureBackOff in k8s.io/kubernetes/pkg/controller/job).
+const DefaultRepairWindow = 12 * time.Minute
 
 // DefaultScheduledEvents is how many events a second say that a plain pod was placed,
 // unless a flag says otherwise; maxScheduledEvents is what a flag may say.

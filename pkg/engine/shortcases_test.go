@@ -158,7 +158,7 @@ func TestRoomIsKeptForAWindow(t *testing.T) {
 	c.pass(4, 30*time.Second)
 	c.live(3)
 	c.expectBerthed(thieves, 5, "the window is over")
-	c.expectSaid(reasonShort, "nobody came in the place of those in 600 s", 1)
+	c.expectSaid(reasonShort, "nobody came in the place of those in 720 s", 1)
 }
 
 // Where there are no queues, those that were refused for room that was kept are tried as soon as it
