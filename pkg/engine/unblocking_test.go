@@ -12,17 +12,21 @@ import (
 	"github.com/berth-dev/berth/pkg/insight"
 )
 
-var unblockings = flag.Int("unblockings", 40, "how many random gangs are unblocked as they are told")
+var unblockings = flag.Int("unblockings", 200, "how many random gangs are unblocked as they are told; a fifth of them with the race detector")
 
 // Whoever brings about what a gang that waits is told, has it placed by the whole scheduler:
 // of each thing that is in its way, the first change by gangs that end. The bar is 95 in 100;
 // what is reached is logged.
 func TestUnblocking(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 8))
+	wanted := *unblockings
+	if raced {
+		wanted /= 5
+	}
 	told, placed, without := 0, 0, 0
 	kinds := map[insight.UnblockKind]int{}
-	for world := 0; told < *unblockings; world++ {
-		if world > 20**unblockings {
+	for world := 0; told < wanted; world++ {
+		if world > 20*wanted {
 			t.Fatalf("only %d of %d gangs wait for others that may end", told, world)
 		}
 		t.Run(fmt.Sprint(world), func(t *testing.T) {
