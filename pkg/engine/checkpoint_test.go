@@ -17,16 +17,16 @@ import (
 	"github.com/berth-dev/berth/pkg/state"
 )
 
-// signalled is a court whose first victim has a minute to save its work.
+// signalled is a reclaimer rig whose first victim has a minute to save its work.
 type signalled struct {
-	*court
+	*reclaimerRig
 	// patches are the values of the annotation, in order; "null" takes it off.
 	patches []string
 }
 
 func newSignalled(t *testing.T, annotations map[string]string) *signalled {
 	t.Helper()
-	s := &signalled{court: newCourt(t)}
+	s := &signalled{reclaimerRig: newReclaimerRig(t)}
 	s.client.(*fake.Clientset).PrependReactor("patch", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		body := string(action.(clienttesting.PatchAction).GetPatch())
 		if !strings.Contains(body, state.CheckpointRequestedAt) {
@@ -49,7 +49,7 @@ func newSignalled(t *testing.T, annotations map[string]string) *signalled {
 // say has a victim say more in annotations.
 func (s *signalled) say(i int, annotations map[string]string) {
 	pod := s.victims[i].DeepCopy()
-	pod.Status.StartTime = &metav1.Time{Time: s.court.clock.Now().Add(-time.Hour)}
+	pod.Status.StartTime = &metav1.Time{Time: s.reclaimerRig.clock.Now().Add(-time.Hour)}
 	pod.Annotations = map[string]string{state.CheckpointSignal: "true"}
 	for key, value := range annotations {
 		pod.Annotations[key] = value
@@ -61,13 +61,13 @@ func (s *signalled) say(i int, annotations map[string]string) {
 // lead begins the wave, and waits until the evictor looks again in a while.
 func (s *signalled) lead(t *testing.T) {
 	t.Helper()
-	s.begin(s.claimant, s.claim, s.choice, s.court.clock.Now())
+	s.begin(s.claimant, s.claim, s.choice, s.reclaimerRig.clock.Now())
 	s.expectWaiting(t)
 }
 
 func (s *signalled) expectWaiting(t *testing.T) {
 	t.Helper()
-	if err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, time.Minute, true, func(context.Context) (bool, error) { return s.court.clock.HasWaiters(), nil }); err != nil {
+	if err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, time.Minute, true, func(context.Context) (bool, error) { return s.reclaimerRig.clock.HasWaiters(), nil }); err != nil {
 		t.Fatal("the evictor does not wait")
 	}
 	s.mu.Lock()
@@ -78,7 +78,7 @@ func (s *signalled) expectWaiting(t *testing.T) {
 }
 
 func (s *signalled) stamp(offset time.Duration) string {
-	return s.court.clock.Now().Add(offset).Format(time.RFC3339)
+	return s.reclaimerRig.clock.Now().Add(offset).Format(time.RFC3339)
 }
 
 func (s *signalled) expectPatches(t *testing.T, want ...string) {
@@ -98,10 +98,10 @@ func TestVictimHasTimeToSave(t *testing.T) {
 	s := newSignalled(t, nil)
 	now := s.stamp(0)
 	s.lead(t)
-	s.court.clock.Step(59 * time.Second)
+	s.reclaimerRig.clock.Step(59 * time.Second)
 	s.expectWaiting(t)
 	s.expectPatches(t, now)
-	s.court.clock.Step(time.Second)
+	s.reclaimerRig.clock.Step(time.Second)
 	s.expectAsked(t, "v1", "v2")
 }
 
@@ -112,11 +112,11 @@ func TestVictimHasSaved(t *testing.T) {
 	s.lead(t)
 	for _, said := range []time.Duration{time.Hour, -time.Minute} {
 		s.say(0, map[string]string{state.CheckpointedAt: s.stamp(said)})
-		s.court.clock.Step(time.Second)
+		s.reclaimerRig.clock.Step(time.Second)
 		s.expectWaiting(t)
 	}
 	s.say(0, map[string]string{state.CheckpointedAt: s.stamp(0)})
-	s.court.clock.Step(time.Second)
+	s.reclaimerRig.clock.Step(time.Second)
 	s.expectAsked(t, "v1", "v2")
 }
 
@@ -126,7 +126,7 @@ func TestVictimLeavesByItself(t *testing.T) {
 	s.lead(t)
 	s.queues.DeletePod(s.victims[0])
 	s.gone(s.victims[0].UID)
-	s.court.clock.Step(time.Second)
+	s.reclaimerRig.clock.Step(time.Second)
 	s.expectAsked(t, "v2")
 }
 
@@ -137,7 +137,7 @@ func TestVictimWasToldByAnotherLeader(t *testing.T) {
 	s.say(0, map[string]string{state.CheckpointRequestedAt: s.stamp(-50 * time.Second)})
 	s.choice.Evicted[0].Pods = []*corev1.Pod{s.victims[0]}
 	s.lead(t)
-	s.court.clock.Step(10 * time.Second)
+	s.reclaimerRig.clock.Step(10 * time.Second)
 	s.expectAsked(t, "v1", "v2")
 	s.expectPatches(t)
 
@@ -147,7 +147,7 @@ func TestVictimWasToldByAnotherLeader(t *testing.T) {
 	now := s.stamp(0)
 	s.lead(t)
 	s.expectPatches(t, now)
-	s.court.clock.Step(time.Minute)
+	s.reclaimerRig.clock.Step(time.Minute)
 	s.expectAsked(t, "v1", "v2")
 }
 
@@ -157,7 +157,7 @@ func TestVictimStaysAfterAll(t *testing.T) {
 	now := s.stamp(0)
 	s.lead(t)
 	s.end(state.NameOf(s.claimant), "it waits no more")
-	s.court.clock.Step(time.Second)
+	s.reclaimerRig.clock.Step(time.Second)
 	s.expectPatches(t, now, "null")
 	if len(s.asked) > 0 {
 		t.Errorf("evictions %q for nobody", s.asked)

@@ -16,10 +16,10 @@ import (
 	"github.com/berth-dev/berth/pkg/dialect"
 )
 
-// run has a crew's pods run on the nodes that are given, one each, without a scheduler.
-func (h *harbour) run(c crew, nodes ...string) *crew {
+// run has a workload's pods run on the nodes that are given, one each, without a scheduler.
+func (h *testCluster) run(c workload, nodes ...string) *workload {
 	h.t.Helper()
-	out := h.launch(c)
+	out := h.submit(c)
 	for i, uid := range out.uids {
 		h.edit(uid, func(pod *corev1.Pod) {
 			pod.Spec.NodeName = nodes[i%len(nodes)]
@@ -32,20 +32,20 @@ func (h *harbour) run(c crew, nodes ...string) *crew {
 
 // asked returns how many evictions were asked for, and answer has all be answered from now on:
 // those of a leader that is gone may still be under way.
-func (h *harbour) asked() int {
+func (h *testCluster) asked() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.evicted)
 }
 
-func (h *harbour) answer() {
+func (h *testCluster) answer() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.busy = map[string]bool{}
 }
 
 // leave has pods be deleted by their owner.
-func (h *harbour) leave(uids ...types.UID) {
+func (h *testCluster) leave(uids ...types.UID) {
 	for _, uid := range uids {
 		h.edit(uid, func(pod *corev1.Pod) {
 			at := metav1.NewTime(h.clock.Now().Add(time.Duration(*pod.Spec.TerminationGracePeriodSeconds) * time.Second))
@@ -54,15 +54,15 @@ func (h *harbour) leave(uids ...types.UID) {
 	}
 }
 
-// expectBerthed fails the test if not so many pods of a crew have a place and stay.
-func (h *harbour) expectBerthed(c *crew, want int, when string) {
+// expectBound fails the test if not so many pods of a workload have a place and stay.
+func (h *testCluster) expectBound(c *workload, want int, when string) {
 	h.t.Helper()
-	if got := len(h.berthed(c)); got != want {
+	if got := len(h.boundNodes(c)); got != want {
 		h.t.Errorf("%s: %d pods of %q have a place, want %d", when, got, c.name, want)
 	}
 }
 
-func (h *harbour) expectEvicted(want int, when string) {
+func (h *testCluster) expectEvicted(want int, when string) {
 	h.t.Helper()
 	if got := len(h.evicted); got != want {
 		h.t.Fatalf("%s: %d pods were evicted, want %d: %v", when, got, want, h.evicted)
@@ -73,26 +73,26 @@ func (h *harbour) expectEvicted(want int, when string) {
 // nobody goes for nothing. Where one rack can be had, it is that which is emptied, however
 // cheap the others are.
 func TestScatteredVictimsAreNotEvictedForAGangInOneRack(t *testing.T) {
-	h := newHarbour(t, rackNodes(12, 4), rule{name: "owner", guaranteed: 32}, rule{name: "steady", guaranteed: 64}, rule{name: "borrower", weight: 1})
-	edges := h.run(crew{name: "edges", queue: "steady", size: 4, gpus: 8}, "n0000", "n0001", "n0004", "n0005")
-	third := h.run(crew{name: "third", queue: "steady", size: 4, gpus: 8}, "n0008", "n0009", "n0010", "n0011")
-	scattered := []*crew{
-		h.run(crew{name: "left", queue: "borrower", size: 2, gpus: 8}, "n0002", "n0003"),
-		h.run(crew{name: "right", queue: "borrower", size: 2, gpus: 8}, "n0006", "n0007"),
+	h := newTestCluster(t, rackNodes(12, 4), testQueue{name: "owner", guaranteed: 32}, testQueue{name: "steady", guaranteed: 64}, testQueue{name: "borrower", weight: 1})
+	edges := h.run(workload{name: "edges", queue: "steady", size: 4, gpus: 8}, "n0000", "n0001", "n0004", "n0005")
+	third := h.run(workload{name: "third", queue: "steady", size: 4, gpus: 8}, "n0008", "n0009", "n0010", "n0011")
+	scattered := []*workload{
+		h.run(workload{name: "left", queue: "borrower", size: 2, gpus: 8}, "n0002", "n0003"),
+		h.run(workload{name: "right", queue: "borrower", size: 2, gpus: 8}, "n0006", "n0007"),
 	}
 	h.settle()
-	owner := h.launch(crew{name: "owner", queue: "owner", size: 4, gpus: 8, rack: true})
+	owner := h.submit(workload{name: "owner", queue: "owner", size: 4, gpus: 8, rack: true})
 	h.settle()
 	h.pass(120, 5*time.Second)
 	h.expectEvicted(0, "there are four nodes to be had, in two racks")
-	h.expectBerthed(owner, 0, "no rack can be emptied")
+	h.expectBound(owner, 0, "no rack can be emptied")
 	if h.counts["reservations"] != 0 {
 		t.Errorf("%d pods were tried where nobody's going helps", h.counts["reservations"])
 	}
 
 	// The third rack becomes one of borrowers, who have run for longer than the others.
 	h.end(third.uids...)
-	others := h.run(crew{name: "others", queue: "borrower", size: 4, gpus: 8}, "n0008", "n0009", "n0010", "n0011")
+	others := h.run(workload{name: "others", queue: "borrower", size: 4, gpus: 8}, "n0008", "n0009", "n0010", "n0011")
 	for _, uid := range others.uids {
 		h.edit(uid, func(pod *corev1.Pod) {
 			pod.Status.StartTime = &metav1.Time{Time: h.clock.Now().Add(-24 * time.Hour)}
@@ -100,49 +100,49 @@ func TestScatteredVictimsAreNotEvictedForAGangInOneRack(t *testing.T) {
 	}
 	h.pass(150, 5*time.Second)
 	h.expectEvicted(4, "one rack can be had")
-	h.expectBerthed(owner, 4, "a rack was emptied")
+	h.expectBound(owner, 4, "a rack was emptied")
 	for _, c := range append(scattered, edges) {
-		h.expectBerthed(c, c.size, "a rack was emptied")
+		h.expectBound(c, c.size, "a rack was emptied")
 	}
 }
 
 // Eight pods of one GPU could go, two on each of four nodes. That is eight GPUs, and no room
 // for a pod of eight: none goes.
 func TestOneGPUPodsOnFourNodesAreNotEvictedForAPodOfEight(t *testing.T) {
-	h := newHarbour(t, rackNodes(4, 2), rule{name: "owner", guaranteed: 8}, rule{name: "steady", guaranteed: 24}, rule{name: "borrower", weight: 1})
+	h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "owner", guaranteed: 8}, testQueue{name: "steady", guaranteed: 24}, testQueue{name: "borrower", weight: 1})
 	nodes := []string{"n0000", "n0001", "n0002", "n0003"}
-	steady := h.run(crew{name: "steady", queue: "steady", pods: 4, gpus: 6}, nodes...)
-	small := h.run(crew{name: "small", queue: "borrower", pods: 8, gpus: 1}, nodes...)
+	steady := h.run(workload{name: "steady", queue: "steady", pods: 4, gpus: 6}, nodes...)
+	small := h.run(workload{name: "small", queue: "borrower", pods: 8, gpus: 1}, nodes...)
 	h.settle()
-	owner := h.launch(crew{name: "owner", queue: "owner", gpus: 8})
+	owner := h.submit(workload{name: "owner", queue: "owner", gpus: 8})
 	h.settle()
 	h.pass(120, 5*time.Second)
 	h.expectEvicted(0, "eight GPUs can be had, on four nodes")
-	h.expectBerthed(small, 8, "nobody's going helps")
+	h.expectBound(small, 8, "nobody's going helps")
 
 	// On one node all eight are of the borrower's by and by: then those go, and no others.
 	h.end(steady.uids[2])
-	filling := h.run(crew{name: "filling", queue: "borrower", pods: 6, gpus: 1}, "n0002")
+	filling := h.run(workload{name: "filling", queue: "borrower", pods: 6, gpus: 1}, "n0002")
 	h.pass(150, 5*time.Second)
 	h.expectEvicted(8, "one node can be had")
-	h.expectBerthed(owner, 1, "a node was emptied")
-	h.expectBerthed(filling, 0, "a node was emptied")
-	h.expectBerthed(small, 6, "a node was emptied")
+	h.expectBound(owner, 1, "a node was emptied")
+	h.expectBound(filling, 0, "a node was emptied")
+	h.expectBound(small, 6, "a node was emptied")
 }
 
 // A rack without a free GPU is one like others when victims are looked for: here the only
 // one that will do, beside racks that have room and nobody who may go.
 func TestRackThatIsFullIsLookedAtForVictims(t *testing.T) {
-	h := newHarbour(t, rackNodes(9, 3), rule{name: "owner", guaranteed: 24}, rule{name: "steady", guaranteed: 32}, rule{name: "borrower", weight: 1})
-	h.run(crew{name: "steady", queue: "steady", size: 4, gpus: 8}, "n0000", "n0001", "n0006", "n0007")
-	full := h.run(crew{name: "full", queue: "borrower", size: 3, gpus: 8}, "n0003", "n0004", "n0005")
+	h := newTestCluster(t, rackNodes(9, 3), testQueue{name: "owner", guaranteed: 24}, testQueue{name: "steady", guaranteed: 32}, testQueue{name: "borrower", weight: 1})
+	h.run(workload{name: "steady", queue: "steady", size: 4, gpus: 8}, "n0000", "n0001", "n0006", "n0007")
+	full := h.run(workload{name: "full", queue: "borrower", size: 3, gpus: 8}, "n0003", "n0004", "n0005")
 	h.settle()
-	owner := h.launch(crew{name: "owner", queue: "owner", size: 3, gpus: 8, rack: true})
+	owner := h.submit(workload{name: "owner", queue: "owner", size: 3, gpus: 8, rack: true})
 	h.settle()
 	h.pass(10, time.Second)
 	h.expectEvicted(3, "a rack is full of borrowers")
-	h.expectBerthed(full, 0, "its rack is needed")
-	h.expectBerthed(owner, 3, "a rack was emptied")
+	h.expectBound(full, 0, "its rack is needed")
+	h.expectBound(owner, 3, "a rack was emptied")
 	if waves := h.counts["waves"]; waves != 1 {
 		t.Errorf("there were %d waves", waves)
 	}
@@ -152,17 +152,17 @@ func TestRackThatIsFullIsLookedAtForVictims(t *testing.T) {
 // up as a whole, so that others have what the other victims left. Once it is gone, the gang
 // has its place, and nobody else went for it meanwhile.
 func TestVictimThatDoesNotLeaveGivesTheRoomUp(t *testing.T) {
-	h := newHarbour(t, rackNodes(3, 3), rule{name: "owner", guaranteed: 16}, rule{name: "borrower", weight: 1}, rule{name: "steady", guaranteed: 8})
-	victim := h.run(crew{name: "victim", queue: "borrower", size: 2, gpus: 8, grace: 10}, "n0000", "n0001")
-	h.run(crew{name: "steady", queue: "steady", size: 1, gpus: 8}, "n0002")
+	h := newTestCluster(t, rackNodes(3, 3), testQueue{name: "owner", guaranteed: 16}, testQueue{name: "borrower", weight: 1}, testQueue{name: "steady", guaranteed: 8})
+	victim := h.run(workload{name: "victim", queue: "borrower", size: 2, gpus: 8, grace: 10}, "n0000", "n0001")
+	h.run(workload{name: "steady", queue: "steady", size: 1, gpus: 8}, "n0002")
 	h.stuck["victim-1"] = true
 	h.settle()
-	owner := h.launch(crew{name: "owner", queue: "owner", size: 2, gpus: 8})
+	owner := h.submit(workload{name: "owner", queue: "owner", size: 2, gpus: 8})
 	h.settle()
 	h.expectEvicted(2, "the owner is entitled to it")
-	guest := h.launch(crew{name: "guest", queue: "borrower", size: 1, gpus: 8})
+	guest := h.submit(workload{name: "guest", queue: "borrower", size: 1, gpus: 8})
 	h.pass(12, 5*time.Second)
-	h.expectBerthed(guest, 0, "the room of who left is kept")
+	h.expectBound(guest, 0, "the room of who left is kept")
 	if kept := h.kept(); kept != 1 {
 		t.Errorf("room is kept for %d", kept)
 	}
@@ -170,22 +170,22 @@ func TestVictimThatDoesNotLeaveGivesTheRoomUp(t *testing.T) {
 	if kept := h.kept(); kept != 0 {
 		t.Errorf("room is kept for %d after it was given up", kept)
 	}
-	h.expectBerthed(guest, 1, "the room was given up")
-	h.expectBerthed(victim, 0, "one has left, one is leaving")
-	h.expectBerthed(owner, 0, "a victim does not leave")
+	h.expectBound(guest, 1, "the room was given up")
+	h.expectBound(victim, 0, "one has left, one is leaving")
+	h.expectBound(owner, 0, "a victim does not leave")
 	h.expectEvicted(2, "the room was given up")
 	h.end(guest.uids...)
 	h.stuck["victim-1"] = false
 	h.pass(70, 5*time.Second)
-	h.expectBerthed(owner, 2, "the victim has left")
+	h.expectBound(owner, 2, "the victim has left")
 	h.expectEvicted(2, "the victim has left")
-	if diff := h.books(); diff != "" {
+	if diff := h.ledgerDiff(); diff != "" {
 		t.Error(diff)
 	}
 }
 
 // kept returns for how many room is kept.
-func (h *harbour) kept() int {
+func (h *testCluster) kept() int {
 	h.reclaimer.mu.Lock()
 	defer h.reclaimer.mu.Unlock()
 	return len(h.reclaimer.waves)
@@ -194,29 +194,29 @@ func (h *harbour) kept() int {
 // A budget protects the gang that would do the least damage, and allows one of its two pods to
 // go: none is asked to, and others are chosen at once.
 func TestBudgetProtectsAndOthersAreChosen(t *testing.T) {
-	h := newHarbour(t, rackNodes(4, 2), rule{name: "owner", guaranteed: 16}, rule{name: "borrower", weight: 1})
-	dear := h.run(crew{name: "dear", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
+	h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "owner", guaranteed: 16}, testQueue{name: "borrower", weight: 1})
+	dear := h.run(workload{name: "dear", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
 	h.pass(100, 5*time.Second)
-	cheap := h.run(crew{name: "cheap", queue: "borrower", size: 2, gpus: 8}, "n0002", "n0003")
+	cheap := h.run(workload{name: "cheap", queue: "borrower", size: 2, gpus: 8}, "n0002", "n0003")
 	h.reclaimer.SetBudget(h.protect("cheap", 1))
 	h.pass(1, time.Second)
-	owner := h.launch(crew{name: "owner", queue: "owner", size: 2, gpus: 8})
+	owner := h.submit(workload{name: "owner", queue: "owner", size: 2, gpus: 8})
 	h.settle()
 	h.expectEvicted(2, "others are chosen")
 	h.pass(10, time.Second)
-	h.expectBerthed(dear, 0, "others are chosen")
-	h.expectBerthed(cheap, 2, "a budget protects it")
-	h.expectBerthed(owner, 2, "others are chosen")
+	h.expectBound(dear, 0, "others are chosen")
+	h.expectBound(cheap, 2, "a budget protects it")
+	h.expectBound(owner, 2, "others are chosen")
 }
 
 // Budgets protect all that would have to go: nobody goes, and whoever waits is told of the
 // budget, whatever else it could be told. It goes on once the budget is gone.
 func TestBudgetsProtectAll(t *testing.T) {
-	h := newHarbour(t, rackNodes(2, 2), rule{name: "owner", guaranteed: 16}, rule{name: "borrower", weight: 1})
-	h.run(crew{name: "cheap", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
+	h := newTestCluster(t, rackNodes(2, 2), testQueue{name: "owner", guaranteed: 16}, testQueue{name: "borrower", weight: 1})
+	h.run(workload{name: "cheap", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
 	h.reclaimer.SetBudget(h.protect("cheap", 1))
 	h.pass(1, time.Second)
-	owner := h.launch(crew{name: "owner", queue: "owner", size: 2, gpus: 8})
+	owner := h.submit(workload{name: "owner", queue: "owner", size: 2, gpus: 8})
 	h.pass(5, time.Second)
 	h.expectEvicted(0, "a budget protects them")
 	why := h.explainer.why(h.told[owner.uids[0]])
@@ -229,27 +229,27 @@ func TestBudgetsProtectAll(t *testing.T) {
 		return pdb
 	}())
 	h.pass(10, time.Second)
-	h.expectBerthed(owner, 2, "the budget lets all go")
+	h.expectBound(owner, 2, "the budget lets all go")
 }
 
 // A budget that nobody knew of lets one of two pods go. The gang that lost it is made whole
 // first: neither the one for which it went nor another gets the room, and nobody else goes.
 func TestWaveThatIsCutShortIsUndone(t *testing.T) {
-	h := newHarbour(t, rackNodes(4, 2), rule{name: "owner", guaranteed: 16}, rule{name: "borrower", weight: 1})
-	h.run(crew{name: "dear", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
+	h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "owner", guaranteed: 16}, testQueue{name: "borrower", weight: 1})
+	h.run(workload{name: "dear", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
 	h.pass(100, 5*time.Second)
-	cheap := h.run(crew{name: "cheap", queue: "borrower", size: 2, gpus: 8}, "n0002", "n0003")
+	cheap := h.run(workload{name: "cheap", queue: "borrower", size: 2, gpus: 8}, "n0002", "n0003")
 	h.protect("cheap", 1)
 	h.pass(1, time.Second)
-	owner := h.launch(crew{name: "owner", queue: "owner", size: 2, gpus: 8})
+	owner := h.submit(workload{name: "owner", queue: "owner", size: 2, gpus: 8})
 	h.settle()
 	h.await("the wave is given up", func() bool { return h.kept() == 0 })
-	guest := h.launch(crew{name: "guest", queue: "borrower", size: 1, gpus: 8})
+	guest := h.submit(workload{name: "guest", queue: "borrower", size: 1, gpus: 8})
 	h.pass(5, time.Second)
-	h.expectBerthed(cheap, 1, "a budget stopped the eviction")
-	h.expectBerthed(guest, 0, "the room of the pod that went is kept for its gang")
-	h.expectBerthed(owner, 0, "the gang that lost a pod is made whole first")
-	again := crew{name: "cheap", queue: "borrower", size: 2, gpus: 8}
+	h.expectBound(cheap, 1, "a budget stopped the eviction")
+	h.expectBound(guest, 0, "the room of the pod that went is kept for its gang")
+	h.expectBound(owner, 0, "the gang that lost a pod is made whole first")
+	again := workload{name: "cheap", queue: "borrower", size: 2, gpus: 8}
 	lost := 0
 	if h.pod("cheap-0") != nil {
 		lost = 1
@@ -259,11 +259,11 @@ func TestWaveThatIsCutShortIsUndone(t *testing.T) {
 	if pod := h.told[made.UID]; pod == nil || pod.Spec.NodeName == "" {
 		t.Error("the pod that was made again has no place")
 	}
-	h.expectBerthed(guest, 0, "the gang is whole, and the cluster full")
+	h.expectBound(guest, 0, "the gang is whole, and the cluster full")
 	asked := len(h.evicted)
 	h.reclaimer.SetBudget(h.protect("cheap", 0))
 	h.pass(20, time.Second)
-	h.expectBerthed(owner, 2, "others go for it once the gang is whole")
+	h.expectBound(owner, 2, "others go for it once the gang is whole")
 	if len(h.evicted) != asked+2 {
 		t.Errorf("the evictions of %v were asked for", h.evicted)
 	}
@@ -272,41 +272,41 @@ func TestWaveThatIsCutShortIsUndone(t *testing.T) {
 // A leader dies in the middle of an eviction. The next one evicts the rest before it lets
 // anybody claim anything.
 func TestNextLeaderEndsAnEviction(t *testing.T) {
-	h := newHarbour(t, rackNodes(2, 2), rule{name: "owner", guaranteed: 16}, rule{name: "borrower", weight: 1})
-	victim := h.run(crew{name: "victim", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
+	h := newTestCluster(t, rackNodes(2, 2), testQueue{name: "owner", guaranteed: 16}, testQueue{name: "borrower", weight: 1})
+	victim := h.run(workload{name: "victim", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
 	h.busy["victim-1"] = true
 	h.settle()
-	owner := h.launch(crew{name: "owner", queue: "owner", size: 2, gpus: 8})
+	owner := h.submit(workload{name: "owner", queue: "owner", size: 2, gpus: 8})
 	h.settle()
 	h.await("the second pod does not go", func() bool { return h.asked() >= 2 })
 	h.pass(1, time.Second)
-	h.expectBerthed(victim, 1, "the leader did not come further")
+	h.expectBound(victim, 1, "the leader did not come further")
 	h.depose()
 	h.answer()
 	// Nobody waits any more: what was begun is ended all the same.
 	h.end(owner.uids...)
 	h.lead()
 	h.pass(10, time.Second)
-	h.expectBerthed(victim, 0, "the next leader evicts the rest")
+	h.expectBound(victim, 0, "the next leader evicts the rest")
 }
 
 // The gang for which others were evicted still waits when the leader dies in the middle: the
 // next one ends that eviction, and evicts nobody else for it.
 func TestNextLeaderCountsOnTheEvictionThatItEnds(t *testing.T) {
-	h := newHarbour(t, rackNodes(4, 2), rule{name: "owner", guaranteed: 16}, rule{name: "borrower", weight: 1})
-	one := h.run(crew{name: "one", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
-	two := h.run(crew{name: "two", queue: "borrower", size: 2, gpus: 8}, "n0002", "n0003")
+	h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "owner", guaranteed: 16}, testQueue{name: "borrower", weight: 1})
+	one := h.run(workload{name: "one", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
+	two := h.run(workload{name: "two", queue: "borrower", size: 2, gpus: 8}, "n0002", "n0003")
 	h.busy["one-1"], h.busy["two-1"] = true, true
 	h.settle()
-	owner := h.launch(crew{name: "owner", queue: "owner", size: 2, gpus: 8})
+	owner := h.submit(workload{name: "owner", queue: "owner", size: 2, gpus: 8})
 	h.settle()
 	h.await("the second pod does not go", func() bool { return h.asked() >= 2 })
 	h.depose()
 	h.answer()
 	h.lead()
 	h.pass(10, time.Second)
-	h.expectBerthed(owner, 2, "the next leader evicts the rest")
-	if left := len(h.berthed(one)) + len(h.berthed(two)); left != 2 {
+	h.expectBound(owner, 2, "the next leader evicts the rest")
+	if left := len(h.boundNodes(one)) + len(h.boundNodes(two)); left != 2 {
 		t.Errorf("%d pods of the other gang are left, want 2", left)
 	}
 }
@@ -314,11 +314,11 @@ func TestNextLeaderCountsOnTheEvictionThatItEnds(t *testing.T) {
 // A leader dies after it has written that a gang goes, and before any of its pods has gone: the
 // gang stays.
 func TestNextLeaderLetsAWholeGangStay(t *testing.T) {
-	h := newHarbour(t, rackNodes(2, 2), rule{name: "owner", guaranteed: 16}, rule{name: "borrower", weight: 1})
-	victim := h.run(crew{name: "victim", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
+	h := newTestCluster(t, rackNodes(2, 2), testQueue{name: "owner", guaranteed: 16}, testQueue{name: "borrower", weight: 1})
+	victim := h.run(workload{name: "victim", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
 	h.busy["victim-0"], h.busy["victim-1"] = true, true
 	h.settle()
-	owner := h.launch(crew{name: "owner", queue: "owner", size: 2, gpus: 8})
+	owner := h.submit(workload{name: "owner", queue: "owner", size: 2, gpus: 8})
 	h.settle()
 	h.await("no pod goes", func() bool { return h.asked() >= 1 })
 	h.depose()
@@ -326,7 +326,7 @@ func TestNextLeaderLetsAWholeGangStay(t *testing.T) {
 	h.end(owner.uids...)
 	h.lead()
 	h.pass(10, time.Second)
-	h.expectBerthed(victim, 2, "nothing of it had gone")
+	h.expectBound(victim, 2, "nothing of it had gone")
 	if pod := h.pod("victim-1"); dialect.Evicting(pod) {
 		t.Error("the gang still says that it is being evicted")
 	}
@@ -340,23 +340,23 @@ func TestLeavingPodsAreRoomToCome(t *testing.T) {
 		rack bool
 	}{{"anywhere", false}, {"in a rack", true}} {
 		t.Run(c.name, func(t *testing.T) {
-			h := newHarbour(t, rackNodes(4, 2), rule{name: "owner", guaranteed: 16}, rule{name: "borrower", weight: 1})
-			leaving := h.run(crew{name: "leaving", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
-			stays := h.run(crew{name: "stays", queue: "borrower", size: 2, gpus: 8}, "n0002", "n0003")
+			h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "owner", guaranteed: 16}, testQueue{name: "borrower", weight: 1})
+			leaving := h.run(workload{name: "leaving", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
+			stays := h.run(workload{name: "stays", queue: "borrower", size: 2, gpus: 8}, "n0002", "n0003")
 			h.settle()
 			h.leave(leaving.uids...)
 			h.pass(1, time.Second)
-			owner := h.launch(crew{name: "owner", queue: "owner", size: 2, gpus: 8, rack: c.rack})
+			owner := h.submit(workload{name: "owner", queue: "owner", size: 2, gpus: 8, rack: c.rack})
 			h.pass(10, time.Second)
 			h.expectEvicted(0, "pods are leaving")
-			h.expectBerthed(owner, 0, "they have not left")
+			h.expectBound(owner, 0, "they have not left")
 			why := h.explainer.why(h.told[owner.uids[0]])
 			if why.code != "EvictsOthers" || !strings.Contains(why.text, "once 2 pods have left") {
 				t.Errorf("the gang that waits is told %+v", why)
 			}
 			h.pass(30, time.Second)
-			h.expectBerthed(owner, 2, "they have left")
-			h.expectBerthed(stays, 2, "nobody else had to go")
+			h.expectBound(owner, 2, "they have left")
+			h.expectBound(stays, 2, "nobody else had to go")
 		})
 	}
 }
@@ -364,19 +364,19 @@ func TestLeavingPodsAreRoomToCome(t *testing.T) {
 // What one who is entitled leaves of the room that others make for it is the next one's, who is
 // entitled too: nobody else is evicted for that one.
 func TestRoomThatIsToSpareIsTheNextOnes(t *testing.T) {
-	h := newHarbour(t, rackNodes(4, 2), rule{name: "owner", guaranteed: 16}, rule{name: "borrower", weight: 1})
-	h.run(crew{name: "one", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
-	h.run(crew{name: "two", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0002", "n0003")
+	h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "owner", guaranteed: 16}, testQueue{name: "borrower", weight: 1})
+	h.run(workload{name: "one", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
+	h.run(workload{name: "two", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0002", "n0003")
 	h.settle()
-	var owners []*crew
+	var owners []*workload
 	for i := range 4 {
-		owners = append(owners, h.launch(crew{name: fmt.Sprint("owner-", i), queue: "owner", pods: 1, gpus: 1}))
+		owners = append(owners, h.submit(workload{name: fmt.Sprint("owner-", i), queue: "owner", pods: 1, gpus: 1}))
 		h.pass(3, time.Second)
 	}
 	h.expectEvicted(2, "one gang is enough")
 	h.pass(40, time.Second)
 	for _, owner := range owners {
-		h.expectBerthed(owner, 1, "they have left")
+		h.expectBound(owner, 1, "they have left")
 	}
 	h.expectEvicted(2, "one gang was enough")
 }
@@ -384,16 +384,16 @@ func TestRoomThatIsToSpareIsTheNextOnes(t *testing.T) {
 // Those for whom there is enough where others are asked to go wait until it is seen whether they
 // do: nobody else is evicted for them meanwhile.
 func TestRoomOfThoseAskedToGoIsWaitedFor(t *testing.T) {
-	h := newHarbour(t, rackNodes(4, 2), rule{name: "owner", guaranteed: 16}, rule{name: "borrower", weight: 1})
-	h.run(crew{name: "one", queue: "borrower", size: 2, gpus: 8, grace: 5}, "n0000", "n0001")
-	h.run(crew{name: "two", queue: "borrower", size: 2, gpus: 8, grace: 5}, "n0002", "n0003")
+	h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "owner", guaranteed: 16}, testQueue{name: "borrower", weight: 1})
+	h.run(workload{name: "one", queue: "borrower", size: 2, gpus: 8, grace: 5}, "n0000", "n0001")
+	h.run(workload{name: "two", queue: "borrower", size: 2, gpus: 8, grace: 5}, "n0002", "n0003")
 	h.settle()
 	for _, pod := range []string{"one-0", "one-1", "two-0", "two-1"} {
 		h.busy[pod] = true
 	}
-	var owners []*crew
+	var owners []*workload
 	for i := range 4 {
-		owners = append(owners, h.launch(crew{name: fmt.Sprint("owner-", i), queue: "owner", pods: 1, gpus: 1}))
+		owners = append(owners, h.submit(workload{name: fmt.Sprint("owner-", i), queue: "owner", pods: 1, gpus: 1}))
 	}
 	h.pass(10, time.Second)
 	if waves := len(h.reclaimer.waves); waves != 1 {
@@ -408,35 +408,35 @@ func TestRoomOfThoseAskedToGoIsWaitedFor(t *testing.T) {
 		t.Errorf("one gang is enough, and %v were asked to go", h.evicted)
 	}
 	for _, owner := range owners {
-		h.expectBerthed(owner, 1, "they have left")
+		h.expectBound(owner, 1, "they have left")
 	}
 }
 
 // What is kept for one is nobody else's, also where more than that leaves.
 func TestRoomThatIsKeptIsNotToSpare(t *testing.T) {
-	h := newHarbour(t, rackNodes(4, 2), rule{name: "owner", guaranteed: 24}, rule{name: "borrower", weight: 1})
-	h.run(crew{name: "one", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
-	h.run(crew{name: "two", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0002", "n0003")
+	h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "owner", guaranteed: 24}, testQueue{name: "borrower", weight: 1})
+	h.run(workload{name: "one", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
+	h.run(workload{name: "two", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0002", "n0003")
 	h.settle()
-	var owners []*crew
+	var owners []*workload
 	for i, gpus := range []int64{1, 8, 8} {
-		owners = append(owners, h.launch(crew{name: fmt.Sprint("owner-", i), queue: "owner", pods: 1, gpus: gpus}))
+		owners = append(owners, h.submit(workload{name: fmt.Sprint("owner-", i), queue: "owner", pods: 1, gpus: gpus}))
 		h.pass(3, time.Second)
 		h.expectEvicted([]int{2, 2, 4}[i], fmt.Sprintf("the third has no node beside the other two, after %d", i+1))
 	}
 	h.pass(45, time.Second)
 	for _, owner := range owners {
-		h.expectBerthed(owner, 1, "they have left")
+		h.expectBound(owner, 1, "they have left")
 	}
 }
 
 // The leader changes while victims leave: the next one waits for them, and evicts nobody else.
 func TestNextLeaderWaitsForVictims(t *testing.T) {
-	h := newHarbour(t, rackNodes(4, 2), rule{name: "owner", guaranteed: 16}, rule{name: "borrower", weight: 1})
-	h.run(crew{name: "one", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
-	h.run(crew{name: "two", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0002", "n0003")
+	h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "owner", guaranteed: 16}, testQueue{name: "borrower", weight: 1})
+	h.run(workload{name: "one", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
+	h.run(workload{name: "two", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0002", "n0003")
 	h.settle()
-	owner := h.launch(crew{name: "owner", queue: "owner", size: 2, gpus: 8})
+	owner := h.submit(workload{name: "owner", queue: "owner", size: 2, gpus: 8})
 	h.settle()
 	h.expectEvicted(2, "the owner is entitled to it")
 	for range 3 {
@@ -446,7 +446,7 @@ func TestNextLeaderWaitsForVictims(t *testing.T) {
 	}
 	h.expectEvicted(2, "what leaves is enough")
 	h.pass(40, time.Second)
-	h.expectBerthed(owner, 2, "they have left")
+	h.expectBound(owner, 2, "they have left")
 	h.expectEvicted(2, "what left was enough")
 }
 
@@ -454,22 +454,22 @@ func TestNextLeaderWaitsForVictims(t *testing.T) {
 // leave, another takes nothing that their queue is guaranteed.
 func TestVictimsThatLeaveDoNotCountForASecondClaim(t *testing.T) {
 	late := v1alpha1.QueuePreemption{MinRuntime: &metav1.Duration{Duration: time.Hour}}
-	h := newHarbour(t, rackNodes(6, 2), rule{name: "one", guaranteed: 16}, rule{name: "two", guaranteed: 16},
-		rule{name: "steady", guaranteed: 16, weight: 1}, rule{name: "late", weight: 1, preemption: late})
-	first := h.run(crew{name: "first", queue: "steady", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
-	second := h.run(crew{name: "second", queue: "steady", size: 2, gpus: 8, grace: 30}, "n0002", "n0003")
-	h.run(crew{name: "late", queue: "late", size: 2, gpus: 8}, "n0004", "n0005")
+	h := newTestCluster(t, rackNodes(6, 2), testQueue{name: "one", guaranteed: 16}, testQueue{name: "two", guaranteed: 16},
+		testQueue{name: "steady", guaranteed: 16, weight: 1}, testQueue{name: "late", weight: 1, preemption: late})
+	first := h.run(workload{name: "first", queue: "steady", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
+	second := h.run(workload{name: "second", queue: "steady", size: 2, gpus: 8, grace: 30}, "n0002", "n0003")
+	h.run(workload{name: "late", queue: "late", size: 2, gpus: 8}, "n0004", "n0005")
 	h.settle()
-	one := h.launch(crew{name: "one", queue: "one", size: 2, gpus: 8})
+	one := h.submit(workload{name: "one", queue: "one", size: 2, gpus: 8})
 	h.settle()
 	h.pass(1, time.Second)
 	h.expectEvicted(2, "steady is above its guarantee")
-	h.launch(crew{name: "two", queue: "two", size: 2, gpus: 8})
+	h.submit(workload{name: "two", queue: "two", size: 2, gpus: 8})
 	h.settle()
 	h.pass(80, time.Second)
-	h.expectBerthed(one, 2, "it was entitled to it")
+	h.expectBound(one, 2, "it was entitled to it")
 	h.expectEvicted(2, "steady has its guarantee and no more")
-	if left := len(h.berthed(first)) + len(h.berthed(second)); left != 2 {
+	if left := len(h.boundNodes(first)) + len(h.boundNodes(second)); left != 2 {
 		t.Errorf("steady has %d nodes left, and is guaranteed two", left)
 	}
 }
@@ -477,18 +477,18 @@ func TestVictimsThatLeaveDoNotCountForASecondClaim(t *testing.T) {
 // A queue is entitled to its guarantee once: a second gang, which would be within it if the
 // first were not there, does not have others evicted while the first waits for its room.
 func TestGangsThatWaitForTheirRoomCountForASecondClaim(t *testing.T) {
-	h := newHarbour(t, rackNodes(4, 2), rule{name: "owner", guaranteed: 16}, rule{name: "borrower", weight: 1})
-	h.run(crew{name: "first", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
-	h.run(crew{name: "second", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0002", "n0003")
+	h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "owner", guaranteed: 16}, testQueue{name: "borrower", weight: 1})
+	h.run(workload{name: "first", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
+	h.run(workload{name: "second", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0002", "n0003")
 	h.settle()
-	one := h.launch(crew{name: "one", queue: "owner", size: 2, gpus: 8})
-	two := h.launch(crew{name: "two", queue: "owner", size: 2, gpus: 8})
+	one := h.submit(workload{name: "one", queue: "owner", size: 2, gpus: 8})
+	two := h.submit(workload{name: "two", queue: "owner", size: 2, gpus: 8})
 	h.settle()
 	h.pass(5, time.Second)
 	h.expectEvicted(2, "the guarantee is of two nodes")
 	h.pass(60, time.Second)
 	h.expectEvicted(2, "the guarantee is of two nodes")
-	if n := len(h.berthed(one)) + len(h.berthed(two)); n != 2 {
+	if n := len(h.boundNodes(one)) + len(h.boundNodes(two)); n != 2 {
 		t.Errorf("the owner has %d nodes, and is guaranteed two", n)
 	}
 }

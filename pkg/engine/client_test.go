@@ -41,9 +41,9 @@ func (noSink) Cleared(gang.Key) {}
 
 func (noSink) Changed(gang.Key) {}
 
-// bench is the writing half of the engine over a fake API server, with listers that
+// writerRig is the writing half of the engine over a fake API server, with listers that
 // the test fills and a clock that it turns.
-type bench struct {
+type writerRig struct {
 	server     *fake.Clientset
 	pods       cache.Indexer
 	groups     cache.Indexer
@@ -53,10 +53,10 @@ type bench struct {
 	client     *budgetClient
 }
 
-func newBench(t *testing.T, objects ...runtime.Object) *bench {
+func newWriterRig(t *testing.T, objects ...runtime.Object) *writerRig {
 	t.Helper()
 	indexers := cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc}
-	b := &bench{
+	b := &writerRig{
 		server: fake.NewClientset(objects...),
 		pods:   cache.NewIndexer(cache.MetaNamespaceKeyFunc, indexers),
 		groups: cache.NewIndexer(cache.MetaNamespaceKeyFunc, indexers),
@@ -83,7 +83,7 @@ func newBench(t *testing.T, objects ...runtime.Object) *bench {
 }
 
 // see makes a pod known to the lister.
-func (b *bench) see(t *testing.T, pod *corev1.Pod) {
+func (b *writerRig) see(t *testing.T, pod *corev1.Pod) {
 	t.Helper()
 	if err := b.pods.Update(pod); err != nil {
 		t.Fatal(err)
@@ -91,7 +91,7 @@ func (b *bench) see(t *testing.T, pod *corev1.Pod) {
 }
 
 // patches are the bodies of what was patched, each after its object.
-func (b *bench) patches() []string {
+func (b *writerRig) patches() []string {
 	var out []string
 	for _, action := range b.server.Actions() {
 		if p, ok := action.(clienttesting.PatchAction); ok {
@@ -102,7 +102,7 @@ func (b *bench) patches() []string {
 }
 
 // written are the reasons and texts of the conditions written to pods.
-func (b *bench) written(t *testing.T) []string {
+func (b *writerRig) written(t *testing.T) []string {
 	t.Helper()
 	var out []string
 	for _, action := range b.server.Actions() {
@@ -188,7 +188,7 @@ func TestWhichPodPatchesAreDeferred(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			pod := testPod("p")
 			pod.Status = c.old
-			b := newBench(t, pod)
+			b := newWriterRig(t, pod)
 			if err := util.PatchPodStatus(t.Context(), b.client, "p", "ns", &c.old, &c.new); err != nil {
 				t.Fatal(err)
 			}
@@ -210,7 +210,7 @@ func TestWhichPodPatchesAreDeferred(t *testing.T) {
 // What was asked for before a patch that passes with a newer condition is outdated.
 func TestPatchThatPassesOutdatesWhatWaits(t *testing.T) {
 	pod := testPod("p")
-	b := newBench(t, pod)
+	b := newWriterRig(t, pod)
 	next := &corev1.PodStatus{Conditions: []corev1.PodCondition{refused("no room")}}
 	if err := util.PatchPodStatus(t.Context(), b.client, "p", "ns", &pod.Status, next); err != nil {
 		t.Fatal(err)
@@ -254,7 +254,7 @@ func TestWhichPodGroupPatchesPass(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			pg := podGroup(c.group, 2)
 			pg.Status = c.server
-			b := newBench(t, pg)
+			b := newWriterRig(t, pg)
 			for _, next := range c.nexts {
 				if err := util.PatchPodGroupStatus(t.Context(), b.client, c.group, "ns", &c.server, &next); err != nil {
 					t.Fatal(err)
@@ -278,7 +278,7 @@ func TestWhichPodGroupPatchesPass(t *testing.T) {
 // and what was said of one is said again of the next.
 func TestNativeGroupsAreForgotten(t *testing.T) {
 	pg := podGroup("g", 2)
-	b := newBench(t, pg)
+	b := newWriterRig(t, pg)
 	refuse := func() {
 		t.Helper()
 		next := initially(metav1.ConditionFalse, "Unschedulable", "no room")
@@ -307,7 +307,7 @@ func TestNativeGroupsAreForgotten(t *testing.T) {
 }
 
 func TestBindPassesAtOnce(t *testing.T) {
-	b := newBench(t, testPod("p"))
+	b := newWriterRig(t, testPod("p"))
 	binding := &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "p"}, Target: corev1.ObjectReference{Name: "n"}}
 	if err := util.BindPod(t.Context(), b.client, binding); err != nil {
 		t.Fatal(err)
@@ -339,7 +339,7 @@ func TestEventBudget(t *testing.T) {
 	member := testPod("member")
 	member.Spec.SchedulingGroup = &corev1.PodSchedulingGroup{PodGroupName: &group}
 	plain, gone := testPod("plain"), testPod("gone")
-	b := newBench(t, plain, member)
+	b := newWriterRig(t, plain, member)
 	budget := NewEventBudget(b.reporter, corelisters.NewPodLister(b.pods), 1)
 	var got []string
 	say := func(pod *corev1.Pod, reason, note string) {
@@ -388,7 +388,7 @@ func TestEventBudget(t *testing.T) {
 // disruption budgets.
 func TestPreemptionEvicts(t *testing.T) {
 	victim := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "p"}}
-	b := newBench(t, victim)
+	b := newWriterRig(t, victim)
 	marked := victim.Status.DeepCopy()
 	marked.Conditions = append(marked.Conditions, corev1.PodCondition{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: corev1.PodReasonPreemptionByScheduler})
 	if err := util.PatchPodStatus(t.Context(), b.client, "p", "ns", &victim.Status, marked); err != nil {

@@ -21,12 +21,12 @@ import (
 // The steps are of one pod's story; what is written in the end is compared.
 func TestConditionWriter(t *testing.T) {
 	name := types.NamespacedName{Namespace: "ns", Name: "p"}
-	flush := func(b *bench) { b.conditions.flush(context.Background(), name) }
-	set := func(c corev1.PodCondition) func(*bench) {
-		return func(b *bench) { b.conditions.Set(name, c) }
+	flush := func(b *writerRig) { b.conditions.flush(context.Background(), name) }
+	set := func(c corev1.PodCondition) func(*writerRig) {
+		return func(b *writerRig) { b.conditions.Set(name, c) }
 	}
-	see := func(change func(*corev1.Pod)) func(*bench) {
-		return func(b *bench) {
+	see := func(change func(*corev1.Pod)) func(*writerRig) {
+		return func(b *writerRig) {
 			pod := testPod("p")
 			change(pod)
 			if err := b.pods.Update(pod); err != nil {
@@ -34,8 +34,8 @@ func TestConditionWriter(t *testing.T) {
 			}
 		}
 	}
-	fail := func(err error) func(*bench) {
-		return func(b *bench) {
+	fail := func(err error) func(*writerRig) {
+		return func(b *writerRig) {
 			failed := false
 			b.server.PrependReactor("patch", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
 				if failed {
@@ -49,33 +49,33 @@ func TestConditionWriter(t *testing.T) {
 	conflict := apierrors.NewConflict(schema.GroupResource{Resource: "pods"}, "p", errors.New("UID differs"))
 	for _, c := range []struct {
 		name  string
-		steps []func(*bench)
+		steps []func(*writerRig)
 		want  []string
 		// left counts what still waits.
 		left int
 	}{
-		{"one", []func(*bench){set(refused("a")), flush}, []string{"p (uid-p): Unschedulable: a"}, 0},
-		{"the last of several", []func(*bench){set(refused("a")), set(refused("b")), flush, flush}, []string{"p (uid-p): Unschedulable: b"}, 0},
-		{"bound meanwhile", []func(*bench){set(refused("a")), see(func(p *corev1.Pod) { p.Spec.NodeName = "n" }), flush}, nil, 0},
-		{"deleted meanwhile", []func(*bench){set(refused("a")), see(func(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{} }), flush}, nil, 0},
-		{"gone meanwhile", []func(*bench){set(refused("a")), func(b *bench) { _ = b.pods.Delete(testPod("p")) }, flush}, nil, 0},
-		{"another pod of the name", []func(*bench){set(refused("a")), see(func(p *corev1.Pod) { p.UID = "2" }), flush}, nil, 0},
-		{"the pod says so already", []func(*bench){see(func(p *corev1.Pod) { p.Status.Conditions = []corev1.PodCondition{refused("1 of 2 fit")} }), set(refused("2 of 2 fit")), flush}, nil, 0},
-		{"there and back", []func(*bench){see(func(p *corev1.Pod) { p.Status.Conditions = []corev1.PodCondition{refused("a")} }),
+		{"one", []func(*writerRig){set(refused("a")), flush}, []string{"p (uid-p): Unschedulable: a"}, 0},
+		{"the last of several", []func(*writerRig){set(refused("a")), set(refused("b")), flush, flush}, []string{"p (uid-p): Unschedulable: b"}, 0},
+		{"bound meanwhile", []func(*writerRig){set(refused("a")), see(func(p *corev1.Pod) { p.Spec.NodeName = "n" }), flush}, nil, 0},
+		{"deleted meanwhile", []func(*writerRig){set(refused("a")), see(func(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{} }), flush}, nil, 0},
+		{"gone meanwhile", []func(*writerRig){set(refused("a")), func(b *writerRig) { _ = b.pods.Delete(testPod("p")) }, flush}, nil, 0},
+		{"another pod of the name", []func(*writerRig){set(refused("a")), see(func(p *corev1.Pod) { p.UID = "2" }), flush}, nil, 0},
+		{"the pod says so already", []func(*writerRig){see(func(p *corev1.Pod) { p.Status.Conditions = []corev1.PodCondition{refused("1 of 2 fit")} }), set(refused("2 of 2 fit")), flush}, nil, 0},
+		{"there and back", []func(*writerRig){see(func(p *corev1.Pod) { p.Status.Conditions = []corev1.PodCondition{refused("a")} }),
 			set(refused("b")), set(refused("a")), flush}, nil, 0},
-		{"refused since it was told that others come first", []func(*bench){set(waitsFor("QueuedBehind", "number 2")), see(func(p *corev1.Pod) { p.Status.Conditions = []corev1.PodCondition{refused("a")} }), flush}, nil, 0},
-		{"told since how far it is in line", []func(*bench){set(waitsFor("QueuedBehindHeld", "a goes first")),
+		{"refused since it was told that others come first", []func(*writerRig){set(waitsFor("QueuedBehind", "number 2")), see(func(p *corev1.Pod) { p.Status.Conditions = []corev1.PodCondition{refused("a")} }), flush}, nil, 0},
+		{"told since how far it is in line", []func(*writerRig){set(waitsFor("QueuedBehindHeld", "a goes first")),
 			see(func(p *corev1.Pod) { p.Status.Conditions = []corev1.PodCondition{waitsFor("QueuedBehind", "number 2")} }), flush}, nil, 0},
-		{"refused since it was in line", []func(*bench){see(func(p *corev1.Pod) { p.Status.Conditions = []corev1.PodCondition{waitsFor("QueuedBehind", "number 2")} }),
+		{"refused since it was in line", []func(*writerRig){see(func(p *corev1.Pod) { p.Status.Conditions = []corev1.PodCondition{waitsFor("QueuedBehind", "number 2")} }),
 			set(refused("a")), flush}, []string{"p (uid-p): Unschedulable: a"}, 0},
-		{"the API server is away", []func(*bench){fail(apierrors.NewServiceUnavailable("away")), set(refused("a")), flush}, []string{"p (uid-p): Unschedulable: a"}, 1},
-		{"the API server was away", []func(*bench){fail(apierrors.NewServiceUnavailable("away")), set(refused("a")), flush, flush},
+		{"the API server is away", []func(*writerRig){fail(apierrors.NewServiceUnavailable("away")), set(refused("a")), flush}, []string{"p (uid-p): Unschedulable: a"}, 1},
+		{"the API server was away", []func(*writerRig){fail(apierrors.NewServiceUnavailable("away")), set(refused("a")), flush, flush},
 			[]string{"p (uid-p): Unschedulable: a", "p (uid-p): Unschedulable: a"}, 0},
-		{"the API server knows another pod, or another state of it", []func(*bench){fail(conflict), set(refused("a")), flush}, []string{"p (uid-p): Unschedulable: a"}, 1},
-		{"it was bound meanwhile", []func(*bench){fail(conflict), set(refused("a")), flush, see(func(p *corev1.Pod) { p.Spec.NodeName = "n" }), flush}, []string{"p (uid-p): Unschedulable: a"}, 0},
+		{"the API server knows another pod, or another state of it", []func(*writerRig){fail(conflict), set(refused("a")), flush}, []string{"p (uid-p): Unschedulable: a"}, 1},
+		{"it was bound meanwhile", []func(*writerRig){fail(conflict), set(refused("a")), flush, see(func(p *corev1.Pod) { p.Spec.NodeName = "n" }), flush}, []string{"p (uid-p): Unschedulable: a"}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := newBench(t, testPod("p"))
+			b := newWriterRig(t, testPod("p"))
 			for _, step := range c.steps {
 				step(b)
 			}
@@ -100,7 +100,7 @@ func TestTransitionTimeOfACondition(t *testing.T) {
 		{"the status stays", []corev1.PodCondition{refused("a")}, epoch.Add(-time.Hour)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := newBench(t, testPod("p", c.have...))
+			b := newWriterRig(t, testPod("p", c.have...))
 			b.conditions.Set(name, refused("b"))
 			b.conditions.flush(t.Context(), name)
 			pod, err := b.server.CoreV1().Pods("ns").Get(t.Context(), "p", metav1.GetOptions{})
@@ -116,7 +116,7 @@ func TestTransitionTimeOfACondition(t *testing.T) {
 
 // A new reason is written after a second, new words for it after half a minute.
 func TestWhenConditionsAreWritten(t *testing.T) {
-	b := newBench(t, testPod("new"), testPod("reworded", refused("a")))
+	b := newWriterRig(t, testPod("new"), testPod("reworded", refused("a")))
 	b.conditions.Set(types.NamespacedName{Namespace: "ns", Name: "new"}, refused("b"))
 	b.conditions.Set(types.NamespacedName{Namespace: "ns", Name: "reworded"}, refused("b"))
 	go b.conditions.Run(t.Context())
@@ -147,7 +147,7 @@ func TestPaceOfWords(t *testing.T) {
 	for i := range reworded {
 		pods = append(pods, testPod(nameOf(i), refused("a")))
 	}
-	b := newBench(t, pods...)
+	b := newWriterRig(t, pods...)
 	for i := range reworded {
 		b.conditions.Set(types.NamespacedName{Namespace: "ns", Name: nameOf(i)}, refused("b"))
 	}

@@ -17,7 +17,7 @@ func BenchmarkPodEvents(b *testing.B) {
 	yes := true
 	var made, bound, runs [pods]*corev1.Pod
 	for i := range pods {
-		c := crew{name: fmt.Sprint("g", i/8), size: 8, gpus: 8}
+		c := workload{name: fmt.Sprint("g", i/8), size: 8, gpus: 8}
 		pod := c.podOf(i % 8)
 		pod.UID = types.UID(fmt.Sprint("u", i))
 		pod.CreationTimestamp = metav1.Unix(1700000000, 0)
@@ -38,7 +38,7 @@ func BenchmarkPodEvents(b *testing.B) {
 		later[i] = runs[i].DeepCopy()
 		later[i].Status.PodIP = "10.0.0.1"
 	}
-	h := newHarbour(b, rackNodes(4, 2), rule{name: "q"})
+	h := newTestCluster(b, rackNodes(4, 2), testQueue{name: "q"})
 	set := func(name string, all *[pods]*corev1.Pod, before ...*[pods]*corev1.Pod) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

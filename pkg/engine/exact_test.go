@@ -18,7 +18,7 @@ import (
 // scheduler is started anew, and another takes over in the middle of what the last one did.
 // What queues use is compared with what pods take after each step and at each reservation, at
 // every level, and whoever is charged stays within all limits.
-func TestBooksAreExact(t *testing.T) {
+func TestLedgerIsExact(t *testing.T) {
 	seeds, steps := uint64(4), 800
 	if testing.Short() || raced {
 		seeds, steps = 2, 300
@@ -26,7 +26,7 @@ func TestBooksAreExact(t *testing.T) {
 	counts := map[string]int{}
 	for seed := range seeds {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			f := newFleet(t, seed, rackNodes(9, 3), limited()...)
+			f := newGenerator(t, seed, rackNodes(9, 3), limited()...)
 			f.onEvictions = nil
 			for range steps {
 				f.happen()
@@ -34,7 +34,7 @@ func TestBooksAreExact(t *testing.T) {
 				f.pass(f.rand.IntN(2), time.Second)
 			}
 			f.quiet()
-			for len(f.crews) > 0 {
+			for len(f.workloads) > 0 {
 				f.leave(0)
 			}
 			f.settle()
@@ -52,14 +52,14 @@ func TestBooksAreExact(t *testing.T) {
 		})
 	}
 	expectCounts(t, counts, int(seeds)*steps, map[string]int{
-		"books": 30_000, "reservations": 8000, "waves": 100, "refused": 300, "lost answers": 200, "resized": 300, "moved": 200,
+		"ledgers": 30_000, "reservations": 8000, "waves": 100, "refused": 300, "lost answers": 200, "resized": 300, "moved": 200,
 		"ended while bound": 30, "started anew": 100, "took over": 200, "queues changed": 200,
 	})
 }
 
 // limited is queues at three levels with limits, of cores as well.
-func limited() []rule {
-	return []rule{
+func limited() []testQueue {
+	return []testQueue{
 		{name: "all", limit: 68, guaranteed: 64, cpuLimit: 90_000},
 		{name: "a", parent: "all", guaranteed: 24, limit: 40, weight: 1}, {name: "b", parent: "all", guaranteed: 24, cpuLimit: 40_000, weight: 1},
 		{name: "b1", parent: "b", guaranteed: 16, limit: 24, weight: 1}, {name: "b2", parent: "b", guaranteed: 8},
@@ -67,16 +67,16 @@ func limited() []rule {
 }
 
 // chance decides by a pod, so that it does not matter in which order pods are asked about.
-func (f *fleet) chance(salt uint64, pod *corev1.Pod, of uint64) bool {
+func (f *generator) chance(salt uint64, pod *corev1.Pod, of uint64) bool {
 	h := fnv.New64a()
 	fmt.Fprint(h, salt, pod.UID)
 	return h.Sum64()%of == 0
 }
 
 // makeTrouble has bindings fail from now on, some of them, each once.
-func (f *fleet) makeTrouble() {
+func (f *generator) makeTrouble() {
 	salt, once := f.rand.Uint64(), map[types.UID]bool{}
-	f.shore.fate = func(pod *corev1.Pod) fate {
+	f.fakeAPI.fate = func(pod *corev1.Pod) fate {
 		switch {
 		case once[pod.UID]:
 			return bound
@@ -93,25 +93,25 @@ func (f *fleet) makeTrouble() {
 }
 
 // quiet ends all trouble.
-func (f *fleet) quiet() {
-	f.shore.fate = func(*corev1.Pod) fate { return bound }
+func (f *generator) quiet() {
+	f.fakeAPI.fate = func(*corev1.Pod) fate { return bound }
 	f.holds = false
-	f.land()
+	f.releaseBindings()
 	f.settle()
 }
 
 // happen lets one thing happen.
-func (f *fleet) happen() {
+func (f *generator) happen() {
 	f.t.Helper()
-	var c *crew
-	if len(f.crews) > 0 {
-		c = pick(f, f.crews...)
+	var c *workload
+	if len(f.workloads) > 0 {
+		c = pick(f, f.workloads...)
 	}
 	switch what := f.rand.IntN(100); {
-	case what < 30 && len(f.crews) < 20 || c == nil:
+	case what < 30 && len(f.workloads) < 20 || c == nil:
 		f.come(pick(f, "a", "b", "b1", "b2", "b1", "gone", ""))
 	case what < 36:
-		f.leave(f.rand.IntN(len(f.crews)))
+		f.leave(f.rand.IntN(len(f.workloads)))
 	case what < 45:
 		f.end(pick(f, c.uids...))
 	case what < 57:
@@ -148,7 +148,7 @@ func (f *fleet) happen() {
 }
 
 // resize changes the cores of a pod that runs, and is at one of the steps of that.
-func (f *fleet) resize(uid types.UID) {
+func (f *generator) resize(uid types.UID) {
 	f.edit(uid, func(pod *corev1.Pod) {
 		if pod.Spec.NodeName == "" {
 			return
@@ -175,15 +175,15 @@ func (f *fleet) resize(uid types.UID) {
 }
 
 // whileBound has gangs tried while none is bound, and pods of them end meanwhile.
-func (f *fleet) whileBound() {
+func (f *generator) whileBound() {
 	f.holds = true
 	f.come(pick(f, "a", "b1", "b2"))
 	f.settle()
-	for _, c := range f.crews {
+	for _, c := range f.workloads {
 		for _, uid := range c.uids {
-			f.lookout.mu.Lock()
+			f.observerPlugin.mu.Lock()
 			flies := f.flying[uid]
-			f.lookout.mu.Unlock()
+			f.observerPlugin.mu.Unlock()
 			if flies && f.rand.IntN(4) == 0 {
 				f.end(uid)
 				f.counts["ended while bound"]++
@@ -192,41 +192,41 @@ func (f *fleet) whileBound() {
 	}
 	f.settle()
 	f.holds = false
-	f.land()
+	f.releaseBindings()
 }
 
 // takeOver has the scheduler end while it binds: some pods are bound, and it does not hear of
 // any. Another begins with what there is.
-func (f *fleet) takeOver() {
+func (f *generator) takeOver() {
 	f.holds = true
 	f.come(pick(f, "a", "b1", "b2"))
 	f.settle()
 	f.makeTrouble()
-	f.land()
+	f.releaseBindings()
 	f.depose()
-	f.shore.fate = func(*corev1.Pod) fate { return bound }
+	f.fakeAPI.fate = func(*corev1.Pod) fate { return bound }
 	f.lead()
 	f.counts["took over"]++
 }
 
 // changeQueue changes what a queue is entitled to, or has one go and come again.
-func (f *fleet) changeQueue() {
+func (f *generator) changeQueue() {
 	rules := limited()
 	r := pick(f, rules[1:]...)
-	old := f.shore.queues[r.name]
+	old := f.fakeAPI.queues[r.name]
 	switch {
 	case old == nil:
-		f.shore.queues[r.name] = r.object(int64(f.counts["queues changed"] + 10))
+		f.fakeAPI.queues[r.name] = r.object(int64(f.counts["queues changed"] + 10))
 	case f.rand.IntN(3) == 0 && r.name != "b":
-		delete(f.shore.queues, r.name)
+		delete(f.fakeAPI.queues, r.name)
 		f.engine.queues.DeleteQueue(r.name)
 	default:
 		if r.limit > 0 {
 			r.limit += int64(f.rand.IntN(3)-1) * 8
 		}
-		f.shore.queues[r.name] = r.object(int64(f.counts["queues changed"] + 10))
+		f.fakeAPI.queues[r.name] = r.object(int64(f.counts["queues changed"] + 10))
 	}
-	if q := f.shore.queues[r.name]; q != nil {
+	if q := f.fakeAPI.queues[r.name]; q != nil {
 		f.engine.queues.SetQueue(q)
 	}
 	f.counts["queues changed"]++

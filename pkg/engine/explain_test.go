@@ -28,7 +28,7 @@ func TestEveryHolderHasAReason(t *testing.T) {
 		// holder is the PreEnqueue plugin that holds the pod, if it is one.
 		holder string
 		// hold makes the pods, of which the last is looked at.
-		hold func(h *harbour) *corev1.Pod
+		hold func(h *testCluster) *corev1.Pod
 		// untried says that the scheduling loop does not get to it.
 		untried bool
 		// code is what is said; "" if the API server says it. text is in what is said.
@@ -36,83 +36,85 @@ func TestEveryHolderHasAReason(t *testing.T) {
 	}{
 		{
 			name:    "nobody, but it was not tried yet",
-			hold:    func(h *harbour) *corev1.Pod { return h.create((&crew{name: "p"}).podOf(0)) },
+			hold:    func(h *testCluster) *corev1.Pod { return h.create((&workload{name: "p"}).podOf(0)) },
 			untried: true,
 			code:    reasonNotTried, text: "tried when its turn comes",
 		},
 		{
 			name: "a scheduling gate", holder: names.SchedulingGates,
-			hold: func(h *harbour) *corev1.Pod {
-				pod := (&crew{name: "p"}).podOf(0)
+			hold: func(h *testCluster) *corev1.Pod {
+				pod := (&workload{name: "p"}).podOf(0)
 				gate(pod)
 				return h.create(pod)
 			},
 		},
 		{
 			name: "the verdict on its gang",
-			hold: func(h *harbour) *corev1.Pod { return h.create((&crew{name: "g", size: 2}).podOf(0)) },
+			hold: func(h *testCluster) *corev1.Pod { return h.create((&workload{name: "g", size: 2}).podOf(0)) },
 			code: "GangIncomplete", text: "has 1 of 2 pods",
 		},
 		{
 			name: "the scheduling gate of another member",
-			hold: func(h *harbour) *corev1.Pod {
-				gated := (&crew{name: "g", size: 2}).podOf(1)
+			hold: func(h *testCluster) *corev1.Pod {
+				gated := (&workload{name: "g", size: 2}).podOf(1)
 				gate(gated)
 				h.create(gated)
-				return h.create((&crew{name: "g", size: 2}).podOf(0))
+				return h.create((&workload{name: "g", size: 2}).podOf(0))
 			},
 			code: "GangGated", text: `pod "g-1" has scheduling gate "example.com/hold"`,
 		},
 		{
 			name: "the limit of its queue", holder: queueadmission.Name,
-			hold: func(h *harbour) *corev1.Pod {
-				h.create((&crew{name: "first", queue: "q", gpus: 8}).podOf(0))
+			hold: func(h *testCluster) *corev1.Pod {
+				h.create((&workload{name: "first", queue: "q", gpus: 8}).podOf(0))
 				h.settle()
-				return h.create((&crew{name: "p", queue: "q", gpus: 8}).podOf(0))
+				return h.create((&workload{name: "p", queue: "q", gpus: 8}).podOf(0))
 			},
 			code: "QueueAtLimit", text: "limit of 8",
 		},
 		{
 			name: "a queue that is not there", holder: queueadmission.Name,
-			hold: func(h *harbour) *corev1.Pod { return h.create((&crew{name: "p", queue: "none"}).podOf(0)) },
+			hold: func(h *testCluster) *corev1.Pod { return h.create((&workload{name: "p", queue: "none"}).podOf(0)) },
 			code: "QueueNotFound", text: `no queue "none"`,
 		},
 		{
 			name: "a queue that is not open to it", holder: queueadmission.Name,
-			hold: func(h *harbour) *corev1.Pod { return h.create((&crew{name: "p", queue: "theirs"}).podOf(0)) },
+			hold: func(h *testCluster) *corev1.Pod { return h.create((&workload{name: "p", queue: "theirs"}).podOf(0)) },
 			code: "QueueNotAllowed", text: `may not use queue "theirs"`,
 		},
 		{
 			name: "a queue, after it was refused for want of room",
-			hold: func(h *harbour) *corev1.Pod {
-				h.launch(crew{name: "full", queue: "wide", size: 4, gpus: 8})
+			hold: func(h *testCluster) *corev1.Pod {
+				h.submit(workload{name: "full", queue: "wide", size: 4, gpus: 8})
 				h.settle()
-				return h.create((&crew{name: "p", queue: "wide", gpus: 8}).podOf(0))
+				return h.create((&workload{name: "p", queue: "wide", gpus: 8}).podOf(0))
 			},
 			code: reasonBackoff, text: "there was no room",
 		},
 		{
 			name: "the size of the cluster",
-			hold: func(h *harbour) *corev1.Pod { return h.create((&crew{name: "p", queue: "wide", gpus: 9}).podOf(0)) },
+			hold: func(h *testCluster) *corev1.Pod {
+				return h.create((&workload{name: "p", queue: "wide", gpus: 9}).podOf(0))
+			},
 			code: "GangNeverFits", text: "even if nothing else ran",
 		},
 		{
 			name: "the scheduling queue, which takes its gang in",
-			hold: func(h *harbour) *corev1.Pod {
-				pod := h.create((&crew{name: "g", size: 1}).podOf(0))
-				h.groupTap.deaf = true
+			hold: func(h *testCluster) *corev1.Pod {
+				pod := h.create((&workload{name: "g", size: 1}).podOf(0))
+				h.groupFeed.deaf = true
 				return pod
 			},
 			code: reasonGangEntering, text: "being taken into the scheduling queue",
 		},
 		{
 			name: "the scheduling queue, which knows an earlier size of its gang", holder: ganggate.Name,
-			hold: func(h *harbour) *corev1.Pod {
+			hold: func(h *testCluster) *corev1.Pod {
 				w := &walker{name: "g", model: gangtest.New(1)}
 				w.declare(h)
 				h.create(w.pod(gangtest.Pod{Name: "p0"}))
 				h.settle()
-				h.groupTap.deaf = true
+				h.groupFeed.deaf = true
 				w.model.Size = 3
 				w.declare(h)
 				h.create(w.pod(gangtest.Pod{Name: "p1", Rank: 1}))
@@ -122,8 +124,8 @@ func TestEveryHolderHasAReason(t *testing.T) {
 		},
 		{
 			name: "a resource claim that is not there", holder: names.DynamicResources,
-			hold: func(h *harbour) *corev1.Pod {
-				pod := (&crew{name: "p"}).podOf(0)
+			hold: func(h *testCluster) *corev1.Pod {
+				pod := (&workload{name: "p"}).podOf(0)
 				claim := "gpus"
 				pod.Spec.ResourceClaims = []corev1.PodResourceClaim{{Name: "gpus", ResourceClaimName: &claim}}
 				return h.create(pod)
@@ -132,7 +134,7 @@ func TestEveryHolderHasAReason(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			h := newHarbour(t, rackNodes(4, 2), rule{name: "q", limit: 8}, rule{name: "wide"}, rule{name: "theirs", others: true})
+			h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "q", limit: 8}, testQueue{name: "wide"}, testQueue{name: "theirs", others: true})
 			pod := c.hold(h)
 			if c.untried {
 				h.tell()
@@ -155,7 +157,7 @@ func TestEveryHolderHasAReason(t *testing.T) {
 		})
 	}
 	t.Run("no plugin is forgotten", func(t *testing.T) {
-		h := newHarbour(t, rackNodes(1, 1))
+		h := newTestCluster(t, rackNodes(1, 1))
 		for _, f := range h.sched.Profiles {
 			for _, plugin := range f.PreEnqueuePlugins() {
 				if _, known := preEnqueueTexts[plugin.Name()]; !known {
@@ -163,7 +165,7 @@ func TestEveryHolderHasAReason(t *testing.T) {
 				}
 			}
 			for _, p := range f.ListPlugins().Permit.Enabled {
-				if p.Name != names.GangScheduling && p.Name != lookoutName {
+				if p.Name != names.GangScheduling && p.Name != observerPluginName {
 					t.Errorf("plugin %s may have a pod wait with a node: say why in the explainer", p.Name)
 				}
 			}
@@ -200,8 +202,8 @@ func TestContradicts(t *testing.T) {
 
 // A pod that nobody told why it waits is told, once.
 func TestSilenceIsBroken(t *testing.T) {
-	h := newHarbour(t, rackNodes(4, 2))
-	pod := h.create((&crew{name: "g", size: 2}).podOf(0))
+	h := newTestCluster(t, rackNodes(4, 2))
+	pod := h.create((&workload{name: "g", size: 2}).podOf(0))
 	h.settle()
 	told := h.told[pod.UID]
 	if said(told) {
@@ -243,10 +245,10 @@ func TestSilenceIsBroken(t *testing.T) {
 // bound, and all at once when none is.
 func TestThoseInLineAreTold(t *testing.T) {
 	const pods = 100
-	h := newHarbour(t, rackNodes(4, 2), rule{name: "q"})
+	h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "q"})
 	h.explainer.leads = true
 	for i := range pods {
-		h.create((&crew{name: fmt.Sprintf("p%02d", i), queue: "q"}).podOf(0))
+		h.create((&workload{name: fmt.Sprintf("p%02d", i), queue: "q"}).podOf(0))
 	}
 	h.tell()
 	h.admit()
@@ -289,10 +291,10 @@ func TestThoseInLineAreTold(t *testing.T) {
 // and one that was told nothing does not wait behind them.
 func TestToldAreLookedAtSlowly(t *testing.T) {
 	const gangs = 50
-	h := newHarbour(t, rackNodes(4, 2))
+	h := newTestCluster(t, rackNodes(4, 2))
 	h.explainer.leads = true
 	for i := range gangs {
-		h.create((&crew{name: fmt.Sprintf("g%02d", i), size: 2}).podOf(0))
+		h.create((&workload{name: fmt.Sprintf("g%02d", i), size: 2}).podOf(0))
 	}
 	h.tell()
 	look := func() (told, silent int) {
@@ -311,7 +313,7 @@ func TestToldAreLookedAtSlowly(t *testing.T) {
 		t.Fatalf("%d of %d that were told nothing are looked at", n, gangs)
 	}
 	h.clock.Step(reexplainDelay)
-	h.create((&crew{name: "late", size: 2}).podOf(0))
+	h.create((&workload{name: "late", size: 2}).podOf(0))
 	h.tell()
 	h.clock.Step(incompleteDelay + unexplainedDelay)
 	if told, silent := look(); told != againAtATime || silent != 1 {
@@ -321,7 +323,7 @@ func TestToldAreLookedAtSlowly(t *testing.T) {
 
 // A pod that comes late to a gang of which others were told is looked at as soon as any other.
 func TestLatePodsAreLookedAt(t *testing.T) {
-	h := newHarbour(t, rackNodes(4, 2))
+	h := newTestCluster(t, rackNodes(4, 2))
 	h.explainer.leads = true
 	look := func(after time.Duration) {
 		for range int(after / time.Second) {
@@ -331,11 +333,11 @@ func TestLatePodsAreLookedAt(t *testing.T) {
 			}
 		}
 	}
-	h.create((&crew{name: "g", size: 3}).podOf(0))
+	h.create((&workload{name: "g", size: 3}).podOf(0))
 	h.tell()
 	look(incompleteDelay + unexplainedDelay + time.Second)
 	for i := 1; i < 3; i++ {
-		late := h.create((&crew{name: "g", size: 3}).podOf(i))
+		late := h.create((&workload{name: "g", size: 3}).podOf(i))
 		h.tell()
 		look(unexplainedDelay + time.Second)
 		if _, told := h.conditions.pending[types.NamespacedName{Namespace: "ns", Name: late.Name}]; !told {

@@ -17,12 +17,12 @@ func TestGuaranteeAtSize(t *testing.T) {
 	if testing.Short() || raced {
 		wanted = wanted[:3]
 	}
-	h := newHarbour(t, rackNodes(nodes, perRack), rule{name: "owner", guaranteed: 8 * 32 * 10}, rule{name: "borrower", weight: 1})
+	h := newTestCluster(t, rackNodes(nodes, perRack), testQueue{name: "owner", guaranteed: 8 * 32 * 10}, testQueue{name: "borrower", weight: 1})
 	h.unchecked = true
 	random := rand.New(rand.NewPCG(1, 1))
-	crews := map[string]*crew{}
+	works := map[string]*workload{}
 	for at := 0; at < nodes; {
-		c := crew{name: fmt.Sprint("b", at), queue: "borrower", size: min(nodes-at, []int{1, 2, 2, 4, 4, 8, 8, 16, 24, 40}[random.IntN(10)]), gpus: 8, grace: 10}
+		c := workload{name: fmt.Sprint("b", at), queue: "borrower", size: min(nodes-at, []int{1, 2, 2, 4, 4, 8, 8, 16, 24, 40}[random.IntN(10)]), gpus: 8, grace: 10}
 		if random.IntN(6) == 0 && at > 100 {
 			c.size = 1
 		}
@@ -31,7 +31,7 @@ func TestGuaranteeAtSize(t *testing.T) {
 			on = append(on, h.nodes[at].Name)
 			at++
 		}
-		crews["gang ns/"+c.name] = h.run(c, on...)
+		works["gang ns/"+c.name] = h.run(c, on...)
 	}
 	h.settle()
 	rackOf := map[string]string{}
@@ -39,11 +39,11 @@ func TestGuaranteeAtSize(t *testing.T) {
 		rackOf[node.Name] = node.Labels[rackLabel]
 	}
 	before := map[string][]string{}
-	for name, c := range crews {
-		before[name] = h.berthed(c)
+	for name, c := range works {
+		before[name] = h.boundNodes(c)
 	}
-	waves := map[string][]note{}
-	h.onEvictions = func(notes []note) {
+	waves := map[string][]recordedEviction{}
+	h.onEvictions = func(notes []recordedEviction) {
 		if waves[notes[0].claimant] != nil {
 			t.Errorf("there is a second wave of evictions for %q", notes[0].claimant)
 		}
@@ -51,10 +51,10 @@ func TestGuaranteeAtSize(t *testing.T) {
 	}
 	start := time.Now()
 	for i, size := range wanted {
-		owner := h.launch(crew{name: fmt.Sprint("owner", i), queue: "owner", size: size, gpus: 8, rack: true})
+		owner := h.submit(workload{name: fmt.Sprint("owner", i), queue: "owner", size: size, gpus: 8, rack: true})
 		h.settle()
 		h.pass(15, time.Second)
-		places := h.berthed(owner)
+		places := h.boundNodes(owner)
 		if len(places) != size {
 			t.Fatalf("%d of %d pods of %q have a place", len(places), size, owner.name)
 		}
@@ -68,8 +68,8 @@ func TestGuaranteeAtSize(t *testing.T) {
 			t.Errorf("nobody was evicted for %q", owner.name)
 		}
 		for _, n := range waves["gang ns/"+owner.name] {
-			victim := crews[n.gang]
-			if n.pods != victim.size || len(h.berthed(victim)) > 0 {
+			victim := works[n.gang]
+			if n.pods != victim.size || len(h.boundNodes(victim)) > 0 {
 				t.Errorf("%d of %d pods of %q were evicted", n.pods, victim.size, n.gang)
 			}
 			in := 0

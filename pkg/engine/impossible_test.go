@@ -18,26 +18,26 @@ import (
 func TestImpossibleHoldsNobodyUp(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		crew crew
+		work workload
 		text string
 		// mend is what makes it possible; the node that comes.
 		mend func(node *corev1.Node)
 	}{
-		{"a pod that no node holds", crew{gpus: 9}, "holds 1 pods", func(n *corev1.Node) { gpusOf(n, "16") }},
-		{"a gang that no rack holds", crew{size: 3, gpus: 8, rack: true}, "no domain of topology.kubernetes.io/rack holds 3 pods", func(n *corev1.Node) { n.Labels[rackLabel] = "r000" }},
-		{"a gang that the cluster does not hold", crew{size: 9, gpus: 8}, "holds 9 pods", nil},
+		{"a pod that no node holds", workload{gpus: 9}, "holds 1 pods", func(n *corev1.Node) { gpusOf(n, "16") }},
+		{"a gang that no rack holds", workload{size: 3, gpus: 8, rack: true}, "no domain of topology.kubernetes.io/rack holds 3 pods", func(n *corev1.Node) { n.Labels[rackLabel] = "r000" }},
+		{"a gang that the cluster does not hold", workload{size: 9, gpus: 8}, "holds 9 pods", nil},
 	} {
-		withAndWithoutQueues(t, c.name, func(t *testing.T, queue string, rules ...rule) {
-			h := newHarbour(t, rackNodes(8, 2), rules...)
+		withAndWithoutQueues(t, c.name, func(t *testing.T, queue string, rules ...testQueue) {
+			h := newTestCluster(t, rackNodes(8, 2), rules...)
 			h.unchecked = true
-			c.crew.name, c.crew.queue = "first", queue
-			impossible := h.launch(c.crew)
+			c.work.name, c.work.queue = "first", queue
+			impossible := h.submit(c.work)
 			h.settle()
 			// More than may overtake one that could be held.
 			for i := range 3 * DefaultQueueOvertaking {
-				one := h.launch(crew{name: fmt.Sprint("p", i), queue: queue, gpus: 1})
+				one := h.submit(workload{name: fmt.Sprint("p", i), queue: queue, gpus: 1})
 				h.settle()
-				if got := len(h.berthed(one)); got != 1 {
+				if got := len(h.boundNodes(one)); got != 1 {
 					t.Fatalf("pod %d waits behind a gang that nothing can hold", i)
 				}
 				h.end(one.uids...)
@@ -67,14 +67,14 @@ func TestImpossibleHoldsNobodyUp(t *testing.T) {
 				c.mend(node)
 			}
 			seen := h.engine.tries.nodesSeen()
-			h.nodeTap.set(node)
+			h.nodeFeed.set(node)
 			h.settle()
 			if h.engine.tries.nodesSeen() == seen {
 				t.Error("nobody looks at it again, though a node came")
 			}
 			h.mayFit()
 			h.settle()
-			if got, want := len(h.berthed(impossible)), max(1, c.crew.size); got != want {
+			if got, want := len(h.boundNodes(impossible)), max(1, c.work.size); got != want {
 				t.Errorf("%d of %d pods are placed after a node came; %+v", got, want, h.explainer.why(h.told[impossible.uids[0]]))
 			}
 		})
@@ -85,12 +85,12 @@ func TestImpossibleHoldsNobodyUp(t *testing.T) {
 // scheduler is slow to hear of that and tries it meanwhile as it was.
 func TestImpossibleAsksForLess(t *testing.T) {
 	for _, slow := range []bool{false, true} {
-		withAndWithoutQueues(t, fmt.Sprintf("heard late: %t", slow), func(t *testing.T, queue string, rules ...rule) {
-			h := newHarbour(t, rackNodes(2, 2), rules...)
+		withAndWithoutQueues(t, fmt.Sprintf("heard late: %t", slow), func(t *testing.T, queue string, rules ...testQueue) {
+			h := newTestCluster(t, rackNodes(2, 2), rules...)
 			h.unchecked = true
 			gang := &walker{name: "g", model: gangtest.New(3)}
 			gang.declare(h)
-			c := crew{name: "g", queue: queue, gpus: 8}
+			c := workload{name: "g", queue: queue, gpus: 8}
 			for i := range 3 {
 				pod := c.podOf(i)
 				pod.Labels["scheduling.x-k8s.io/pod-group"] = "g"
@@ -108,7 +108,7 @@ func TestImpossibleAsksForLess(t *testing.T) {
 			h.leader.groupsLate = false
 			h.judge()
 			h.settle()
-			if got := len(h.berthed(&c)); got != 2 {
+			if got := len(h.boundNodes(&c)); got != 2 {
 				t.Errorf("%d pods are placed, want the 2 that it asks for; %+v", got, h.explainer.why(h.told[c.uids[0]]))
 			}
 		})
@@ -116,8 +116,8 @@ func TestImpossibleAsksForLess(t *testing.T) {
 }
 
 // withAndWithoutQueues runs a test where there is a queue, and where there is none.
-func withAndWithoutQueues(t *testing.T, name string, test func(t *testing.T, queue string, rules ...rule)) {
-	t.Run(name+", in a queue", func(t *testing.T) { test(t, "q", rule{name: "q"}) })
+func withAndWithoutQueues(t *testing.T, name string, test func(t *testing.T, queue string, rules ...testQueue)) {
+	t.Run(name+", in a queue", func(t *testing.T) { test(t, "q", testQueue{name: "q"}) })
 	t.Run(name+", without queues", func(t *testing.T) { test(t, "") })
 }
 
@@ -136,11 +136,11 @@ func TestImpossibleIsUnschedulable(t *testing.T) {
 // A gang for which there is no room now, and that an empty cluster would hold, keeps its
 // place in the line.
 func TestPossibleKeepsItsPlace(t *testing.T) {
-	h := newHarbour(t, rackNodes(4, 2), rule{name: "q"})
+	h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "q"})
 	h.unchecked = true
-	h.launch(crew{name: "runs", queue: "q", size: 3, gpus: 8})
+	h.submit(workload{name: "runs", queue: "q", size: 3, gpus: 8})
 	h.settle()
-	waits := h.launch(crew{name: "waits", queue: "q", size: 2, gpus: 8})
+	waits := h.submit(workload{name: "waits", queue: "q", size: 2, gpus: 8})
 	h.settle()
 	if why := h.explainer.why(h.told[waits.uids[0]]); why.code != reasonBackoff {
 		t.Errorf("it is told %+v", why)
@@ -155,7 +155,7 @@ func gpusOf(node *corev1.Node, n string) {
 
 // mayFit has those tried that the cluster could not hold, as the engine does when nodes have
 // changed.
-func (h *harbour) mayFit() {
+func (h *testCluster) mayFit() {
 	h.engine.queues.MayFit()
 	h.engine.windows.MayFit()
 	h.engine.windows.Round()

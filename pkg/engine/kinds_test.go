@@ -18,7 +18,7 @@ import (
 
 // watched is a kindWatcher over a fake server, whose kinds the test asks for.
 type watched struct {
-	*bench
+	*writerRig
 	t       *testing.T
 	dynamic *dynamicfake.FakeDynamicClient
 	kinds   *kindWatcher
@@ -27,7 +27,7 @@ type watched struct {
 
 func newWatched(t *testing.T, objects ...runtime.Object) *watched {
 	t.Helper()
-	w := &watched{bench: newBench(t, objects...), t: t, source: newPodGroupSource()}
+	w := &watched{writerRig: newWriterRig(t, objects...), t: t, source: newPodGroupSource()}
 	lists := map[schema.GroupVersionResource]string{}
 	for _, kind := range dialect.Kinds() {
 		lists[kind.Resource] = kind.Kind + "List"
@@ -172,7 +172,7 @@ func TestDefinitionsAskForTheirKind(t *testing.T) {
 // ones as the server has them, while they are published.
 func TestBridge(t *testing.T) {
 	source := newPodGroupSource()
-	b := newBridge(source, newGate(), newBench(t).reporter)
+	b := newBridge(source, newGate(), newWriterRig(t).reporter)
 	native := gang.Group{Key: gang.Key{Namespace: "ns", Dialect: gang.Native, Name: "n"}, Size: 2, Need: 2}
 	foreign := gang.Group{Key: gang.Key{Namespace: "ns", Dialect: dialect.KAI, Name: "f"}, Size: 2, Need: 2}
 	seen := func(want ...string) {

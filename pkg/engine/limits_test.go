@@ -8,22 +8,22 @@ import (
 // A limit holds a gang outside of the scheduling queue. It is tried all the same if others
 // can be asked to go: within its queue, those of a lower priority.
 func TestHigherPriorityGetsTheLimitOfItsQueue(t *testing.T) {
-	h := newHarbour(t, rackNodes(8, 4), rule{name: "team", limit: 16}, rule{name: "other", weight: 1})
-	low := h.run(crew{name: "low", queue: "team", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
+	h := newTestCluster(t, rackNodes(8, 4), testQueue{name: "team", limit: 16}, testQueue{name: "other", weight: 1})
+	low := h.run(workload{name: "low", queue: "team", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
 	h.settle()
-	same := h.launch(crew{name: "same", queue: "team", size: 2, gpus: 8})
+	same := h.submit(workload{name: "same", queue: "team", size: 2, gpus: 8})
 	h.pass(30, time.Second)
 	h.expectEvicted(0, "nobody is of a lower priority")
-	h.expectBerthed(same, 0, "the queue is at its limit")
+	h.expectBound(same, 0, "the queue is at its limit")
 
-	high := h.launch(crew{name: "high", queue: "team", size: 2, gpus: 8, priority: 100})
+	high := h.submit(workload{name: "high", queue: "team", size: 2, gpus: 8, priority: 100})
 	h.pass(10, time.Second)
 	h.expectEvicted(2, "a lower priority is at the limit")
-	h.expectBerthed(high, 0, "they have not left")
+	h.expectBound(high, 0, "they have not left")
 	h.pass(40, time.Second)
-	h.expectBerthed(high, 2, "they have left")
-	h.expectBerthed(low, 0, "they have left")
-	h.expectBerthed(same, 0, "what they left of the limit was for the other")
+	h.expectBound(high, 2, "they have left")
+	h.expectBound(low, 0, "they have left")
+	h.expectBound(same, 0, "what they left of the limit was for the other")
 	h.pass(60, 5*time.Second)
 	h.expectEvicted(2, "it has its place")
 	if waves := h.counts["waves"]; waves != 1 {
@@ -35,23 +35,23 @@ func TestHigherPriorityGetsTheLimitOfItsQueue(t *testing.T) {
 // that borrows. What the victims leave of the limit is for the queue that is entitled to it,
 // and not for the sibling's next gang, for which there are nodes.
 func TestGuaranteeWithinALimitThatASiblingHasReached(t *testing.T) {
-	h := newHarbour(t, rackNodes(8, 4), rule{name: "root", guaranteed: 32, limit: 32},
-		rule{name: "due", parent: "root", guaranteed: 16}, rule{name: "sibling", parent: "root", guaranteed: 16, weight: 1})
-	first := h.run(crew{name: "first", queue: "sibling", size: 1, pods: 1, gpus: 8, grace: 10}, "n0000")
-	var others []*crew
+	h := newTestCluster(t, rackNodes(8, 4), testQueue{name: "root", guaranteed: 32, limit: 32},
+		testQueue{name: "due", parent: "root", guaranteed: 16}, testQueue{name: "sibling", parent: "root", guaranteed: 16, weight: 1})
+	first := h.run(workload{name: "first", queue: "sibling", size: 1, pods: 1, gpus: 8, grace: 10}, "n0000")
+	var others []*workload
 	for _, node := range []string{"n0001", "n0002", "n0003"} {
-		others = append(others, h.run(crew{name: "on-" + node, queue: "sibling", size: 1, pods: 1, gpus: 8, grace: 30}, node))
+		others = append(others, h.run(workload{name: "on-" + node, queue: "sibling", size: 1, pods: 1, gpus: 8, grace: 30}, node))
 	}
 	h.settle()
-	next := h.launch(crew{name: "next", queue: "sibling", size: 1, gpus: 8})
-	due := h.launch(crew{name: "due", queue: "due", size: 2, gpus: 8})
+	next := h.submit(workload{name: "next", queue: "sibling", size: 1, gpus: 8})
+	due := h.submit(workload{name: "due", queue: "due", size: 2, gpus: 8})
 	h.pass(70, time.Second)
 	h.expectEvicted(2, "a sibling has more than its guarantee")
-	h.expectBerthed(due, 2, "it is entitled to it")
-	h.expectBerthed(next, 0, "the limit is reached")
-	left := len(h.berthed(first))
+	h.expectBound(due, 2, "it is entitled to it")
+	h.expectBound(next, 0, "the limit is reached")
+	left := len(h.boundNodes(first))
 	for _, c := range others {
-		left += len(h.berthed(c))
+		left += len(h.boundNodes(c))
 	}
 	if left != 2 {
 		t.Errorf("the sibling has %d nodes, and is guaranteed two", left)
@@ -63,12 +63,12 @@ func TestGuaranteeWithinALimitThatASiblingHasReached(t *testing.T) {
 
 // Where nobody may go, a gang that a limit holds is tried now and then, and no more.
 func TestClaimsAtALimitRest(t *testing.T) {
-	h := newHarbour(t, rackNodes(4, 2), rule{name: "team", limit: 16}, rule{name: "other", weight: 1})
-	h.run(crew{name: "wide", queue: "team", size: 2, gpus: 4}, "n0000", "n0001")
-	h.run(crew{name: "equal", queue: "team", size: 1, gpus: 8, priority: 100}, "n0002")
+	h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "team", limit: 16}, testQueue{name: "other", weight: 1})
+	h.run(workload{name: "wide", queue: "team", size: 2, gpus: 4}, "n0000", "n0001")
+	h.run(workload{name: "equal", queue: "team", size: 1, gpus: 8, priority: 100}, "n0002")
 	h.settle()
 	// It would need 16 of the limit, and those of a lower priority leave it no more than 8.
-	h.launch(crew{name: "high", queue: "team", size: 2, gpus: 8, priority: 100})
+	h.submit(workload{name: "high", queue: "team", size: 2, gpus: 8, priority: 100})
 	before := h.counts["cycles"]
 	h.pass(600, time.Second)
 	h.expectEvicted(0, "what may go is too little")

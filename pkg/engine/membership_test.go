@@ -64,7 +64,7 @@ func TestMembershipWalk(t *testing.T) {
 
 // walkTogether has the sequences of several gangs happen in one cluster.
 func walkTogether(t *testing.T, all []*walker) (checks int) {
-	h := newHarbour(t, rackNodes(100, 4))
+	h := newTestCluster(t, rackNodes(100, 4))
 	h.unchecked = true
 	for _, w := range all {
 		w.declare(h)
@@ -99,7 +99,7 @@ func walkTogether(t *testing.T, all []*walker) (checks int) {
 }
 
 // declare has the object that declares the gang say its size.
-func (w *walker) declare(h *harbour) {
+func (w *walker) declare(h *testCluster) {
 	kind := dialect.Kinds()[slices.IndexFunc(dialect.Kinds(), func(k dialect.Kind) bool { return k.Dialect == dialect.SchedulerPlugins })]
 	object := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "scheduling.x-k8s.io/v1alpha1", "kind": "PodGroup",
@@ -111,7 +111,7 @@ func (w *walker) declare(h *harbour) {
 }
 
 // follow has the pods of the cluster be as those of the model, but for their nodes.
-func (w *walker) follow(h *harbour) {
+func (w *walker) follow(h *testCluster) {
 	there := map[string]bool{}
 	for _, p := range w.model.Pods {
 		there[p.Name] = true
@@ -142,7 +142,7 @@ func (w *walker) follow(h *harbour) {
 
 // pod makes a pod of the model.
 func (w *walker) pod(p gangtest.Pod) *corev1.Pod {
-	c := crew{name: w.name, gpus: 0}
+	c := workload{name: w.name, gpus: 0}
 	pod := c.podOf(0)
 	pod.Name = w.name + "-" + p.Name
 	pod.Labels["scheduling.x-k8s.io/pod-group"] = w.name
@@ -156,7 +156,7 @@ func (w *walker) pod(p gangtest.Pod) *corev1.Pod {
 }
 
 // compare compares who has a place.
-func (w *walker) compare(h *harbour, step int) {
+func (w *walker) compare(h *testCluster, step int) {
 	h.t.Helper()
 	var got, want []string
 	for name, uid := range w.uids {

@@ -39,36 +39,36 @@ func countedRegistry() metrics.KubeRegistry {
 	return registry
 }
 
-// populated is a harbour with many queues, gangs of all sizes that run and wait, and reasons
+// populated is a test cluster with many queues, gangs of all sizes that run and wait, and reasons
 // of many kinds.
-func populated(t testing.TB) *harbour {
-	var rules []rule
+func populated(t testing.TB) *testCluster {
+	var rules []testQueue
 	for i := range manyQueues {
-		rules = append(rules, rule{name: fmt.Sprintf("team-%02d", i), guaranteed: 8, limit: 64, cpuLimit: 1 << 20, memoryLimit: 1 << 50, weight: 1})
+		rules = append(rules, testQueue{name: fmt.Sprintf("team-%02d", i), guaranteed: 8, limit: 64, cpuLimit: 1 << 20, memoryLimit: 1 << 50, weight: 1})
 	}
 	countedRegistry()
-	h := newHarbour(t, rackNodes(64, 8), rules...)
+	h := newTestCluster(t, rackNodes(64, 8), rules...)
 	h.nodes[0].Spec.Unschedulable = true
-	h.nodeTap.set(h.nodes[0])
+	h.nodeFeed.set(h.nodes[0])
 	for i := range 120 {
-		c := crew{name: fmt.Sprint("c", i), queue: rules[i%manyQueues].name, size: 1 + i%5, gpus: []int64{0, 1, 2, 4, 8}[i/2%5], rack: i%3 == 0}
+		c := workload{name: fmt.Sprint("c", i), queue: rules[i%manyQueues].name, size: 1 + i%5, gpus: []int64{0, 1, 2, 4, 8}[i/2%5], rack: i%3 == 0}
 		if i%7 == 0 {
 			c.size, c.pods, c.rack = 0, 1, false
 		}
-		h.launch(c)
+		h.submit(c)
 		if i%20 == 19 {
 			h.settle()
 		}
 	}
-	h.launch(crew{name: "incomplete", queue: rules[0].name, size: 4, pods: 2, gpus: 8})
-	h.launch(crew{name: "lost", queue: "nowhere", size: 2, gpus: 8})
-	h.launch(crew{name: "huge", queue: rules[1].name, size: 100, gpus: 8})
+	h.submit(workload{name: "incomplete", queue: rules[0].name, size: 4, pods: 2, gpus: 8})
+	h.submit(workload{name: "lost", queue: "nowhere", size: 2, gpus: 8})
+	h.submit(workload{name: "huge", queue: rules[1].name, size: 100, gpus: 8})
 	h.settle()
 	return h
 }
 
 // serve returns what an engine serves, as it is scraped, by the name of the family.
-func (h *harbour) serve() (map[string]*dto.MetricFamily, []byte) {
+func (h *testCluster) serve() (map[string]*dto.MetricFamily, []byte) {
 	h.t.Helper()
 	registry := countedRegistry()
 	registry.CustomMustRegister(&queueCollector{queues: h.engine.queues}, &shortCollector{gangs: h.engine.gangs, leading: func() bool { return true }}, &censusCollector{census: h.census})
@@ -316,10 +316,10 @@ func BenchmarkScrape(b *testing.B) {
 
 // BenchmarkCensus counts once at 2,500 nodes.
 func BenchmarkCensus(b *testing.B) {
-	h := newHarbour(b, rackNodes(2500, 32), rule{name: "q", guaranteed: 8, weight: 1})
+	h := newTestCluster(b, rackNodes(2500, 32), testQueue{name: "q", guaranteed: 8, weight: 1})
 	h.unchecked = true
 	for i := range 200 {
-		h.launch(crew{name: fmt.Sprint("c", i), queue: "q", size: 1 + i%4, gpus: []int64{1, 2, 4, 8}[i%4]})
+		h.submit(workload{name: fmt.Sprint("c", i), queue: "q", size: 1 + i%4, gpus: []int64{1, 2, 4, 8}[i%4]})
 	}
 	h.settle()
 	for b.Loop() {

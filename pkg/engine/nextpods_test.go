@@ -11,17 +11,17 @@ import (
 // When all members of a gang have succeeded, the pods that come next are placed together: a
 // Job with more completions than it runs at a time is one gang after another.
 func TestNextPodsOfADoneGang(t *testing.T) {
-	h := newHarbour(t, rackNodes(2, 2))
-	job := h.launch(crew{name: "job", size: 2, gpus: 8})
+	h := newTestCluster(t, rackNodes(2, 2))
+	job := h.submit(workload{name: "job", size: 2, gpus: 8})
 	h.pass(2, time.Second) // they run
-	if n := len(h.berthed(job)); n != 2 {
+	if n := len(h.boundNodes(job)); n != 2 {
 		t.Fatalf("%d of 2 pods are placed", n)
 	}
 	for _, uid := range job.uids {
 		h.edit(uid, func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded })
 	}
 	h.pass(2, time.Second)
-	blocker := h.launch(crew{name: "blocker", gpus: 8})
+	blocker := h.submit(workload{name: "blocker", gpus: 8})
 	h.settle()
 	var next []types.UID
 	for i := range 2 {

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// company is queues at two levels, some of which are guaranteed something.
-func company() []rule {
-	return []rule{
+// twoLevelQueues is queues at two levels, some of which are guaranteed something.
+func twoLevelQueues() []testQueue {
+	return []testQueue{
 		{name: "a", guaranteed: 24}, {name: "b", guaranteed: 24, weight: 1},
 		{name: "p", guaranteed: 32, weight: 1}, {name: "p1", parent: "p", guaranteed: 16, weight: 1}, {name: "p2", parent: "p", guaranteed: 16},
 		{name: "d", weight: 2, limit: 80},
@@ -28,16 +28,16 @@ func TestGangsDoNotPreemptEachOtherForEver(t *testing.T) {
 	counts := map[string]int{}
 	for seed := range seeds {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			f := newFleet(t, seed, rackNodes(12, 3), company()...)
+			f := newGenerator(t, seed, rackNodes(12, 3), twoLevelQueues()...)
 			f.unchecked = true
 			for step := range steps {
 				switch what := f.rand.IntN(100); {
-				case what < 30 && len(f.crews) < 16:
+				case what < 30 && len(f.workloads) < 16:
 					f.come(pick(f, "a", "b", "p1", "p2", "d", "d"))
-				case what < 45 && len(f.crews) > 0:
-					f.leave(f.rand.IntN(len(f.crews)))
-				case what < 50 && len(f.crews) > 0:
-					f.end(pick(f, pick(f, f.crews...).uids...))
+				case what < 45 && len(f.workloads) > 0:
+					f.leave(f.rand.IntN(len(f.workloads)))
+				case what < 50 && len(f.workloads) > 0:
+					f.end(pick(f, pick(f, f.workloads...).uids...))
 				}
 				f.settle()
 				f.pass(f.rand.IntN(3), time.Second)

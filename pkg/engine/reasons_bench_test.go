@@ -13,13 +13,13 @@ import (
 // for room. It looks whether that still holds of one of them, and counts all by their reasons.
 func BenchmarkReasons(b *testing.B) {
 	const gangs = 2000
-	h := newHarbour(b, rackNodes(4, 2))
+	h := newTestCluster(b, rackNodes(4, 2))
 	h.unchecked = true
 	h.explainer.leads = true
-	h.launch(crew{name: "full", size: 4, gpus: 8})
+	h.submit(workload{name: "full", size: 4, gpus: 8})
 	h.settle()
 	for i := range gangs {
-		h.launch(crew{name: fmt.Sprint("g", i), size: 4, pods: 3 + i%2, gpus: 8})
+		h.submit(workload{name: fmt.Sprint("g", i), size: 4, pods: 3 + i%2, gpus: 8})
 	}
 	h.tell()
 	h.admit()

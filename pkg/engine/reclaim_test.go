@@ -31,8 +31,8 @@ import (
 	"github.com/berth-dev/berth/pkg/state"
 )
 
-// court is a reclaimer with a claim against two pods of one GPU each, of two tenants.
-type court struct {
+// reclaimerRig is a reclaimer with a claim against two pods of one GPU each, of two tenants.
+type reclaimerRig struct {
 	*reclaimer
 	clock    *clocktesting.FakeClock
 	claimant *corev1.Pod
@@ -48,9 +48,9 @@ type court struct {
 	protected string
 }
 
-func newCourt(t *testing.T) *court {
+func newReclaimerRig(t *testing.T) *reclaimerRig {
 	t.Helper()
-	c := &court{clock: clocktesting.NewFakeClock(time.Unix(1_000_000, 0)), recorder: events.NewFakeRecorder(10)}
+	c := &reclaimerRig{clock: clocktesting.NewFakeClock(time.Unix(1_000_000, 0)), recorder: events.NewFakeRecorder(10)}
 	gangs := state.NewGangs(func(string) bool { return true }, nil, c.clock)
 	queues := state.NewQueues(gangs, requestsOf, func() []*corev1.Pod { return nil }, admission.Config{Window: 4, Overtaking: 4, Backlog: 4}, c.clock)
 	queues.Open()
@@ -99,7 +99,7 @@ func newCourt(t *testing.T) *court {
 }
 
 // expectAsked waits until these evictions were asked for, in any order.
-func (c *court) expectAsked(t *testing.T, want ...string) {
+func (c *reclaimerRig) expectAsked(t *testing.T, want ...string) {
 	t.Helper()
 	var got []string
 	err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
@@ -117,7 +117,7 @@ func (c *court) expectAsked(t *testing.T, want ...string) {
 }
 
 func TestWave(t *testing.T) {
-	c := newCourt(t)
+	c := newReclaimerRig(t)
 	name := state.NameOf(c.claimant)
 	c.begin(c.claimant, c.claim, c.choice, c.clock.Now())
 	c.expectAsked(t, "v1", "v2")
@@ -144,7 +144,7 @@ func TestWave(t *testing.T) {
 // Whoever waits for others to leave is tried as soon as they have, and, as it may be too soon
 // for the scheduler to know, again.
 func TestRoomIsTakenAtOnce(t *testing.T) {
-	c := newCourt(t)
+	c := newReclaimerRig(t)
 	c.begin(c.claimant, c.claim, c.choice, c.clock.Now())
 	c.queues.Ended(c.claimant)
 	expect := func(want int, when string) {
@@ -166,7 +166,7 @@ func TestRoomIsTakenAtOnce(t *testing.T) {
 
 // Whoever has its place needs no room kept.
 func TestWaveEndsWithThePlace(t *testing.T) {
-	c := newCourt(t)
+	c := newReclaimerRig(t)
 	name := state.NameOf(c.claimant)
 	c.begin(c.claimant, c.claim, c.choice, c.clock.Now())
 	c.tried(c.claimant)
@@ -184,7 +184,7 @@ func TestWaveEndsWithThePlace(t *testing.T) {
 
 // A budget that protects one pod keeps all of them, and whoever waits is told of it.
 func TestBudgetKeepsAll(t *testing.T) {
-	c := newCourt(t)
+	c := newReclaimerRig(t)
 	pdb := &policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "keep", Generation: 1, ResourceVersion: "7"},
 		Spec:   policyv1.PodDisruptionBudgetSpec{Selector: &metav1.LabelSelector{}},
 		Status: policyv1.PodDisruptionBudgetStatus{ObservedGeneration: 1, DisruptionsAllowed: 1, ExpectedPods: 2, CurrentHealthy: 2, DesiredHealthy: 1}}
@@ -222,7 +222,7 @@ func TestBudgetKeepsAll(t *testing.T) {
 	}
 }
 
-func (c *court) awaitEnd(t *testing.T, name string) {
+func (c *reclaimerRig) awaitEnd(t *testing.T, name string) {
 	t.Helper()
 	err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, time.Minute, true, func(context.Context) (bool, error) { return c.over(name), nil })
 	if err != nil {
@@ -232,7 +232,7 @@ func (c *court) awaitEnd(t *testing.T, name string) {
 
 // Who was not helped is tried again, later and later.
 func TestRestsGrow(t *testing.T) {
-	c := newCourt(t)
+	c := newReclaimerRig(t)
 	name := state.NameOf(c.claimant)
 	for _, want := range []time.Duration{leastRest, 2 * leastRest, 4 * leastRest} {
 		c.rest(name, explanation{})

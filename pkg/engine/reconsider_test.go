@@ -40,7 +40,7 @@ func TestVictimsAreReconsidered(t *testing.T) {
 		{"it was known to end", state.Fate{Ends: true, Whole: true, Together: "job"}, 0, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c := newCourt(t)
+			c := newReclaimerRig(t)
 			yes := true
 			c.departures = departures.New(oneOwner{map[string]any{"backoffLimit": test.limit}}, c.queues, c.client, c.reclaimer.clock, func() {})
 			for _, pod := range c.victims {

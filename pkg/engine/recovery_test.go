@@ -18,9 +18,9 @@ import (
 	"github.com/berth-dev/berth/pkg/dialect"
 )
 
-// ward is a recovery at work on a gang of four, "g".
-type ward struct {
-	*desk
+// recoveryRig is a recovery at work on a gang of four, "g".
+type recoveryRig struct {
+	*reporterRig
 	mu sync.Mutex
 	// evictions are those asked for: pod and when. refusals counts how many of them
 	// the API server still refuses.
@@ -35,9 +35,9 @@ type eviction struct {
 
 const grace = 20 * time.Second
 
-func newWard(t *testing.T) *ward {
+func newWard(t *testing.T) *recoveryRig {
 	t.Helper()
-	w := &ward{desk: newDesk(t, dialect.SchedulerPlugins)}
+	w := &recoveryRig{reporterRig: newReporterRig(t, dialect.SchedulerPlugins)}
 	w.server.PrependReactor("get", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		name := action.(clienttesting.GetAction).GetName()
 		return true, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, UID: types.UID("uid-" + name), ResourceVersion: "1"}}, nil
@@ -63,14 +63,14 @@ func newWard(t *testing.T) *ward {
 	return w
 }
 
-func (w *ward) start() {
+func (w *recoveryRig) start() {
 	r := &recovery{client: w.server, gangs: w.gangs, recorder: w.events, clock: w.clock, grace: grace}
 	go r.Run(w.t.Context())
 	eventually(w.t, "recovery waits for its first second", w.clock.HasWaiters)
 }
 
 // until turns the clock until as many evictions were asked for.
-func (w *ward) until(n int) []eviction {
+func (w *recoveryRig) until(n int) []eviction {
 	w.t.Helper()
 	var got []eviction
 	eventually(w.t, fmt.Sprintf("%d evictions are asked for", n), func() bool {
@@ -87,13 +87,13 @@ func (w *ward) until(n int) []eviction {
 }
 
 // pass turns the clock on, slowly enough for the recovery to see each second.
-func (w *ward) pass(d time.Duration) {
+func (w *recoveryRig) pass(d time.Duration) {
 	for end := w.clock.Now().Add(d); w.clock.Now().Before(end); time.Sleep(time.Millisecond) {
 		w.clock.Step(500 * time.Millisecond)
 	}
 }
 
-func pods4(w *ward, bound int) (out []*corev1.Pod) {
+func pods4(w *recoveryRig, bound int) (out []*corev1.Pod) {
 	for i := range 4 {
 		node := ""
 		if i < bound {

@@ -16,7 +16,7 @@ import (
 
 // The handler of failures passes everything on, and keeps why a member did not fit.
 func TestRefusalNamesWhatWasShort(t *testing.T) {
-	d := newDesk(t, dialect.SchedulerPlugins)
+	d := newReporterRig(t, dialect.SchedulerPlugins)
 	d.declare("1", 2)
 	a, b := d.member("a", ""), d.member("b", "")
 	d.set(a, b)

@@ -21,7 +21,7 @@ import (
 )
 
 func TestReportOfAPlacedGang(t *testing.T) {
-	d := newDesk(t, dialect.SchedulerPlugins)
+	d := newReporterRig(t, dialect.SchedulerPlugins)
 	a, b := d.member("a", ""), d.member("b", "")
 	d.declare("1", 2)
 	d.set(a, b)
@@ -47,7 +47,7 @@ func TestReportOfAPlacedGang(t *testing.T) {
 // The status of a gang that was placed is written in the end, whatever the API
 // server says at first.
 func TestStatusIsRetried(t *testing.T) {
-	d := newDesk(t, dialect.SchedulerPlugins)
+	d := newReporterRig(t, dialect.SchedulerPlugins)
 	away := true
 	d.dynamic.PrependReactor("patch", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return away, nil, apierrors.NewServiceUnavailable("away")
@@ -68,7 +68,7 @@ func TestStatusIsRetried(t *testing.T) {
 // A refusal is said once, in whatever words it comes by turns; its status is not
 // written at each turn either.
 func TestReportOfARefusedGang(t *testing.T) {
-	d := newDesk(t, dialect.SchedulerPlugins)
+	d := newReporterRig(t, dialect.SchedulerPlugins)
 	d.declare("1", 2)
 	d.set(d.member("a", ""), d.member("b", ""))
 	for i := range 20 {
@@ -83,7 +83,7 @@ func TestReportOfARefusedGang(t *testing.T) {
 
 // KAI's status holds the text of the refusal: at most two in a minute.
 func TestStatusOfARefusalInTurns(t *testing.T) {
-	d := newDesk(t, dialect.KAI)
+	d := newReporterRig(t, dialect.KAI)
 	d.declare("1", 2)
 	kai := func(p *corev1.Pod) {
 		p.Labels = nil
@@ -101,7 +101,7 @@ func TestStatusOfARefusalInTurns(t *testing.T) {
 
 // A gang of which some pods were bound and the rest was refused is told of too.
 func TestReportOfAGangBoundByHalf(t *testing.T) {
-	d := newDesk(t, dialect.SchedulerPlugins)
+	d := newReporterRig(t, dialect.SchedulerPlugins)
 	a, b := d.member("a", ""), d.member("b", "")
 	d.declare("1", 2)
 	d.set(a, b)
@@ -148,7 +148,7 @@ func TestReportOfAHeldGang(t *testing.T) {
 			conditions: []string{"p2"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			d := newDesk(t, dialect.SchedulerPlugins)
+			d := newReporterRig(t, dialect.SchedulerPlugins)
 			if c.size > 0 {
 				d.declare("1", c.size)
 			}
@@ -190,7 +190,7 @@ func TestReportOfAHeldGang(t *testing.T) {
 // Whoever waits for pods that do not come is told why, as soon as that is known, and so is
 // whoever asks later.
 func TestReportOfPodsMadeInTurn(t *testing.T) {
-	d := newDesk(t, dialect.SchedulerPlugins)
+	d := newReporterRig(t, dialect.SchedulerPlugins)
 	d.declare("1", 3)
 	known := false
 	d.reporter.sequence = func(gang.Key) (dialect.Sequence, bool) {
@@ -220,7 +220,7 @@ func TestReportOfPodsMadeInTurn(t *testing.T) {
 // looked in between; and what the scheduler did with the first is not told of the
 // second. An object that was made again gets its status again.
 func TestReportOfAGangMadeAgain(t *testing.T) {
-	d := newDesk(t, dialect.SchedulerPlugins)
+	d := newReporterRig(t, dialect.SchedulerPlugins)
 	first := []*corev1.Pod{d.member("a", ""), d.member("b", "")}
 	d.declare("1", 2)
 	d.set(first...)
@@ -250,7 +250,7 @@ func TestReportOfAGangMadeAgain(t *testing.T) {
 
 // An object that was made again, while its pods stayed, is told what the first knew.
 func TestStatusOfAnObjectMadeAgain(t *testing.T) {
-	d := newDesk(t, dialect.SchedulerPlugins)
+	d := newReporterRig(t, dialect.SchedulerPlugins)
 	d.declare("1", 2)
 	d.set(d.member("a", ""), d.member("b", ""))
 	d.refuse("no room")
@@ -262,7 +262,7 @@ func TestStatusOfAnObjectMadeAgain(t *testing.T) {
 
 // A note is cut to what the API takes, between two characters.
 func TestLongNote(t *testing.T) {
-	d := newDesk(t, dialect.SchedulerPlugins)
+	d := newReporterRig(t, dialect.SchedulerPlugins)
 	d.declare("1", 1)
 	d.set(d.member("a", ""))
 	long := ""
@@ -285,20 +285,20 @@ func TestLongNote(t *testing.T) {
 
 // A replica that does not lead keeps nothing; one that takes over looks at all gangs.
 func TestReporterLeadsLater(t *testing.T) {
-	d := newDesk(t, dialect.SchedulerPlugins)
+	d := newReporterRig(t, dialect.SchedulerPlugins)
 	d.set(d.member("a", ""))
 	for range 100 {
 		d.reporter.Changed(d.key())
 	}
-	d.reporter.queue.AddAfter(milestone, 2*newsDelay)
-	eventually(t, "the milestone is reached", func() bool {
+	d.reporter.queue.AddAfter(syncMarker, 2*newsDelay)
+	eventually(t, "the marker is reached", func() bool {
 		d.clock.Step(100 * time.Millisecond)
 		return d.reporter.queue.Len() > 0
 	})
-	if key, _ := d.reporter.queue.Get(); key != milestone {
+	if key, _ := d.reporter.queue.Get(); key != syncMarker {
 		t.Errorf("gang %s waits for a report on a replica that does not lead", key)
 	}
-	d.reporter.queue.Done(milestone)
+	d.reporter.queue.Done(syncMarker)
 	go d.reporter.Run(t.Context())
 	name := types.NamespacedName{Namespace: "ns", Name: "a"}
 	eventually(t, "the gang is reported on", func() bool {
@@ -314,7 +314,7 @@ func TestReporterLeadsLater(t *testing.T) {
 // and a condition a pod.
 func TestWritesOfAThousandRefusedGangs(t *testing.T) {
 	const gangs, size, rounds = 1000, 64, 10
-	d := newDesk(t, dialect.SchedulerPlugins)
+	d := newReporterRig(t, dialect.SchedulerPlugins)
 	var keys []gang.Key
 	var names []types.NamespacedName
 	for i := range gangs {

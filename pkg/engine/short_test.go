@@ -115,10 +115,10 @@ type lossScale struct {
 
 // lossWorld is gangs whose pods are lost, and their owners, who make them again.
 type lossWorld struct {
-	*harbour
-	scale lossScale
-	r     *rand.Rand
-	crews []*crew
+	*testCluster
+	scale     lossScale
+	r         *rand.Rand
+	workloads []*workload
 	// policies are those of gangs, due is in how many steps the owner makes a pod again.
 	policies map[string]repair.Policy
 	due      map[string]int
@@ -134,7 +134,7 @@ type lossWorld struct {
 
 func newLossWorld(t *testing.T, seed uint64, scale lossScale) *lossWorld {
 	w := &lossWorld{
-		harbour: newHarbour(t, rackNodes(scale.nodes, scale.rack), rule{name: "q", weight: 1}), scale: scale, r: rand.New(rand.NewPCG(seed, 41)), policies: map[string]repair.Policy{}, due: map[string]int{},
+		testCluster: newTestCluster(t, rackNodes(scale.nodes, scale.rack), testQueue{name: "q", weight: 1}), scale: scale, r: rand.New(rand.NewPCG(seed, 41)), policies: map[string]repair.Policy{}, due: map[string]int{},
 		gone: map[string]*corev1.Node{}, short: map[string]int{}, kept: map[string]int{}, seen: map[string]int{},
 	}
 	w.unchecked = true
@@ -175,7 +175,7 @@ func (w *lossWorld) step() {
 func (w *lossWorld) happen() {
 	switch w.r.IntN(12) {
 	case 0, 1, 2:
-		if len(w.crews) < w.scale.gangs {
+		if len(w.workloads) < w.scale.gangs {
 			w.start()
 		}
 	case 3:
@@ -192,8 +192,8 @@ func (w *lossWorld) happen() {
 	case 9:
 		w.deletePod()
 	case 10:
-		if len(w.crews) > 2 {
-			i := w.r.IntN(len(w.crews))
+		if len(w.workloads) > 2 {
+			i := w.r.IntN(len(w.workloads))
 			w.stop(i)
 		}
 	case 11:
@@ -233,17 +233,17 @@ func (w *lossWorld) endRestarts() {
 
 func (w *lossWorld) start() {
 	w.made++
-	c := crew{name: fmt.Sprint("g", w.made), queue: "q", size: 1 + w.r.IntN(w.scale.size), gpus: int64(4 + 4*w.r.IntN(2)), rack: w.r.IntN(3) > 0, grace: int64(w.r.IntN(3))}
+	c := workload{name: fmt.Sprint("g", w.made), queue: "q", size: 1 + w.r.IntN(w.scale.size), gpus: int64(4 + 4*w.r.IntN(2)), rack: w.r.IntN(3) > 0, grace: int64(w.r.IntN(3))}
 	w.policies[c.name] = []repair.Policy{repair.Unsaid, repair.Replace, repair.Restart, repair.Ignore}[w.r.IntN(4)]
 	c.pods = c.size
 	out := &c
 	for i := range c.pods {
 		out.uids = append(out.uids, w.create(w.podOfCrew(out, i)).UID)
 	}
-	w.crews = append(w.crews, out)
+	w.workloads = append(w.workloads, out)
 }
 
-func (w *lossWorld) podOfCrew(c *crew, i int) *corev1.Pod {
+func (w *lossWorld) podOfCrew(c *workload, i int) *corev1.Pod {
 	pod := c.podOf(i)
 	if p := w.policies[c.name]; p != repair.Unsaid {
 		metav1.SetMetaDataAnnotation(&pod.ObjectMeta, "berth.dev/on-loss", string(p))
@@ -252,9 +252,9 @@ func (w *lossWorld) podOfCrew(c *crew, i int) *corev1.Pod {
 }
 
 func (w *lossWorld) stop(i int) {
-	c := w.crews[i]
+	c := w.workloads[i]
 	w.end(c.uids...)
-	w.crews = slices.Delete(w.crews, i, i+1)
+	w.workloads = slices.Delete(w.workloads, i, i+1)
 	for j := range c.pods {
 		delete(w.due, fmt.Sprintf("%s-%d", c.name, j))
 	}
@@ -263,7 +263,7 @@ func (w *lossWorld) stop(i int) {
 
 // replace makes pods again that are gone or have failed, after a while.
 func (w *lossWorld) replace() {
-	for _, c := range w.crews {
+	for _, c := range w.workloads {
 		for i, uid := range c.uids {
 			w.mu.Lock()
 			pod := w.pods[uid]
@@ -327,7 +327,7 @@ func (w *lossWorld) change(name string, change func(*corev1.Node)) {
 		if node.Name == name {
 			w.nodes[i] = node.DeepCopy()
 			change(w.nodes[i])
-			w.nodeTap.set(w.nodes[i])
+			w.nodeFeed.set(w.nodes[i])
 		}
 	}
 }
@@ -363,7 +363,7 @@ func (w *lossWorld) heal(how int) {
 			w.seen["out of service"]++
 		case 2:
 			w.nodes = slices.DeleteFunc(w.nodes, func(n *corev1.Node) bool { return n.Name == node.Name })
-			w.nodeTap.remove(node)
+			w.nodeFeed.remove(node)
 			w.settle()
 			w.emptyNode(node.Name)
 			w.seen["deleted nodes"]++
@@ -416,17 +416,17 @@ func (w *lossWorld) bindForeign() {
 		return
 	}
 	w.made++
-	pod := (&crew{name: fmt.Sprint("foreign", w.made), gpus: 4}).podOf(0)
+	pod := (&workload{name: fmt.Sprint("foreign", w.made), gpus: 4}).podOf(0)
 	pod.Spec.SchedulerName, pod.Spec.NodeName = "other", node.Name
 	w.others = append(w.others, w.create(pod).UID)
 	w.seen["foreign"]++
 }
 
 func (w *lossWorld) deletePod() {
-	if len(w.crews) == 0 {
+	if len(w.workloads) == 0 {
 		return
 	}
-	c := w.crews[w.r.IntN(len(w.crews))]
+	c := w.workloads[w.r.IntN(len(w.workloads))]
 	w.end(c.uids[w.r.IntN(len(c.uids))])
 	w.seen["deleted pods"]++
 }
@@ -464,8 +464,8 @@ func (w *lossWorld) check() {
 			w.t.Fatalf("node %s has pods with %d devices:\n%s", node, gpus, w.describe())
 		}
 	}
-	for _, c := range w.crews {
-		n := len(w.berthed(c))
+	for _, c := range w.workloads {
+		n := len(w.boundNodes(c))
 		if n == c.size || n == 0 {
 			if w.short[c.name] > 0 && n > 0 {
 				w.seen["repaired"]++
@@ -478,7 +478,7 @@ func (w *lossWorld) check() {
 			w.t.Fatalf("gang %s has been short for %d steps, and there is room:\n%s", c.name, w.short[c.name], w.describe())
 		}
 	}
-	for _, c := range w.crews {
+	for _, c := range w.workloads {
 		g := w.repairer.of[w.keyOf(c)]
 		if g == nil || len(w.repairer.Found(g.name).Room) == 0 || !w.complete(c) {
 			w.kept[c.name] = 0
@@ -492,7 +492,7 @@ func (w *lossWorld) check() {
 }
 
 // complete reports whether all pods of a gang are there, and none is leaving.
-func (w *lossWorld) complete(c *crew) bool {
+func (w *lossWorld) complete(c *workload) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return !slices.ContainsFunc(c.uids, func(uid types.UID) bool {
@@ -514,8 +514,8 @@ func (w *lossWorld) peace() {
 		w.live()
 		w.check()
 	}
-	for _, c := range w.crews {
-		if len(w.berthed(c)) < c.size && w.roomFor(c) {
+	for _, c := range w.workloads {
+		if len(w.boundNodes(c)) < c.size && w.roomFor(c) {
 			w.t.Fatalf("gang %s waits, and there is room:\n%s", c.name, w.describe())
 		}
 	}
@@ -526,7 +526,7 @@ func (w *lossWorld) peace() {
 
 // roomFor reports whether the pods of a gang that have no place have room: on nodes that are
 // not dark, in the rack that it is in. What others run counts, and what leaves.
-func (w *lossWorld) roomFor(c *crew) bool {
+func (w *lossWorld) roomFor(c *workload) bool {
 	free := map[string]int64{}
 	racks := map[string]string{}
 	for _, node := range w.nodes {
@@ -544,7 +544,7 @@ func (w *lossWorld) roomFor(c *crew) bool {
 		if _, there := free[pod.Spec.NodeName]; there {
 			free[pod.Spec.NodeName] -= usesOf(pod).GPUs
 		}
-		if crewOf(pod) == c.name && pod.DeletionTimestamp == nil {
+		if workloadOf(pod) == c.name && pod.DeletionTimestamp == nil {
 			in = racks[pod.Spec.NodeName]
 		}
 	}
@@ -589,7 +589,7 @@ func (w *lossWorld) describe() string {
 		fmt.Fprintf(&out, "%s on %q %s %s deleted %t\n", pod.Name, pod.Spec.NodeName, pod.Status.Phase, pod.Status.Reason, pod.DeletionTimestamp != nil)
 	}
 	w.mu.Unlock()
-	for _, c := range w.crews {
+	for _, c := range w.workloads {
 		fmt.Fprintf(&out, "%s: size %d of %d GPUs, rack %t, policy %q\n", c.name, c.size, c.gpus, c.rack, w.policies[c.name])
 		if g, ok := w.gangs.Get(w.keyOf(c)); ok {
 			fmt.Fprintf(&out, "  verdict %s %s %s, need %d\n", g.Verdict.Action, g.Verdict.Code, g.Verdict.Text, g.Verdict.Group.Need)
@@ -602,6 +602,6 @@ func (w *lossWorld) describe() string {
 	return out.String()
 }
 
-func (w *lossWorld) keyOf(c *crew) gang.Key {
+func (w *lossWorld) keyOf(c *workload) gang.Key {
 	return gang.Key{Namespace: "ns", Dialect: dialect.Berth, Name: c.name}
 }

@@ -20,20 +20,20 @@ import (
 	"github.com/berth-dev/berth/pkg/state"
 )
 
-// clinic is a harbour with one queue, two racks of three nodes, and a gang "g" of two, one pod a
+// repairRig is a test cluster with one queue, two racks of three nodes, and a gang "g" of two, one pod a
 // node, that needs a rack and has two thirds of the first.
-type clinic struct {
-	*harbour
-	g      *crew
+type repairRig struct {
+	*testCluster
+	g      *workload
 	events *fakeRecorder
 	// onLoss is the annotation of g's pods.
 	onLoss string
 }
 
-func newClinic(t *testing.T, onLoss string, makesAgain bool) *clinic {
-	c := &clinic{harbour: newHarbour(t, rackNodes(6, 3), rule{name: "q", weight: 1}), events: &fakeRecorder{}, onLoss: onLoss}
+func newRepairRig(t *testing.T, onLoss string, makesAgain bool) *repairRig {
+	c := &repairRig{testCluster: newTestCluster(t, rackNodes(6, 3), testQueue{name: "q", weight: 1}), events: &fakeRecorder{}, onLoss: onLoss}
 	c.care(makesAgain)
-	c.g = c.run(crew{name: "g", queue: "q", size: 2, gpus: 8, rack: true}, "n0000", "n0001")
+	c.g = c.run(workload{name: "g", queue: "q", size: 2, gpus: 8, rack: true}, "n0000", "n0001")
 	for _, uid := range c.g.uids {
 		c.edit(uid, c.say)
 	}
@@ -42,21 +42,21 @@ func newClinic(t *testing.T, onLoss string, makesAgain bool) *clinic {
 }
 
 // care has the scheduler that leads tell what it does, and know the owner.
-func (c *clinic) care(makesAgain bool) {
+func (c *repairRig) care(makesAgain bool) {
 	c.reclaimer.recorder = c.events
 	c.repairer.ownerOf = func(context.Context, []*corev1.Pod) repair.Owner {
 		return repair.Owner{MakesAgain: makesAgain, Replaces: true}
 	}
 }
 
-func (c *clinic) say(pod *corev1.Pod) {
+func (c *repairRig) say(pod *corev1.Pod) {
 	if c.onLoss != "" {
 		metav1.SetMetaDataAnnotation(&pod.ObjectMeta, "berth.dev/on-loss", c.onLoss)
 	}
 }
 
 // again has the owner make the pods of g again that are gone.
-func (c *clinic) again() {
+func (c *repairRig) again() {
 	for i, uid := range c.g.uids {
 		c.mu.Lock()
 		gone := c.pods[uid] == nil
@@ -70,7 +70,7 @@ func (c *clinic) again() {
 }
 
 // live lets seconds pass, with restarts asked for at once.
-func (c *clinic) live(seconds int) {
+func (c *repairRig) live(seconds int) {
 	c.t.Helper()
 	for range seconds {
 		c.pass(1, time.Second)
@@ -87,7 +87,7 @@ func (c *clinic) live(seconds int) {
 	}
 }
 
-func (c *clinic) expectSaid(reason, text string, times int) {
+func (c *repairRig) expectSaid(reason, text string, times int) {
 	c.t.Helper()
 	n := 0
 	for _, line := range c.events.log {
@@ -100,28 +100,28 @@ func (c *clinic) expectSaid(reason, text string, times int) {
 	}
 }
 
-// fill has plain pods of a whole node come, and returns their crew.
-func (c *clinic) fill(name string, pods int) *crew {
+// fill has plain pods of a whole node come, and returns their workload.
+func (c *repairRig) fill(name string, pods int) *workload {
 	c.t.Helper()
-	out := c.launch(crew{name: name, queue: "q", pods: pods, gpus: 8})
+	out := c.submit(workload{name: name, queue: "q", pods: pods, gpus: 8})
 	c.settle()
 	return out
 }
 
 func TestRoomIsKeptForAReplacement(t *testing.T) {
-	c := newClinic(t, "", false)
+	c := newRepairRig(t, "", false)
 	c.end(c.g.uids[1])
 	c.live(2)
 	c.expectSaid(reasonShort, "Gang ns/g lacks 1 of 2 pods (g-1 on node n0001 deleted): on-loss replace: room is kept for 1", 1)
 	thieves := c.fill("thief", 5)
 	c.live(5)
-	c.expectBerthed(thieves, 4, "one of five nodes is kept")
+	c.expectBound(thieves, 4, "one of five nodes is kept")
 	c.again()
 	c.live(2)
-	c.expectBerthed(c.g, 2, "its room was kept")
-	for _, node := range c.berthed(c.g) {
+	c.expectBound(c.g, 2, "its room was kept")
+	for _, node := range c.boundNodes(c.g) {
 		if node > "n0002" {
-			t.Errorf("g is on %v", c.berthed(c.g))
+			t.Errorf("g is on %v", c.boundNodes(c.g))
 		}
 	}
 	c.live(2)
@@ -134,7 +134,7 @@ func TestRoomIsKeptForAReplacement(t *testing.T) {
 
 // A pod that leaves slowly: its place is kept, which nobody can have yet.
 func TestRoomToComeIsKept(t *testing.T) {
-	c := newClinic(t, "", false)
+	c := newRepairRig(t, "", false)
 	c.fill("wall", 4)
 	c.live(1)
 	c.edit(c.g.uids[1], func(pod *corev1.Pod) { grace := int64(20); pod.Spec.TerminationGracePeriodSeconds = &grace })
@@ -142,56 +142,56 @@ func TestRoomToComeIsKept(t *testing.T) {
 	c.live(2)
 	thief := c.fill("thief", 1)
 	c.live(25)
-	c.expectBerthed(thief, 0, "the place that was left is kept")
+	c.expectBound(thief, 0, "the place that was left is kept")
 	c.again()
 	c.live(2)
-	c.expectBerthed(c.g, 2, "its room was kept")
+	c.expectBound(c.g, 2, "its room was kept")
 }
 
 func TestRoomIsKeptForAWindow(t *testing.T) {
-	c := newClinic(t, "", false)
+	c := newRepairRig(t, "", false)
 	c.end(c.g.uids[1])
 	c.live(2)
 	thieves := c.fill("thief", 5)
 	c.pass(int(DefaultRepairWindow/(30*time.Second))-2, 30*time.Second)
-	c.expectBerthed(thieves, 4, "the window is not over")
+	c.expectBound(thieves, 4, "the window is not over")
 	c.pass(4, 30*time.Second)
 	c.live(3)
-	c.expectBerthed(thieves, 5, "the window is over")
+	c.expectBound(thieves, 5, "the window is over")
 	c.expectSaid(reasonShort, "nobody came in the place of those in 720 s", 1)
 }
 
 // Where there are no queues, those that were refused for room that was kept are tried as soon as it
 // is not any more.
 func TestRoomIsGivenUpWithoutQueues(t *testing.T) {
-	c := &clinic{harbour: newHarbour(t, rackNodes(6, 3)), events: &fakeRecorder{}}
+	c := &repairRig{testCluster: newTestCluster(t, rackNodes(6, 3)), events: &fakeRecorder{}}
 	c.care(false)
-	c.g = c.run(crew{name: "g", size: 2, gpus: 8, rack: true}, "n0000", "n0001")
+	c.g = c.run(workload{name: "g", size: 2, gpus: 8, rack: true}, "n0000", "n0001")
 	c.settle()
 	c.end(c.g.uids[1])
 	c.live(2)
-	thieves := c.launch(crew{name: "thief", size: 5, gpus: 8})
+	thieves := c.submit(workload{name: "thief", size: 5, gpus: 8})
 	c.live(3)
-	c.expectBerthed(thieves, 0, "one of five nodes is kept")
+	c.expectBound(thieves, 0, "one of five nodes is kept")
 	c.edit(c.g.uids[0], func(pod *corev1.Pod) { metav1.SetMetaDataAnnotation(&pod.ObjectMeta, "berth.dev/on-loss", "ignore") })
 	c.live(2)
-	c.expectBerthed(thieves, 5, "nothing is kept any more")
+	c.expectBound(thieves, 5, "nothing is kept any more")
 }
 
 func TestALossIsIgnored(t *testing.T) {
-	c := newClinic(t, "ignore", true)
+	c := newRepairRig(t, "ignore", true)
 	c.end(c.g.uids[1])
 	c.live(2)
 	thieves := c.fill("thief", 5)
 	c.live(2)
-	c.expectBerthed(thieves, 5, "no room is kept")
+	c.expectBound(thieves, 5, "no room is kept")
 	c.expectSaid(reasonShort, "on-loss ignore: its policy is to ignore that", 1)
 	c.expectEvicted(0, "its policy is to ignore that")
 }
 
 // A policy that makes no sense is told, and the default is taken.
 func TestPolicyThatMakesNoSense(t *testing.T) {
-	c := newClinic(t, "Replace!", false)
+	c := newRepairRig(t, "Replace!", false)
 	c.end(c.g.uids[1])
 	c.live(2)
 	c.expectSaid(reasonOnLossInvalid, `annotation berth.dev/on-loss: "Replace!" is no policy; expected replace, restart or ignore, and the default is taken`, 1)
@@ -202,7 +202,7 @@ func TestPolicyThatMakesNoSense(t *testing.T) {
 
 // The rest of a gang leaves whole, as budgets let it, and starts again together.
 func TestAGangIsRestarted(t *testing.T) {
-	c := newClinic(t, "restart", true)
+	c := newRepairRig(t, "restart", true)
 	pdb := c.protect("g", 0)
 	pdb.ResourceVersion = "5"
 	c.reclaimer.SetBudget(pdb)
@@ -218,16 +218,16 @@ func TestAGangIsRestarted(t *testing.T) {
 	c.expectEvicted(1, "nothing protects it")
 	c.controllers = c.again
 	c.live(5)
-	c.expectBerthed(c.g, 2, "it starts again")
+	c.expectBound(c.g, 2, "it starts again")
 }
 
 // There is no room in the rack. The gang waits until its idle devices have cost what a restart
 // would, and is restarted in the other rack then.
 func TestAGangIsRestartedInAnotherRack(t *testing.T) {
-	c := newClinic(t, "", true)
-	c.run(crew{name: "wall", queue: "q", pods: 1, gpus: 8}, "n0002")
+	c := newRepairRig(t, "", true)
+	c.run(workload{name: "wall", queue: "q", pods: 1, gpus: 8}, "n0002")
 	c.live(20) // g has run for 20 s
-	c.nodeTap.set(func() *corev1.Node { n := c.nodes[1].DeepCopy(); unready(n); return n }())
+	c.nodeFeed.set(func() *corev1.Node { n := c.nodes[1].DeepCopy(); unready(n); return n }())
 	c.end(c.g.uids[1])
 	c.again()
 	c.live(6)
@@ -240,10 +240,10 @@ func TestAGangIsRestartedInAnotherRack(t *testing.T) {
 	c.expectSaid(reasonShort, "it starts again in ", 1)
 	c.controllers = c.again
 	c.live(5)
-	c.expectBerthed(c.g, 2, "the other rack is free")
-	for _, node := range c.berthed(c.g) {
+	c.expectBound(c.g, 2, "the other rack is free")
+	for _, node := range c.boundNodes(c.g) {
 		if node < "n0003" {
-			t.Errorf("g is on %v", c.berthed(c.g))
+			t.Errorf("g is on %v", c.boundNodes(c.g))
 		}
 	}
 }
@@ -252,8 +252,8 @@ func TestAGangIsRestartedInAnotherRack(t *testing.T) {
 // those that were there are deleted: there is nothing left to be completed in its rack, nor anything
 // to restart. A restart would wait for pods whose kubelets do not answer.
 func TestAGangThatIsLostAsAWholeIsNotRestarted(t *testing.T) {
-	c := newClinic(t, "", true)
-	c.run(crew{name: "wall", queue: "q", pods: 1, gpus: 8}, "n0002")
+	c := newRepairRig(t, "", true)
+	c.run(workload{name: "wall", queue: "q", pods: 1, gpus: 8}, "n0002")
 	c.live(3)
 	for _, i := range []int{1, 0} {
 		c.lose(i)
@@ -275,25 +275,25 @@ func TestAGangThatIsLostAsAWholeIsNotRestarted(t *testing.T) {
 // Nobody makes pods without an owner again: such a gang waits, and is never restarted for want
 // of room.
 func TestAGangWithoutAnOwnerWaits(t *testing.T) {
-	c := newClinic(t, "", false)
-	c.run(crew{name: "wall", queue: "q", pods: 1, gpus: 8}, "n0002")
+	c := newRepairRig(t, "", false)
+	c.run(workload{name: "wall", queue: "q", pods: 1, gpus: 8}, "n0002")
 	c.settle()
-	c.nodeTap.set(func() *corev1.Node { n := c.nodes[1].DeepCopy(); unready(n); return n }())
+	c.nodeFeed.set(func() *corev1.Node { n := c.nodes[1].DeepCopy(); unready(n); return n }())
 	c.end(c.g.uids[1])
 	c.again()
 	c.live(60)
 	c.expectEvicted(0, "nobody makes it again")
 	c.expectSaid(reasonShort, "nobody is known to make its pods again if all went", 1)
-	c.nodeTap.set(c.nodes[1])
+	c.nodeFeed.set(c.nodes[1])
 	c.live(3)
-	c.expectBerthed(c.g, 2, "the node is back")
+	c.expectBound(c.g, 2, "the node is back")
 }
 
 // A leader dies while it restarts a gang: the next one ends that, whatever it knows of losses.
 func TestARestartGoesOnUnderTheNextLeader(t *testing.T) {
-	c := newClinic(t, "restart", true)
+	c := newRepairRig(t, "restart", true)
 	c.end(c.g.uids...)
-	c.g = c.run(crew{name: "h", queue: "q", size: 3, gpus: 8, rack: true}, "n0000", "n0001", "n0002")
+	c.g = c.run(workload{name: "h", queue: "q", size: 3, gpus: 8, rack: true}, "n0000", "n0001", "n0002")
 	for _, uid := range c.g.uids {
 		c.edit(uid, c.say)
 	}
@@ -310,7 +310,7 @@ func TestARestartGoesOnUnderTheNextLeader(t *testing.T) {
 	c.care(true)
 	c.controllers = c.again
 	c.live(20)
-	c.expectBerthed(c.g, 3, "it starts again whole")
+	c.expectBound(c.g, 3, "it starts again whole")
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, old := range c.evicted {
@@ -322,7 +322,7 @@ func TestARestartGoesOnUnderTheNextLeader(t *testing.T) {
 
 // The next leader keeps room for a gang that it never saw whole.
 func TestTheNextLeaderKeepsRoom(t *testing.T) {
-	c := newClinic(t, "", false)
+	c := newRepairRig(t, "", false)
 	c.end(c.g.uids[1])
 	c.live(2)
 	c.depose()
@@ -331,10 +331,10 @@ func TestTheNextLeaderKeepsRoom(t *testing.T) {
 	c.live(2)
 	thieves := c.fill("thief", 5)
 	c.live(3)
-	c.expectBerthed(thieves, 4, "one of five nodes is kept")
+	c.expectBound(thieves, 4, "one of five nodes is kept")
 	c.again()
 	c.live(3)
-	c.expectBerthed(c.g, 2, "its room was kept")
+	c.expectBound(c.g, 2, "its room was kept")
 }
 
 // A native pod group says that its gang is short, and that it is no more; what others say on it
@@ -371,8 +371,8 @@ func TestNativeGroupSaysThatItIsShort(t *testing.T) {
 
 // A device that falls ill is told once for each gang and each plain pod.
 func TestIllDevicesAreTold(t *testing.T) {
-	c := newClinic(t, "", false)
-	plain := c.run(crew{name: "plain", queue: "q", pods: 1, gpus: 8}, "n0002")
+	c := newRepairRig(t, "", false)
+	plain := c.run(workload{name: "plain", queue: "q", pods: 1, gpus: 8}, "n0002")
 	c.settle()
 	ill := func(name string, uid types.UID, devices ...string) state.Illness {
 		return state.Illness{Node: "n0002", Pod: types.NamespacedName{Namespace: "ns", Name: name}, UID: uid, Devices: devices}
@@ -388,15 +388,15 @@ func TestIllDevicesAreTold(t *testing.T) {
 // A gang that lost a pod is entitled to room that others have. What they are evicted for is kept
 // for it until it is there.
 func TestARepairAndAWaveDoNotHinderEachOther(t *testing.T) {
-	h := newHarbour(t, rackNodes(6, 3), rule{name: "q", guaranteed: 24}, rule{name: "lend", weight: 1})
-	c := &clinic{harbour: h, events: &fakeRecorder{}}
+	h := newTestCluster(t, rackNodes(6, 3), testQueue{name: "q", guaranteed: 24}, testQueue{name: "lend", weight: 1})
+	c := &repairRig{testCluster: h, events: &fakeRecorder{}}
 	c.care(false)
-	c.g = c.run(crew{name: "g", queue: "q", size: 2, gpus: 8, rack: true}, "n0000", "n0001")
-	c.run(crew{name: "far", queue: "lend", pods: 3, gpus: 8, priority: 10}, "n0003", "n0004", "n0005")
-	c.run(crew{name: "near", queue: "lend", pods: 1, gpus: 8, grace: 15}, "n0002")
+	c.g = c.run(workload{name: "g", queue: "q", size: 2, gpus: 8, rack: true}, "n0000", "n0001")
+	c.run(workload{name: "far", queue: "lend", pods: 3, gpus: 8, priority: 10}, "n0003", "n0004", "n0005")
+	c.run(workload{name: "near", queue: "lend", pods: 1, gpus: 8, grace: 15}, "n0002")
 	c.settle()
 	c.live(2)
-	c.nodeTap.set(func() *corev1.Node { n := c.nodes[1].DeepCopy(); unready(n); return n }())
+	c.nodeFeed.set(func() *corev1.Node { n := c.nodes[1].DeepCopy(); unready(n); return n }())
 	c.end(c.g.uids[1])
 	c.live(2)
 	c.again()
@@ -404,31 +404,31 @@ func TestARepairAndAWaveDoNotHinderEachOther(t *testing.T) {
 		c.live(1)
 	}
 	c.expectEvicted(1, "the gang is entitled to the third node of its rack")
-	thief := c.launch(crew{name: "thief", queue: "lend", pods: 1, gpus: 8})
+	thief := c.submit(workload{name: "thief", queue: "lend", pods: 1, gpus: 8})
 	for range 10 {
 		c.live(1)
-		if len(c.berthed(c.g)) < 2 && !c.fast.KeepsRoom() {
+		if len(c.boundNodes(c.g)) < 2 && !c.fast.KeepsRoom() {
 			t.Fatal("the room is not kept for which others leave")
 		}
 	}
 	c.live(30)
-	c.expectBerthed(c.g, 2, "others left for it")
-	c.expectBerthed(thief, 0, "there is no room for it")
+	c.expectBound(c.g, 2, "others left for it")
+	c.expectBound(thief, 0, "there is no room for it")
 }
 
 // A node that comes and goes is told once a minute.
 func TestANodeThatFlapsIsToldOnce(t *testing.T) {
-	c := newClinic(t, "", false)
+	c := newRepairRig(t, "", false)
 	for range 6 {
-		c.nodeTap.set(func() *corev1.Node { n := c.nodes[1].DeepCopy(); unready(n); return n }())
+		c.nodeFeed.set(func() *corev1.Node { n := c.nodes[1].DeepCopy(); unready(n); return n }())
 		c.live(3)
-		c.nodeTap.set(c.nodes[1])
+		c.nodeFeed.set(c.nodes[1])
 		c.live(3)
 	}
 	c.expectSaid(reasonShort, "", 1)
 	c.expectSaid(reasonRepaired, "", 1)
 	c.live(90)
-	c.nodeTap.set(func() *corev1.Node { n := c.nodes[1].DeepCopy(); unready(n); return n }())
+	c.nodeFeed.set(func() *corev1.Node { n := c.nodes[1].DeepCopy(); unready(n); return n }())
 	c.live(3)
 	c.expectSaid(reasonShort, "", 2)
 }

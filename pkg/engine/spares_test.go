@@ -11,24 +11,24 @@ import (
 	"github.com/berth-dev/berth/pkg/state"
 )
 
-// spare makes a node of the harbour a spare, or takes that back.
-func (h *harbour) spare(i int, is bool) {
+// spare makes a node of the test cluster a spare, or takes that back.
+func (h *testCluster) spare(i int, is bool) {
 	node := h.nodes[i].DeepCopy()
 	delete(node.Labels, state.SpareLabel)
 	if is {
 		node.Labels[state.SpareLabel] = "true"
 	}
 	h.nodes[i] = node
-	h.nodeTap.set(node)
+	h.nodeFeed.set(node)
 }
 
-func (h *harbour) lose(i int) {
-	h.nodeTap.set(func() *corev1.Node { n := h.nodes[i].DeepCopy(); unready(n); return n }())
+func (h *testCluster) lose(i int) {
+	h.nodeFeed.set(func() *corev1.Node { n := h.nodes[i].DeepCopy(); unready(n); return n }())
 }
 
-func (h *harbour) expectOn(c *crew, when string, want ...string) {
+func (h *testCluster) expectOn(c *workload, when string, want ...string) {
 	h.t.Helper()
-	got := h.berthed(c)
+	got := h.boundNodes(c)
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
 		h.t.Errorf("%s: %q is on %v, want %v", when, c.name, got, want)
@@ -39,42 +39,42 @@ func (h *harbour) expectOn(c *crew, when string, want ...string) {
 func TestASpareIsKept(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		crew crew
+		work workload
 		// after is how many get a place once the nodes are no spares any more.
 		after int
 		says  string
 	}{
-		{"a plain pod", crew{name: "p", queue: "q", pods: 1, gpus: 8}, 1, "3 node(s) are spares, kept for gangs that lose members (berth.dev/spare=true)"},
-		{"a gang", crew{name: "p", queue: "q", size: 1, gpus: 8}, 1, "3 node(s) are spares, kept for gangs that lose members (berth.dev/spare=true)"},
-		{"a gang in a rack", crew{name: "p", queue: "q", size: 2, gpus: 8, rack: true}, 2, "it would fit if 3 spare nodes there (berth.dev/spare=true) were not kept for gangs that lose members"},
-		{"a gang in a rack that is too large", crew{name: "p", queue: "q", size: 4, gpus: 8, rack: true}, 0, "short of"},
+		{"a plain pod", workload{name: "p", queue: "q", pods: 1, gpus: 8}, 1, "3 node(s) are spares, kept for gangs that lose members (berth.dev/spare=true)"},
+		{"a gang", workload{name: "p", queue: "q", size: 1, gpus: 8}, 1, "3 node(s) are spares, kept for gangs that lose members (berth.dev/spare=true)"},
+		{"a gang in a rack", workload{name: "p", queue: "q", size: 2, gpus: 8, rack: true}, 2, "it would fit if 3 spare nodes there (berth.dev/spare=true) were not kept for gangs that lose members"},
+		{"a gang in a rack that is too large", workload{name: "p", queue: "q", size: 4, gpus: 8, rack: true}, 0, "short of"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			h := newHarbour(t, rackNodes(6, 3), rule{name: "q", weight: 1})
+			h := newTestCluster(t, rackNodes(6, 3), testQueue{name: "q", weight: 1})
 			for i := range 3 {
 				h.spare(i, true)
 			}
-			h.run(crew{name: "wall", queue: "q", pods: 3, gpus: 8}, "n0003", "n0004", "n0005")
+			h.run(workload{name: "wall", queue: "q", pods: 3, gpus: 8}, "n0003", "n0004", "n0005")
 			h.settle()
-			p := h.launch(c.crew)
+			p := h.submit(c.work)
 			h.pass(3, 1e9)
-			h.expectBerthed(p, 0, "what is free are spares")
+			h.expectBound(p, 0, "what is free are spares")
 			why := h.whyNot("p-0")
-			if !strings.Contains(why, c.says) || c.crew.size > 3 && strings.Contains(why, "spare") {
+			if !strings.Contains(why, c.says) || c.work.size > 3 && strings.Contains(why, "spare") {
 				t.Errorf("it is told %q, want %q", why, c.says)
 			}
 			for i := range 3 {
 				h.spare(i, false)
 			}
 			h.pass(35, 1e9)
-			h.expectBerthed(p, c.after, "they are spares no more")
+			h.expectBound(p, c.after, "they are spares no more")
 		})
 	}
 }
 
 // A gang that lost a member gets a spare of its rack once there is no other room, and says so.
 func TestASpareIsForAReplacement(t *testing.T) {
-	c := newClinic(t, "", false)
+	c := newRepairRig(t, "", false)
 	c.spare(2, true)
 	c.live(1)
 	c.lose(1)
@@ -83,19 +83,19 @@ func TestASpareIsForAReplacement(t *testing.T) {
 	thief := c.fill("thief", 4)
 	c.live(2)
 	c.expectSaid(reasonShort, "room is kept for 1 in their place on spares n0002, for", 1)
-	c.expectBerthed(thief, 3, "the rest is another rack's")
+	c.expectBound(thief, 3, "the rest is another rack's")
 	c.again()
 	c.live(2)
 	c.expectOn(c.g, "its node is lost", "n0000", "n0002")
-	c.nodeTap.set(c.nodes[1])
+	c.nodeFeed.set(c.nodes[1])
 	c.live(3)
-	c.expectBerthed(thief, 4, "the node is back")
+	c.expectBound(thief, 4, "the node is back")
 	c.expectOn(c.g, "the node is back", "n0000", "n0002")
 }
 
 // While there is other room in the rack, a spare stays one.
 func TestASpareIsTheLastThatIsTaken(t *testing.T) {
-	c := newClinic(t, "", false)
+	c := newRepairRig(t, "", false)
 	c.spare(1, true)
 	c.end(c.g.uids[1])
 	c.live(2)
@@ -108,7 +108,7 @@ func TestASpareIsTheLastThatIsTaken(t *testing.T) {
 // The pods of a gang that the index cannot judge get spares as others do: while there is other room
 // they do not.
 func TestASpareIsForAReplacementWithAHostPort(t *testing.T) {
-	c := newClinic(t, "", false)
+	c := newRepairRig(t, "", false)
 	port := func(pod *corev1.Pod) {
 		pod.Spec.Containers[0].Ports = []corev1.ContainerPort{{ContainerPort: 80, HostPort: 80}}
 	}
@@ -134,23 +134,23 @@ func TestASpareIsForAReplacementWithAHostPort(t *testing.T) {
 
 // Nobody is evicted from a spare, and none goes for somebody who would not get its place.
 func TestNobodyGoesForASpare(t *testing.T) {
-	h := newHarbour(t, rackNodes(3, 3), rule{name: "owner", guaranteed: 24}, rule{name: "lend", weight: 1})
-	h.run(crew{name: "lent", queue: "lend", pods: 1, gpus: 8}, "n0000")
+	h := newTestCluster(t, rackNodes(3, 3), testQueue{name: "owner", guaranteed: 24}, testQueue{name: "lend", weight: 1})
+	h.run(workload{name: "lent", queue: "lend", pods: 1, gpus: 8}, "n0000")
 	for i := range 3 {
 		h.spare(i, true)
 	}
 	h.settle()
-	owner := h.launch(crew{name: "owner", queue: "owner", pods: 1, gpus: 8})
+	owner := h.submit(workload{name: "owner", queue: "owner", pods: 1, gpus: 8})
 	h.pass(30, 1e9)
 	h.expectEvicted(0, "its node is a spare")
-	h.expectBerthed(owner, 0, "all are spares")
+	h.expectBound(owner, 0, "all are spares")
 }
 
 // A node whose kubelet refuses pods of a gang is avoided for it, for longer each time, and taken
 // again once there is no other room.
 func TestANodeThatRefusesIsAvoided(t *testing.T) {
-	c := newClinic(t, "", false)
-	wall := c.run(crew{name: "wall", queue: "q", pods: 1, gpus: 8}, "n0002")
+	c := newRepairRig(t, "", false)
+	wall := c.run(workload{name: "wall", queue: "q", pods: 1, gpus: 8}, "n0002")
 	c.settle()
 	refuse := func() {
 		c.edit(c.g.uids[1], func(pod *corev1.Pod) {
@@ -163,7 +163,7 @@ func TestANodeThatRefusesIsAvoided(t *testing.T) {
 	for i, avoided := range []int{5, 10, 20} {
 		refuse()
 		c.live(avoided - 2)
-		c.expectBerthed(c.g, 1, "the node is avoided")
+		c.expectBound(c.g, 1, "the node is avoided")
 		if i == 1 {
 			c.expectSaid(reasonShort, "node n0001, whose kubelet refused a pod of it (2 times in a row), is avoided for", 2)
 		}
@@ -176,15 +176,15 @@ func TestANodeThatRefusesIsAvoided(t *testing.T) {
 	// Others may use it.
 	refuse()
 	c.end(wall.uids...)
-	other := c.launch(crew{name: "other", queue: "q", pods: 4, gpus: 8})
+	other := c.submit(workload{name: "other", queue: "q", pods: 4, gpus: 8})
 	c.live(3)
 	c.expectOn(c.g, "there is other room", "n0000", "n0002")
-	c.expectBerthed(other, 4, "they were not refused")
+	c.expectBound(other, 4, "they were not refused")
 }
 
 // A node that refused a while ago is the last that is taken.
 func TestANodeThatRefusedComesLast(t *testing.T) {
-	c := newClinic(t, "", false)
+	c := newRepairRig(t, "", false)
 	c.edit(c.g.uids[1], func(pod *corev1.Pod) {
 		pod.Status.Phase, pod.Status.Reason = corev1.PodFailed, "UnexpectedAdmissionError"
 	})
@@ -209,9 +209,9 @@ func TestASpareIsNotForMoreThanWasLost(t *testing.T) {
 	}{{"in a rack", true, nil}, {"anywhere", false, nil}, {"with a host port", true, port}} {
 		for _, order := range []string{"together", "at once after it", "later"} {
 			t.Run(kind.name+", "+order, func(t *testing.T) {
-				c := &clinic{harbour: newHarbour(t, rackNodes(4, 4), rule{name: "q", weight: 1}), events: &fakeRecorder{}}
+				c := &repairRig{testCluster: newTestCluster(t, rackNodes(4, 4), testQueue{name: "q", weight: 1}), events: &fakeRecorder{}}
 				c.care(false)
-				c.g = c.run(crew{name: "g", queue: "q", size: 2, gpus: 4, rack: kind.rack}, "n0000", "n0001")
+				c.g = c.run(workload{name: "g", queue: "q", size: 2, gpus: 4, rack: kind.rack}, "n0000", "n0001")
 				edit := func() {
 					for _, uid := range c.g.uids {
 						if kind.change != nil {
@@ -220,7 +220,7 @@ func TestASpareIsNotForMoreThanWasLost(t *testing.T) {
 					}
 				}
 				edit()
-				c.run(crew{name: "wall", queue: "q", pods: 2, gpus: 4}, "n0000", "n0001")
+				c.run(workload{name: "wall", queue: "q", pods: 2, gpus: 4}, "n0000", "n0001")
 				c.spare(2, true)
 				c.spare(3, true)
 				c.live(1)
@@ -242,7 +242,7 @@ func TestASpareIsNotForMoreThanWasLost(t *testing.T) {
 				edit()
 				if order == "at once after it" {
 					for range 20 { // it is placed, and nobody has looked since
-						if c.settle(); len(c.berthed(c.g)) > 1 {
+						if c.settle(); len(c.boundNodes(c.g)) > 1 {
 							break
 						}
 						c.clock.Step(100 * time.Millisecond)
@@ -260,15 +260,15 @@ func TestASpareIsNotForMoreThanWasLost(t *testing.T) {
 					extra()
 				}
 				c.live(8)
-				c.expectBerthed(c.g, 2, "one was lost")
+				c.expectBound(c.g, 2, "one was lost")
 				spares := 0
-				for _, node := range c.berthed(c.g) {
+				for _, node := range c.boundNodes(c.g) {
 					if node == "n0002" || node == "n0003" {
 						spares++
 					}
 				}
 				if spares != 1 {
-					t.Errorf("its pods are on %v, want one on a spare", c.berthed(c.g))
+					t.Errorf("its pods are on %v, want one on a spare", c.boundNodes(c.g))
 				}
 				// What is no spare is for everybody.
 				c.spare(3, false)
@@ -277,7 +277,7 @@ func TestASpareIsNotForMoreThanWasLost(t *testing.T) {
 				if kind.change != nil {
 					want = 3 // one a node
 				}
-				c.expectBerthed(c.g, want, "there is room that is no spare's")
+				c.expectBound(c.g, want, "there is room that is no spare's")
 			})
 		}
 	}
@@ -285,7 +285,7 @@ func TestASpareIsNotForMoreThanWasLost(t *testing.T) {
 
 // A gang that grows has lost nobody: it is not short, and spares are not for it.
 func TestASpareIsNotForAGangThatGrows(t *testing.T) {
-	c := newClinic(t, "", false)
+	c := newRepairRig(t, "", false)
 	c.spare(2, true)
 	c.live(1)
 	grow := func(pod *corev1.Pod) { pod.Annotations["berth.dev/gang-size"] = "3" }
@@ -301,5 +301,5 @@ func TestASpareIsNotForAGangThatGrows(t *testing.T) {
 	c.expectOn(c.g, "the third pod is new", "n0000", "n0001")
 	c.spare(2, false)
 	c.live(35)
-	c.expectBerthed(c.g, 3, "n0002 is a spare no more")
+	c.expectBound(c.g, 3, "n0002 is a spare no more")
 }

@@ -31,11 +31,11 @@ func TestASpikeEvictsNoMoreGangsThanItNeeds(t *testing.T) {
 
 func spikeOf(t *testing.T, atOnce int, grace int64, late int) {
 	const spikePods, need = 300, 4 // 300 GPUs, of which 48 are free and a gang has 64
-	h := newHarbour(t, rackNodes(96, 8), rule{name: "serving", guaranteed: spikePods}, rule{name: "borrowing", weight: 1})
+	h := newTestCluster(t, rackNodes(96, 8), testQueue{name: "serving", guaranteed: spikePods}, testQueue{name: "borrowing", weight: 1})
 	h.unchecked = true
-	var crews []*crew
+	var works []*workload
 	for rack := range 12 {
-		c := crew{name: fmt.Sprintf("train-%d", rack), size: 7, gpus: 8, rack: true, grace: grace}
+		c := workload{name: fmt.Sprintf("train-%d", rack), size: 7, gpus: 8, rack: true, grace: grace}
 		if rack >= 6 {
 			c.name, c.queue, c.size = fmt.Sprintf("borrowing-%d", rack), "borrowing", 8
 		}
@@ -43,11 +43,11 @@ func spikeOf(t *testing.T, atOnce int, grace int64, late int) {
 		for i := range c.size {
 			nodes = append(nodes, fmt.Sprintf("n%04d", 8*rack+i))
 		}
-		crews = append(crews, h.run(c, nodes...))
+		works = append(works, h.run(c, nodes...))
 	}
 	h.settle()
 	h.controllers = func() { // Jobs make their pods again
-		for _, c := range crews {
+		for _, c := range works {
 			for i, uid := range c.uids {
 				if h.goneUID(uid) {
 					c.uids[i] = h.create(c.podOf(i)).UID
@@ -60,7 +60,7 @@ func spikeOf(t *testing.T, atOnce int, grace int64, late int) {
 			h.busy[pod.Name] = true
 		}
 	}
-	serving := &crew{name: "serving", queue: "serving", gpus: 1}
+	serving := &workload{name: "serving", queue: "serving", gpus: 1}
 	for step := range 120 {
 		if step == late {
 			h.answer()
@@ -74,7 +74,7 @@ func spikeOf(t *testing.T, atOnce int, grace int64, late int) {
 		}
 		h.pass(1, 500*time.Millisecond)
 	}
-	h.expectBerthed(serving, spikePods, "their queue is entitled to that many")
+	h.expectBound(serving, spikePods, "their queue is entitled to that many")
 	gangs := map[string]bool{}
 	for _, pod := range h.evicted {
 		gangs[pod[:strings.LastIndex(pod, "-")]] = true
@@ -86,7 +86,7 @@ func spikeOf(t *testing.T, atOnce int, grace int64, late int) {
 }
 
 // goneUID reports whether there is no such pod any more.
-func (h *harbour) goneUID(uid types.UID) bool {
+func (h *testCluster) goneUID(uid types.UID) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.pods[uid] == nil

@@ -25,7 +25,7 @@ func TestGangIsTimed(t *testing.T) {
 			gangWait.Reset()
 			gangStart.Reset()
 			before := histogram(t, scaleUpMetric.Name)
-			d := newDesk(t, dialect.SchedulerPlugins)
+			d := newReporterRig(t, dialect.SchedulerPlugins)
 			nodes := int64(7)
 			d.reporter.nodesAdded = func() int64 { return nodes }
 			d.reporter.devices = func(*corev1.Pod) (corev1.ResourceName, int64) { return "nvidia.com/gpu", 8 }
@@ -74,7 +74,7 @@ func histogram(t *testing.T, name string) uint64 {
 
 // TestDemand has pods come, be bound, run and go.
 func TestDemand(t *testing.T) {
-	d := newDesk(t, dialect.SchedulerPlugins)
+	d := newReporterRig(t, dialect.SchedulerPlugins)
 	demand := newDemand(d.clock, func(string) bool { return true }, func(p *corev1.Pod) (corev1.ResourceName, int64) {
 		return "nvidia.com/gpu", int64(len(p.Name))
 	})

@@ -30,10 +30,10 @@ func TestUnblocking(t *testing.T) {
 			t.Fatalf("only %d of %d gangs wait for others that may end", told, world)
 		}
 		t.Run(fmt.Sprint(world), func(t *testing.T) {
-			h := newHarbour(t, rackNodes(6+random.IntN(6), 3), rule{name: "tight", limit: int64(16 + random.IntN(24))}, rule{name: "wide"})
+			h := newTestCluster(t, rackNodes(6+random.IntN(6), 3), testQueue{name: "tight", limit: int64(16 + random.IntN(24))}, testQueue{name: "wide"})
 			queue := func() string { return []string{"tight", "wide"}[random.IntN(2)] }
 			for i := range 6 + random.IntN(10) {
-				h.launch(crew{name: fmt.Sprint("run", i), queue: queue(), size: random.IntN(4), gpus: int64(1 + random.IntN(8)), rack: random.IntN(3) == 0})
+				h.submit(workload{name: fmt.Sprint("run", i), queue: queue(), size: random.IntN(4), gpus: int64(1 + random.IntN(8)), rack: random.IntN(3) == 0})
 				h.settle()
 			}
 			for _, pod := range h.byName() {
@@ -42,9 +42,9 @@ func TestUnblocking(t *testing.T) {
 				}
 			}
 			h.settle()
-			late := h.launch(crew{name: "late", queue: queue(), size: 1 + random.IntN(4), gpus: int64(1 + random.IntN(8)), rack: random.IntN(2) == 0})
+			late := h.submit(workload{name: "late", queue: queue(), size: 1 + random.IntN(4), gpus: int64(1 + random.IntN(8)), rack: random.IntN(2) == 0})
 			h.settle()
-			if len(h.berthed(late)) == len(late.uids) {
+			if len(h.boundNodes(late)) == len(late.uids) {
 				return
 			}
 			why, err := h.asks().Why(context.Background(), "ns", "late")
@@ -71,13 +71,13 @@ func TestUnblocking(t *testing.T) {
 			}
 			told++
 			for _, pod := range h.byName() {
-				if crewOf(pod) != "late" && (ends[pod.Name] || ends[crewOf(pod)]) {
+				if workloadOf(pod) != "late" && (ends[pod.Name] || ends[workloadOf(pod)]) {
 					h.end(pod.UID)
 				}
 			}
 			h.settle()
 			h.pass(5, time.Second)
-			if len(h.berthed(late)) == len(late.uids) {
+			if len(h.boundNodes(late)) == len(late.uids) {
 				placed++
 			} else {
 				t.Logf("world %d: %v ended, and it waits: %s", world, ends, tells(why))

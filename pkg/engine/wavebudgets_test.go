@@ -28,8 +28,8 @@ const mostPartial = 40
 // before long, with the pods that its owner makes again.
 func TestNoGangIsPartlyEvicted(t *testing.T) {
 	w := &budgetWorld{
-		harbour: newHarbour(t, rackNodes(8, 2), rule{name: "owner", guaranteed: 32}, rule{name: "borrower", weight: 1}),
-		r:       rand.New(rand.NewPCG(11, 37)), hidden: map[string]bool{}, partial: map[string]int{}, whole: map[string]bool{}, seen: map[string]int{},
+		testCluster: newTestCluster(t, rackNodes(8, 2), testQueue{name: "owner", guaranteed: 32}, testQueue{name: "borrower", weight: 1}),
+		r:           rand.New(rand.NewPCG(11, 37)), hidden: map[string]bool{}, partial: map[string]int{}, whole: map[string]bool{}, seen: map[string]int{},
 	}
 	w.controllers = w.replace
 	for range *waveSteps {
@@ -49,10 +49,10 @@ func TestNoGangIsPartlyEvicted(t *testing.T) {
 
 // budgetWorld is gangs of two queues, and budgets.
 type budgetWorld struct {
-	*harbour
-	r     *rand.Rand
-	crews []*crew
-	made  int
+	*testCluster
+	r         *rand.Rand
+	workloads []*workload
+	made      int
 	// hidden are gangs with a budget that Berth was not told of.
 	hidden map[string]bool
 	// partial is for how many steps a gang has lacked pods that were evicted.
@@ -74,12 +74,12 @@ func (w *budgetWorld) step() {
 			w.start("owner", 1+w.r.IntN(2))
 		}
 	case 3:
-		if len(w.crews) > 0 {
-			i := w.r.IntN(len(w.crews))
-			if c := w.crews[i]; w.partial[c.name] == 0 {
+		if len(w.workloads) > 0 {
+			i := w.r.IntN(len(w.workloads))
+			if c := w.workloads[i]; w.partial[c.name] == 0 {
 				w.end(c.uids...)
 				w.dropBudget(c.name)
-				w.crews = slices.Delete(w.crews, i, i+1)
+				w.workloads = slices.Delete(w.workloads, i, i+1)
 			}
 		}
 	case 4, 5:
@@ -90,17 +90,17 @@ func (w *budgetWorld) step() {
 
 func (w *budgetWorld) start(queue string, size int) {
 	w.made++
-	c := w.launch(crew{name: fmt.Sprintf("%s-%d", queue, w.made), queue: queue, size: size, gpus: 8, grace: int64(w.r.IntN(8))})
-	w.crews = append(w.crews, c)
+	c := w.submit(workload{name: fmt.Sprintf("%s-%d", queue, w.made), queue: queue, size: size, gpus: 8, grace: int64(w.r.IntN(8))})
+	w.workloads = append(w.workloads, c)
 }
 
 // changeBudget makes a budget over a gang, or changes or deletes it. Two in three that are made
 // are told to Berth only later, as one is that comes in the middle of a wave.
 func (w *budgetWorld) changeBudget() {
-	if len(w.crews) == 0 {
+	if len(w.workloads) == 0 {
 		return
 	}
-	c := w.crews[w.r.IntN(len(w.crews))]
+	c := w.workloads[w.r.IntN(len(w.workloads))]
 	if w.partial[c.name] > 0 {
 		return
 	}
@@ -132,7 +132,7 @@ func (w *budgetWorld) dropBudget(name string) {
 
 // replace makes pods again that were evicted.
 func (w *budgetWorld) replace() {
-	for _, c := range w.crews {
+	for _, c := range w.workloads {
 		for i, uid := range c.uids {
 			w.mu.Lock()
 			gone := w.pods[uid] == nil
@@ -144,8 +144,8 @@ func (w *budgetWorld) replace() {
 	}
 }
 
-func (w *budgetWorld) waiting(queue string) []*crew {
-	return slices.DeleteFunc(slices.Clone(w.crews), func(c *crew) bool { return c.queue != queue || len(w.berthed(c)) > 0 })
+func (w *budgetWorld) waiting(queue string) []*workload {
+	return slices.DeleteFunc(slices.Clone(w.workloads), func(c *workload) bool { return c.queue != queue || len(w.boundNodes(c)) > 0 })
 }
 
 // check fails the test if a gang has lost some of its pods and not all, but to a budget that
@@ -153,8 +153,8 @@ func (w *budgetWorld) waiting(queue string) []*crew {
 func (w *budgetWorld) check() {
 	w.t.Helper()
 	underWay := w.kept() > 0
-	for _, c := range w.crews {
-		staying := len(w.berthed(c))
+	for _, c := range w.workloads {
+		staying := len(w.boundNodes(c))
 		switch {
 		case staying == c.size:
 			if w.partial[c.name] > 0 {
@@ -181,7 +181,7 @@ func (w *budgetWorld) check() {
 		case !underWay:
 			// The wave may have ended before its evictions have: whoever it was for found a place.
 			w.await(fmt.Sprintf("gang %s, which has %d of its %d pods though no budget stopped anybody, has all or none", c.name, staying, c.size), func() bool {
-				n := len(w.berthed(c))
+				n := len(w.boundNodes(c))
 				return n == 0 || n == c.size
 			})
 		}
@@ -199,7 +199,7 @@ func (w *budgetWorld) has(name string) bool {
 }
 
 // evictedOf reports whether pods of a gang were evicted since it was asked last.
-func (w *budgetWorld) evictedOf(c *crew) bool {
+func (w *budgetWorld) evictedOf(c *workload) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	of := func(name string) bool { return strings.HasPrefix(name, c.name+"-") }
@@ -210,12 +210,12 @@ func (w *budgetWorld) evictedOf(c *crew) bool {
 
 func (w *budgetWorld) describe() string {
 	var out strings.Builder
-	for _, c := range w.crews {
+	for _, c := range w.workloads {
 		allowed := "none"
 		if pdb, err := w.budget(c.name); err == nil {
 			allowed = fmt.Sprint(pdb.Status.DisruptionsAllowed)
 		}
-		fmt.Fprintf(&out, "%s: %d of %d pods, budget %s, hidden %v\n", c.name, len(w.berthed(c)), c.size, allowed, w.hidden[c.name])
+		fmt.Fprintf(&out, "%s: %d of %d pods, budget %s, hidden %v\n", c.name, len(w.boundNodes(c)), c.size, allowed, w.hidden[c.name])
 	}
 	return out.String()
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/berth-dev/berth/pkg/state"
 )
 
-// comeIn makes the pods of a crew in a namespace.
-func (h *harbour) comeIn(namespace string, c crew) *crew {
+// comeIn makes the pods of a workload in a namespace.
+func (h *testCluster) comeIn(namespace string, c workload) *workload {
 	out := &c
 	if out.pods == 0 {
 		out.pods = max(1, out.size)
@@ -33,31 +33,31 @@ func TestHopelessOfOneNamespace(t *testing.T) {
 	const hopeless = 5 * DefaultNamespaceWindow / 2
 	for _, c := range []struct {
 		name string
-		crew func(i int) crew
+		work func(i int) workload
 		code string
 	}{
-		{"pods alike", func(int) crew { return crew{gpus: 9} }, string(state.NeverFits)},
-		{"pods that differ", func(i int) crew { return crew{gpus: int64(9 + i)} }, string(state.NeverFits)},
-		{"gangs", func(i int) crew { return crew{size: 2 + i%3, gpus: 9} }, string(state.NeverFits)},
-		{"gangs before which others have taken the room", func(i int) crew { return crew{size: 2, gpus: 7} }, reasonBackoff},
+		{"pods alike", func(int) workload { return workload{gpus: 9} }, string(state.NeverFits)},
+		{"pods that differ", func(i int) workload { return workload{gpus: int64(9 + i)} }, string(state.NeverFits)},
+		{"gangs", func(i int) workload { return workload{size: 2 + i%3, gpus: 9} }, string(state.NeverFits)},
+		{"gangs before which others have taken the room", func(i int) workload { return workload{size: 2, gpus: 7} }, reasonBackoff},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			h := newHarbour(t, rackNodes(4, 2))
+			h := newTestCluster(t, rackNodes(4, 2))
 			h.unchecked = true
 			for i := range 3 {
-				h.comeIn("theirs", crew{name: fmt.Sprint("runs", i), gpus: 7})
+				h.comeIn("theirs", workload{name: fmt.Sprint("runs", i), gpus: 7})
 			}
 			h.settle()
-			var bad []*crew
+			var bad []*workload
 			for i := range hopeless {
-				one := c.crew(i)
+				one := c.work(i)
 				one.name = fmt.Sprint("bad", i)
 				bad = append(bad, h.comeIn("theirs", one))
 			}
-			good := h.comeIn("ours", crew{name: "good", size: 2, gpus: 1})
+			good := h.comeIn("ours", workload{name: "good", size: 2, gpus: 1})
 			before, placedAfter := h.counts["cycles"], 0
 			h.onCycle = func() {
-				if placedAfter == 0 && len(h.berthed(good)) == 2 {
+				if placedAfter == 0 && len(h.boundNodes(good)) == 2 {
 					placedAfter = h.counts["cycles"] - before
 				}
 			}
@@ -89,18 +89,18 @@ func TestHopelessOfOneNamespace(t *testing.T) {
 
 // Those that were refused are tried again when a pod that ran is gone, all in their turn.
 func TestWindowTriesAgain(t *testing.T) {
-	h := newHarbour(t, rackNodes(2, 2))
+	h := newTestCluster(t, rackNodes(2, 2))
 	h.unchecked = true
-	var gangs []*crew
+	var gangs []*workload
 	for i := range DefaultNamespaceWindow + 10 {
-		gangs = append(gangs, h.launch(crew{name: fmt.Sprint("g", i), size: 2, gpus: 8}))
+		gangs = append(gangs, h.submit(workload{name: fmt.Sprint("g", i), size: 2, gpus: 8}))
 	}
 	// One at a time runs, until each of them has.
 	for range gangs {
 		h.pass(2, time.Second)
-		var running []*crew
+		var running []*workload
 		for _, g := range gangs {
-			if n := len(h.berthed(g)); n == 2 {
+			if n := len(h.boundNodes(g)); n == 2 {
 				running = append(running, g)
 			} else if n > 0 {
 				t.Fatalf("%s has %d pods placed of 2", g.name, n)
@@ -115,7 +115,7 @@ func TestWindowTriesAgain(t *testing.T) {
 
 // A gang that could never be held, and is made smaller, is tried as it is now.
 func TestWindowHearsOfSmallerGangs(t *testing.T) {
-	h := newHarbour(t, rackNodes(2, 2))
+	h := newTestCluster(t, rackNodes(2, 2))
 	w := &walker{name: "g0", uids: map[string]types.UID{}}
 	w.model = gangtest.New(3)
 	for range 3 {
@@ -124,7 +124,7 @@ func TestWindowHearsOfSmallerGangs(t *testing.T) {
 	w.declare(h)
 	for i := range 3 {
 		pod := w.pod(w.model.Pods[i])
-		c := crew{name: w.name, gpus: 8}
+		c := workload{name: w.name, gpus: 8}
 		pod.Spec.Containers = c.podOf(0).Spec.Containers
 		w.uids[pod.Name] = h.create(pod).UID
 	}
@@ -142,7 +142,7 @@ func TestWindowHearsOfSmallerGangs(t *testing.T) {
 }
 
 // placedOf returns how many pods of a gang have a place.
-func placedOf(h *harbour, w *walker) (n int) {
+func placedOf(h *testCluster, w *walker) (n int) {
 	for _, uid := range w.uids {
 		if h.pods[uid].Spec.NodeName != "" {
 			n++
@@ -153,19 +153,19 @@ func placedOf(h *harbour, w *walker) (n int) {
 
 // Those that are held by the window of their namespace enter a queue that is made meanwhile.
 func TestWindowLeavesToQueues(t *testing.T) {
-	h := newHarbour(t, rackNodes(1, 1))
+	h := newTestCluster(t, rackNodes(1, 1))
 	h.unchecked = true
-	runs := h.launch(crew{name: "runs", queue: "q", gpus: 8})
+	runs := h.submit(workload{name: "runs", queue: "q", gpus: 8})
 	h.settle()
-	waits := h.launch(crew{name: "waits", queue: "q", size: 2, gpus: 4})
+	waits := h.submit(workload{name: "waits", queue: "q", size: 2, gpus: 4})
 	h.settle()
-	h.engine.queues.SetQueue((&rule{name: "q"}).object(1))
+	h.engine.queues.SetQueue((&testQueue{name: "q"}).object(1))
 	for _, pod := range h.engine.windows.Clear() {
 		activate(klog.Background(), h.sched, pod)
 	}
 	h.end(runs.uids...)
 	h.pass(2, time.Second)
-	if got := len(h.berthed(waits)); got != 2 {
+	if got := len(h.boundNodes(waits)); got != 2 {
 		t.Errorf("%d of 2 pods are placed after there is a queue: %+v", got, h.explainer.why(h.told[waits.uids[0]]))
 	}
 }

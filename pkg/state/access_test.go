@@ -38,7 +38,7 @@ func restricted(name string, guaranteed int64, with ...func(*v1alpha1.Queue)) *v
 // Whoever may use a guarantee may have others evicted for it, so nobody takes one by a label
 // on a pod, in whichever words.
 func TestQueueNotAllowed(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	b.SetNamespace(namespaced("home", "berth.dev/queue", "owned"))
 	b.SetNamespace(namespaced("red", "team", "red"))
 	b.SetNamespace(namespaced("other"))
@@ -88,7 +88,7 @@ func TestQueueNotAllowed(t *testing.T) {
 
 // A queue "default" that is guaranteed something is for namespaces that have no other.
 func TestDefaultQueueWithAGuarantee(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	b.SetNamespace(namespaced("home", "berth.dev/queue", "owned"))
 	b.SetQueue(restricted("owned", 4))
 	b.SetQueue(restricted(DefaultQueue, 4))
@@ -101,7 +101,7 @@ func TestDefaultQueueWithAGuarantee(t *testing.T) {
 }
 
 func TestOpenToAll(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	b.OpenToAll()
 	b.SetQueue(restricted("owned", 4, func(q *v1alpha1.Queue) { q.Spec.Namespaces = []string{"home"} }))
 	if refusal, ok := b.Check(gpuPod("p", 1, in("other"), inQueue("owned"))); !ok {
@@ -112,7 +112,7 @@ func TestOpenToAll(t *testing.T) {
 // Who waits is judged anew when the labels of its namespace or the spec of its queue change,
 // and nobody else is looked at. Who has a place keeps it, and its charge.
 func TestJudgedAnew(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	b.SetNode(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n"}, Status: corev1.NodeStatus{Allocatable: gpuPod("", 100).Spec.Containers[0].Resources.Requests}})
 	b.SetNamespace(namespaced("team"))
 	owned := restricted("owned", 8)
@@ -168,7 +168,7 @@ func TestJudgedAnew(t *testing.T) {
 	if got := b.used("owned"); got != 1 || refused() != 2 {
 		t.Errorf("the queue pays for %d, want 1, and refuses %d, want 2", got, refused())
 	}
-	anew := newBank(t)
+	anew := newQueuesRig(t)
 	anew.SetQueue(owned)
 	anew.tell(bound)
 	if got := anew.used("owned"); got != 1 {
@@ -201,7 +201,7 @@ func TestJudgedAnew(t *testing.T) {
 // A pod that its maker has put on a node without asking is charged to nobody if it names a
 // queue that is not open to it: it would use up what others are guaranteed.
 func TestPlacedByOthers(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	owned := restricted("owned", 8)
 	b.SetQueue(owned)
 	b.tell(gpuPod("p", 3, in("team"), inQueue("owned"), onNode))
@@ -233,7 +233,7 @@ func TestPlacedByOthers(t *testing.T) {
 
 // A selector that cannot be read opens the queue to nobody, and is its fault.
 func TestSelectorInvalid(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	b.SetQueue(restricted("q", 0, func(q *v1alpha1.Queue) {
 		q.Spec.NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "team", Operator: "Near"}}}
 	}))

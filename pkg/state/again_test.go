@@ -9,7 +9,7 @@ import (
 
 // Whoever had no room is tried again when that is asked for, also during the try.
 func TestAgain(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	b.SetNode(&corev1.Node{Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{gpu: resource.MustParse("8")}}})
 	b.SetQueue(queue("a", "", 0, 8))
 	pod := gpuPod("waits", 1, inQueue("a"))

@@ -18,14 +18,14 @@ import (
 
 // harbinger tells of PodGroups of Volcano before their pods.
 type harbinger struct {
-	*bank
+	*queuesRig
 	t    *testing.T
 	kind *dialect.Kind
 	made int
 }
 
 func newHarbinger(t *testing.T, gpus string) *harbinger {
-	h := &harbinger{bank: newBank(t), t: t}
+	h := &harbinger{queuesRig: newQueuesRig(t), t: t}
 	for _, kind := range dialect.Kinds() {
 		if kind.Dialect == dialect.Volcano {
 			h.kind = &kind

@@ -12,7 +12,7 @@ import (
 
 // What is said of who waits and of what is used is what the queues decide by.
 func TestLinesAndBooks(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	if _, some := b.Books(); some {
 		t.Error("there are books where there are no queues")
 	}

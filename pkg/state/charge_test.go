@@ -9,7 +9,7 @@ import (
 // A placed pod of which nothing changed that matters is not charged anew: most updates are of
 // its status.
 func TestUpdateThatChangesNothingChargesNothing(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	b.SetQueue(queue("a", "", 0, 0))
 	b.SetQueue(queue("b", "", 0, 0))
 	pod := gpuPod("p", 2, inQueue("a"), onNode)
@@ -57,7 +57,7 @@ func TestUpdateThatChangesNothingChargesNothing(t *testing.T) {
 
 // So it is for a member of a gang, whose gang has the queue that its members name.
 func TestChargeOfAMemberIsFixed(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	b.SetQueue(queue("a", "", 0, 0))
 	b.SetQueue(queue("b", "", 0, 0))
 	member := func(queue string) *corev1.Pod {
@@ -78,7 +78,7 @@ func TestChargeOfAMemberIsFixed(t *testing.T) {
 
 // An account knows whose pods it pays for, and nothing is kept of those that are gone.
 func TestAccounts(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	b.SetQueue(queue("a", "", 0, 0))
 	member := gpuPod("p", 2, inQueue("a"), onNode)
 	member.Spec.SchedulingGroup = groupNamed("g")

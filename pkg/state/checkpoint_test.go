@@ -34,7 +34,7 @@ func TestGrace(t *testing.T) {
 		{"says no time", "true", "soon", grace, grace, false},
 		{"was told, it says, and does not ask to be", "", at(-time.Minute), grace, 0, false},
 	} {
-		b := newBank(t)
+		b := newQueuesRig(t)
 		b.SetQueue(queue("owner", "", 8, 0))
 		borrower := queue("borrower", "", 0, 0)
 		borrower.Spec.Preemption = v1alpha1.QueuePreemption{GraceBeforeReclaim: &metav1.Duration{Duration: c.grace}}

@@ -12,9 +12,9 @@ import (
 
 // claimant is a bank of 16 GPUs in which 8 of a limit of 8 are taken, and a pod of 4 that
 // waits for the limit.
-func claimant(t *testing.T, queues []*v1alpha1.Queue, runs []*corev1.Pod, waits *corev1.Pod) *bank {
+func claimant(t *testing.T, queues []*v1alpha1.Queue, runs []*corev1.Pod, waits *corev1.Pod) *queuesRig {
 	t.Helper()
-	b := newBank(t)
+	b := newQueuesRig(t)
 	b.SetNode(&corev1.Node{Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{gpu: resource.MustParse("16")}}})
 	for _, q := range queues {
 		b.SetQueue(q)
@@ -79,7 +79,7 @@ func TestHold(t *testing.T) {
 	siblings := []*v1alpha1.Queue{queue("root", "", 8, 8), queue("a", "root", 4, 0), queue("b", "root", 4, 0)}
 	first, second := gpuPod("b1", 4, inQueue("b"), onNode), gpuPod("b2", 4, inQueue("b"), onNode)
 	due := gpuPod("due", 4, inQueue("a"))
-	start := func(t *testing.T) *bank {
+	start := func(t *testing.T) *queuesRig {
 		b := claimant(t, siblings, []*corev1.Pod{first, second}, due)
 		b.Claims()
 		expectNames(t, "a claim", b.letInNames(), []string{"due"})

@@ -12,7 +12,7 @@ import (
 // Pods that their queue holds are told why after a while, once for each reason, and not all
 // at once.
 func TestExplain(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	b.SetNode(&corev1.Node{Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{gpu: resource.MustParse("100")}}})
 	b.SetQueue(queue("a", "", 0, 8))
 	pass := func(d time.Duration) { b.table.clock.SetTime(b.table.clock.Now().Add(d)) }

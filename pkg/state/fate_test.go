@@ -32,7 +32,7 @@ func TestTenantsGoTogether(t *testing.T) {
 		{"one of two is leaving", map[string]Fate{"a": set, "c": set}, "c", "b:1/1"},
 		{"the owner of the one that waits", map[string]Fate{"a": set, "p": set}, "", "b:1/1 c:1/1"},
 	} {
-		b := newBank(t)
+		b := newQueuesRig(t)
 		b.SetQueue(queue("owner", "", 8, 0))
 		b.SetQueue(queue("borrower", "", 0, 0))
 		for _, name := range []string{"a", "b", "c"} {
@@ -82,7 +82,7 @@ func TestTenantsGoTogether(t *testing.T) {
 }
 
 func TestReclaimable(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	b.SetQueue(queue("firm", "", 8, 8))
 	b.SetQueue(queue("open", "", 8, 0))
 	for name, want := range map[string]bool{"firm": false, "open": true, "nowhere": false} {

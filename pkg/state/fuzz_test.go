@@ -31,7 +31,7 @@ func FuzzQueue(f *testing.F) {
 			t.Skip()
 		}
 		object.Name, object.Generation = name, 1
-		b := newBank(t)
+		b := newQueuesRig(t)
 		b.SetNode(deviceNode("node", 8))
 		b.SetQueue(queue("b", "", 4, 8))
 		b.SetQueue(object)
@@ -87,7 +87,7 @@ func FuzzElasticQuotas(f *testing.F) {
 			t.Skip()
 		}
 		object := &unstructured.Unstructured{Object: fields}
-		b := newBank(t)
+		b := newQueuesRig(t)
 		b.SetElasticQuota(object)
 		runs, waits := gpuPod("runs", 1, onNode), gpuPod("waits", 1)
 		b.tell(runs)
@@ -144,7 +144,7 @@ func FuzzPod(f *testing.F) {
 			t.Skip()
 		}
 		pod.Spec.SchedulerName, pod.Spec.NodeName, pod.UID = "berth", "", "uid"
-		b := newBank(t)
+		b := newQueuesRig(t)
 		windows := NewWindows(1, b.Reserved, b.table.clock)
 		inventory := NewInventory()
 		b.SetQueue(queue("a", "", 4, 8))

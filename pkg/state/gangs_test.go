@@ -49,8 +49,8 @@ func (r *recorder) Cleared(gang.Key) { r.cleared++ }
 
 func (r *recorder) Changed(key gang.Key) { r.changed[key]++ }
 
-// table is a Gangs that settles when the test says so.
-type table struct {
+// gangsRig is a Gangs that settles when the test says so.
+type gangsRig struct {
 	*Gangs
 	sink  *recorder
 	clock *clocktesting.FakePassiveClock
@@ -58,14 +58,14 @@ type table struct {
 
 var epoch = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 
-func newTable(t testing.TB) *table {
+func newGangsRig(t testing.TB) *gangsRig {
 	sink := &recorder{t: t, published: map[gang.Key]gang.Group{}, changed: map[gang.Key]int{}}
 	c := clocktesting.NewFakePassiveClock(epoch)
-	return &table{NewGangs(func(name string) bool { return name == "berth" }, sink, c), sink, c}
+	return &gangsRig{NewGangs(func(name string) bool { return name == "berth" }, sink, c), sink, c}
 }
 
 // settleAll does what Run does, until nothing is left to do.
-func (g *table) settleAll() {
+func (g *gangsRig) settleAll() {
 	for g.dirty.Len() > 0 {
 		key, _ := g.dirty.Get()
 		g.settle(key)
@@ -165,10 +165,10 @@ func nativeKey(name string) gang.Key {
 // scheduler knows the same in the end.
 func TestGangsFollowPodsAndObjects(t *testing.T) {
 	kind := foreignKind(t)
-	set := func(pod *corev1.Pod) func(*table) { return func(g *table) { g.SetPod(pod) } }
-	gone := func(pod *corev1.Pod) func(*table) { return func(g *table) { g.DeletePod(pod) } }
-	object := func(name string, size int64) func(*table) {
-		return func(g *table) { g.SetObject(kind, foreignObject(name, size)) }
+	set := func(pod *corev1.Pod) func(*gangsRig) { return func(g *gangsRig) { g.SetPod(pod) } }
+	gone := func(pod *corev1.Pod) func(*gangsRig) { return func(g *gangsRig) { g.DeletePod(pod) } }
+	object := func(name string, size int64) func(*gangsRig) {
+		return func(g *gangsRig) { g.SetObject(kind, foreignObject(name, size)) }
 	}
 	driver := func(p *corev1.Pod) {
 		p.Labels["applicationId"] = "app"
@@ -181,7 +181,7 @@ func TestGangsFollowPodsAndObjects(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name  string
-		steps []func(*table)
+		steps []func(*gangsRig)
 		log   []string
 		// past says that the order of steps is part of the answer: who was placed
 		// stays so.
@@ -192,81 +192,81 @@ func TestGangsFollowPodsAndObjects(t *testing.T) {
 	}{
 		{
 			name:  "pods that state their size",
-			steps: []func(*table){set(makePod("a", inGang("g"), sized(2))), set(makePod("b", inGang("g")))},
+			steps: []func(*gangsRig){set(makePod("a", inGang("g"), sized(2))), set(makePod("b", inGang("g")))},
 			log:   []string{"publish ns/g 2"},
 			key:   berthKey("g"),
 		},
 		{
 			name:  "too few pods",
-			steps: []func(*table){set(makePod("a", inGang("g"), sized(2)))},
+			steps: []func(*gangsRig){set(makePod("a", inGang("g"), sized(2)))},
 			key:   berthKey("g"), code: gang.Incomplete,
 		},
 		{
 			name:  "the object comes last",
-			steps: []func(*table){set(makePod("a", inForeign("g"))), set(makePod("b", inForeign("g"))), object("g", 2)},
+			steps: []func(*gangsRig){set(makePod("a", inForeign("g"))), set(makePod("b", inForeign("g"))), object("g", 2)},
 			log:   []string{"publish ns/g 2"},
 			key:   foreignKey("g"),
 		},
 		{
 			name:  "the object comes first",
-			steps: []func(*table){object("g", 2), set(makePod("a", inForeign("g"))), set(makePod("b", inForeign("g")))},
+			steps: []func(*gangsRig){object("g", 2), set(makePod("a", inForeign("g"))), set(makePod("b", inForeign("g")))},
 			log:   []string{"publish ns/g 2"},
 			key:   foreignKey("g"),
 		},
 		{
 			name: "the object goes",
-			steps: []func(*table){object("g", 1), set(makePod("a", inForeign("g"))),
-				func(g *table) { g.DeleteObject(kind, types.NamespacedName{Namespace: "ns", Name: "g"}) }},
+			steps: []func(*gangsRig){object("g", 1), set(makePod("a", inForeign("g"))),
+				func(g *gangsRig) { g.DeleteObject(kind, types.NamespacedName{Namespace: "ns", Name: "g"}) }},
 			log: []string{"publish ns/g 1", "withdraw ns/g"},
 			key: foreignKey("g"), code: gang.NotDeclared,
 		},
 		{
 			name: "the server no longer serves the kind",
-			steps: []func(*table){object("g", 1), object("h", 1), set(makePod("a", inForeign("g"))),
-				func(g *table) { g.Drop(kind.Resource) }},
+			steps: []func(*gangsRig){object("g", 1), object("h", 1), set(makePod("a", inForeign("g"))),
+				func(g *gangsRig) { g.Drop(kind.Resource) }},
 			log: []string{"publish ns/g 1", "withdraw ns/g"},
 			key: foreignKey("g"), code: gang.NotDeclared,
 		},
 		{
 			name:  "the object changes its size",
-			steps: []func(*table){object("g", 1), set(makePod("a", inForeign("g"))), object("g", 2)},
+			steps: []func(*gangsRig){object("g", 1), set(makePod("a", inForeign("g"))), object("g", 2)},
 			log:   []string{"publish ns/g 1", "withdraw ns/g"},
 			key:   foreignKey("g"), code: gang.Incomplete,
 		},
 		{
 			name:  "a pod changes its gang",
-			steps: []func(*table){set(makePod("a", inGang("g"), sized(1))), set(makePod("a", inGang("h"), sized(1)))},
+			steps: []func(*gangsRig){set(makePod("a", inGang("g"), sized(1))), set(makePod("a", inGang("h"), sized(1)))},
 			log:   []string{"publish ns/g 1", "withdraw ns/g", "publish ns/h 1"},
 			key:   berthKey("h"),
 		},
 		{
 			name:  "a pod leaves its gang and is a plain one",
-			steps: []func(*table){set(makePod("a", inGang("g"), sized(1))), set(makePod("a"))},
+			steps: []func(*gangsRig){set(makePod("a", inGang("g"), sized(1))), set(makePod("a"))},
 			log:   []string{"publish ns/g 1", "withdraw ns/g"},
 		},
 		{
 			name:  "a pod declares the gang of others",
-			steps: []func(*table){set(makePod("e1", executor)), set(makePod("e2", executor)), set(makePod("d", driver))},
+			steps: []func(*gangsRig){set(makePod("e1", executor)), set(makePod("e2", executor)), set(makePod("d", driver))},
 			log:   []string{"publish ns/app/driver 1", "publish ns/app/executors 2"},
 			key:   gang.Key{Namespace: "ns", Dialect: dialect.YuniKorn, Name: "app/executors"},
 		},
 		{
 			name: "the pod that declared goes",
-			steps: []func(*table){set(makePod("d", driver)), set(makePod("e1", executor)), set(makePod("e2", executor)),
+			steps: []func(*gangsRig){set(makePod("d", driver)), set(makePod("e1", executor)), set(makePod("e2", executor)),
 				gone(makePod("d", driver))},
 			log: []string{"publish ns/app/driver 1", "publish ns/app/executors 2", "withdraw ns/app/driver", "withdraw ns/app/executors"},
 			key: gang.Key{Namespace: "ns", Dialect: dialect.YuniKorn, Name: "app/executors"}, code: gang.NotDeclared,
 		},
 		{
 			name: "a gang that waits and lost a member waits for it",
-			steps: []func(*table){set(makePod("a", inGang("g"), sized(2))), set(makePod("b", inGang("g"))),
+			steps: []func(*gangsRig){set(makePod("a", inGang("g"), sized(2))), set(makePod("b", inGang("g"))),
 				gone(makePod("b", inGang("g")))},
 			log: []string{"publish ns/g 2", "withdraw ns/g"},
 			key: berthKey("g"), code: gang.Incomplete,
 		},
 		{
 			name: "a running gang that lost two members stays admitted, and needs those that come",
-			steps: []func(*table){set(makePod("a", inGang("g"), sized(3), on("n", 0))), set(makePod("b", inGang("g"), on("n", 0))), set(makePod("c", inGang("g"), on("n", 0))),
+			steps: []func(*gangsRig){set(makePod("a", inGang("g"), sized(3), on("n", 0))), set(makePod("b", inGang("g"), on("n", 0))), set(makePod("c", inGang("g"), on("n", 0))),
 				gone(makePod("b", inGang("g"))), gone(makePod("c", inGang("g"))), set(makePod("b2", inGang("g"), created(time.Hour)))},
 			log:  []string{"publish ns/g 3", "publish ns/g 2"},
 			past: true,
@@ -274,28 +274,28 @@ func TestGangsFollowPodsAndObjects(t *testing.T) {
 		},
 		{
 			name:  "a gang of another scheduler",
-			steps: []func(*table){set(makePod("a", inGang("g"), sized(1), by("other")))},
+			steps: []func(*gangsRig){set(makePod("a", inGang("g"), sized(1), by("other")))},
 		},
 		{
 			name: "pods of two schedulers",
-			steps: []func(*table){set(makePod("a", inGang("g"), sized(2))),
+			steps: []func(*gangsRig){set(makePod("a", inGang("g"), sized(2))),
 				set(makePod("b", inGang("g"), by("other")))},
 			key: berthKey("g"), code: gang.SchedulersDisagree,
 		},
 		{
 			name:  "a native group without the gang policy",
-			steps: []func(*table){func(g *table) { g.SetNative(nativeGroup("g", 0)) }, set(makePod("a", inNative("g")))},
+			steps: []func(*gangsRig){func(g *gangsRig) { g.SetNative(nativeGroup("g", 0)) }, set(makePod("a", inNative("g")))},
 			log:   []string{"publish ns/g 1"},
 			key:   nativeKey("g"),
 		},
 		{
 			name:  "a size on a pod does not make a native group",
-			steps: []func(*table){set(makePod("a", inNative("g"), sized(1)))},
+			steps: []func(*gangsRig){set(makePod("a", inNative("g"), sized(1)))},
 			key:   nativeKey("g"), code: gang.NotDeclared,
 		},
 		{
 			name: "an object with a fault",
-			steps: []func(*table){set(makePod("a", inForeign("g"))), func(g *table) {
+			steps: []func(*gangsRig){set(makePod("a", inForeign("g"))), func(g *gangsRig) {
 				o := foreignObject("g", 1)
 				o.Object["spec"] = "one"
 				g.SetObject(kind, o)
@@ -304,7 +304,7 @@ func TestGangsFollowPodsAndObjects(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			one, all := newTable(t), newTable(t)
+			one, all := newGangsRig(t), newGangsRig(t)
 			for _, step := range c.steps {
 				step(one)
 				one.settleAll()
@@ -336,7 +336,7 @@ func TestGangsFollowPodsAndObjects(t *testing.T) {
 // is known of the object follows nevertheless.
 func TestStatusOfAnObjectIsNoNews(t *testing.T) {
 	kind := foreignKind(t)
-	g := newTable(t)
+	g := newGangsRig(t)
 	g.SetPod(makePod("a", inForeign("g")))
 	g.SetObject(kind, foreignObject("g", 1))
 	g.SetNative(nativeGroup("n", 1))
@@ -367,7 +367,7 @@ func TestStatusOfAnObjectIsNoNews(t *testing.T) {
 
 // The object that is heard: of several kinds the first, a pod's word last.
 func TestWhoIsHeard(t *testing.T) {
-	g := newTable(t)
+	g := newGangsRig(t)
 	kinds := dialect.Kinds()
 	key := gang.Key{Namespace: "ns", Dialect: dialect.Coscheduling, Name: "g"}
 	koordinator := kinds[slices.IndexFunc(kinds, func(k dialect.Kind) bool { return k.Dialect == dialect.Koordinator })]

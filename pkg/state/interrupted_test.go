@@ -19,19 +19,19 @@ import (
 func TestAGangMadeAgainIsAnother(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		end  func(g *table)
+		end  func(g *gangsRig)
 	}{
-		{"its pods are gone", func(g *table) {
+		{"its pods are gone", func(g *gangsRig) {
 			g.DeletePod(makePod("a", inGang("g"), on("n", 1)))
 			g.DeletePod(makePod("b", inGang("g"), on("n", 1)))
 		}},
-		{"its pods are being deleted", func(g *table) {
+		{"its pods are being deleted", func(g *gangsRig) {
 			g.SetPod(makePod("a", inGang("g"), sized(2), on("n", 1), leaving))
 			g.SetPod(makePod("b", inGang("g"), on("n", 1), leaving))
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			g := newTable(t)
+			g := newGangsRig(t)
 			g.SetPod(makePod("a", inGang("g"), sized(2), on("n", 1)))
 			g.SetPod(makePod("b", inGang("g"), on("n", 1)))
 			g.settleAll()
@@ -54,26 +54,28 @@ func TestAGangMadeAgainIsAnother(t *testing.T) {
 }
 
 func TestInterrupted(t *testing.T) {
-	gang4 := func(g *table) {
+	gang4 := func(g *gangsRig) {
 		for i := range 4 {
 			g.SetPod(makePod(fmt.Sprint("p", i), inGang("g"), sized(4)))
 		}
 	}
-	bind := func(names ...string) func(*table) {
-		return func(g *table) {
+	bind := func(names ...string) func(*gangsRig) {
+		return func(g *gangsRig) {
 			for _, name := range names {
 				g.SetPod(makePod(name, inGang("g"), sized(4), on("n", time.Minute)))
 			}
 		}
 	}
-	wait := func(d time.Duration) func(*table) { return func(g *table) { g.clock.SetTime(g.clock.Now().Add(d)) } }
-	remove := func(name string) func(*table) {
-		return func(g *table) { g.DeletePod(makePod(name, inGang("g"))) }
+	wait := func(d time.Duration) func(*gangsRig) {
+		return func(g *gangsRig) { g.clock.SetTime(g.clock.Now().Add(d)) }
 	}
-	add := func(name string) func(*table) {
-		return func(g *table) { g.SetPod(makePod(name, inGang("g"), sized(4), created(time.Hour))) }
+	remove := func(name string) func(*gangsRig) {
+		return func(g *gangsRig) { g.DeletePod(makePod(name, inGang("g"))) }
 	}
-	release := func(g *table) { g.Release(berthKey("g")) }
+	add := func(name string) func(*gangsRig) {
+		return func(g *gangsRig) { g.SetPod(makePod(name, inGang("g"), sized(4), created(time.Hour))) }
+	}
+	release := func(g *gangsRig) { g.Release(berthKey("g")) }
 	pods := func(names ...string) (out []Pod) {
 		for _, name := range names {
 			out = append(out, Pod{Name: name, UID: types.UID(name), Node: "n", Ours: true, State: gang.Bound})
@@ -82,59 +84,59 @@ func TestInterrupted(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name  string
-		steps []func(*table)
+		steps []func(*gangsRig)
 		want  []Interrupted
 	}{
-		{name: "none is bound", steps: []func(*table){gang4}},
-		{name: "all are bound", steps: []func(*table){gang4, bind("p0", "p1", "p2", "p3")}},
+		{name: "none is bound", steps: []func(*gangsRig){gang4}},
+		{name: "all are bound", steps: []func(*gangsRig){gang4, bind("p0", "p1", "p2", "p3")}},
 		{
 			name:  "half is bound",
-			steps: []func(*table){gang4, wait(time.Second), bind("p0", "p1"), wait(time.Hour)},
+			steps: []func(*gangsRig){gang4, wait(time.Second), bind("p0", "p1"), wait(time.Hour)},
 			want:  []Interrupted{{Key: berthKey("g"), Size: 4, Bound: pods("p0", "p1"), Since: epoch.Add(time.Second)}},
 		},
 		{
 			name:  "each further bind is progress",
-			steps: []func(*table){gang4, bind("p0"), wait(time.Minute), bind("p1"), wait(time.Minute), bind("p2")},
+			steps: []func(*gangsRig){gang4, bind("p0"), wait(time.Minute), bind("p1"), wait(time.Minute), bind("p2")},
 			want:  []Interrupted{{Key: berthKey("g"), Size: 4, Bound: pods("p0", "p1", "p2"), Since: epoch.Add(2 * time.Minute)}},
 		},
 		{
 			name:  "a member that was lost is no progress",
-			steps: []func(*table){gang4, bind("p0", "p1"), wait(time.Minute), remove("p1"), add("p4")},
+			steps: []func(*gangsRig){gang4, bind("p0", "p1"), wait(time.Minute), remove("p1"), add("p4")},
 			want:  []Interrupted{{Key: berthKey("g"), Size: 4, Bound: pods("p0"), Since: epoch}},
 		},
 		{
 			name:  "a whole gang lost a member",
-			steps: []func(*table){gang4, bind("p0", "p1", "p2", "p3"), remove("p3"), add("p4")},
+			steps: []func(*gangsRig){gang4, bind("p0", "p1", "p2", "p3"), remove("p3"), add("p4")},
 		},
 		{
 			name: "a whole gang lost all members at once, and is bound by half anew",
-			steps: []func(*table){gang4, bind("p0", "p1", "p2", "p3"), add("p4"), add("p5"), add("p6"), add("p7"),
-				remove("p0"), remove("p1"), remove("p2"), remove("p3"), wait(2 * time.Hour), func(g *table) {
+			steps: []func(*gangsRig){gang4, bind("p0", "p1", "p2", "p3"), add("p4"), add("p5"), add("p6"), add("p7"),
+				remove("p0"), remove("p1"), remove("p2"), remove("p3"), wait(2 * time.Hour), func(g *gangsRig) {
 					g.SetPod(makePod("p4", inGang("g"), sized(4), created(time.Hour), on("n", 2*time.Hour)))
 				}},
 			want: []Interrupted{{Key: berthKey("g"), Size: 4, Bound: pods("p4"), Since: epoch.Add(2 * time.Hour)}},
 		},
 		{
 			name:  "released",
-			steps: []func(*table){gang4, bind("p0", "p1"), release},
+			steps: []func(*gangsRig){gang4, bind("p0", "p1"), release},
 			want:  []Interrupted{{Key: berthKey("g"), Bound: pods("p0", "p1"), Since: epoch, Releasing: true}},
 		},
 		{
 			name:  "released, and one place is free",
-			steps: []func(*table){gang4, bind("p0", "p1"), release, remove("p0")},
+			steps: []func(*gangsRig){gang4, bind("p0", "p1"), release, remove("p0")},
 			want:  []Interrupted{{Key: berthKey("g"), Bound: pods("p1"), Since: epoch, Releasing: true}},
 		},
 		{
 			name:  "released, and all places are free",
-			steps: []func(*table){gang4, bind("p0", "p1"), release, remove("p0"), remove("p1")},
+			steps: []func(*gangsRig){gang4, bind("p0", "p1"), release, remove("p0"), remove("p1")},
 		},
 		{
 			name:  "nothing to release",
-			steps: []func(*table){gang4, release},
+			steps: []func(*gangsRig){gang4, release},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			g := newTable(t)
+			g := newGangsRig(t)
 			for _, step := range c.steps {
 				step(g)
 				g.settleAll()
@@ -148,7 +150,7 @@ func TestInterrupted(t *testing.T) {
 
 // A gang that gives its places back is held until it has, and is then a new one.
 func TestRelease(t *testing.T) {
-	g := newTable(t)
+	g := newGangsRig(t)
 	for i := range 3 {
 		g.SetPod(makePod(fmt.Sprint("p", i), inGang("g"), sized(3)))
 	}
@@ -235,7 +237,7 @@ func BenchmarkInterrupted(b *testing.B) {
 // A pod that comes to a gang that the scheduler knows may join once the verdict
 // rests on it, and not before.
 func TestClearance(t *testing.T) {
-	g := newTable(t)
+	g := newGangsRig(t)
 	key := gang.Key{Namespace: "ns", Dialect: dialect.Berth, Name: "g"}
 	member := func(name, size string) *corev1.Pod {
 		pod := makePod(name)
@@ -277,19 +279,19 @@ func TestClearance(t *testing.T) {
 func TestReplacementsOfAnEvictedGangWait(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		after func(g *table)
+		after func(g *gangsRig)
 		want  gang.Code // "" to admit
 	}{
-		{"others have not left yet", func(*table) {}, gang.Releasing},
-		{"all have left", func(g *table) { g.DeletePod(makePod("b", inGang("g"))) }, gang.Incomplete},
-		{"all have left and are replaced", func(g *table) {
+		{"others have not left yet", func(*gangsRig) {}, gang.Releasing},
+		{"all have left", func(g *gangsRig) { g.DeletePod(makePod("b", inGang("g"))) }, gang.Incomplete},
+		{"all have left and are replaced", func(g *gangsRig) {
 			g.DeletePod(makePod("b", inGang("g")))
 			g.SetPod(makePod("b", uid("b2"), inGang("g"), sized(2), created(time.Hour)))
 		}, ""},
-		{"it stays", func(g *table) { g.Retain(berthKey("g")) }, ""},
+		{"it stays", func(g *gangsRig) { g.Retain(berthKey("g")) }, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			g := newTable(t)
+			g := newGangsRig(t)
 			for _, name := range []string{"a", "b"} {
 				g.SetPod(makePod(name, inGang("g"), sized(2), on("n", 1)))
 			}

@@ -112,7 +112,7 @@ func TestLookAtAgreesWithLabels(t *testing.T) {
 // A gang whose segments need a level that no node has is told so, and waits for the first
 // node of it.
 func TestLevelOfSegments(t *testing.T) {
-	g := newTable(t)
+	g := newGangsRig(t)
 	pod := makePod("a")
 	pod.Labels["berth.dev/gang"] = "g"
 	pod.Annotations["berth.dev/gang-size"] = "1"

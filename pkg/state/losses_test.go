@@ -17,8 +17,8 @@ import (
 
 // cluster is a table of gangs with nodes n0 to n4 and a gang "g" of four, of which each member
 // is on the node of its number.
-func newCluster(t testing.TB) *table {
-	g := newTable(t)
+func newCluster(t testing.TB) *gangsRig {
+	g := newGangsRig(t)
 	for i := range 5 {
 		g.SetNode(healthy(i))
 	}
@@ -63,7 +63,7 @@ func disrupted(reason string) func(*corev1.Pod) {
 }
 
 // shortOf says of each gang that is short how much it lacks and whom.
-func (g *table) shortOf() []string {
+func (g *gangsRig) shortOf() []string {
 	g.settleAll()
 	var out []string
 	for _, s := range g.Short() {
@@ -76,7 +76,7 @@ func (g *table) shortOf() []string {
 	return out
 }
 
-func (g *table) expectShort(t *testing.T, want ...string) {
+func (g *gangsRig) expectShort(t *testing.T, want ...string) {
 	t.Helper()
 	if diff := cmp.Diff(want, g.shortOf()); diff != "" {
 		t.Errorf("short (-want +got):\n%s", diff)
@@ -97,9 +97,9 @@ func TestCausesOfLoss(t *testing.T) {
 		"collected":          {memberPod(2, ends(corev1.PodFailed, ""), disrupted("DeletionByPodGC")), repair.NodeLost},
 		"shutdown":           {memberPod(2, ends(corev1.PodFailed, "Terminated")), repair.NodeLost},
 	} {
-		for order, tell := range map[string]func(g *table){
-			"ended first": func(g *table) { g.SetEnded(c.pod); g.DeletePod(memberPod(2)) },
-			"gone first":  func(g *table) { g.DeletePod(memberPod(2)); g.settleAll(); g.SetEnded(c.pod) },
+		for order, tell := range map[string]func(g *gangsRig){
+			"ended first": func(g *gangsRig) { g.SetEnded(c.pod); g.DeletePod(memberPod(2)) },
+			"gone first":  func(g *gangsRig) { g.DeletePod(memberPod(2)); g.settleAll(); g.SetEnded(c.pod) },
 		} {
 			t.Run(name+"/"+order, func(t *testing.T) {
 				g := newCluster(t)
@@ -136,33 +136,33 @@ func TestCausesOfLoss(t *testing.T) {
 func TestMembersOnNodes(t *testing.T) {
 	lost := "g lacks 1 of 4: g-3 on n3 node_lost"
 	for name, c := range map[string]struct {
-		do   func(g *table)
+		do   func(g *gangsRig)
 		want []string
 	}{
-		"ready":       {func(g *table) { g.SetNode(healthy(3)) }, nil},
-		"cordoned":    {func(g *table) { g.SetNode(healthy(3, func(n *corev1.Node) { n.Spec.Unschedulable = true })) }, nil},
-		"not ready":   {func(g *table) { g.SetNode(healthy(3, ready(corev1.ConditionFalse))) }, []string{lost}},
-		"unreachable": {func(g *table) { g.SetNode(healthy(3, ready(corev1.ConditionUnknown))) }, []string{lost}},
-		"out of service": {func(g *table) {
+		"ready":       {func(g *gangsRig) { g.SetNode(healthy(3)) }, nil},
+		"cordoned":    {func(g *gangsRig) { g.SetNode(healthy(3, func(n *corev1.Node) { n.Spec.Unschedulable = true })) }, nil},
+		"not ready":   {func(g *gangsRig) { g.SetNode(healthy(3, ready(corev1.ConditionFalse))) }, []string{lost}},
+		"unreachable": {func(g *gangsRig) { g.SetNode(healthy(3, ready(corev1.ConditionUnknown))) }, []string{lost}},
+		"out of service": {func(g *gangsRig) {
 			g.SetNode(healthy(3, func(n *corev1.Node) {
 				n.Spec.Taints = []corev1.Taint{{Key: corev1.TaintNodeOutOfService, Effect: corev1.TaintEffectNoExecute}}
 			}))
 		}, []string{lost}},
-		"deleted":    {func(g *table) { g.DeleteNode("n3") }, []string{lost}},
-		"made again": {func(g *table) { g.DeleteNode("n3"); g.settleAll(); g.SetNode(healthy(3)) }, nil},
-		"ready again": {func(g *table) {
+		"deleted":    {func(g *gangsRig) { g.DeleteNode("n3") }, []string{lost}},
+		"made again": {func(g *gangsRig) { g.DeleteNode("n3"); g.settleAll(); g.SetNode(healthy(3)) }, nil},
+		"ready again": {func(g *gangsRig) {
 			g.SetNode(healthy(3, ready(corev1.ConditionFalse)))
 			g.settleAll()
 			g.SetNode(healthy(3))
 		}, nil},
-		"relabelled":   {func(g *table) { g.SetNode(healthy(3, func(n *corev1.Node) { n.Labels["rack"] = "other" })) }, nil},
-		"without pods": {func(g *table) { g.DeleteNode("n4") }, nil},
-		"all of them": {func(g *table) {
+		"relabelled":   {func(g *gangsRig) { g.SetNode(healthy(3, func(n *corev1.Node) { n.Labels["rack"] = "other" })) }, nil},
+		"without pods": {func(g *gangsRig) { g.DeleteNode("n4") }, nil},
+		"all of them": {func(g *gangsRig) {
 			for i := range 4 {
 				g.DeleteNode(fmt.Sprint("n", i))
 			}
 		}, []string{"g lacks 4 of 4: g-0 on n0 node_lost, g-1 on n1 node_lost, g-2 on n2 node_lost, g-3 on n3 node_lost"}},
-		"pods gone too": {func(g *table) {
+		"pods gone too": {func(g *gangsRig) {
 			g.DeleteNode("n3")
 			g.settleAll()
 			g.DeletePod(memberPod(3))
@@ -190,7 +190,7 @@ func TestWhoIsNotShort(t *testing.T) {
 		g.expectShort(t)
 	})
 	t.Run("half bound", func(t *testing.T) {
-		g := newTable(t)
+		g := newGangsRig(t)
 		g.SetNode(healthy(0))
 		g.SetPod(memberPod(0))
 		for i := 1; i < 4; i++ {
@@ -257,12 +257,12 @@ func TestWhoIsNotShort(t *testing.T) {
 
 // Who starts anew learns from what is left that the gang is short, and of pods that failed why.
 func TestShortAfterARestart(t *testing.T) {
-	for name, tell := range map[string]func(g *table, failed *corev1.Pod){
-		"pods first":  func(g *table, failed *corev1.Pod) { tellThree(g); g.settleAll(); g.SetEnded(failed) },
-		"ended first": func(g *table, failed *corev1.Pod) { g.SetEnded(failed); g.settleAll(); tellThree(g) },
+	for name, tell := range map[string]func(g *gangsRig, failed *corev1.Pod){
+		"pods first":  func(g *gangsRig, failed *corev1.Pod) { tellThree(g); g.settleAll(); g.SetEnded(failed) },
+		"ended first": func(g *gangsRig, failed *corev1.Pod) { g.SetEnded(failed); g.settleAll(); tellThree(g) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := newTable(t)
+			g := newGangsRig(t)
 			tell(g, memberPod(3, ends(corev1.PodFailed, "OutOfcpu")))
 			for i := range 5 {
 				g.SetNode(healthy(i))
@@ -270,19 +270,19 @@ func TestShortAfterARestart(t *testing.T) {
 			g.expectShort(t, "g lacks 1 of 4: g-3 on n3 refused")
 		})
 	}
-	g := newTable(t)
+	g := newGangsRig(t)
 	tellThree(g)
 	g.expectShort(t, "g lacks 1 of 4: ")
 }
 
-func tellThree(g *table) {
+func tellThree(g *gangsRig) {
 	for i := range 3 {
 		g.SetPod(memberPod(i))
 	}
 }
 
 func TestPolicyOfAGang(t *testing.T) {
-	g := newTable(t)
+	g := newGangsRig(t)
 	for i := range 4 {
 		g.SetPod(memberPod(i, func(p *corev1.Pod) {
 			if i == 2 {

@@ -16,7 +16,7 @@ import (
 // A gang that requires a level waits for the first node that has it.
 func TestRequiredLevel(t *testing.T) {
 	const level = "example.com/pod"
-	g := newTable(t)
+	g := newGangsRig(t)
 	node := func(labels map[string]string) *corev1.Node {
 		return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n", Labels: labels}}
 	}

@@ -12,7 +12,7 @@ import (
 // KubeRay never changes the PodGroup that it made for a RayCluster: what the RayCluster says
 // counts, and the PodGroup is told the outcome.
 func TestOwnerIsHeardBeforeItsPodGroup(t *testing.T) {
-	g := newTable(t)
+	g := newGangsRig(t)
 	kinds := map[string]*dialect.Kind{}
 	for _, kind := range dialect.Kinds() {
 		kinds[kind.Kind+"."+kind.Resource.Group] = &kind

@@ -20,15 +20,15 @@ import (
 
 const gpu = "nvidia.com/gpu"
 
-// bank is queues with the pods that a cluster has.
-type bank struct {
+// queuesRig is queues with the pods that a cluster has.
+type queuesRig struct {
 	*Queues
-	table *table
+	table *gangsRig
 	pods  map[types.UID]*corev1.Pod
 }
 
-func newBank(t testing.TB) *bank {
-	b := &bank{table: newTable(t), pods: map[types.UID]*corev1.Pod{}}
+func newQueuesRig(t testing.TB) *queuesRig {
+	b := &queuesRig{table: newGangsRig(t), pods: map[types.UID]*corev1.Pod{}}
 	b.Queues = NewQueues(b.table.Gangs, func(pod *corev1.Pod) corev1.ResourceList { return pod.Spec.Containers[0].Resources.Requests }, func() []*corev1.Pod {
 		var out []*corev1.Pod
 		for _, p := range b.pods {
@@ -41,18 +41,18 @@ func newBank(t testing.TB) *bank {
 }
 
 // tell has the bank hear of a pod as the cluster has it.
-func (b *bank) tell(pod *corev1.Pod) {
+func (b *queuesRig) tell(pod *corev1.Pod) {
 	b.pods[pod.UID] = pod
 	b.SetPod(pod)
 }
 
-func (b *bank) forget(pod *corev1.Pod) {
+func (b *queuesRig) forget(pod *corev1.Pod) {
 	delete(b.pods, pod.UID)
 	b.DeletePod(pod)
 }
 
 // used returns what a queue uses of GPUs; -1 if nothing is counted.
-func (b *bank) used(name string) int64 {
+func (b *queuesRig) used(name string) int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.settled() {
@@ -94,7 +94,7 @@ func queue(name, parent string, guaranteed, limit int64) *v1alpha1.Queue {
 }
 
 func TestQueuesWithoutObjects(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	b.tell(gpuPod("running", 8, inQueue("a"), onNode))
 	if refusal, ok := b.Reserve(gpuPod("p", 1<<40, inQueue("nowhere"))); !ok {
 		t.Errorf("there is no queue, and %q refuses", refusal.Text)
@@ -113,7 +113,7 @@ func TestQueuesWithoutObjects(t *testing.T) {
 }
 
 func TestWhoPays(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	for _, q := range []*v1alpha1.Queue{queue("a", "", 0, 0), queue("b", "", 0, 0), queue("of-namespace", "", 0, 0)} {
 		b.SetQueue(q)
 	}
@@ -151,7 +151,7 @@ func TestWhoPays(t *testing.T) {
 }
 
 func TestQueueRefuses(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	b.SetQueue(queue("parent", "", 0, 10))
 	b.SetQueue(queue("child", "parent", 0, 0))
 	b.SetQueue(queue("orphan", "gone", 0, 0))
@@ -179,7 +179,7 @@ func TestQueueRefuses(t *testing.T) {
 func TestQueuesCountEveryPodOnce(t *testing.T) {
 	for seed := range uint64(8) {
 		random := rand.New(rand.NewPCG(seed, 1))
-		b := newBank(t)
+		b := newQueuesRig(t)
 		names := []string{"a", "a1", "a2", "b", "nowhere", ""}
 		queues := map[string]*v1alpha1.Queue{}
 		assumed := map[types.UID]*corev1.Pod{}
@@ -254,7 +254,7 @@ func TestQueuesCountEveryPodOnce(t *testing.T) {
 }
 
 // recount counts anew.
-func (b *bank) recount(t *testing.T, seed uint64, step int, queues map[string]*v1alpha1.Queue, assumed map[types.UID]*corev1.Pod) {
+func (b *queuesRig) recount(t *testing.T, seed uint64, step int, queues map[string]*v1alpha1.Queue, assumed map[types.UID]*corev1.Pod) {
 	t.Helper()
 	want, got := map[string]int64{}, map[string]int64{}
 	for name := range queues {
@@ -302,7 +302,7 @@ func TestAmountsOfQueues(t *testing.T) {
 }
 
 func TestQueueReport(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	b.SetNode(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n"}, Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{gpu: resource.MustParse("10")}}})
 	b.SetQueue(queue("parent", "", 4, 8))
 	b.SetQueue(queue("child", "parent", 1, 0))

@@ -13,8 +13,8 @@ import (
 
 // crowded returns a bank with so many queues, in cohorts of 100, pods that run and pods that
 // wait.
-func crowded(t testing.TB, queues, running, waiting int) *bank {
-	b := newBank(t)
+func crowded(t testing.TB, queues, running, waiting int) *queuesRig {
+	b := newQueuesRig(t)
 	for n := range 2500 {
 		b.SetNode(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprint("n", n)}, Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{gpu: *resource.NewQuantity(8, resource.DecimalSI)}}})
 	}
@@ -46,28 +46,28 @@ func BenchmarkQueues(b *testing.B) {
 	pod := gpuPod("probe", 1, inQueue("queue-7"))
 	for _, c := range []struct {
 		name   string
-		change func(k *bank, i int)
+		change func(k *queuesRig, i int)
 	}{
-		{"a limit", func(k *bank, i int) {
+		{"a limit", func(k *queuesRig, i int) {
 			q := queue("queue-7", "cohort-0", 1, int64(10+i%2))
 			q.Generation = int64(i + 2)
 			k.SetQueue(q)
 		}},
-		{"a new queue", func(k *bank, i int) { k.SetQueue(queue(fmt.Sprint("new-", i), "cohort-0", 0, 0)) }},
-		{"who may use one", func(k *bank, i int) {
+		{"a new queue", func(k *queuesRig, i int) { k.SetQueue(queue(fmt.Sprint("new-", i), "cohort-0", 0, 0)) }},
+		{"who may use one", func(k *queuesRig, i int) {
 			q := queue("queue-7", "cohort-0", 1, 0)
 			q.Generation, q.Spec.Namespaces = int64(i+2), []string{fmt.Sprint("n", i)}
 			k.SetQueue(q)
 		}},
-		{"a node", func(k *bank, i int) {
+		{"a node", func(k *queuesRig, i int) {
 			k.SetNode(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n7"}, Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{gpu: *resource.NewQuantity(int64(7+i%2), resource.DecimalSI)}}})
 		}},
-		{"an announced gang after a node", func(k *bank, i int) {
+		{"an announced gang after a node", func(k *queuesRig, i int) {
 			k.SetNode(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n7"}, Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{gpu: *resource.NewQuantity(int64(7+i%2), resource.DecimalSI)}}})
 			k.ChooseAnnounced([]Announced{{Announcement: dialect.Announcement{Asks: corev1.ResourceList{gpu: *resource.NewQuantity(8, resource.DecimalSI)}}}})
 		}},
-		{"a report", func(k *bank, _ int) { k.Report() }},
-		{"a report, under the lock", func(k *bank, _ int) { k.report() }},
+		{"a report", func(k *queuesRig, _ int) { k.Report() }},
+		{"a report, under the lock", func(k *queuesRig, _ int) { k.report() }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			k := crowded(b, queues, running, waiting)

@@ -18,7 +18,7 @@ import (
 // A change of a queue does not take back who is let in, nor have anybody tried again for
 // whom there was no room.
 func TestChangeOfAQueueLeavesTheLine(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	a := queue("a", "", 0, 0)
 	b.SetQueue(a)
 	inside, without := gpuPod("inside", 1, inQueue("a")), gpuPod("without", 1, inQueue("a"))
@@ -71,7 +71,7 @@ func (c *ticking) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 
 // Queues that come all the time take a tenth of it at most, and are all there in the end.
 func TestManyQueuesCostAFewTrees(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	c := &ticking{now: epoch}
 	b.clock = c
 	b.SetQueue(queue("first", "", 0, 0))
@@ -97,7 +97,7 @@ func TestManyQueuesCostAFewTrees(t *testing.T) {
 // What all nodes have is the sum, whatever comes and goes and however much it is.
 func TestCapacityAgreesWithTheSum(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
-	b := newBank(t)
+	b := newQueuesRig(t)
 	b.SetQueue(queue("a", "", 1, 0))
 	amounts := []string{"0", "1", "8", "1e18", "9e18", "1e30"}
 	for step := range 3000 {

@@ -44,7 +44,7 @@ func TestWhoMayReclaim(t *testing.T) {
 		{"no higher priority", gpuPod("p", 9, inQueue("borrower"), priority(0)), []string{"nobody"}},
 		{"a queue that is not there", gpuPod("p", 1, inQueue("nowhere")), []string{"nobody"}},
 	} {
-		b := newBank(t)
+		b := newQueuesRig(t)
 		b.SetNode(&corev1.Node{Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{gpu: resource.MustParse("8")}}})
 		owner, none := queue("owner", "", 2, 0), int64(0)
 		owner.Spec.Resources[0].Weight = &none
@@ -61,7 +61,7 @@ func TestWhoMayReclaim(t *testing.T) {
 }
 
 func TestTenants(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	b.SetQueue(queue("owner", "", 8, 0))
 	b.SetQueue(queue("borrower", "", 0, 0))
 	inGang := func(p *corev1.Pod) {
@@ -129,7 +129,7 @@ func TestLost(t *testing.T) {
 
 // What becomes of the gangs of a queue is counted as long as the queue is there.
 func TestTally(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	b.SetNode(&corev1.Node{Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{gpu: resource.MustParse("4")}}})
 	b.SetQueue(queue("owner", "", 4, 0))
 	b.SetQueue(queue("borrower", "", 0, 0))

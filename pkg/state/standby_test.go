@@ -22,7 +22,7 @@ func podNames(pods []*corev1.Pod) []string {
 // A standby hears of pods that wait, and then that the leader has bound them. When it takes
 // over, those are nobody whose turn it could be: they would fill the window for ever.
 func TestStandbyTakesOver(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	b.opened = false
 	b.SetQueue(queue("a", "", 0, 0))
 	for i := range 6 {
@@ -65,7 +65,7 @@ func TestStandbyTakesOver(t *testing.T) {
 // A gang that is withdrawn between being let in and being tried gives its place in the
 // window back.
 func TestWithdrawnWhileLetIn(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	b.config.Window = 1
 	b.SetQueue(queue("a", "", 0, 0))
 	member := func(name, size string) *corev1.Pod {
@@ -112,7 +112,7 @@ func TestWithdrawnWhileLetIn(t *testing.T) {
 // Who was let in and is not tried for long is named, so that whoever knows why can give
 // the place back.
 func TestOverdue(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	b.SetQueue(queue("a", "", 0, 0))
 	p := gpuPod("p", 1, inQueue("a"))
 	b.tell(p)

@@ -19,15 +19,15 @@ func TestTierOfAGang(t *testing.T) {
 		rack, block = "topology.kubernetes.io/rack", "topology.kubernetes.io/block"
 		leaf        = "network.topology.nvidia.com/leaf"
 	)
-	label := func(g *table, name string, keys ...string) {
+	label := func(g *gangsRig, name string, keys ...string) {
 		labels := map[string]string{}
 		for _, key := range keys {
 			labels[key] = "x"
 		}
 		g.SetNode(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}})
 	}
-	setup := func(t *testing.T, mode, tier string) (g *table, check func(what string, want gang.Topology, held string)) {
-		g = newTable(t)
+	setup := func(t *testing.T, mode, tier string) (g *gangsRig, check func(what string, want gang.Topology, held string)) {
+		g = newGangsRig(t)
 		pod := makePod("a")
 		pod.Annotations = map[string]string{
 			"scheduling.volcano.sh/group-name":         "g",
@@ -95,7 +95,7 @@ func TestTierOfAGangThatRuns(t *testing.T) {
 	if diff := cmp.Diff(gang.Topology{Required: asked.Required}, got); diff != "" || why == "" {
 		t.Errorf("%q (-want +got):\n%s", why, diff)
 	}
-	g := newTable(t)
+	g := newGangsRig(t)
 	pod := makePod("a")
 	pod.Spec.NodeName = "n"
 	pod.Annotations = map[string]string{
@@ -113,7 +113,7 @@ func TestTierOfAGangThatRuns(t *testing.T) {
 // A level whose label no node has, and whose name is itself a label of nodes, is that label;
 // and a word that is no name is a label.
 func TestLevelThatIsABareLabel(t *testing.T) {
-	g := newTable(t)
+	g := newGangsRig(t)
 	for name, level := range map[string]string{"a": "rack", "b": "cage"} {
 		pod := makePod(name)
 		pod.Labels = map[string]string{"berth.dev/gang": name}

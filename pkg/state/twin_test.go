@@ -116,7 +116,7 @@ func TestGangsAgainstTwin(t *testing.T) {
 	t.Logf("seed %d", seed)
 
 	kind := foreignKind(t)
-	g := newTable(t)
+	g := newGangsRig(t)
 	w := &twin{pods: map[string]*corev1.Pod{}, foreign: map[string]int64{}, native: map[string]int32{},
 		ended: map[types.UID]*corev1.Pod{}, placed: map[gang.Key]bool{}, releasing: map[gang.Key]bool{}, bound: map[gang.Key]int{}}
 	gangs := []string{"g", "h"}

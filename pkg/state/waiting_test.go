@@ -10,7 +10,7 @@ import (
 )
 
 // enter asks for pods as the scheduling queue does, and says which of them may be tried.
-func (b *bank) enter(pods ...*corev1.Pod) (names []string) {
+func (b *queuesRig) enter(pods ...*corev1.Pod) (names []string) {
 	for _, p := range pods {
 		b.tell(p)
 	}
@@ -23,7 +23,7 @@ func (b *bank) enter(pods ...*corev1.Pod) (names []string) {
 }
 
 // Why says why the one of a pod waits; false if it is being tried.
-func (b *bank) Why(pod *corev1.Pod) (code, text string, waits bool) {
+func (b *queuesRig) Why(pod *corev1.Pod) (code, text string, waits bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	w := b.waiting[waiterOf(pod)]
@@ -34,7 +34,7 @@ func (b *bank) Why(pod *corev1.Pod) (code, text string, waits bool) {
 }
 
 // letInNames lets in whom it is the turn of.
-func (b *bank) letInNames() (names []string) {
+func (b *queuesRig) letInNames() (names []string) {
 	for _, p := range b.LetIn() {
 		names = append(names, p.Name)
 	}
@@ -50,7 +50,7 @@ func expectNames(t *testing.T, when string, got, want []string) {
 
 // The window of a bank is 4: no more are let in before the end of a try is told.
 func TestWindow(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	b.SetNode(&corev1.Node{Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{gpu: resource.MustParse("100")}}})
 	b.SetQueue(queue("a", "", 0, 0))
 	b.SetQueue(queue("b", "", 0, 0))
@@ -85,7 +85,7 @@ func TestWindow(t *testing.T) {
 
 // What holds a pod that was let in elsewhere does not hold others.
 func TestHeldElsewhere(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	b.SetQueue(queue("a", "", 0, 0))
 	pods := []*corev1.Pod{gpuPod("p1", 1, inQueue("a")), gpuPod("p2", 1, inQueue("a")), gpuPod("p3", 1, inQueue("a")), gpuPod("p4", 1, inQueue("a")), gpuPod("p5", 1, inQueue("a"))}
 	b.enter(pods...)
@@ -101,7 +101,7 @@ func TestHeldElsewhere(t *testing.T) {
 
 // Nobody is let in before it is known which queues there are.
 func TestNotOpen(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	b.opened = false
 	p := gpuPod("p", 1, inQueue("a"))
 	expectNames(t, "nothing is known", b.enter(p), nil)
@@ -115,7 +115,7 @@ func TestNotOpen(t *testing.T) {
 
 // A pod that a limit holds is let in once the limit leaves room, without anybody asking.
 func TestLimitGivesTheTurn(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	b.SetQueue(queue("a", "", 0, 4))
 	running := gpuPod("running", 3, inQueue("a"), onNode)
 	b.tell(running)
@@ -131,7 +131,7 @@ func TestLimitGivesTheTurn(t *testing.T) {
 
 // Those whose turn never comes are told so, once; and no others.
 func TestStuck(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	b.SetQueue(queue("a", "", 0, 4))
 	b.SetQueue(queue("orphan", "gone", 0, 0))
 	b.enter(gpuPod("large", 5, inQueue("a")), gpuPod("fits", 1, inQueue("a")), gpuPod("lost", 1, inQueue("nowhere")), gpuPod("bad", 1, inQueue("orphan")))
@@ -160,7 +160,7 @@ func TestStuck(t *testing.T) {
 // Whoever had no room is tried again once somebody has left, or a node has come: soon, but
 // in rounds that leave most of the time to others.
 func TestRoomThatCameFree(t *testing.T) {
-	b := newBank(t)
+	b := newQueuesRig(t)
 	node := func(name, gpus string) {
 		node := &corev1.Node{Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{gpu: resource.MustParse(gpus)}}}
 		node.Name = name

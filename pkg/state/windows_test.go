@@ -11,28 +11,28 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 )
 
-// pane is windows of 2 tries, with a clock and who has a place.
-type pane struct {
+// windowsRig is windows of 2 tries, with a clock and who has a place.
+type windowsRig struct {
 	*Windows
 	clock    *clocktesting.FakePassiveClock
 	reserved sets.Set[types.UID]
 }
 
-func newPane() *pane {
-	p := &pane{clock: clocktesting.NewFakePassiveClock(epoch), reserved: sets.New[types.UID]()}
+func newPane() *windowsRig {
+	p := &windowsRig{clock: clocktesting.NewFakePassiveClock(epoch), reserved: sets.New[types.UID]()}
 	p.Windows = NewWindows(2, p.reserved.Has, p.clock)
 	return p
 }
 
 // try has a pod be tried for so long, without a place.
-func (p *pane) try(pod *corev1.Pod, took time.Duration) {
+func (p *windowsRig) try(pod *corev1.Pod, took time.Duration) {
 	p.Began(pod)
 	p.clock.SetTime(p.clock.Now().Add(took))
 	p.Ended(pod, 1)
 }
 
 // after returns who is let in by a round after a while.
-func (p *pane) after(long time.Duration) (names []string) {
+func (p *windowsRig) after(long time.Duration) (names []string) {
 	p.clock.SetTime(p.clock.Now().Add(long))
 	p.Round()
 	for _, pod := range p.LetIn() {

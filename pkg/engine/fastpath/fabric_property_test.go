@@ -12,13 +12,13 @@ import (
 )
 
 // one returns one of some values at random.
-func one[T any](y *yard, of ...T) T { return of[y.rand.IntN(len(of))] }
+func one[T any](y *cycleRig, of ...T) T { return of[y.rand.IntN(len(of))] }
 
 // chance is true once in so many times.
-func (y *yard) chance(of int) bool { return y.rand.IntN(of) == 0 }
+func (y *cycleRig) chance(of int) bool { return y.rand.IntN(of) == 0 }
 
 // grow adds a node.
-func (y *yard) grow() {
+func (y *cycleRig) grow() {
 	y.made++
 	node := testNode(fmt.Sprintf("n%04d", y.made), one[int64](y, 4, 8, 8, 8, 8), 64, 512)
 	y.place(node)
@@ -30,7 +30,7 @@ func (y *yard) grow() {
 
 // place puts a node into a rack, of which blocks have a different number, of any size. One
 // in some has not the label of a level.
-func (y *yard) place(node *corev1.Node) {
+func (y *cycleRig) place(node *corev1.Node) {
 	block := y.rand.IntN(3)
 	for level, value := range map[string]string{
 		testBlock: fmt.Sprint("b", block), testRack: fmt.Sprint("r", y.rand.IntN(block+1)), testClique: fmt.Sprint("c", y.rand.IntN(4)), testRow: fmt.Sprint("w", y.rand.IntN(2)),
@@ -47,7 +47,7 @@ func (y *yard) place(node *corev1.Node) {
 	}
 }
 
-func (y *yard) taint(node *corev1.Node) {
+func (y *cycleRig) taint(node *corev1.Node) {
 	node.Spec.Taints = nil
 	if y.rand.IntN(6) < y.tainted {
 		node.Spec.Taints = []corev1.Taint{{Key: "team", Effect: corev1.TaintEffectNoSchedule}}
@@ -55,7 +55,7 @@ func (y *yard) taint(node *corev1.Node) {
 }
 
 // shrink removes a node; the pods on it are removed later.
-func (y *yard) shrink() {
+func (y *cycleRig) shrink() {
 	i := y.rand.IntN(len(y.names))
 	node := y.objects[y.names[i]]
 	y.names = slices.Delete(y.names, i, i+1)
@@ -64,7 +64,7 @@ func (y *yard) shrink() {
 }
 
 // reap removes the pods of nodes that are gone.
-func (y *yard) reap() {
+func (y *cycleRig) reap() {
 	for _, c := range y.gangs {
 		for _, m := range c.placed() {
 			if y.objects[m.node] == nil && !m.held {
@@ -82,7 +82,7 @@ func (y *yard) reap() {
 }
 
 // relabel moves a node, or changes its taints.
-func (y *yard) relabel() {
+func (y *cycleRig) relabel() {
 	node := y.objects[one(y, y.names...)].DeepCopy()
 	if y.chance(2) {
 		y.taint(node)
@@ -97,7 +97,7 @@ func (y *yard) relabel() {
 }
 
 // stray binds a pod of no gang somewhere, or ends one.
-func (y *yard) stray() {
+func (y *cycleRig) stray() {
 	if len(y.strays) > 0 && y.chance(2) {
 		i := y.rand.IntN(len(y.strays))
 		y.remove(y.strays[i])
@@ -114,7 +114,7 @@ func (y *yard) stray() {
 }
 
 // recruit makes a gang.
-func (y *yard) recruit() {
+func (y *cycleRig) recruit() {
 	asked := gang.Topology{
 		Required: one(y, "", "", "", testBlock, testBlock, testRack, testRack, testClique, testRow), Preferred: one(y, "", "", testBlock, testRack, testRack, testClique, testRow),
 	}
@@ -126,12 +126,12 @@ func (y *yard) recruit() {
 	if y.chance(3) {
 		pods += 1 + y.rand.IntN(3)
 	}
-	y.newCrew(asked, size, pods, one[int64](y, 1, 2, 4, 8, 8, 8, 8), func(c *crew) { c.ranked, c.tolerant, c.mixed = y.chance(2), y.chance(4), y.chance(6) })
+	y.newGang(asked, size, pods, one[int64](y, 1, 2, 4, 8, 8, 8, 8), func(c *testGang) { c.ranked, c.tolerant, c.mixed = y.chance(2), y.chance(4), y.chance(6) })
 	y.counts["recruited"]++
 }
 
 // lose has members of a gang die, and come again, each under its name.
-func (y *yard) lose(c *crew) {
+func (y *cycleRig) lose(c *testGang) {
 	var gone []int
 	for _, m := range slices.Clone(c.members) {
 		if !m.held && y.chance(3) {
@@ -146,7 +146,7 @@ func (y *yard) lose(c *crew) {
 }
 
 // enlist adds a pod to a gang.
-func (y *yard) enlist(c *crew) {
+func (y *cycleRig) enlist(c *testGang) {
 	for at := range 10 {
 		if !slices.ContainsFunc(c.members, func(m *member) bool { return m.pod.Name == fmt.Sprintf("%s-%d", c.name, at) }) {
 			y.join(c, at)
@@ -156,7 +156,7 @@ func (y *yard) enlist(c *crew) {
 }
 
 // makeTrouble has the next cycle of a gang go wrong, or not.
-func (y *yard) makeTrouble(c *crew) {
+func (y *cycleRig) makeTrouble(c *testGang) {
 	waiting := c.waiting()
 	some := waiting[y.rand.IntN(len(waiting))].pod.UID
 	switch y.rand.IntN(5) {
@@ -180,7 +180,7 @@ func (y *yard) makeTrouble(c *crew) {
 }
 
 // try tries a gang, with trouble or without, and checks what comes of it.
-func (y *yard) try(c *crew) {
+func (y *cycleRig) try(c *testGang) {
 	y.t.Helper()
 	if len(c.members) < c.size || len(c.waiting()) == 0 {
 		return
@@ -269,7 +269,7 @@ func (y *yard) try(c *crew) {
 }
 
 // describe says how things are with a gang.
-func (y *yard) describe(c *crew) string {
+func (y *cycleRig) describe(c *testGang) string {
 	out := fmt.Sprintf("gang %q of %d, %d GPUs each, asks for %+v; tolerant %t\n", c.name, c.size, c.gpus, c.asked, c.tolerant)
 	ranks := y.ranks(c)
 	for _, m := range c.members {
@@ -284,7 +284,7 @@ func (y *yard) describe(c *crew) string {
 }
 
 // check fails the test if a gang is where it must not be, though no label has changed.
-func (y *yard) check() {
+func (y *cycleRig) check() {
 	y.t.Helper()
 	for _, c := range y.gangs {
 		running := y.running(c)
@@ -318,9 +318,9 @@ func (y *yard) check() {
 }
 
 // step lets something happen.
-func (y *yard) step() {
+func (y *cycleRig) step() {
 	y.t.Helper()
-	some := func(do func(*crew)) {
+	some := func(do func(*testGang)) {
 		if len(y.gangs) > 0 {
 			do(one(y, y.gangs...))
 		}
@@ -362,7 +362,7 @@ func TestGangsInTheFabric(t *testing.T) {
 	counts := map[string]int{}
 	for seed := range uint64(seeds) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			y := newYard(t, seed)
+			y := newCycleRig(t, seed)
 			y.tainted = []int{1, 1, 4}[seed%3]
 			for range 14 {
 				y.grow()

@@ -11,13 +11,13 @@ import (
 	"github.com/berth-dev/berth/pkg/core/gang"
 )
 
-// The levels of a yard: racks in blocks, cliques across them, and rows that no known tree has.
+// The levels of a cycle rig: racks in blocks, cliques across them, and rows that no known tree has.
 const (
 	testClique = "nvidia.com/gpu.clique"
 	testRow    = "example.com/row"
 )
 
-// wider is the next wider level of a yard.
+// wider is the next wider level of a cycle rig.
 var wider = map[string]string{testRack: testBlock}
 
 // domainOf says in which domain of a level a node is, "" if in none. Level "" is the whole
@@ -46,7 +46,7 @@ type answer struct {
 }
 
 // where says where a gang can go now.
-func (y *yard) where(c *crew) answer {
+func (y *cycleRig) where(c *testGang) answer {
 	waiting, running := c.waiting(), y.running(c)
 	least := min(max(c.size-len(running), 1), len(waiting))
 	for _, n := range []int{len(waiting), least} {
@@ -76,12 +76,12 @@ func tried(asked gang.Topology) (out []string) {
 }
 
 // running are the members of a gang on nodes that there are.
-func (y *yard) running(c *crew) []*member {
+func (y *cycleRig) running(c *testGang) []*member {
 	return slices.DeleteFunc(c.placed(), func(m *member) bool { return y.objects[m.node] == nil })
 }
 
 // domains are those of a level.
-func (y *yard) domains(level string) []string {
+func (y *cycleRig) domains(level string) []string {
 	found := map[string]bool{}
 	for _, node := range y.objects {
 		found[domainOf(node, level)] = true
@@ -91,7 +91,7 @@ func (y *yard) domains(level string) []string {
 }
 
 // holds says whether the first n pods of a gang that wait can be in a domain.
-func (y *yard) holds(c *crew, level, d string, n int) bool {
+func (y *cycleRig) holds(c *testGang, level, d string, n int) bool {
 	within := map[string]bool{}
 	for _, node := range y.objects {
 		if domainOf(node, level) == d {
@@ -113,7 +113,7 @@ func (y *yard) holds(c *crew, level, d string, n int) bool {
 }
 
 // room is how many pods of a gang some nodes hold.
-func (y *yard) room(c *crew, among func(*corev1.Node) bool) (pods int) {
+func (y *cycleRig) room(c *testGang, among func(*corev1.Node) bool) (pods int) {
 	for _, node := range y.objects {
 		if among(node) && (c.tolerant || len(node.Spec.Taints) == 0) {
 			pods += int(max(0, y.free(node)) / c.gpus)
@@ -123,7 +123,7 @@ func (y *yard) room(c *crew, among func(*corev1.Node) bool) (pods int) {
 }
 
 // free is how many GPUs a node has free.
-func (y *yard) free(node *corev1.Node) int64 {
+func (y *cycleRig) free(node *corev1.Node) int64 {
 	gpus := func(list corev1.ResourceList) int64 { q := list["nvidia.com/gpu"]; return q.Value() }
 	free := gpus(node.Status.Allocatable)
 	for _, pod := range y.strays {
@@ -142,7 +142,7 @@ func (y *yard) free(node *corev1.Node) int64 {
 }
 
 // holdsSegments packs the segments of the first n pods into the domains of their level.
-func (y *yard) holdsSegments(c *crew, level, d string, n int) bool {
+func (y *cycleRig) holdsSegments(c *testGang, level, d string, n int) bool {
 	size, ranks := int(c.asked.SegmentSize), y.ranks(c)
 	at := map[int]map[string]bool{} // the domains in which each segment runs
 	for _, m := range y.running(c) {
@@ -200,7 +200,7 @@ func goInto(sizes, rooms []int) bool {
 
 // ranks are those of the members of a gang: what they say or were placed with, or else the
 // lowest that no pod has, by name.
-func (y *yard) ranks(c *crew) map[*member]int {
+func (y *cycleRig) ranks(c *testGang) map[*member]int {
 	out, used := map[*member]int{}, map[int]bool{}
 	var rest []*member
 	for _, m := range c.members {

@@ -10,7 +10,7 @@ import (
 )
 
 // racked adds a node to a rack.
-func (y *yard) racked(rack string, gpus int64, change ...func(*corev1.Node)) {
+func (y *cycleRig) racked(rack string, gpus int64, change ...func(*corev1.Node)) {
 	y.made++
 	node := testNode(fmt.Sprintf("n%04d", y.made), gpus, 64, 512, change...)
 	node.Labels[testBlock], node.Labels[testRack] = "b", rack
@@ -33,7 +33,7 @@ func TestPlanGoesRoundNodesThatRefuse(t *testing.T) {
 		{"of its segment", gang.Topology{SegmentSize: 2, SegmentLevel: testRack}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			y := newYard(t, 1)
+			y := newCycleRig(t, 1)
 			for rack := range 40 {
 				for range 3 {
 					y.racked(fmt.Sprintf("r%02d", rack), 8, tainted)
@@ -42,7 +42,7 @@ func TestPlanGoesRoundNodesThatRefuse(t *testing.T) {
 			for range 6 { // with more left, it comes last
 				y.racked("r99", 8)
 			}
-			c := y.newCrew(test.asked, 2, 2, 8)
+			c := y.newGang(test.asked, 2, 2, 8)
 			y.attempt(c)
 			for _, m := range c.members {
 				if m.node == "" || y.objects[m.node].Labels[testRack] != "r99" {
@@ -67,7 +67,7 @@ func TestCarriedPlanEndsTheSearch(t *testing.T) {
 		{"the second does", []int{0, 1}, "r2", 2 + 4},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			y := newYard(t, 1)
+			y := newCycleRig(t, 1)
 			for _, rack := range []string{"r1", "r2", "r3"} {
 				for range 4 {
 					y.racked(rack, 8)
@@ -76,7 +76,7 @@ func TestCarriedPlanEndsTheSearch(t *testing.T) {
 			for _, i := range test.closed {
 				y.closed[y.names[i]] = true
 			}
-			c := y.newCrew(gang.Topology{Required: testRack}, 4, 4, 8)
+			c := y.newGang(gang.Topology{Required: testRack}, 4, 4, 8)
 			y.attempt(c)
 			for _, m := range c.members {
 				if m.node == "" || y.objects[m.node].Labels[testRack] != test.want {

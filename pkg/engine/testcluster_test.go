@@ -32,40 +32,40 @@ import (
 	"github.com/berth-dev/berth/pkg/state"
 )
 
-// harbour is a shore with one scheduler that leads: upstream's own, with all of Berth around
+// testCluster is a fake API server with one scheduler that leads: upstream's own, with all of Berth around
 // it, whose informers tell it what the test says, when the test says so. Its cycles run one
-// by one, and nothing is under way when a method returns but what lookout holds.
-type harbour struct {
-	*shore
+// by one, and nothing is under way when a method returns but what the observer plugin holds.
+type testCluster struct {
+	*fakeAPI
 	*leader
 	counts map[string]int
 	// notes are the evictions that were announced and not read yet.
-	notes []note
+	announcedEvictions []recordedEviction
 	// onEvictions is told of the evictions of each cycle, onCycle of its end, and controllers make pods anew that are
 	// gone.
-	onEvictions func([]note)
+	onEvictions func([]recordedEviction)
 	onCycle     func()
 	controllers func()
 	// declared tell the scheduler of objects that declare gangs.
 	declared map[string]func()
-	// unchecked says that books are not compared: it takes long where there are many pods.
+	// unchecked says that the ledger is not compared: it takes long where there are many pods.
 	unchecked bool
 }
 
 // leader is the scheduler.
 type leader struct {
 	*engine
-	*lookout
+	*observerPlugin
 	sched  *scheduler.Scheduler
 	rounds *rounds
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	podTap, nodeTap, groupTap *tap
+	podFeed, nodeFeed, groupFeed *fakeInformer
 	// told are the pods as the scheduler was told of them last.
 	told map[types.UID]*corev1.Pod
-	// sink hears of the milestone, which comes after all that was to be judged before it.
-	sink   marked
+	// sink hears of the marker, which comes after all that was to be judged before it.
+	sink   markedBridge
 	judged int64
 	// groups are those of gangs, seen up to a version. groupsLate has the scheduler hear of
 	// them later.
@@ -76,34 +76,34 @@ type leader struct {
 	turn, idle, stopped chan struct{}
 }
 
-func newHarbour(t testing.TB, nodes []*corev1.Node, queues ...rule) *harbour {
+func newTestCluster(t testing.TB, nodes []*corev1.Node, queues ...testQueue) *testCluster {
 	t.Helper()
 	overrides := featuregatetesting.FeatureOverrides{}
 	for name, on := range Gates() {
 		overrides[featuregate.Feature(name)] = on
 	}
 	featuregatetesting.SetFeatureGatesDuringTest(t, utilfeature.DefaultFeatureGate, overrides)
-	h := &harbour{shore: newShore(t), counts: map[string]int{}, declared: map[string]func(){}}
+	h := &testCluster{fakeAPI: newFakeAPI(t), counts: map[string]int{}, declared: map[string]func(){}}
 	h.nodes = nodes
 	for _, q := range queues {
-		h.shore.queues[q.name] = q.object(1)
+		h.fakeAPI.queues[q.name] = q.object(1)
 	}
 	h.lead()
 	t.Cleanup(func() { h.depose() })
 	return h
 }
 
-// lead starts a scheduler, which knows what the shore has and nothing else.
-func (h *harbour) lead() {
+// lead starts a scheduler, which knows what the fake API server has and nothing else.
+func (h *testCluster) lead() {
 	h.t.Helper()
 	ctx, cancel := context.WithCancel(klog.NewContext(context.Background(), klog.Logger{}))
 	l := &leader{
-		engine: &engine{gate: newGate(), fast: fastpath.New(), bindings: 1000}, lookout: newLookout(h), ctx: ctx, cancel: cancel,
-		podTap: newTap(&corev1.Pod{}), nodeTap: newTap(&corev1.Node{}), groupTap: newTap(&schedulingv1beta1.PodGroup{}),
+		engine: &engine{gate: newGate(), fast: fastpath.New(), bindings: 1000}, observerPlugin: newObserverPlugin(h), ctx: ctx, cancel: cancel,
+		podFeed: newFakeInformer(&corev1.Pod{}), nodeFeed: newFakeInformer(&corev1.Node{}), groupFeed: newFakeInformer(&schedulingv1beta1.PodGroup{}),
 		told: map[types.UID]*corev1.Pod{}, groups: newPodGroupSource(), turn: make(chan struct{}), idle: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	h.leader = l
-	client, recorder := h.client(), &notary{FakeRecorder: &events.FakeRecorder{}, harbour: h}
+	client, recorder := h.client(), &evictionRecorder{FakeRecorder: &events.FakeRecorder{}, cluster: h}
 	factory := h.build(client, recorder)
 	profile, err := BuiltinProfile()
 	if err != nil {
@@ -113,9 +113,9 @@ func (h *harbour) lead() {
 	admitByQueue(profile)
 	l.watch(profile)
 	registry := l.plugins()
-	registry[lookoutName] = l.plugin
+	registry[observerPluginName] = l.plugin
 	registry[queuereclaim.Name] = func(_ context.Context, _ runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
-		return queuereclaim.New(watchedReclaimer{l.reclaimer, l.lookout}, handle), nil
+		return queuereclaim.New(watchedReclaimer{l.reclaimer, l.observerPlugin}, handle), nil
 	}
 	l.sched, err = scheduler.New(ctx, l.client, factory, nil,
 		func(string) events.EventRecorderLogger { return l.budget.Recorder(&events.FakeRecorder{}) },
@@ -131,9 +131,9 @@ func (h *harbour) lead() {
 	l.recovery = &recovery{client: client, gangs: l.gangs, recorder: recorder, clock: h.clock, grace: DefaultOptions().GangGracePeriod}
 	l.rounds = l.recovery.begin()
 	for _, node := range h.nodes {
-		l.nodeTap.set(node)
+		l.nodeFeed.set(node)
 	}
-	for _, q := range h.shore.queues {
+	for _, q := range h.fakeAPI.queues {
 		l.engine.queues.SetQueue(q)
 	}
 	for _, declare := range h.declared {
@@ -150,11 +150,11 @@ func (h *harbour) lead() {
 }
 
 // build makes what is around the scheduler.
-func (h *harbour) build(client kubernetes.Interface, recorder events.EventRecorder) informers.SharedInformerFactory {
+func (h *testCluster) build(client kubernetes.Interface, recorder events.EventRecorder) informers.SharedInformerFactory {
 	l, e := h.leader, h.leader.engine
 	e.reporter = newReporter(h.clock, nil)
 	b := newBridge(l.groups, e.gate, e.reporter)
-	l.sink = marked{bridge: b, reached: make(chan struct{}, 1)}
+	l.sink = markedBridge{bridge: b, reached: make(chan struct{}, 1)}
 	ours := func(name string) bool { return name == SchedulerName }
 	e.gangs = state.NewGangs(ours, l.sink, h.clock)
 	e.gate.gangs = e.gangs
@@ -163,13 +163,13 @@ func (h *harbour) build(client kubernetes.Interface, recorder events.EventRecord
 	put := func(object runtime.Object, informer cache.SharedIndexInformer) {
 		factory.InformerFor(object, func(kubernetes.Interface, time.Duration) cache.SharedIndexInformer { return informer })
 	}
-	put(&corev1.Pod{}, &regroupingInformer{SharedIndexInformer: l.podTap, feed: e})
-	put(&corev1.Node{}, l.nodeTap)
-	put(&schedulingv1beta1.PodGroup{}, gatedInformer{l.groupTap, e.gate})
+	put(&corev1.Pod{}, &regroupingInformer{SharedIndexInformer: l.podFeed, feed: e})
+	put(&corev1.Node{}, l.nodeFeed)
+	put(&schedulingv1beta1.PodGroup{}, gatedInformer{l.groupFeed, e.gate})
 	e.queues = state.NewQueues(e.gangs, e.requests.of, podsOf(factory), DefaultOptions().admission(), h.clock)
 	e.fast.Claims(e.queues.SpareClaims)
 	b.queues = e.queues
-	_, _ = l.nodeTap.AddEventHandler(e.nodeHandler())
+	_, _ = l.nodeFeed.AddEventHandler(e.nodeHandler())
 	pods := factory.Core().V1().Pods().Lister()
 	e.conditions = newConditionWriter(client, pods, e.gangs, h.clock)
 	e.explainer = newExplainer(h.clock, ours, e.gangs, e.queues, e.gate, e.conditions)
@@ -226,14 +226,14 @@ func (l *leader) run(ctx context.Context) {
 }
 
 // depose ends the scheduler, whatever it was about to do.
-func (h *harbour) depose() {
+func (h *testCluster) depose() {
 	l := h.leader
 	l.cancel()
 	<-l.stopped
-	l.open()
+	l.openGate()
 	h.await("bindings end", func() bool {
 		l.giveUp()
-		return l.landed()
+		return l.bindingsDone()
 	})
 	l.sched.SchedulingQueue.Close()
 	l.reporter.queue.ShutDown()
@@ -241,18 +241,18 @@ func (h *harbour) depose() {
 }
 
 // await waits until something that goes on by itself has come about.
-func (h *harbour) await(what string, done func() bool) {
+func (h *testCluster) await(what string, done func() bool) {
 	h.t.Helper()
 	for deadline := time.Now().Add(time.Minute); !done(); {
 		if time.Now().After(deadline) {
-			h.t.Fatalf("waiting until %s took too long: %s", what, h.lookout.describe())
+			h.t.Fatalf("waiting until %s took too long: %s", what, h.observerPlugin.describe())
 		}
 		time.Sleep(20 * time.Microsecond)
 	}
 }
 
 // tell tells the scheduler what has become of pods, and reports whether anything has.
-func (h *harbour) tell() bool {
+func (h *testCluster) tell() bool {
 	h.t.Helper()
 	news := h.take()
 	for _, c := range news {
@@ -261,12 +261,12 @@ func (h *harbour) tell() bool {
 	return len(news) > 0
 }
 
-func (h *harbour) tellOne(c change) {
+func (h *testCluster) tellOne(c change) {
 	h.t.Helper()
 	transform := groupTransform(func(name string) bool { return name == SchedulerName })
 	forget := func(uid types.UID) {
 		if told := h.leader.told[uid]; told != nil {
-			h.podTap.remove(told)
+			h.podFeed.remove(told)
 			delete(h.leader.told, uid)
 			h.dropped(uid)
 		}
@@ -287,7 +287,7 @@ func (h *harbour) tellOne(c change) {
 		}
 		pod := obj.(*corev1.Pod)
 		h.leader.told[pod.UID] = pod
-		h.podTap.set(pod)
+		h.podFeed.set(pod)
 	}
 	h.judge()
 }
@@ -298,12 +298,12 @@ func hasEnded(pod *corev1.Pod) bool {
 }
 
 // judge waits for the verdicts on gangs, and tells the scheduler of groups.
-func (h *harbour) judge() {
+func (h *testCluster) judge() {
 	h.t.Helper()
 	l := h.leader
 	l.judged++
-	mark := testPod("milestone")
-	mark.Labels = map[string]string{"berth.dev/gang": milestone.Name}
+	mark := testPod("sync-marker")
+	mark.Labels = map[string]string{"berth.dev/gang": syncMarker.Name}
 	mark.CreationTimestamp = metav1.Unix(l.judged, 0)
 	l.gangs.SetPod(mark)
 	<-l.sink.reached
@@ -317,15 +317,15 @@ func (h *harbour) judge() {
 	for _, c := range slices.Clone(changes) {
 		l.seen++
 		if c.Type == watch.Deleted {
-			l.groupTap.remove(c.Object)
+			l.groupFeed.remove(c.Object)
 		} else {
-			l.groupTap.set(c.Object.DeepCopyObject())
+			l.groupFeed.set(c.Object.DeepCopyObject())
 		}
 	}
 }
 
 // admit lets those in whose turn it is.
-func (h *harbour) admit() {
+func (h *testCluster) admit() {
 	select {
 	case <-h.engine.queues.News():
 		letInNext(klog.Background(), h.engine.queues, h.sched, h.conditions, nil)
@@ -335,12 +335,12 @@ func (h *harbour) admit() {
 }
 
 // active returns how many pods are to be tried.
-func (h *harbour) active() int {
+func (h *testCluster) active() int {
 	return len(h.sched.SchedulingQueue.PodsInActiveQ()) + len(h.sched.SchedulingQueue.PodsInBackoffQ())
 }
 
 // cycle runs one cycle, and waits for what follows of it, but for bindings that are held.
-func (h *harbour) cycle() {
+func (h *testCluster) cycle() {
 	h.t.Helper()
 	l := h.leader
 	h.turn <- struct{}{}
@@ -351,7 +351,7 @@ func (h *harbour) cycle() {
 	}
 	h.counts["cycles"]++
 	if !l.holds {
-		h.land()
+		h.releaseBindings()
 	}
 	h.await("evictions are asked for", h.evicting)
 	if notes := h.announced(); len(notes) > 0 {
@@ -366,17 +366,17 @@ func (h *harbour) cycle() {
 	}
 }
 
-// land lets go what is held, and waits until it is bound or has failed.
-func (h *harbour) land() {
+// releaseBindings lets go what is held, and waits until it is bound or has failed.
+func (h *testCluster) releaseBindings() {
 	h.t.Helper()
-	h.leader.open()
-	h.await("pods are bound", h.landed)
-	h.leader.shut()
+	h.leader.openGate()
+	h.await("pods are bound", h.bindingsDone)
+	h.leader.closeGate()
 }
 
 // evicting reports whether all that were chosen have been asked to go, but for those whose
 // eviction recovery ends.
-func (h *harbour) evicting() bool {
+func (h *testCluster) evicting() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	r, finishing := h.reclaimer, h.gangs.Finishing()
@@ -392,9 +392,9 @@ func (h *harbour) evicting() bool {
 	return true
 }
 
-// settle has the scheduler do all that it can do now, and compares the books after each
+// settle has the scheduler do all that it can do now, and compares the ledger after each
 // cycle.
-func (h *harbour) settle() {
+func (h *testCluster) settle() {
 	h.t.Helper()
 	for i := 0; ; i++ {
 		if i == 500+2*len(h.leader.told) {
@@ -404,7 +404,7 @@ func (h *harbour) settle() {
 		h.gangs.StopAwaiting()
 		h.admit()
 		h.judge()
-		if diff := h.books(); diff != "" {
+		if diff := h.ledgerDiff(); diff != "" {
 			h.t.Fatalf("what queues use (-pods +queues):\n%s", diff)
 		}
 		if h.t.Failed() {
@@ -424,7 +424,7 @@ func (h *harbour) settle() {
 }
 
 // pass lets time pass, step by step.
-func (h *harbour) pass(steps int, step time.Duration) {
+func (h *testCluster) pass(steps int, step time.Duration) {
 	h.t.Helper()
 	for range steps {
 		h.clock.Step(step)

@@ -13,9 +13,9 @@ import (
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
 )
 
-// rule is a queue as a test says it: of GPUs, and of thousandths of a core. A limit of 0 is
+// testQueue is a queue as a test says it: of GPUs, and of thousandths of a core. A limit of 0 is
 // none.
-type rule struct {
+type testQueue struct {
 	name, parent      string
 	guaranteed, limit int64
 	cpuLimit          int64
@@ -28,7 +28,7 @@ type rule struct {
 }
 
 // object returns the queue that an API server would have, at a generation.
-func (r rule) object(generation int64) *v1alpha1.Queue {
+func (r testQueue) object(generation int64) *v1alpha1.Queue {
 	out := &v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: r.name, Generation: generation, CreationTimestamp: metav1.Unix(1, 0)}}
 	out.Spec.Parent, out.Spec.Preemption, out.Spec.NamespaceSelector = r.parent, r.preemption, &metav1.LabelSelector{}
 	if r.others {
@@ -77,18 +77,18 @@ func usesOf(pod *corev1.Pod) amounts {
 }
 
 // pathOf returns the queues that pay for a pod, from its own up.
-func (h *harbour) pathOf(pod *corev1.Pod) []string {
+func (h *testCluster) pathOf(pod *corev1.Pod) []string {
 	var out []string
-	for q := h.shore.queues[pod.Labels["berth.dev/queue"]]; q != nil; q = h.shore.queues[q.Spec.Parent] {
+	for q := h.fakeAPI.queues[pod.Labels["berth.dev/queue"]]; q != nil; q = h.fakeAPI.queues[q.Spec.Parent] {
 		out = append(out, q.Name)
 	}
 	return out
 }
 
 // recount counts what each queue uses, from pods alone.
-func (h *harbour) recount(pods map[types.UID]*corev1.Pod) map[string]amounts {
+func (h *testCluster) recount(pods map[types.UID]*corev1.Pod) map[string]amounts {
 	out := map[string]amounts{}
-	for name := range h.shore.queues {
+	for name := range h.fakeAPI.queues {
 		out[name] = amounts{}
 	}
 	for _, pod := range pods {
@@ -101,11 +101,11 @@ func (h *harbour) recount(pods map[types.UID]*corev1.Pod) map[string]amounts {
 }
 
 // charged are the pods that somebody pays for: those with a node, and those reserved.
-func (h *harbour) charged() map[types.UID]*corev1.Pod {
+func (h *testCluster) charged() map[types.UID]*corev1.Pod {
 	out := map[types.UID]*corev1.Pod{}
-	h.lookout.mu.Lock()
-	defer h.lookout.mu.Unlock()
-	for uid, pod := range h.lookout.reserved {
+	h.observerPlugin.mu.Lock()
+	defer h.observerPlugin.mu.Unlock()
+	for uid, pod := range h.observerPlugin.reserved {
 		out[uid] = pod
 		if told := h.told[uid]; told != nil {
 			out[uid] = told
@@ -119,13 +119,13 @@ func (h *harbour) charged() map[types.UID]*corev1.Pod {
 	return out
 }
 
-// books returns how what queues say that they use differs from what their pods take, at every
+// ledgerDiff returns how what queues say that they use differs from what their pods take, at every
 // level; "" if it does not.
-func (h *harbour) books() string {
+func (h *testCluster) ledgerDiff() string {
 	if h.unchecked {
 		return ""
 	}
-	h.counts["books"]++
+	h.counts["ledgers"]++
 	got := map[string]amounts{}
 	for _, r := range h.engine.queues.Report() {
 		a := amounts{}
@@ -152,8 +152,8 @@ func (h *harbour) books() string {
 }
 
 // counted reports whether any queue says something of a resource.
-func (h *harbour) counted(name string) bool {
-	for _, q := range h.shore.queues {
+func (h *testCluster) counted(name string) bool {
+	for _, q := range h.fakeAPI.queues {
 		for _, r := range q.Spec.Resources {
 			if r.Name == name {
 				return true
@@ -164,14 +164,14 @@ func (h *harbour) counted(name string) bool {
 }
 
 // withinLimits fails the test if a pod was charged beyond a limit.
-func (h *harbour) withinLimits(pod *corev1.Pod) {
+func (h *testCluster) withinLimits(pod *corev1.Pod) {
 	if h.unchecked {
 		return
 	}
 	h.t.Helper()
 	used, uses := h.recount(h.charged()), usesOf(pod)
 	for _, q := range h.pathOf(pod) {
-		for _, r := range h.shore.queues[q].Spec.Resources {
+		for _, r := range h.fakeAPI.queues[q].Spec.Resources {
 			if r.Limit == nil {
 				continue
 			}
@@ -186,8 +186,8 @@ func (h *harbour) withinLimits(pod *corev1.Pod) {
 	}
 }
 
-// crew is a gang, or a plain pod, and who makes its pods.
-type crew struct {
+// workload is a gang, or a plain pod, and who makes its pods.
+type workload struct {
 	name, queue string
 	// size is the least of its pods that run together; 0 for plain pods. pods is how many
 	// there are.
@@ -202,8 +202,8 @@ type crew struct {
 	uids []types.UID
 }
 
-// launch makes the pods of a crew.
-func (h *harbour) launch(c crew) *crew {
+// submit makes the pods of a workload.
+func (h *testCluster) submit(c workload) *workload {
 	h.t.Helper()
 	out := &c
 	if out.pods == 0 {
@@ -215,8 +215,8 @@ func (h *harbour) launch(c crew) *crew {
 	return out
 }
 
-// berthed returns the nodes of the pods of a crew that have one and stay.
-func (h *harbour) berthed(c *crew) []string {
+// boundNodes returns the nodes of the pods of a workload that have one and stay.
+func (h *testCluster) boundNodes(c *workload) []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var out []string
@@ -229,20 +229,20 @@ func (h *harbour) berthed(c *crew) []string {
 }
 
 // A gang is placed, its queue pays; it ends, and nobody pays.
-func TestHarbour(t *testing.T) {
-	h := newHarbour(t, rackNodes(4, 2), rule{name: "all", limit: 24}, rule{name: "a", parent: "all"}, rule{name: "b", parent: "all"})
-	one := h.launch(crew{name: "one", queue: "a", size: 2, gpus: 8, rack: true})
-	two := h.launch(crew{name: "two", queue: "b", size: 2, gpus: 8})
+func TestTestCluster(t *testing.T) {
+	h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "all", limit: 24}, testQueue{name: "a", parent: "all"}, testQueue{name: "b", parent: "all"})
+	one := h.submit(workload{name: "one", queue: "a", size: 2, gpus: 8, rack: true})
+	two := h.submit(workload{name: "two", queue: "b", size: 2, gpus: 8})
 	h.settle()
-	if got := len(h.berthed(one)); got != 2 {
+	if got := len(h.boundNodes(one)); got != 2 {
 		t.Fatalf("%d pods of one are placed", got)
 	}
-	if got := len(h.berthed(two)); got != 0 {
+	if got := len(h.boundNodes(two)); got != 0 {
 		t.Fatalf("%d pods of two are placed beyond a limit", got)
 	}
 	h.end(one.uids...)
 	h.settle()
-	if got := len(h.berthed(two)); got != 2 {
+	if got := len(h.boundNodes(two)); got != 2 {
 		t.Fatalf("%d pods of two are placed", got)
 	}
 	h.depose()

@@ -14,55 +14,55 @@ import (
 	"github.com/berth-dev/berth/pkg/state"
 )
 
-// fleet is crews that come and go at random, with a controller that makes each pod anew that
-// is gone before its crew has ended.
-type fleet struct {
-	*harbour
-	rand  *rand.Rand
-	made  int
-	crews []*crew
-	// claims are those of crews for which others were evicted, until they get a place.
+// generator makes workloads that come and go at random, with a controller that makes each pod anew that
+// is gone before its workload has ended.
+type generator struct {
+	*testCluster
+	rand      *rand.Rand
+	made      int
+	workloads []*workload
+	// claims are those of workloads for which others were evicted, until they get a place.
 	claims map[string]*claimed
 }
 
-// claimed is what was done for a crew while it had no more pods with a place than has.
+// claimed is what was done for a workload while it had no more pods with a place than has.
 type claimed struct {
 	has     int
 	waves   int
 	victims map[string]bool
 }
 
-func newFleet(t testing.TB, seed uint64, nodes []*corev1.Node, queues ...rule) *fleet {
-	f := &fleet{harbour: newHarbour(t, nodes, queues...), rand: rand.New(rand.NewPCG(seed, 7)), claims: map[string]*claimed{}}
+func newGenerator(t testing.TB, seed uint64, nodes []*corev1.Node, queues ...testQueue) *generator {
+	f := &generator{testCluster: newTestCluster(t, nodes, queues...), rand: rand.New(rand.NewPCG(seed, 7)), claims: map[string]*claimed{}}
 	f.controllers, f.onEvictions, f.onCycle = f.replace, f.judgeEvictions, f.close
 	return f
 }
 
-// close ends the claims of crews that got a place since, or lost one.
-func (f *fleet) close() {
-	for _, c := range f.crews {
-		if claim := f.claims[c.name]; claim != nil && claim.has != len(f.berthed(c)) {
+// close ends the claims of workloads that got a place since, or lost one.
+func (f *generator) close() {
+	for _, c := range f.workloads {
+		if claim := f.claims[c.name]; claim != nil && claim.has != len(f.boundNodes(c)) {
 			delete(f.claims, c.name)
 		}
 	}
 }
 
-func pick[T any](f *fleet, of ...T) T { return of[f.rand.IntN(len(of))] }
+func pick[T any](f *generator, of ...T) T { return of[f.rand.IntN(len(of))] }
 
-// check compares the books once, where that is not done in every cycle.
-func (f *fleet) check() {
+// check compares the ledger once, where that is not done in every cycle.
+func (f *generator) check() {
 	f.t.Helper()
 	f.unchecked = false
-	if diff := f.books(); diff != "" {
+	if diff := f.ledgerDiff(); diff != "" {
 		f.t.Fatalf("what queues use (-pods +queues):\n%s", diff)
 	}
 	f.unchecked = true
 }
 
-// come makes a crew for a queue.
-func (f *fleet) come(queue string) {
+// come makes a workload for a queue.
+func (f *generator) come(queue string) {
 	f.made++
-	c := crew{
+	c := workload{
 		name: fmt.Sprintf("c%d", f.made), queue: queue, size: 1 + f.rand.IntN(4), gpus: pick[int64](f, 1, 2, 4, 8, 8, 8),
 		rack: f.rand.IntN(3) == 0, priority: pick[int32](f, 0, 0, 0, 10), grace: pick[int64](f, 0, 5, 20),
 	}
@@ -74,21 +74,21 @@ func (f *fleet) come(queue string) {
 	case 2:
 		c.graces = []int64{0, 3, 12}
 	}
-	f.crews = append(f.crews, f.launch(c))
+	f.workloads = append(f.workloads, f.submit(c))
 	f.counts["came"]++
 }
 
-// leave ends a crew.
-func (f *fleet) leave(i int) {
-	f.end(f.crews[i].uids...)
-	delete(f.claims, f.crews[i].name)
-	f.crews = slices.Delete(f.crews, i, i+1)
+// leave ends a workload.
+func (f *generator) leave(i int) {
+	f.end(f.workloads[i].uids...)
+	delete(f.claims, f.workloads[i].name)
+	f.workloads = slices.Delete(f.workloads, i, i+1)
 	f.counts["ended"]++
 }
 
 // replace makes each pod anew that is gone, under its name.
-func (f *fleet) replace() {
-	for _, c := range f.crews {
+func (f *generator) replace() {
+	for _, c := range f.workloads {
 		for i, uid := range c.uids {
 			f.mu.Lock()
 			gone := f.pods[uid] == nil
@@ -101,12 +101,12 @@ func (f *fleet) replace() {
 	}
 }
 
-// whole reports whether as many pods of a crew have a place and stay as it needs.
-func (f *fleet) whole(c *crew) bool { return len(f.berthed(c)) >= max(1, c.size) }
+// whole reports whether as many pods of a workload have a place and stay as it needs.
+func (f *generator) whole(c *workload) bool { return len(f.boundNodes(c)) >= max(1, c.size) }
 
-// crewCalled returns the crew that users are told of as a gang or plain pod of this name.
-func (f *fleet) crewCalled(name string) *crew {
-	for _, c := range f.crews {
+// workloadNamed returns the workload that users are told of as a gang or plain pod of this name.
+func (f *generator) workloadNamed(name string) *workload {
+	for _, c := range f.workloads {
 		for _, uid := range c.uids {
 			if pod := f.told[uid]; pod != nil && state.Called(state.NameOf(pod), "") == name {
 				return c
@@ -117,7 +117,7 @@ func (f *fleet) crewCalled(name string) *crew {
 }
 
 // staying are the pods that have a node and are not leaving.
-func (f *fleet) staying() map[types.UID]*corev1.Pod {
+func (f *generator) staying() map[types.UID]*corev1.Pod {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	out := map[types.UID]*corev1.Pod{}
@@ -130,14 +130,14 @@ func (f *fleet) staying() map[types.UID]*corev1.Pod {
 }
 
 // judgeEvictions looks at one wave of evictions, once all are asked for.
-func (f *fleet) judgeEvictions(notes []note) {
+func (f *generator) judgeEvictions(notes []recordedEviction) {
 	f.t.Helper()
-	claimant := f.crewCalled(notes[0].claimant)
+	claimant := f.workloadNamed(notes[0].claimant)
 	if claimant == nil {
 		f.t.Fatalf("gangs are evicted for %q, which is not there", notes[0].claimant)
 	}
 	c := f.claims[claimant.name]
-	if has := len(f.berthed(claimant)); c == nil || c.has != has {
+	if has := len(f.boundNodes(claimant)); c == nil || c.has != has {
 		c = &claimed{has: has, victims: map[string]bool{}}
 		f.claims[claimant.name] = c
 		f.counts["claims"]++
@@ -149,7 +149,7 @@ func (f *fleet) judgeEvictions(notes []note) {
 	after := f.recount(f.staying())
 	lost := map[string][]int64{}
 	for _, n := range notes {
-		victim := f.crewCalled(n.gang)
+		victim := f.workloadNamed(n.gang)
 		switch {
 		case n.claimant != notes[0].claimant:
 			f.t.Errorf("gangs are evicted at once for %q and for %q", n.claimant, notes[0].claimant)
@@ -159,7 +159,7 @@ func (f *fleet) judgeEvictions(notes []note) {
 			f.t.Errorf("gang %q is evicted twice for %q", victim.name, claimant.name)
 		}
 		c.victims[victim.name] = true
-		if left := len(f.berthed(victim)); left > 0 && left < max(1, victim.size) {
+		if left := len(f.boundNodes(victim)); left > 0 && left < max(1, victim.size) {
 			f.t.Errorf("gang %q of %d is evicted in part for %q: %d pods are left", victim.name, victim.size, claimant.name, left)
 		} else if left > 0 {
 			f.counts["evicted down to the least"]++
@@ -187,12 +187,12 @@ func (f *fleet) judgeEvictions(notes []note) {
 	}
 }
 
-func (f *fleet) guaranteed(queue string) int64 {
-	return f.shore.queues[queue].Spec.Resources[0].Guaranteed.Value()
+func (f *generator) guaranteed(queue string) int64 {
+	return f.fakeAPI.queues[queue].Spec.Resources[0].Guaranteed.Value()
 }
 
 // describe says who is where.
-func (f *fleet) describe() string {
+func (f *generator) describe() string {
 	var out strings.Builder
 	used := f.recount(f.staying())
 	for _, q := range f.engine.queues.Report() {
@@ -201,30 +201,30 @@ func (f *fleet) describe() string {
 			fmt.Fprintf(&out, "  %s: %s %s\n", q.Head.Gang, q.Head.Code, q.Head.Text)
 		}
 	}
-	for _, c := range f.crews {
-		fmt.Fprintf(&out, "%s of %q: %d of %d pods of %d GPUs, rack %t, priority %d: %v\n", c.name, c.queue, c.size, c.pods, c.gpus, c.rack, c.priority, f.berthed(c))
+	for _, c := range f.workloads {
+		fmt.Fprintf(&out, "%s of %q: %d of %d pods of %d GPUs, rack %t, priority %d: %v\n", c.name, c.queue, c.size, c.pods, c.gpus, c.rack, c.priority, f.boundNodes(c))
 	}
 	return out.String()
 }
 
-// neglected returns a crew that waits within what its queue is guaranteed, and whom room could
-// be made for by evicting whole crews that their queues have beyond what those are guaranteed;
-// nil if there is none. It tries all sets of crews.
-func (f *fleet) neglected() (*crew, []*crew) {
+// neglected returns a workload that waits within what its queue is guaranteed, and whom room could
+// be made for by evicting whole workloads that their queues have beyond what those are guaranteed;
+// nil if there is none. It tries all sets of workloads.
+func (f *generator) neglected() (*workload, []*workload) {
 	used := f.recount(f.staying())
-	var running []*crew
-	for _, c := range f.crews {
-		if len(f.berthed(c)) > 0 {
+	var running []*workload
+	for _, c := range f.workloads {
+		if len(f.boundNodes(c)) > 0 {
 			running = append(running, c)
 		}
 	}
-	for _, c := range f.crews {
-		if len(f.berthed(c)) > 0 || f.spare(c, used) < 0 {
+	for _, c := range f.workloads {
+		if len(f.boundNodes(c)) > 0 || f.spare(c, used) < 0 {
 			continue
 		}
 		f.counts["waiting within the guarantee"]++
 		theirs := f.pathOf(c.podOf(0))
-		var may []*crew
+		var may []*workload
 		for _, v := range running {
 			mine := f.pathOf(v.podOf(0))
 			if mine[0] != theirs[0] && used[mine[0]].GPUs > f.guaranteed(mine[0]) {
@@ -232,7 +232,7 @@ func (f *fleet) neglected() (*crew, []*crew) {
 			}
 		}
 		for set := range 1 << len(may) {
-			var gone []*crew
+			var gone []*workload
 			for i, v := range may {
 				if set&(1<<i) != 0 {
 					gone = append(gone, v)
@@ -246,9 +246,9 @@ func (f *fleet) neglected() (*crew, []*crew) {
 	return nil, nil
 }
 
-// spare returns how much the queues of a crew that waits are guaranteed beyond what
+// spare returns how much the queues of a workload that waits are guaranteed beyond what
 // they would use with it, the least of them; below 0 if it is not entitled.
-func (f *fleet) spare(c *crew, used map[string]amounts) int64 {
+func (f *generator) spare(c *workload, used map[string]amounts) int64 {
 	least := int64(1) << 40
 	for _, q := range f.pathOf(c.podOf(0)) {
 		least = min(least, f.guaranteed(q)-used[q].GPUs-int64(max(1, c.size))*c.gpus)
@@ -257,7 +257,7 @@ func (f *fleet) spare(c *crew, used map[string]amounts) int64 {
 }
 
 // permitted reports whether all queues of those that go keep what they are guaranteed.
-func (f *fleet) permitted(c *crew, gone []*crew, used map[string]amounts) bool {
+func (f *generator) permitted(c *workload, gone []*workload, used map[string]amounts) bool {
 	left, theirs := map[string]int64{}, f.pathOf(c.podOf(0))
 	for _, v := range gone {
 		for _, q := range f.pathOf(v.podOf(0)) {
@@ -267,7 +267,7 @@ func (f *fleet) permitted(c *crew, gone []*crew, used map[string]amounts) bool {
 			if _, known := left[q]; !known {
 				left[q] = used[q].GPUs
 			}
-			left[q] -= int64(len(f.berthed(v))) * v.gpus
+			left[q] -= int64(len(f.boundNodes(v))) * v.gpus
 			if left[q] < f.guaranteed(q) {
 				return false
 			}
@@ -276,8 +276,8 @@ func (f *fleet) permitted(c *crew, gone []*crew, used map[string]amounts) bool {
 	return true
 }
 
-// fits reports whether a crew has room in one domain once others are gone.
-func (f *fleet) fits(c *crew, gone []*crew) bool {
+// fits reports whether a workload has room in one domain once others are gone.
+func (f *generator) fits(c *workload, gone []*workload) bool {
 	free := map[string]int64{}
 	for _, node := range f.nodes {
 		free[node.Name] = 8
@@ -287,7 +287,7 @@ func (f *fleet) fits(c *crew, gone []*crew) bool {
 		without[v.name] = true
 	}
 	for _, pod := range f.staying() {
-		if !without[crewOf(pod)] {
+		if !without[workloadOf(pod)] {
 			free[pod.Spec.NodeName] -= usesOf(pod).GPUs
 		}
 	}
@@ -309,18 +309,18 @@ func (f *fleet) fits(c *crew, gone []*crew) bool {
 
 // calm lets time pass in which nobody comes or ends, and fails the test if gangs go on to be
 // evicted, or if one is neglected at the end.
-func (f *fleet) calm() {
+func (f *generator) calm() {
 	f.t.Helper()
 	waiting := 0
-	for _, c := range f.crews {
+	for _, c := range f.workloads {
 		if !f.whole(c) {
 			waiting++
 		}
 	}
 	before := f.counts["waves"]
 	f.pass(60, 15*time.Second)
-	if n := f.counts["waves"] - before; n > 2*waiting+len(f.crews) {
-		f.t.Errorf("%d waves followed where %d of %d gangs waited and nobody came:\n%s", n, waiting, len(f.crews), f.describe())
+	if n := f.counts["waves"] - before; n > 2*waiting+len(f.workloads) {
+		f.t.Errorf("%d waves followed where %d of %d gangs waited and nobody came:\n%s", n, waiting, len(f.workloads), f.describe())
 	}
 	before = f.counts["waves"]
 	f.pass(60, 15*time.Second)

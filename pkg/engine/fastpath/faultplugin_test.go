@@ -13,9 +13,9 @@ import (
 	"github.com/berth-dev/berth/pkg/state"
 )
 
-// trouble is a plugin that makes trouble where it is told to, and binds nothing: it tells of
+// faultPlugin is a plugin that makes trouble where it is told to, and binds nothing: it tells of
 // each pod that was bound, or failed.
-type trouble struct {
+type faultPlugin struct {
 	// told has room for all pods of a gang.
 	told chan told
 	// binding is held by a test that wants nothing to be bound yet.
@@ -43,33 +43,33 @@ type told struct {
 const troubleName = "Trouble"
 
 var (
-	_ fwk.FilterPlugin   = &trouble{}
-	_ fwk.ReservePlugin  = &trouble{}
-	_ fwk.PermitPlugin   = &trouble{}
-	_ fwk.BindPlugin     = &trouble{}
-	_ fwk.PostBindPlugin = &trouble{}
+	_ fwk.FilterPlugin   = &faultPlugin{}
+	_ fwk.ReservePlugin  = &faultPlugin{}
+	_ fwk.PermitPlugin   = &faultPlugin{}
+	_ fwk.BindPlugin     = &faultPlugin{}
+	_ fwk.PostBindPlugin = &faultPlugin{}
 )
 
-func newTrouble() *trouble {
-	t := &trouble{told: make(chan told, 1000), chosen: map[types.UID]string{}}
+func newTrouble() *faultPlugin {
+	t := &faultPlugin{told: make(chan told, 1000), chosen: map[types.UID]string{}}
 	t.end()
 	return t
 }
 
-func (t *trouble) plugin(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
+func (t *faultPlugin) plugin(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
 	return t, nil
 }
 
 // end ends all trouble.
-func (t *trouble) end() {
+func (t *faultPlugin) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.closed, t.unreserved, t.spoilt, t.unbound = map[string]bool{}, map[types.UID]bool{}, map[types.UID]bool{}, map[types.UID]bool{}
 }
 
-func (*trouble) Name() string { return troubleName }
+func (*faultPlugin) Name() string { return troubleName }
 
-func (t *trouble) Filter(_ context.Context, _ fwk.CycleState, _ *corev1.Pod, node fwk.NodeInfo) *fwk.Status {
+func (t *faultPlugin) Filter(_ context.Context, _ fwk.CycleState, _ *corev1.Pod, node fwk.NodeInfo) *fwk.Status {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed[node.Node().Name] {
@@ -78,7 +78,7 @@ func (t *trouble) Filter(_ context.Context, _ fwk.CycleState, _ *corev1.Pod, nod
 	return nil
 }
 
-func (t *trouble) Reserve(_ context.Context, cycle fwk.CycleState, pod *corev1.Pod, _ string) *fwk.Status {
+func (t *faultPlugin) Reserve(_ context.Context, cycle fwk.CycleState, pod *corev1.Pod, _ string) *fwk.Status {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	trying := cycle.IsPodGroupSchedulingCycle()
@@ -91,10 +91,10 @@ func (t *trouble) Reserve(_ context.Context, cycle fwk.CycleState, pod *corev1.P
 	return nil
 }
 
-func (*trouble) Unreserve(context.Context, fwk.CycleState, *corev1.Pod, string) {}
+func (*faultPlugin) Unreserve(context.Context, fwk.CycleState, *corev1.Pod, string) {}
 
 // Permit comes once for each pod of a gang that was placed, when the cycle is through.
-func (t *trouble) Permit(_ context.Context, _ fwk.CycleState, pod *corev1.Pod, node string) (*fwk.Status, time.Duration) {
+func (t *faultPlugin) Permit(_ context.Context, _ fwk.CycleState, pod *corev1.Pod, node string) (*fwk.Status, time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.chosen[pod.UID] = node
@@ -102,7 +102,7 @@ func (t *trouble) Permit(_ context.Context, _ fwk.CycleState, pod *corev1.Pod, n
 }
 
 // chosenSince returns the nodes of the pods that got one since it was called last.
-func (t *trouble) chosenSince() map[types.UID]string {
+func (t *faultPlugin) chosenSince() map[types.UID]string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	out := t.chosen
@@ -110,7 +110,7 @@ func (t *trouble) chosenSince() map[types.UID]string {
 	return out
 }
 
-func (t *trouble) Bind(_ context.Context, _ fwk.CycleState, pod *corev1.Pod, _ string) *fwk.Status {
+func (t *faultPlugin) Bind(_ context.Context, _ fwk.CycleState, pod *corev1.Pod, _ string) *fwk.Status {
 	t.binding.Lock()
 	defer t.binding.Unlock()
 	t.mu.Lock()
@@ -122,7 +122,7 @@ func (t *trouble) Bind(_ context.Context, _ fwk.CycleState, pod *corev1.Pod, _ s
 }
 
 // PostBind comes after the scheduler has taken the binding in.
-func (t *trouble) PostBind(_ context.Context, cycle fwk.CycleState, pod *corev1.Pod, node string) {
+func (t *faultPlugin) PostBind(_ context.Context, cycle fwk.CycleState, pod *corev1.Pod, node string) {
 	out := told{pod: pod, node: node}
 	if data, err := cycle.Read(state.PlaceKey); err == nil {
 		out.place = data.(*state.Place)
@@ -130,4 +130,4 @@ func (t *trouble) PostBind(_ context.Context, cycle fwk.CycleState, pod *corev1.
 	t.told <- out
 }
 
-func (t *trouble) failed(pod *corev1.Pod) { t.told <- told{pod: pod} }
+func (t *faultPlugin) failed(pod *corev1.Pod) { t.told <- told{pod: pod} }

@@ -29,16 +29,16 @@ import (
 	"github.com/berth-dev/berth/pkg/state"
 )
 
-// yard is a cluster with gangs, on which a real scheduler runs real pod-group cycles, one at
+// cycleRig is a cluster with gangs, on which a real scheduler runs real pod-group cycles, one at
 // a time.
-type yard struct {
+type cycleRig struct {
 	*rig
-	*trouble
+	*faultPlugin
 	rand *rand.Rand
 	// objects are the nodes that there are, names their names.
 	objects map[string]*corev1.Node
 	names   []string
-	gangs   []*crew
+	gangs   []*testGang
 	// strays are bound pods of no gang.
 	strays []*corev1.Pod
 	made   int
@@ -47,8 +47,8 @@ type yard struct {
 	counts  map[string]int
 }
 
-// crew is a gang, with its pods in the order of their names.
-type crew struct {
+// testGang is a gang, with its pods in the order of their names.
+type testGang struct {
 	name  string
 	group *schedulingv1beta1.PodGroup
 	asked gang.Topology
@@ -72,18 +72,18 @@ type member struct {
 	rank int
 }
 
-func newYard(t testing.TB, seed uint64) *yard {
+func newCycleRig(t testing.TB, seed uint64) *cycleRig {
 	t.Helper()
 	featuregatetesting.SetFeatureGatesDuringTest(t, utilfeature.DefaultFeatureGate, featuregatetesting.FeatureOverrides{
 		features.GenericWorkload: true, features.TopologyAwareWorkloadScheduling: true, features.NominatedNodeNameForExpectation: false,
 	})
-	y := &yard{rand: rand.New(rand.NewPCG(seed, 9)), objects: map[string]*corev1.Node{}, counts: map[string]int{}}
+	y := &cycleRig{rand: rand.New(rand.NewPCG(seed, 9)), objects: map[string]*corev1.Node{}, counts: map[string]int{}}
 	y.start(t)
 	return y
 }
 
 // start makes a scheduler without nodes and pods.
-func (y *yard) start(t testing.TB) {
+func (y *cycleRig) start(t testing.TB) {
 	t.Helper()
 	profile := testProfile(t, "")
 	plugins := profile.Plugins
@@ -92,7 +92,7 @@ func (y *yard) start(t testing.TB) {
 	// No group is there for these to preempt for.
 	plugins.PodGroupPostFilter.Disabled = append(plugins.PodGroupPostFilter.Disabled, schedulerconfig.Plugin{Name: "*"})
 	plugins.Bind.Disabled = append(plugins.Bind.Disabled, schedulerconfig.Plugin{Name: names.DefaultBinder})
-	y.trouble = newTrouble()
+	y.faultPlugin = newTrouble()
 	r, err := rigWith(t, frameworkruntime.Registry{troubleName: y.plugin}, profile)
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +108,7 @@ func (y *yard) start(t testing.TB) {
 func quiet(ctx context.Context) context.Context { return klog.NewContext(ctx, klog.Logger{}) }
 
 // restart starts another scheduler, which knows what is bound and nothing else.
-func (y *yard) restart() {
+func (y *cycleRig) restart() {
 	for _, c := range y.gangs {
 		y.giveUp(c)
 	}
@@ -133,16 +133,16 @@ func (y *yard) restart() {
 }
 
 // declare lets the scheduler know of a gang.
-func (y *yard) declare(c *crew) {
+func (y *cycleRig) declare(c *testGang) {
 	y.sched.Cache.AddPodGroup(c.group)
 	y.sched.SchedulingQueue.AddPodGroup(klog.Background(), c.group)
 }
 
 // newCrew makes a gang that asks for a topology, with pods that wait.
-func (y *yard) newCrew(asked gang.Topology, size, pods int, gpus int64, change ...func(*crew)) *crew {
+func (y *cycleRig) newGang(asked gang.Topology, size, pods int, gpus int64, change ...func(*testGang)) *testGang {
 	y.made++
 	key := gang.Key{Namespace: "ns", Dialect: dialect.Berth, Name: fmt.Sprint("g", y.made)}
-	c := &crew{name: key.Name, asked: asked, size: size, gpus: gpus, group: state.PodGroup(gang.Group{Key: key, Size: int32(size), Need: int32(size), Topology: asked})}
+	c := &testGang{name: key.Name, asked: asked, size: size, gpus: gpus, group: state.PodGroup(gang.Group{Key: key, Size: int32(size), Need: int32(size), Topology: asked})}
 	for _, f := range change {
 		f(c)
 	}
@@ -155,7 +155,7 @@ func (y *yard) newCrew(asked gang.Topology, size, pods int, gpus int64, change .
 }
 
 // join adds a pod to a gang; at is its number, which is in its name.
-func (y *yard) join(c *crew, at int) {
+func (y *cycleRig) join(c *testGang, at int) {
 	y.made++
 	pod := testPod(fmt.Sprintf("%s-%d", c.name, at), c.asks(at), 1, 1)
 	pod.UID = types.UID(fmt.Sprint("uid-", y.made))
@@ -174,7 +174,7 @@ func (y *yard) join(c *crew, at int) {
 }
 
 // asks is how many GPUs a pod of a gang asks for, by its number.
-func (c *crew) asks(at int) int64 {
+func (c *testGang) asks(at int) int64 {
 	if c.mixed && at == 0 {
 		return 0
 	}
@@ -182,7 +182,7 @@ func (c *crew) asks(at int) int64 {
 }
 
 // leave takes a pod of a gang away.
-func (y *yard) leave(c *crew, m *member) {
+func (y *cycleRig) leave(c *testGang, m *member) {
 	if m.node != "" {
 		y.remove(m.pod)
 	} else {
@@ -192,17 +192,17 @@ func (y *yard) leave(c *crew, m *member) {
 }
 
 // disband ends a gang.
-func (y *yard) disband(c *crew) {
+func (y *cycleRig) disband(c *testGang) {
 	y.giveUp(c)
 	for len(c.members) > 0 {
 		y.leave(c, c.members[0])
 	}
 	y.sched.SchedulingQueue.DeletePodGroup(klog.Background(), c.group)
 	y.sched.Cache.RemovePodGroup(klog.Background(), c.group)
-	y.gangs = slices.DeleteFunc(y.gangs, func(other *crew) bool { return other == c })
+	y.gangs = slices.DeleteFunc(y.gangs, func(other *testGang) bool { return other == c })
 }
 
-func (c *crew) waiting() (out []*member) {
+func (c *testGang) waiting() (out []*member) {
 	for _, m := range c.members {
 		if m.node == "" {
 			out = append(out, m)
@@ -211,7 +211,7 @@ func (c *crew) waiting() (out []*member) {
 	return out
 }
 
-func (c *crew) placed() (out []*member) {
+func (c *testGang) placed() (out []*member) {
 	for _, m := range c.members {
 		if m.node != "" {
 			out = append(out, m)
@@ -222,7 +222,7 @@ func (c *crew) placed() (out []*member) {
 
 // attempt runs one cycle of a gang, in which every pod that waits is tried, and returns the
 // nodes of those that got one, whether they could be bound or not.
-func (y *yard) attempt(c *crew) map[types.UID]string {
+func (y *cycleRig) attempt(c *testGang) map[types.UID]string {
 	y.t.Helper()
 	waiting := c.waiting()
 	for _, m := range waiting {
@@ -251,7 +251,7 @@ func (y *yard) attempt(c *crew) map[types.UID]string {
 }
 
 // letGo waits for what becomes of the pods of a gang that are held.
-func (y *yard) letGo(c *crew) {
+func (y *cycleRig) letGo(c *testGang) {
 	y.t.Helper()
 	held := 0
 	for _, m := range c.members {
@@ -270,7 +270,7 @@ func (y *yard) letGo(c *crew) {
 }
 
 // giveUp has the pods of a gang that are held fail, as when they have waited for too long.
-func (y *yard) giveUp(c *crew) {
+func (y *cycleRig) giveUp(c *testGang) {
 	y.t.Helper()
 	for _, m := range c.members {
 		if m.held && !y.fw.RejectWaitingPod(m.pod.UID) {
@@ -281,7 +281,7 @@ func (y *yard) giveUp(c *crew) {
 }
 
 // settle takes in what became of a pod.
-func (y *yard) settle(c *crew, one told) {
+func (y *cycleRig) settle(c *testGang, one told) {
 	y.t.Helper()
 	at := slices.IndexFunc(c.members, func(m *member) bool { return m.pod.UID == one.pod.UID })
 	if at < 0 {

@@ -12,22 +12,22 @@ import (
 	"github.com/berth-dev/berth/pkg/core/gang"
 )
 
-// marked is the bridge of a scheduler, and says when the milestone is reached.
-type marked struct {
+// markedBridge is the bridge of a scheduler, and says when the marker is reached.
+type markedBridge struct {
 	*bridge
 	reached chan struct{}
 }
 
-func (m marked) Changed(key gang.Key) {
-	if key == milestone {
+func (m markedBridge) Changed(key gang.Key) {
+	if key == syncMarker {
 		m.reached <- struct{}{}
 		return
 	}
 	m.bridge.Changed(key)
 }
 
-// tap is an informer that hands on what the test says.
-type tap struct {
+// fakeInformer is an informer that hands on what the test says.
+type fakeInformer struct {
 	cache.SharedIndexInformer
 	handlers []cache.ResourceEventHandler
 	// deaf has nobody hear of what is said.
@@ -40,16 +40,16 @@ type registration struct {
 
 func (registration) HasSynced() bool { return true }
 
-func newTap(object runtime.Object) *tap {
-	return &tap{SharedIndexInformer: cache.NewSharedIndexInformer(&cache.ListWatch{}, object, 0, cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})}
+func newFakeInformer(object runtime.Object) *fakeInformer {
+	return &fakeInformer{SharedIndexInformer: cache.NewSharedIndexInformer(&cache.ListWatch{}, object, 0, cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})}
 }
 
-func (i *tap) AddEventHandler(handler cache.ResourceEventHandler) (cache.ResourceEventHandlerRegistration, error) {
+func (i *fakeInformer) AddEventHandler(handler cache.ResourceEventHandler) (cache.ResourceEventHandlerRegistration, error) {
 	i.handlers = append(i.handlers, handler)
 	return registration{}, nil
 }
 
-func (i *tap) set(obj any) {
+func (i *fakeInformer) set(obj any) {
 	old, exists, _ := i.GetStore().Get(obj)
 	_ = i.GetStore().Update(obj) // the store fails for objects without a name only, as does the next
 	for _, handler := range i.handlers {
@@ -64,29 +64,29 @@ func (i *tap) set(obj any) {
 	}
 }
 
-func (i *tap) remove(obj any) {
+func (i *fakeInformer) remove(obj any) {
 	_ = i.GetStore().Delete(obj)
 	for _, handler := range i.handlers {
 		handler.OnDelete(obj)
 	}
 }
 
-// note is an eviction as it is announced: pods of a gang, for another.
-type note struct {
+// recordedEviction is an eviction as it is announced: pods of a gang, for another.
+type recordedEviction struct {
 	pods                  int
 	gang, queue           string
 	claimant, claimsQueue string
 }
 
-// notary notes evictions that are announced.
-type notary struct {
+// evictionRecorder notes evictions that are announced.
+type evictionRecorder struct {
 	*events.FakeRecorder
-	harbour *harbour
+	cluster *testCluster
 }
 
 var announcement = regexp.MustCompile(`^(\d+) pods of (.+), of queue "(.*)", are evicted for (.+) of queue "(.*)"$`)
 
-func (n *notary) Eventf(_, _ runtime.Object, _, reason, _, text string, args ...any) {
+func (n *evictionRecorder) Eventf(_, _ runtime.Object, _, reason, _, text string, args ...any) {
 	if reason != "Reclaimed" {
 		return
 	}
@@ -95,17 +95,17 @@ func (n *notary) Eventf(_, _ runtime.Object, _, reason, _, text string, args ...
 		panic(fmt.Sprintf("an eviction is announced in other words: "+text, args...))
 	}
 	pods, _ := strconv.Atoi(said[1])
-	out := note{pods: pods, gang: said[2], queue: said[3], claimant: said[4], claimsQueue: said[5]}
-	n.harbour.mu.Lock()
-	defer n.harbour.mu.Unlock()
-	n.harbour.notes = append(n.harbour.notes, out)
+	out := recordedEviction{pods: pods, gang: said[2], queue: said[3], claimant: said[4], claimsQueue: said[5]}
+	n.cluster.mu.Lock()
+	defer n.cluster.mu.Unlock()
+	n.cluster.announcedEvictions = append(n.cluster.announcedEvictions, out)
 }
 
 // announced returns the evictions that were announced since the last call.
-func (h *harbour) announced() []note {
+func (h *testCluster) announced() []recordedEviction {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	out := h.notes
-	h.notes = nil
+	out := h.announcedEvictions
+	h.announcedEvictions = nil
 	return out
 }

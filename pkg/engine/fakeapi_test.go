@@ -25,9 +25,9 @@ import (
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
 )
 
-// shore is the API server, played, with its kubelets and its clock. What becomes of pods is
+// fakeAPI is the API server, played, with its kubelets and its clock. What becomes of pods is
 // noted, for a scheduler to be told of when the test says so.
-type shore struct {
+type fakeAPI struct {
 	t      testing.TB
 	clock  *clocktesting.FakeClock
 	nodes  []*corev1.Node
@@ -65,15 +65,15 @@ const (
 	lostAnswer
 )
 
-func newShore(t testing.TB) *shore {
-	return &shore{
+func newFakeAPI(t testing.TB) *fakeAPI {
+	return &fakeAPI{
 		t: t, clock: clocktesting.NewFakeClock(time.Unix(1_000_000, 0)), queues: map[string]*v1alpha1.Queue{}, pods: map[types.UID]*corev1.Pod{}, names: map[string]types.UID{},
 		fate: func(*corev1.Pod) fate { return bound }, budgets: map[string]*policyv1.PodDisruptionBudget{}, stuck: map[string]bool{}, busy: map[string]bool{}, dark: map[string]bool{},
 	}
 }
 
 // client returns a client of it.
-func (s *shore) client() *fake.Clientset {
+func (s *fakeAPI) client() *fake.Clientset {
 	client := fake.NewClientset()
 	client.PrependReactor("*", "*", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		if get, ok := action.(clienttesting.GetAction); ok && action.GetVerb() == "get" {
@@ -104,13 +104,13 @@ func (s *shore) client() *fake.Clientset {
 }
 
 // read returns what the store has of a pod, and missing the error if it has none.
-func (s *shore) read(name string) *corev1.Pod {
+func (s *fakeAPI) read(name string) *corev1.Pod {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.pod(name).DeepCopy()
 }
 
-func (s *shore) missing(name string) error {
+func (s *fakeAPI) missing(name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.pod(name) == nil {
@@ -120,10 +120,10 @@ func (s *shore) missing(name string) error {
 }
 
 // pod returns a pod of a name; nil if there is none.
-func (s *shore) pod(name string) *corev1.Pod { return s.pods[s.names[name]] }
+func (s *fakeAPI) pod(name string) *corev1.Pod { return s.pods[s.names[name]] }
 
 // set puts a pod into the place of another, nil for none.
-func (s *shore) set(old, pod *corev1.Pod, early bool) {
+func (s *fakeAPI) set(old, pod *corev1.Pod, early bool) {
 	s.version++
 	if pod != nil {
 		pod.ResourceVersion = strconv.Itoa(s.version)
@@ -141,14 +141,14 @@ func (s *shore) set(old, pod *corev1.Pod, early bool) {
 }
 
 // order has what was done at the same time be in the order of names.
-func (s *shore) order() {
+func (s *fakeAPI) order() {
 	slices.SortStableFunc(s.early, func(a, b change) int { return cmp.Compare(a.old.Name, b.old.Name) })
 	s.news = append(s.news, s.early...)
 	s.early = nil
 }
 
 // take returns what has changed since it was called last.
-func (s *shore) take() []change {
+func (s *fakeAPI) take() []change {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.order()
@@ -158,7 +158,7 @@ func (s *shore) take() []change {
 }
 
 // create makes a pod.
-func (s *shore) create(pod *corev1.Pod) *corev1.Pod {
+func (s *fakeAPI) create(pod *corev1.Pod) *corev1.Pod {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.pod(pod.Name) != nil {
@@ -171,7 +171,7 @@ func (s *shore) create(pod *corev1.Pod) *corev1.Pod {
 }
 
 // edit changes a pod, if it is there.
-func (s *shore) edit(uid types.UID, change func(*corev1.Pod)) {
+func (s *fakeAPI) edit(uid types.UID, change func(*corev1.Pod)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if old := s.pods[uid]; old != nil {
@@ -182,7 +182,7 @@ func (s *shore) edit(uid types.UID, change func(*corev1.Pod)) {
 }
 
 // end takes pods away, as when they have ended.
-func (s *shore) end(uids ...types.UID) {
+func (s *fakeAPI) end(uids ...types.UID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, uid := range uids {
@@ -192,7 +192,7 @@ func (s *shore) end(uids ...types.UID) {
 	}
 }
 
-func (s *shore) bind(b *corev1.Binding) error {
+func (s *fakeAPI) bind(b *corev1.Binding) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old := s.pods[b.UID]
@@ -222,16 +222,16 @@ func (s *shore) bind(b *corev1.Binding) error {
 }
 
 // protect makes a budget that lets so many pods of a gang go.
-func (s *shore) protect(crew string, allowed int32) *policyv1.PodDisruptionBudget {
+func (s *fakeAPI) protect(work string, allowed int32) *policyv1.PodDisruptionBudget {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.budgets[crew] = &policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: crew, Generation: 1, ResourceVersion: "1"},
-		Spec:   policyv1.PodDisruptionBudgetSpec{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"crew": crew}}},
+	s.budgets[work] = &policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: work, Generation: 1, ResourceVersion: "1"},
+		Spec:   policyv1.PodDisruptionBudgetSpec{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"workload": work}}},
 		Status: policyv1.PodDisruptionBudgetStatus{ObservedGeneration: 1, DisruptionsAllowed: allowed, ExpectedPods: 2}}
-	return s.budgets[crew].DeepCopy()
+	return s.budgets[work].DeepCopy()
 }
 
-func (s *shore) budget(name string) (*policyv1.PodDisruptionBudget, error) {
+func (s *fakeAPI) budget(name string) (*policyv1.PodDisruptionBudget, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if pdb := s.budgets[name]; pdb != nil {
@@ -241,7 +241,7 @@ func (s *shore) budget(name string) (*policyv1.PodDisruptionBudget, error) {
 }
 
 // patch takes in the conditions of Berth's own in the patch of a pod's status.
-func (s *shore) patch(name string, body []byte) {
+func (s *fakeAPI) patch(name string, body []byte) {
 	var patch corev1.Pod
 	if err := json.Unmarshal(body, &patch); err != nil {
 		s.t.Error(err)
@@ -263,13 +263,13 @@ func (s *shore) patch(name string, body []byte) {
 }
 
 // evictions returns how many were asked for until now.
-func (s *shore) evictions() int {
+func (s *fakeAPI) evictions() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.evicted)
 }
 
-func (s *shore) evict(e *policyv1.Eviction) error {
+func (s *fakeAPI) evict(e *policyv1.Eviction) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old := s.pod(e.Name)
@@ -286,7 +286,7 @@ func (s *shore) evict(e *policyv1.Eviction) error {
 	if s.busy[old.Name] {
 		return apierrors.NewServiceUnavailable("busy")
 	}
-	if pdb := s.budgets[crewOf(old)]; pdb != nil {
+	if pdb := s.budgets[workloadOf(old)]; pdb != nil {
 		if pdb.Status.DisruptionsAllowed == 0 {
 			refused := apierrors.NewTooManyRequests("the budget", 0)
 			refused.ErrStatus.Details.Causes = append(refused.ErrStatus.Details.Causes, metav1.StatusCause{Type: policyv1.DisruptionBudgetCause})
@@ -302,7 +302,7 @@ func (s *shore) evict(e *policyv1.Eviction) error {
 }
 
 // kubelets start pods that were bound, and end those whose grace period is over.
-func (s *shore) kubelets() {
+func (s *fakeAPI) kubelets() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.clock.Now()
@@ -321,7 +321,7 @@ func (s *shore) kubelets() {
 }
 
 // byName returns all pods by name.
-func (s *shore) byName() []*corev1.Pod {
+func (s *fakeAPI) byName() []*corev1.Pod {
 	out := make([]*corev1.Pod, 0, len(s.pods))
 	for _, pod := range s.pods {
 		out = append(out, pod)
@@ -354,15 +354,15 @@ func rackNodes(n, perRack int) []*corev1.Node {
 	return nodes
 }
 
-// podOf makes a pod of a crew, with its number. A crew of one pod and no size is a plain pod.
-func (c *crew) podOf(i int) *corev1.Pod {
+// podOf makes a pod of a workload, with its number. A workload of one pod and no size is a plain pod.
+func (c *workload) podOf(i int) *corev1.Pod {
 	amounts := corev1.ResourceList{gpuName: *resource.NewQuantity(c.gpus, resource.DecimalSI), corev1.ResourceCPU: *resource.NewQuantity(c.gpus, resource.DecimalSI)}
 	grace := c.grace
 	if len(c.graces) > 0 {
 		grace = c.graces[i%len(c.graces)]
 	}
 	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: fmt.Sprintf("%s-%d", c.name, i), Labels: map[string]string{"crew": c.name}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: fmt.Sprintf("%s-%d", c.name, i), Labels: map[string]string{"workload": c.name}},
 		Spec: corev1.PodSpec{
 			SchedulerName: SchedulerName, Priority: &c.priority, TerminationGracePeriodSeconds: &grace,
 			Containers: []corev1.Container{{Name: "c", Image: "i", Resources: corev1.ResourceRequirements{Requests: amounts, Limits: amounts}}},
@@ -382,5 +382,5 @@ func (c *crew) podOf(i int) *corev1.Pod {
 	return pod
 }
 
-// crewOf returns the name of the crew of a pod.
-func crewOf(pod *corev1.Pod) string { return pod.Labels["crew"] }
+// workloadOf returns the name of the workload of a pod.
+func workloadOf(pod *corev1.Pod) string { return pod.Labels["workload"] }

@@ -20,24 +20,24 @@ import (
 	"github.com/berth-dev/berth/pkg/state"
 )
 
-// milestone is a gang that stands for "all that was asked before is settled".
-var milestone = gang.Key{Namespace: "ns", Dialect: dialect.Berth, Name: "milestone"}
+// syncMarker is a gang that stands for "all that was asked before is settled".
+var syncMarker = gang.Key{Namespace: "ns", Dialect: dialect.Berth, Name: "sync-marker"}
 
-// milestones is a sink that hears of the milestone only.
-type milestones struct {
+// syncSink is a sink that hears of the marker only.
+type syncSink struct {
 	noSink
 	reached chan struct{}
 }
 
-func (m milestones) Changed(key gang.Key) {
-	if key == milestone {
+func (m syncSink) Changed(key gang.Key) {
+	if key == syncMarker {
 		m.reached <- struct{}{}
 	}
 }
 
-// desk is a reporter on a bench, with gangs that settle when the test says so.
-type desk struct {
-	*bench
+// reporterRig is a reporter on a bench, with gangs that settle when the test says so.
+type reporterRig struct {
+	*writerRig
 	t       *testing.T
 	gangs   *state.Gangs
 	reached chan struct{}
@@ -58,10 +58,10 @@ func kindOf(t *testing.T, of gang.Dialect) dialect.Kind {
 	return dialect.Kind{}
 }
 
-func newDesk(t *testing.T, of gang.Dialect) *desk {
+func newReporterRig(t *testing.T, of gang.Dialect) *reporterRig {
 	t.Helper()
-	d := &desk{bench: newBench(t), t: t, events: &fakeRecorder{}, kind: kindOf(t, of), reached: make(chan struct{}, 1)}
-	d.gangs = state.NewGangs(isOurs, milestones{reached: d.reached}, d.clock)
+	d := &reporterRig{writerRig: newWriterRig(t), t: t, events: &fakeRecorder{}, kind: kindOf(t, of), reached: make(chan struct{}, 1)}
+	d.gangs = state.NewGangs(isOurs, syncSink{reached: d.reached}, d.clock)
 	d.dynamic = dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(),
 		map[schema.GroupVersionResource]string{d.kind.Resource: d.kind.Kind + "List"})
 	d.reporter.gangs, d.reporter.recorder, d.reporter.conditions, d.reporter.dynamic = d.gangs, d.events, d.conditions, d.dynamic
@@ -70,19 +70,19 @@ func newDesk(t *testing.T, of gang.Dialect) *desk {
 }
 
 // settle waits until the gangs have taken in everything so far.
-func (d *desk) settle() {
+func (d *reporterRig) settle() {
 	d.passed++
-	pod := testPod("milestone")
-	pod.Labels = map[string]string{"berth.dev/gang": milestone.Name}
+	pod := testPod("sync-marker")
+	pod.Labels = map[string]string{"berth.dev/gang": syncMarker.Name}
 	pod.Annotations = map[string]string{"berth.dev/rank": fmt.Sprint(d.passed)}
 	pod.CreationTimestamp = metav1.Unix(int64(d.passed), 0)
 	d.gangs.SetPod(pod)
 	<-d.reached
 }
 
-// member is a pod of the gang "g" of the desk's dialect, or of Berth's own if the
+// member is a pod of the gang "g" of the reporter rig's dialect, or of Berth's own if the
 // size is given.
-func (d *desk) member(name, node string, change ...func(*corev1.Pod)) *corev1.Pod {
+func (d *reporterRig) member(name, node string, change ...func(*corev1.Pod)) *corev1.Pod {
 	pod := testPod(name)
 	pod.Labels = map[string]string{"scheduling.x-k8s.io/pod-group": "g"}
 	pod.Spec.NodeName = node
@@ -92,7 +92,7 @@ func (d *desk) member(name, node string, change ...func(*corev1.Pod)) *corev1.Po
 	return pod
 }
 
-func (d *desk) set(pods ...*corev1.Pod) {
+func (d *reporterRig) set(pods ...*corev1.Pod) {
 	for _, pod := range pods {
 		d.see(d.t, pod)
 		d.gangs.SetPod(pod)
@@ -100,7 +100,7 @@ func (d *desk) set(pods ...*corev1.Pod) {
 	d.settle()
 }
 
-func (d *desk) remove(pods ...*corev1.Pod) {
+func (d *reporterRig) remove(pods ...*corev1.Pod) {
 	for _, pod := range pods {
 		if err := d.pods.Delete(pod); err != nil {
 			d.t.Fatal(err)
@@ -110,10 +110,12 @@ func (d *desk) remove(pods ...*corev1.Pod) {
 	d.settle()
 }
 
-func (d *desk) key() gang.Key { return gang.Key{Namespace: "ns", Dialect: d.kind.Dialect, Name: "g"} }
+func (d *reporterRig) key() gang.Key {
+	return gang.Key{Namespace: "ns", Dialect: d.kind.Dialect, Name: "g"}
+}
 
 // declare makes the object of the gang, or changes it.
-func (d *desk) declare(uid string, size int64) {
+func (d *reporterRig) declare(uid string, size int64) {
 	d.t.Helper()
 	o := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": d.kind.Resource.GroupVersion().String(), "kind": d.kind.Kind,
@@ -130,11 +132,11 @@ func (d *desk) declare(uid string, size int64) {
 	d.settle()
 }
 
-func (d *desk) refuse(text string) {
+func (d *reporterRig) refuse(text string) {
 	d.reporter.Decided(d.key(), metav1.Condition{Status: metav1.ConditionFalse, Reason: "Unschedulable", Message: text})
 }
 
-func (d *desk) bind(pods ...*corev1.Pod) {
+func (d *reporterRig) bind(pods ...*corev1.Pod) {
 	d.reporter.Decided(d.key(), metav1.Condition{Status: metav1.ConditionTrue, Reason: "Scheduled"})
 	for _, pod := range pods {
 		d.reporter.Bound(d.key())
@@ -145,13 +147,13 @@ func (d *desk) bind(pods ...*corev1.Pod) {
 }
 
 // report reports after a while, and returns the error.
-func (d *desk) report(after time.Duration) error {
+func (d *reporterRig) report(after time.Duration) error {
 	d.clock.Step(after)
 	return d.reporter.report(d.t.Context(), d.key())
 }
 
 // statuses are the patches of the object: subresource and body.
-func (d *desk) statuses() []string {
+func (d *reporterRig) statuses() []string {
 	var out []string
 	for _, action := range d.dynamic.Actions() {
 		if p, ok := action.(clienttesting.PatchAction); ok {
@@ -161,7 +163,7 @@ func (d *desk) statuses() []string {
 	return out
 }
 
-func (d *desk) expect(events []string, statuses ...string) {
+func (d *reporterRig) expect(events []string, statuses ...string) {
 	d.t.Helper()
 	if diff := cmp.Diff(events, d.events.log); diff != "" {
 		d.t.Errorf("events (-want +got):\n%s", diff)
@@ -176,7 +178,7 @@ const (
 	scheduledStatus = `status {"status":{"phase":"Scheduling"}}`
 )
 
-func (d *desk) mustReport(after time.Duration) {
+func (d *reporterRig) mustReport(after time.Duration) {
 	d.t.Helper()
 	if err := d.report(after); err != nil {
 		d.t.Fatal(err)

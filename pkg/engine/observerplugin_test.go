@@ -19,15 +19,15 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/metrics"
 )
 
-// lookout is a plugin that sees who is reserved, compares the books each time, and holds all
+// observerPlugin is a plugin that sees who is reserved, compares the ledger each time, and holds all
 // bindings until it is open.
-type lookout struct {
-	harbour *harbour
+type observerPlugin struct {
+	cluster *testCluster
 	// shutter is held while nothing may be bound. holds says that it stays so between
 	// cycles.
-	shutter sync.Mutex
-	isOpen  bool
-	holds   bool
+	bindGate sync.Mutex
+	isOpen   bool
+	holds    bool
 
 	mu sync.Mutex
 	// reserved are pods that are reserved and that the scheduler was not told the node of;
@@ -40,99 +40,99 @@ type lookout struct {
 	refusals map[string]string
 }
 
-const lookoutName = "Lookout"
+const observerPluginName = "Observer"
 
 var (
-	_ fwk.ReservePlugin  = &lookout{}
-	_ fwk.PermitPlugin   = &lookout{}
-	_ fwk.PreBindPlugin  = &lookout{}
-	_ fwk.PostBindPlugin = &lookout{}
+	_ fwk.ReservePlugin  = &observerPlugin{}
+	_ fwk.PermitPlugin   = &observerPlugin{}
+	_ fwk.PreBindPlugin  = &observerPlugin{}
+	_ fwk.PostBindPlugin = &observerPlugin{}
 )
 
-func newLookout(h *harbour) *lookout {
-	l := &lookout{harbour: h, reserved: map[types.UID]*corev1.Pod{}, flying: map[types.UID]bool{}, refusals: map[string]string{}}
-	l.shutter.Lock()
+func newObserverPlugin(h *testCluster) *observerPlugin {
+	l := &observerPlugin{cluster: h, reserved: map[types.UID]*corev1.Pod{}, flying: map[types.UID]bool{}, refusals: map[string]string{}}
+	l.bindGate.Lock()
 	return l
 }
 
 // watch puts it into a profile, after all others.
-func (l *lookout) watch(profile *schedulerconfig.KubeSchedulerProfile) {
+func (l *observerPlugin) watch(profile *schedulerconfig.KubeSchedulerProfile) {
 	plugins := profile.Plugins
 	for _, set := range []*schedulerconfig.PluginSet{&plugins.Reserve, &plugins.Permit, &plugins.PreBind, &plugins.PostBind} {
-		enable(set, lookoutName)
+		enable(set, observerPluginName)
 	}
 }
 
-func (l *lookout) plugin(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
+func (l *observerPlugin) plugin(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
 	return l, nil
 }
 
-func (*lookout) Name() string { return lookoutName }
+func (*observerPlugin) Name() string { return observerPluginName }
 
 // Reserve comes after the queues have charged a pod, while its gang is tried and when it is
 // committed.
-func (l *lookout) Reserve(_ context.Context, cycle fwk.CycleState, pod *corev1.Pod, _ string) *fwk.Status {
+func (l *observerPlugin) Reserve(_ context.Context, cycle fwk.CycleState, pod *corev1.Pod, _ string) *fwk.Status {
 	if l.trial {
-		if diff := l.harbour.books(); diff != "" {
-			l.harbour.t.Errorf("what queues use when %q is tried out without others (-pods +queues):\n%s", pod.Name, diff)
+		if diff := l.cluster.ledgerDiff(); diff != "" {
+			l.cluster.t.Errorf("what queues use when %q is tried out without others (-pods +queues):\n%s", pod.Name, diff)
 		}
 		return nil
 	}
 	l.mu.Lock()
 	if l.reserved[pod.UID] != nil {
-		l.harbour.t.Errorf("pod %q is reserved twice", pod.Name)
+		l.cluster.t.Errorf("pod %q is reserved twice", pod.Name)
 	}
 	l.reserved[pod.UID] = pod
 	l.mu.Unlock()
-	l.harbour.counts["reservations"]++
-	if diff := l.harbour.books(); diff != "" {
-		l.harbour.t.Errorf("what queues use when %q is reserved (-pods +queues):\n%s", pod.Name, diff)
+	l.cluster.counts["reservations"]++
+	if diff := l.cluster.ledgerDiff(); diff != "" {
+		l.cluster.t.Errorf("what queues use when %q is reserved (-pods +queues):\n%s", pod.Name, diff)
 	}
-	l.harbour.withinLimits(pod)
+	l.cluster.withinLimits(pod)
 	return nil
 }
 
 // Unreserve comes before the queues take the charge back.
-func (l *lookout) Unreserve(_ context.Context, cycle fwk.CycleState, pod *corev1.Pod, _ string) {
+func (l *observerPlugin) Unreserve(_ context.Context, cycle fwk.CycleState, pod *corev1.Pod, _ string) {
 	l.dropped(pod.UID)
 }
 
-func (l *lookout) dropped(uid types.UID) {
+func (l *observerPlugin) dropped(uid types.UID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.reserved, uid)
 }
 
 // Permit comes when the pods of a gang are committed.
-func (l *lookout) Permit(_ context.Context, _ fwk.CycleState, pod *corev1.Pod, _ string) (*fwk.Status, time.Duration) {
+func (l *observerPlugin) Permit(_ context.Context, _ fwk.CycleState, pod *corev1.Pod, _ string) (*fwk.Status, time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.flying[pod.UID] = true
 	return nil, 0
 }
 
-func (l *lookout) PreBindPreFlight(context.Context, fwk.CycleState, *corev1.Pod, string) (*fwk.PreBindPreFlightResult, *fwk.Status) {
+func (l *observerPlugin) PreBindPreFlight(context.Context, fwk.CycleState, *corev1.Pod, string) (*fwk.PreBindPreFlightResult, *fwk.Status) {
 	return nil, nil
 }
 
-func (l *lookout) PreBind(context.Context, fwk.CycleState, *corev1.Pod, string) *fwk.Status {
-	l.shutter.Lock()
-	defer l.shutter.Unlock()
+func (l *observerPlugin) PreBind(context.Context, fwk.CycleState, *corev1.Pod, string) *fwk.Status {
+	l.bindGate.Lock()
+	defer l.bindGate.Unlock()
 	return nil
 }
 
-func (l *lookout) PostBind(_ context.Context, _ fwk.CycleState, pod *corev1.Pod, _ string) {
+func (l *observerPlugin) PostBind(_ context.Context, _ fwk.CycleState, pod *corev1.Pod, _ string) {
 	l.ended(pod)
 }
 
-func (l *lookout) ended(pod *corev1.Pod) {
+func (l *observerPlugin) ended(pod *corev1.Pod) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.flying, pod.UID)
 }
 
 // failing notes that the binding of a pod has failed.
-func (l *lookout) failing(next scheduler.FailureHandlerFn) scheduler.FailureHandlerFn {
+func (l *observerPlugin) failing(next scheduler.FailureHandlerFn) scheduler.FailureHandlerFn {
 	return func(ctx context.Context, f framework.Framework, info *framework.QueuedPodInfo, status *fwk.Status, nominating *fwk.NominatingInfo, start time.Time) {
 		pod := info.Pod
 		if err := status.AsError(); err != nil {
@@ -145,22 +145,22 @@ func (l *lookout) failing(next scheduler.FailureHandlerFn) scheduler.FailureHand
 	}
 }
 
-func (l *lookout) open() {
+func (l *observerPlugin) openGate() {
 	if !l.isOpen {
 		l.isOpen = true
-		l.shutter.Unlock()
+		l.bindGate.Unlock()
 	}
 }
 
-func (l *lookout) shut() {
+func (l *observerPlugin) closeGate() {
 	if l.isOpen {
-		l.shutter.Lock()
+		l.bindGate.Lock()
 		l.isOpen = false
 	}
 }
 
 // whyNot returns why a pod was refused last.
-func (l *lookout) whyNot(name string) string {
+func (l *observerPlugin) whyNot(name string) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.refusals[name]
@@ -168,12 +168,12 @@ func (l *lookout) whyNot(name string) string {
 
 // landed reports whether nothing is being bound. Pods of a gang that wait for others of it at
 // Permit do so for as long as it takes; those that were let go are on their way.
-func (l *lookout) landed() bool {
+func (l *observerPlugin) bindingsDone() bool {
 	waiting := 0
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for uid := range l.flying {
-		if w := l.harbour.sched.Profiles[SchedulerName].GetWaitingPod(uid); w == nil || len(w.GetPendingPlugins()) == 0 {
+		if w := l.cluster.sched.Profiles[SchedulerName].GetWaitingPod(uid); w == nil || len(w.GetPendingPlugins()) == 0 {
 			return false
 		}
 		waiting++
@@ -183,37 +183,37 @@ func (l *lookout) landed() bool {
 }
 
 // giveUp has pods fail that wait at Permit.
-func (l *lookout) giveUp() {
+func (l *observerPlugin) giveUp() {
 	l.mu.Lock()
 	uids := slices.Collect(maps.Keys(l.flying))
 	l.mu.Unlock()
 	for _, uid := range uids {
-		l.harbour.sched.Profiles[SchedulerName].RejectWaitingPod(uid)
+		l.cluster.sched.Profiles[SchedulerName].RejectWaitingPod(uid)
 	}
 }
 
 // describe says what is being bound.
-func (l *lookout) describe() string {
+func (l *observerPlugin) describe() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	out := ""
 	for uid := range l.flying {
-		out += fmt.Sprintf("%s waits %t, ", uid, l.harbour.sched.Profiles[SchedulerName].GetWaitingPod(uid) != nil)
+		out += fmt.Sprintf("%s waits %t, ", uid, l.cluster.sched.Profiles[SchedulerName].GetWaitingPod(uid) != nil)
 	}
 	running, err := testutil.GetGaugeMetricValue(metrics.Goroutines.WithLabelValues(metrics.Binding))
 	return fmt.Sprintf("%s%v are being bound %v", out, running, err)
 }
 
-// watchedReclaimer has a lookout know what is a trial.
+// watchedReclaimer has an observer plugin know what is a trial.
 type watchedReclaimer struct {
 	*reclaimer
-	lookout *lookout
+	observer *observerPlugin
 }
 
 func (r watchedReclaimer) Reclaim(pods []*corev1.Pod, group fwk.PodGroupInfo, fits func(gone []*corev1.Pod) bool) string {
 	return r.reclaimer.Reclaim(pods, group, func(gone []*corev1.Pod) bool {
-		r.lookout.trial = true
-		defer func() { r.lookout.trial = false }()
+		r.observer.trial = true
+		defer func() { r.observer.trial = false }()
 		return fits(gone)
 	})
 }
