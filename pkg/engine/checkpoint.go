@@ -77,7 +77,7 @@ func (e *evictor) letSave() (waited bool, stopped *explanation) {
 		case len(waiting) == 0:
 			e.choice = e.still()
 			return true, nil
-		case e.ended(e.name, e.wave):
+		case e.ended(e.name, e.batch):
 			return true, &explanation{text: "it has its place, or waits no more"}
 		}
 		select {

@@ -58,7 +58,7 @@ func (s *signalled) say(i int, annotations map[string]string) {
 	s.queues.SetPod(pod)
 }
 
-// lead begins the wave, and waits until the evictor looks again in a while.
+// lead begins the batch, and waits until the evictor looks again in a while.
 func (s *signalled) lead(t *testing.T) {
 	t.Helper()
 	s.begin(s.claimant, s.claim, s.choice, s.reclaimerRig.clock.Now())

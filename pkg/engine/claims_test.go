@@ -143,8 +143,8 @@ func TestRackThatIsFullIsLookedAtForVictims(t *testing.T) {
 	h.expectEvicted(3, "a rack is full of borrowers")
 	h.expectBound(full, 0, "its rack is needed")
 	h.expectBound(owner, 3, "a rack was emptied")
-	if waves := h.counts["waves"]; waves != 1 {
-		t.Errorf("there were %d waves", waves)
+	if batches := h.counts["batches"]; batches != 1 {
+		t.Errorf("there were %d batches", batches)
 	}
 }
 
@@ -188,7 +188,7 @@ func TestVictimThatDoesNotLeaveGivesTheRoomUp(t *testing.T) {
 func (h *testCluster) kept() int {
 	h.reclaimer.mu.Lock()
 	defer h.reclaimer.mu.Unlock()
-	return len(h.reclaimer.waves)
+	return len(h.reclaimer.batches)
 }
 
 // A budget protects the gang that would do the least damage, and allows one of its two pods to
@@ -234,7 +234,7 @@ func TestBudgetsProtectAll(t *testing.T) {
 
 // A budget that nobody knew of lets one of two pods go. The gang that lost it is made whole
 // first: neither the one for which it went nor another gets the room, and nobody else goes.
-func TestWaveThatIsCutShortIsUndone(t *testing.T) {
+func TestBatchThatIsCutShortIsUndone(t *testing.T) {
 	h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "owner", guaranteed: 16}, testQueue{name: "borrower", weight: 1})
 	h.run(workload{name: "dear", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
 	h.pass(100, 5*time.Second)
@@ -243,7 +243,7 @@ func TestWaveThatIsCutShortIsUndone(t *testing.T) {
 	h.pass(1, time.Second)
 	owner := h.submit(workload{name: "owner", queue: "owner", size: 2, gpus: 8})
 	h.settle()
-	h.await("the wave is given up", func() bool { return h.kept() == 0 })
+	h.await("the batch is given up", func() bool { return h.kept() == 0 })
 	guest := h.submit(workload{name: "guest", queue: "borrower", size: 1, gpus: 8})
 	h.pass(5, time.Second)
 	h.expectBound(cheap, 1, "a budget stopped the eviction")
@@ -396,8 +396,8 @@ func TestRoomOfThoseAskedToGoIsWaitedFor(t *testing.T) {
 		owners = append(owners, h.submit(workload{name: fmt.Sprint("owner-", i), queue: "owner", pods: 1, gpus: 1}))
 	}
 	h.pass(10, time.Second)
-	if waves := len(h.reclaimer.waves); waves != 1 {
-		t.Fatalf("others are asked to go for %d pods, want one", waves)
+	if batches := len(h.reclaimer.batches); batches != 1 {
+		t.Fatalf("others are asked to go for %d pods, want one", batches)
 	}
 	if why := h.explainer.why(h.told[owners[3].uids[0]]); why.code != "EvictsOthers" || !strings.Contains(why.text, "are asked to go for others") {
 		t.Errorf("one that waits to see it is told %+v", why)

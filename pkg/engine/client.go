@@ -242,7 +242,7 @@ func (c *budgetClient) newsOfNative(key gang.Key, condition metav1.Condition) bo
 		return false
 	}
 	w.placed = placed
-	return w.said.news(string(condition.Status) + condition.Reason + gist(condition.Message))
+	return w.said.news(string(condition.Status) + condition.Reason + messageKey(condition.Message))
 }
 
 // forgetNative drops what was written of a group that is gone.

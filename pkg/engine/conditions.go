@@ -281,7 +281,7 @@ func news(pod *corev1.Pod, condition corev1.PodCondition) bool {
 	case old.Reason != condition.Reason:
 		return !said(pod) || contradicts(old.Reason, condition.Reason)
 	}
-	return old.Message != condition.Message && gist(old.Message) != gist(condition.Message)
+	return old.Message != condition.Message && messageKey(old.Message) != messageKey(condition.Message)
 }
 
 // waitsFor is the condition of a pod that waits for what has a code.

@@ -206,8 +206,8 @@ func TestGist(t *testing.T) {
 		{"nothing", "", "", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := gist(c.a) == gist(c.b); got != c.same {
-				t.Errorf("the same: %v, want %v (%q, %q)", got, c.same, gist(c.a), gist(c.b))
+			if got := messageKey(c.a) == messageKey(c.b); got != c.same {
+				t.Errorf("the same: %v, want %v (%q, %q)", got, c.same, messageKey(c.a), messageKey(c.b))
 			}
 		})
 	}

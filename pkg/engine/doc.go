@@ -18,10 +18,10 @@
 // Where there are queues, a gang or plain pod also waits for its turn: the plugin
 // QueueAdmission holds it, state.Queues lets so many in at a time, neediest queue first, and
 // hears how each try ends (queues.go). What has a place is charged in Reserve. Who is entitled
-// to a place that others have gets it by the plugin QueueReclaim: one wave of evictions at a
+// to a place that others have gets it by the plugin QueueReclaim: one batch of evictions at a
 // time for each gang, none of which begins unless the gang fits without the victims, and
-// the room is kept until it is taken or given up (reclaim.go, wave.go). Victims go whole or
-// not at all: their disruption budgets are counted before, and a wave that is cut short all
+// the room is kept until it is taken or given up (reclaim.go, batch.go). Victims go whole or
+// not at all: their disruption budgets are counted before, and a batch that is cut short all
 // the same is undone (eviction.go, repair.go).
 //
 // Where there is none, state.Windows has so many of each namespace tried at a time that find no
@@ -81,15 +81,15 @@
 // scheduler reads), absentapis.go (what the API server does not serve of that), ended.go (pods that have ended), kinds.go and bridge.go (where gangs
 // come from), queues.go (where queues come from, and whose turn it is),
 // windows.go (the same without queues), queuestatus.go
-// (what is said of them), reclaim.go (who is evicted for whom), searchline.go (in which order that is searched), wave.go (for how long room
+// (what is said of them), reclaim.go (who is evicted for whom), searchline.go (in which order that is searched), batch.go (for how long room
 // is kept), eviction.go and evictionowners.go (how gangs go), checkpoint.go (how they save their work before),
-// repair.go (what a wave that was cut short owes), short.go, shorttold.go
+// repair.go (what a batch that was cut short owes), short.go, shorttold.go
 // and restart.go (gangs that lost members), nodes.go and neighbours.go (what becomes of nodes),
 // illness.go (devices that fall ill under pods),
 // gate.go (when a gang's pods may enter), activator.go (when they are woken),
 // postfilter.go (when preemption is asked), client.go, binding.go, fence.go, takeover.go,
 // conditions.go, conditionqueue.go (in which order), recorder.go, reporter.go, refusal.go,
-// explain.go and explainer.go (what it writes), gist.go (what is news), recovery.go,
+// explain.go and explainer.go (what it writes), messagekey.go (what is news), recovery.go,
 // insight.go (what is told to who asks, by package why), serve.go (health, metrics,
 // debugging), metrics.go and collectors.go (what is measured), demand.go and timing.go (what
 // waits, and how long things take), census.go (what is counted beside scheduling), sizes.go.

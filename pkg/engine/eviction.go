@@ -37,8 +37,8 @@ import (
 // anything else gets the room of what it lost, and nobody else goes for that claim before.
 type evictor struct {
 	*reclaimer
-	// wave, claimant and claim are nil if a gang goes for its own sake (see restart).
-	wave     *wave
+	// batch, claimant and claim are nil if a gang goes for its own sake (see restart).
+	batch    *evictionBatch
 	name     string
 	claimant *corev1.Pod
 	claim    *state.Reclaim
@@ -50,10 +50,10 @@ type evictor struct {
 	told map[types.UID]time.Time
 }
 
-// run evicts, until all have been, or the wave ends.
+// run evicts, until all have been, or the batch ends.
 func (e *evictor) run() {
-	outcome := waveNotBegun
-	defer func() { waves.WithLabelValues(outcome).Inc() }()
+	outcome := batchNotBegun
+	defer func() { evictionBatches.WithLabelValues(outcome).Inc() }()
 	if stopped := e.prepare(); stopped != nil {
 		e.endFor(e.name, *stopped)
 		return
@@ -84,23 +84,23 @@ func (e *evictor) run() {
 		}
 		e.tell(victim, e.claimant, e.claim)
 	}
-	outcome = waveCutShort
+	outcome = batchCutShort
 	victims := e.inOrder()
 	for i, victim := range victims {
-		if e.ended(e.name, e.wave) {
+		if e.ended(e.name, e.batch) {
 			// The gang has its place already, or waits no more.
-			outcome = waveDone
+			outcome = batchDone
 			e.spare(victims[i:])
 			return
 		}
 		if stopped := e.evictGang(victim); stopped != nil {
-			klog.FromContext(e.ctx).Info("A wave of evictions was cut short", "for", e.name, "gang", victim.Tenant.Name, "why", stopped.text)
+			klog.FromContext(e.ctx).Info("A batch of evictions was cut short", "for", e.name, "gang", victim.Tenant.Name, "why", stopped.text)
 			e.endFor(e.name, *stopped)
 			e.spare(victims[i+1:])
 			return
 		}
 	}
-	outcome = waveDone
+	outcome = batchDone
 }
 
 // prepare reads what may have changed since the choice, and returns why nobody may go; nil if
@@ -195,7 +195,7 @@ func (e *evictor) evictPods(pods []*corev1.Pod, gone sets.Set[types.UID]) *expla
 			return &why
 		case len(failed) == 0:
 			return nil
-		case e.ended(e.name, e.wave):
+		case e.ended(e.name, e.batch):
 			return &explanation{text: fmt.Sprintf("%d pods could not be evicted in time", len(failed))}
 		}
 		pods = failed

@@ -52,7 +52,7 @@ func TestLedgerIsExact(t *testing.T) {
 		})
 	}
 	expectCounts(t, counts, int(seeds)*steps, map[string]int{
-		"ledgers": 30_000, "reservations": 8000, "waves": 100, "refused": 300, "lost answers": 200, "resized": 300, "moved": 200,
+		"ledgers": 30_000, "reservations": 8000, "batches": 100, "refused": 300, "lost answers": 200, "resized": 300, "moved": 200,
 		"ended while bound": 30, "started anew": 100, "took over": 200, "queues changed": 200,
 	})
 }

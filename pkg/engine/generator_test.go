@@ -28,7 +28,7 @@ type generator struct {
 // claimed is what was done for a workload while it had no more pods with a place than has.
 type claimed struct {
 	has     int
-	waves   int
+	batches int
 	victims map[string]bool
 }
 
@@ -129,7 +129,7 @@ func (f *generator) staying() map[types.UID]*corev1.Pod {
 	return out
 }
 
-// judgeEvictions looks at one wave of evictions, once all are asked for.
+// judgeEvictions looks at one batch of evictions, once all are asked for.
 func (f *generator) judgeEvictions(notes []recordedEviction) {
 	f.t.Helper()
 	claimant := f.workloadNamed(notes[0].claimant)
@@ -142,9 +142,9 @@ func (f *generator) judgeEvictions(notes []recordedEviction) {
 		f.claims[claimant.name] = c
 		f.counts["claims"]++
 	}
-	c.waves++
-	if c.waves > 1 {
-		f.t.Errorf("there is wave %d of evictions for %q, of %v after %v:\n%s", c.waves, claimant.name, notes, c.victims, f.describe())
+	c.batches++
+	if c.batches > 1 {
+		f.t.Errorf("there is batch %d of evictions for %q, of %v after %v:\n%s", c.batches, claimant.name, notes, c.victims, f.describe())
 	}
 	after := f.recount(f.staying())
 	lost := map[string][]int64{}
@@ -317,15 +317,15 @@ func (f *generator) calm() {
 			waiting++
 		}
 	}
-	before := f.counts["waves"]
+	before := f.counts["batches"]
 	f.pass(60, 15*time.Second)
-	if n := f.counts["waves"] - before; n > 2*waiting+len(f.workloads) {
-		f.t.Errorf("%d waves followed where %d of %d gangs waited and nobody came:\n%s", n, waiting, len(f.workloads), f.describe())
+	if n := f.counts["batches"] - before; n > 2*waiting+len(f.workloads) {
+		f.t.Errorf("%d batches followed where %d of %d gangs waited and nobody came:\n%s", n, waiting, len(f.workloads), f.describe())
 	}
-	before = f.counts["waves"]
+	before = f.counts["batches"]
 	f.pass(60, 15*time.Second)
-	if n := f.counts["waves"] - before; n > 0 {
-		f.t.Errorf("%d waves followed after a quarter of an hour in which nobody came:\n%s", n, f.describe())
+	if n := f.counts["batches"] - before; n > 0 {
+		f.t.Errorf("%d batches followed after a quarter of an hour in which nobody came:\n%s", n, f.describe())
 	}
 	if c, gone := f.neglected(); c != nil {
 		var names []string

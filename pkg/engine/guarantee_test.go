@@ -9,7 +9,7 @@ import (
 
 // TestGuaranteeAtSize has a queue ask for what it is guaranteed on 2,500 nodes in racks of 32,
 // all of them full of gangs of all sizes that borrow. Each of its gangs needs one rack, and has
-// it after one wave of evictions: a rack is emptied as far as the gang needs it, and of no other
+// it after one batch of evictions: a rack is emptied as far as the gang needs it, and of no other
 // rack goes more than what belongs to a gang of that one. Gangs that are evicted go whole.
 func TestGuaranteeAtSize(t *testing.T) {
 	const nodes, perRack = 2500, 32
@@ -42,12 +42,12 @@ func TestGuaranteeAtSize(t *testing.T) {
 	for name, c := range works {
 		before[name] = h.boundNodes(c)
 	}
-	waves := map[string][]recordedEviction{}
+	batches := map[string][]recordedEviction{}
 	h.onEvictions = func(notes []recordedEviction) {
-		if waves[notes[0].claimant] != nil {
-			t.Errorf("there is a second wave of evictions for %q", notes[0].claimant)
+		if batches[notes[0].claimant] != nil {
+			t.Errorf("there is a second batch of evictions for %q", notes[0].claimant)
 		}
-		waves[notes[0].claimant] = notes
+		batches[notes[0].claimant] = notes
 	}
 	start := time.Now()
 	for i, size := range wanted {
@@ -64,10 +64,10 @@ func TestGuaranteeAtSize(t *testing.T) {
 				t.Errorf("%q is in the racks %s and %s", owner.name, rack, rackOf[node])
 			}
 		}
-		if waves["gang ns/"+owner.name] == nil {
+		if batches["gang ns/"+owner.name] == nil {
 			t.Errorf("nobody was evicted for %q", owner.name)
 		}
-		for _, n := range waves["gang ns/"+owner.name] {
+		for _, n := range batches["gang ns/"+owner.name] {
 			victim := works[n.gang]
 			if n.pods != victim.size || len(h.boundNodes(victim)) > 0 {
 				t.Errorf("%d of %d pods of %q were evicted", n.pods, victim.size, n.gang)
@@ -83,8 +83,8 @@ func TestGuaranteeAtSize(t *testing.T) {
 			}
 		}
 	}
-	if got := h.counts["waves"]; got != len(wanted) || len(waves) != len(wanted) {
-		t.Errorf("there were %d waves for %d gangs", got, len(wanted))
+	if got := h.counts["batches"]; got != len(wanted) || len(batches) != len(wanted) {
+		t.Errorf("there were %d batches for %d gangs", got, len(wanted))
 	}
 	t.Logf("%v in %s", h.counts, time.Since(start))
 }

@@ -26,8 +26,8 @@ func TestHigherPriorityGetsTheLimitOfItsQueue(t *testing.T) {
 	h.expectBound(same, 0, "what they left of the limit was for the other")
 	h.pass(60, 5*time.Second)
 	h.expectEvicted(2, "it has its place")
-	if waves := h.counts["waves"]; waves != 1 {
-		t.Errorf("there were %d waves", waves)
+	if batches := h.counts["batches"]; batches != 1 {
+		t.Errorf("there were %d batches", batches)
 	}
 }
 
@@ -56,8 +56,8 @@ func TestGuaranteeWithinALimitThatASiblingHasReached(t *testing.T) {
 	if left != 2 {
 		t.Errorf("the sibling has %d nodes, and is guaranteed two", left)
 	}
-	if waves := h.counts["waves"]; waves != 1 {
-		t.Errorf("there were %d waves", waves)
+	if batches := h.counts["batches"]; batches != 1 {
+		t.Errorf("there were %d batches", batches)
 	}
 }
 

@@ -77,10 +77,10 @@ var (
 		Help:   "Work that went with the pods that berth_evicted_pods_total counts: the seconds since each began, or since its last checkpoint, times its devices.",
 		Labels: []catalog.Label{evictedFor},
 	}
-	wavesMetric = catalog.Metric{
-		Name: "berth_eviction_waves_total", Kind: catalog.Counter,
+	batchesMetric = catalog.Metric{
+		Name: "berth_eviction_batches_total", Kind: catalog.Counter,
 		Help:   "Times that gangs were to be evicted for another, by outcome: all were asked to go (done), none because budgets or the API server did not let them (not_begun), or only some (cut_short).",
-		Labels: []catalog.Label{{Name: "outcome", Values: []string{waveDone, waveNotBegun, waveCutShort}}},
+		Labels: []catalog.Label{{Name: "outcome", Values: []string{batchDone, batchNotBegun, batchCutShort}}},
 	}
 	repairsMetric = catalog.Metric{
 		Name: "berth_repairs_total", Kind: catalog.Counter,
@@ -133,11 +133,11 @@ var (
 	podSize    = catalog.Label{Name: "gpus", Values: podSizes.names()}
 )
 
-// The outcomes of waves and repairs.
+// The outcomes of batches and repairs.
 const (
-	waveDone     = "done"
-	waveNotBegun = "not_begun"
-	waveCutShort = "cut_short"
+	batchDone     = "done"
+	batchNotBegun = "not_begun"
+	batchCutShort = "cut_short"
 
 	repairWhole  = "whole"
 	repairGone   = "gone"
@@ -156,7 +156,7 @@ var (
 	evictedGangs      = evictedGangsMetric.NewCounterVec()
 	podsEvicted       = evictedPodsMetric.NewCounterVec()
 	lostWork          = lostWorkMetric.NewCounterVec()
-	waves             = wavesMetric.NewCounterVec()
+	evictionBatches   = batchesMetric.NewCounterVec()
 	repairs           = repairsMetric.NewCounterVec()
 	gangsRestarted    = gangsRestartedMetric.NewCounter()
 	foreignConflicts  = foreignConflictsMetric.NewCounter()
@@ -174,7 +174,7 @@ var (
 func Metrics() []catalog.Metric {
 	counted := []catalog.Metric{
 		apiWritesMetric, conditionsSavedMetric, eventsSavedMetric, gangsPlacedMetric, gangsReleasedMetric, gangDecisionsMetric,
-		bindingsInDoubtMetric, devicePredictionsMetric, evictedGangsMetric, evictedPodsMetric, lostWorkMetric, wavesMetric, repairsMetric, gangsRestartedMetric, foreignConflictsMetric,
+		bindingsInDoubtMetric, devicePredictionsMetric, evictedGangsMetric, evictedPodsMetric, lostWorkMetric, batchesMetric, repairsMetric, gangsRestartedMetric, foreignConflictsMetric,
 		gangWaitMetric, gangStartMetric, podWaitMetric, podStartMetric, queuePlacedMetric, scaleUpMetric,
 	}
 	return slices.Concat(counted, collectedMetrics(), fastpath.Metrics())
@@ -184,7 +184,7 @@ func Metrics() []catalog.Metric {
 func counted() []metrics.Registerable {
 	return []metrics.Registerable{
 		apiWrites, conditionsSaved, eventsSaved, gangsPlaced, gangsReleased, gangDecisions, bindingsInDoubt, devicePredictions,
-		evictedGangs, podsEvicted, lostWork, waves, repairs, gangsRestarted, foreignConflicts, gangWait, gangStart, podWait, podStart, queuePlaced, scaleUp,
+		evictedGangs, podsEvicted, lostWork, evictionBatches, repairs, gangsRestarted, foreignConflicts, gangWait, gangStart, podWait, podStart, queuePlaced, scaleUp,
 	}
 }
 
@@ -201,7 +201,7 @@ func registerMetrics(collectors ...metrics.StableCollector) {
 func begin() {
 	for m, vec := range map[*catalog.Metric]*metrics.CounterVec{
 		&apiWritesMetric: apiWrites, &gangDecisionsMetric: gangDecisions, &bindingsInDoubtMetric: bindingsInDoubt, &devicePredictionsMetric: devicePredictions,
-		&evictedGangsMetric: evictedGangs, &evictedPodsMetric: podsEvicted, &lostWorkMetric: lostWork, &wavesMetric: waves, &repairsMetric: repairs,
+		&evictedGangsMetric: evictedGangs, &evictedPodsMetric: podsEvicted, &lostWorkMetric: lostWork, &batchesMetric: evictionBatches, &repairsMetric: repairs,
 	} {
 		m.Each(func(values ...string) { vec.WithLabelValues(values...) })
 	}

@@ -17,7 +17,7 @@ func twoLevelQueues() []testQueue {
 
 // TestGangsDoNotPreemptEachOtherForEver lets gangs of several queues come and end at random on
 // a cluster that is too small for them, and those that are evicted come again. For each claim
-// there is one wave of evictions, and nobody goes twice for it; gangs go whole, or down to what
+// there is one batch of evictions, and nobody goes twice for it; gangs go whole, or down to what
 // they need; no queue is brought below what it is guaranteed; and once nobody comes any more,
 // the evictions end, and everybody has what is guaranteed as far as there can be room for it.
 func TestGangsDoNotPreemptEachOtherForEver(t *testing.T) {
@@ -53,7 +53,7 @@ func TestGangsDoNotPreemptEachOtherForEver(t *testing.T) {
 		})
 	}
 	expectCounts(t, counts, int(seeds)*steps, map[string]int{
-		"came": 2000, "came again": 1000, "claims": 300, "waves": 300, "evicted gangs": 300, "calms": 10,
+		"came": 2000, "came again": 1000, "claims": 300, "batches": 300, "evicted gangs": 300, "calms": 10,
 	})
 }
 

@@ -143,14 +143,14 @@ func nameLease(cfg *schedulerconfig.KubeSchedulerConfiguration) {
 }
 
 // BindingPlugin builds the plugin that binds pods, so many at a time, each with the
-// devices that it was given and the queue that pays. Payers may be nil.
-func BindingPlugin(atATime int, takings devicetopology.Takings, payers devicetopology.Payers) frameworkruntime.PluginFactory {
+// devices that it was given and the queue that is charged. ledger may be nil.
+func BindingPlugin(atATime int, takings devicetopology.Takings, ledger devicetopology.Ledger) frameworkruntime.PluginFactory {
 	slots := boundedbinder.NewSlots(atATime)
 	return func(ctx context.Context, _ runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
 		next, err := defaultbinder.New(ctx, nil, handle)
 		if err != nil {
 			return nil, fmt.Errorf("building %s: %w", boundedbinder.Name, err)
 		}
-		return boundedbinder.New(devicetopology.NewBinder(next.(fwk.BindPlugin), handle, takings, payers), slots), nil
+		return boundedbinder.New(devicetopology.NewBinder(next.(fwk.BindPlugin), handle, takings, ledger), slots), nil
 	}
 }

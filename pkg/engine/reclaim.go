@@ -36,17 +36,17 @@ const (
 	mostRest  = 5 * time.Minute
 	// awaitRest is after how long it is looked again whether those go who are asked to for others.
 	awaitRest = time.Second
-	// wavePatience is how long victims may take to be gone beyond the longest of their grace
+	// batchPatience is how long victims may take to be gone beyond the longest of their grace
 	// periods, and placePatience how long room is kept after that for a gang that does not
 	// take it.
-	wavePatience  = time.Minute
+	batchPatience = time.Minute
 	placePatience = 30 * time.Second
 	// evictionsAtATime is how many evictions are under way at once.
 	evictionsAtATime = 16
 )
 
 // reclaimer has gangs evicted for those that are entitled to their place, and keeps the
-// place until it is taken: at most one wave of evictions for each gang that waits.
+// place until it is taken: at most one batch of evictions for each gang that waits.
 type reclaimer struct {
 	*fastpath.Path
 	queues   *state.Queues
@@ -65,11 +65,11 @@ type reclaimer struct {
 	ctx context.Context
 
 	// mu is taken before that of queues, and not after it.
-	mu    sync.Mutex
-	waves map[string]*wave
+	mu      sync.Mutex
+	batches map[string]*evictionBatch
 	// resting are those for whom nobody was found.
 	resting map[string]rest
-	// repairs are gangs that lost pods to a wave that was cut short, by name: the room of
+	// repairs are gangs that lost pods to a batch that was cut short, by name: the room of
 	// those pods is kept for them.
 	repairs map[string]undone
 	// line says whose turn it is to have victims searched for.
@@ -101,7 +101,7 @@ func newReclaimer(path *fastpath.Path, queues *state.Queues, gangs *state.Gangs,
 	path.LeaveOut(func() bool { return queues.Some() && !groupsInGroups() })
 	return &reclaimer{
 		Path: path, queues: queues, gangs: gangs, budgets: state.NewBudgets(), client: client, pods: pods, recorder: recorder, clock: c, ctx: context.Background(),
-		waves: map[string]*wave{}, resting: map[string]rest{}, repairs: map[string]undone{}, line: newSearchLine(),
+		batches: map[string]*evictionBatch{}, resting: map[string]rest{}, repairs: map[string]undone{}, line: newSearchLine(),
 	}
 }
 
@@ -231,7 +231,7 @@ func (r *reclaimer) chooseByModes(claim *state.Reclaim, pods []*corev1.Pod, grou
 func (r *reclaimer) busy(name string, now time.Time) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if w := r.waves[name]; w != nil {
+	if w := r.batches[name]; w != nil {
 		return fmt.Sprintf("it waits for %d pods to leave", w.left.Len())
 	}
 	for victim, one := range r.repairs {
@@ -279,7 +279,7 @@ func (r *reclaimer) sleep(name string, why explanation) {
 func (r *reclaimer) Why(name string) (explanation, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if w := r.waves[name]; w != nil {
+	if w := r.batches[name]; w != nil {
 		return explanation{string(admission.Claims), fmt.Sprintf("the gang gets its place once %d pods have left", w.left.Len())}, true
 	}
 	why := r.resting[name].why
@@ -337,7 +337,7 @@ func (r *reclaimer) others() state.Others {
 	for name := range r.repairs {
 		out.Spared.Insert(name)
 	}
-	for name, w := range r.waves {
+	for name, w := range r.batches {
 		out.Claims.Insert(name)
 		out.Leaving = out.Leaving.Union(w.left)
 	}
@@ -359,7 +359,7 @@ func (r *reclaimer) tried(pod *corev1.Pod) {
 func (r *reclaimer) some() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.waves)+len(r.repairs) > 0
+	return len(r.batches)+len(r.repairs) > 0
 }
 
 // Run gives up what is not taken in time, and has those tried again whose room is there, or whose

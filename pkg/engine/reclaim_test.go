@@ -116,13 +116,13 @@ func (c *reclaimerRig) expectAsked(t *testing.T, want ...string) {
 	}
 }
 
-func TestWave(t *testing.T) {
+func TestBatch(t *testing.T) {
 	c := newReclaimerRig(t)
 	name := state.NameOf(c.claimant)
 	c.begin(c.claimant, c.claim, c.choice, c.clock.Now())
 	c.expectAsked(t, "v1", "v2")
 	if text := c.busy(name, c.clock.Now()); text != "it waits for 2 pods to leave" {
-		t.Errorf("a second wave could begin: %q", text)
+		t.Errorf("a second batch could begin: %q", text)
 	}
 	for _, v := range c.victims {
 		c.gone(v.UID)
@@ -165,7 +165,7 @@ func TestRoomIsTakenAtOnce(t *testing.T) {
 }
 
 // Whoever has its place needs no room kept.
-func TestWaveEndsWithThePlace(t *testing.T) {
+func TestBatchEndsWithThePlace(t *testing.T) {
 	c := newReclaimerRig(t)
 	name := state.NameOf(c.claimant)
 	c.begin(c.claimant, c.claim, c.choice, c.clock.Now())
@@ -226,7 +226,7 @@ func (c *reclaimerRig) awaitEnd(t *testing.T, name string) {
 	t.Helper()
 	err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, time.Minute, true, func(context.Context) (bool, error) { return c.over(name), nil })
 	if err != nil {
-		t.Fatal("the wave goes on")
+		t.Fatal("the batch goes on")
 	}
 }
 

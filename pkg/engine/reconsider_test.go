@@ -52,8 +52,8 @@ func TestVictimsAreReconsidered(t *testing.T) {
 			}
 			name := state.NameOf(c.claimant)
 			e := evictor{reclaimer: c.reclaimer, name: name, claimant: c.claimant, claim: c.claim, choice: c.choice}
-			e.wave = &wave{left: c.choice.UIDs(), deadline: c.clock.Now()}
-			c.waves[name] = e.wave
+			e.batch = &evictionBatch{left: c.choice.UIDs(), deadline: c.clock.Now()}
+			c.batches[name] = e.batch
 			e.run()
 			if len(c.asked) != test.asked {
 				t.Errorf("the evictions are %q, want %d", c.asked, test.asked)

@@ -40,7 +40,7 @@ type EventBudget struct {
 	journal *insight.Journal
 
 	mu sync.Mutex
-	// refused is the gist of the last refusals of each plain pod that waits.
+	// refused is the message key of the last refusals of each plain pod that waits.
 	refused map[types.UID]*recent
 	// bound is told of each pod that was bound; nil if nobody is.
 	bound func(pod *corev1.Pod)
@@ -121,7 +121,7 @@ func (b *EventBudget) allows(pod *corev1.Pod, reason, note string, args []any) b
 		b.refused[pod.UID] = said
 	}
 	text := fmt.Sprintf(note, args...)
-	news := said.news(gist(text))
+	news := said.news(messageKey(text))
 	if news {
 		b.journal.Add(decisionOn(time.Now(), insight.ActionRefused, pod, 1, reason, text))
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 )
 
-// undone is a gang that lost pods to a wave that was cut short.
+// undone is a gang that lost pods to a batch that was cut short.
 type undone struct {
 	// pod is one of those that it lost. claimant is for whom they went: nobody else goes for
 	// it until the gang is whole, or the deadline has passed.
@@ -29,10 +29,10 @@ func (r *reclaimer) repair(victim fastpath.Evicted, lost []*corev1.Pod, claimant
 	room := r.RoomOf(lost)
 	now := r.clock.Now()
 	r.mu.Lock()
-	r.repairs[name] = undone{pod: lost[0], claimant: claimant, had: int32(len(victim.Pods)), deadline: now.Add(wavePatience + graceOf(lost) + placePatience)}
+	r.repairs[name] = undone{pod: lost[0], claimant: claimant, had: int32(len(victim.Pods)), deadline: now.Add(batchPatience + graceOf(lost) + placePatience)}
 	r.mu.Unlock()
 	r.Keep(name, room)
-	klog.FromContext(r.ctx).Info("Keeping room for a gang that lost pods to a wave that was cut short", "gang", name, "lost", len(lost), "of", len(victim.Pods), "for", claimant)
+	klog.FromContext(r.ctx).Info("Keeping room for a gang that lost pods to a batch that was cut short", "gang", name, "lost", len(lost), "of", len(victim.Pods), "for", claimant)
 }
 
 // sweepRepairs gives up the room that is kept for gangs that are whole again, or that nobody

@@ -341,7 +341,7 @@ func (r *reporter) reportPlaced(g state.Gang, t *told, bound deeds) {
 // trouble records an event unless it was said lately. It is about the first pod
 // that waits, for that is where a user looks, and related to the object.
 func (r *reporter) trouble(g state.Gang, t *told, reason, action, note string) {
-	if !t.troubles.news(reason + " " + gist(note)) {
+	if !t.troubles.news(reason + " " + messageKey(note)) {
 		eventsSaved.Inc()
 		return
 	}
@@ -398,7 +398,7 @@ func (r *reporter) writeStatus(ctx context.Context, g state.Gang, t *told) error
 	}
 	if s := t.status; s != nil && s.Scheduled == outcome.Scheduled && s.Code == outcome.Code && s.Bound == outcome.Bound &&
 		(s.Running > 0) == (outcome.Running > 0) && s.Short == outcome.Short {
-		if gist(s.Text) == gist(outcome.Text) && s.Running == outcome.Running {
+		if messageKey(s.Text) == messageKey(outcome.Text) && s.Running == outcome.Running {
 			return nil
 		}
 		if left := t.written.Add(textDelay).Sub(now); left > 0 {

@@ -303,7 +303,7 @@ func (r *repairer) unwant(g *shortGang) {
 	}
 	g.wanted, g.keys, g.noRoom = time.Time{}, "", time.Time{}
 	r.Unwant(g.name)
-	if r.over(g.name) { // what others are evicted for is kept by their wave
+	if r.over(g.name) { // what others are evicted for is kept by their batch
 		r.Keep(g.name, nil)
 	}
 	r.queues.Freed()

@@ -387,7 +387,7 @@ func TestIllDevicesAreTold(t *testing.T) {
 
 // A gang that lost a pod is entitled to room that others have. What they are evicted for is kept
 // for it until it is there.
-func TestARepairAndAWaveDoNotHinderEachOther(t *testing.T) {
+func TestARepairAndABatchDoNotHinderEachOther(t *testing.T) {
 	h := newTestCluster(t, rackNodes(6, 3), testQueue{name: "q", guaranteed: 24}, testQueue{name: "lend", weight: 1})
 	c := &repairRig{testCluster: h, events: &fakeRecorder{}}
 	c.care(false)

@@ -355,7 +355,7 @@ func (h *testCluster) cycle() {
 	}
 	h.await("evictions are asked for", h.evicting)
 	if notes := h.announced(); len(notes) > 0 {
-		h.counts["waves"]++
+		h.counts["batches"]++
 		h.counts["evicted gangs"] += len(notes)
 		if h.onEvictions != nil {
 			h.onEvictions(notes)
@@ -382,7 +382,7 @@ func (h *testCluster) evicting() bool {
 	r, finishing := h.reclaimer, h.gangs.Finishing()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, w := range r.waves {
+	for _, w := range r.batches {
 		for uid := range w.left {
 			if pod := h.pods[uid]; pod != nil && pod.DeletionTimestamp == nil && !h.busy[pod.Name] && !finishing.Has(gang.KeyOf("ns", groupOf(h.told[uid]))) {
 				return false

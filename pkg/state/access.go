@@ -67,7 +67,7 @@ func (q *Queues) setNamespace(name string, of map[string]string) {
 		return // all are looked at anyway, or there are no queues
 	}
 	q.rejudgeAll(slices.Collect(maps.Keys(q.waitingIn[name])))
-	q.rejudgePayers(name)
+	q.recheckCharges(name)
 }
 
 // opensOtherwise takes in a spec of which nothing is new but who may use the queue: then
@@ -93,7 +93,7 @@ func (q *Queues) opensOtherwise(was, is quota.Spec) bool {
 	}
 	q.rejudgeAll(within)
 	for namespace := range q.unagreed {
-		q.rejudgePayers(namespace)
+		q.recheckCharges(namespace)
 	}
 	return true
 }

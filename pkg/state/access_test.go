@@ -160,7 +160,7 @@ func TestJudgedAnew(t *testing.T) {
 	b.SetNamespace(namespaced("team"))
 	bound := waits.DeepCopy()
 	bound.Spec.NodeName = "n"
-	bound.Annotations = map[string]string{dialect.ChargedQueueAnnotation: b.PaysFor(waits.UID)}
+	bound.Annotations = map[string]string{dialect.ChargedQueueAnnotation: b.ChargedQueue(waits.UID)}
 	b.tell(bound)
 	second := gpuPod("second", 1, in("team"), inQueue("owned"))
 	b.tell(second)

@@ -33,8 +33,8 @@ func (q *Queues) Books() (Books, bool) {
 	if !q.settled() {
 		return Books{}, false
 	}
-	b := Books{Used: q.line.Used().Clone(), Charges: make([]Charge, 0, len(q.payers))}
-	for _, p := range q.payers {
+	b := Books{Used: q.line.Used().Clone(), Charges: make([]Charge, 0, len(q.charged))}
+	for _, p := range q.charged {
 		b.Charges = append(b.Charges, Charge{Pod: p.pod, Queue: p.account.id, By: p.by})
 	}
 	return b, true
@@ -111,7 +111,7 @@ func (q *Queues) QueueNow(pod *corev1.Pod) string {
 	if !q.settled() {
 		return ""
 	}
-	if p := q.payers[pod.UID]; p != nil {
+	if p := q.charged[pod.UID]; p != nil {
 		return p.queue
 	}
 	return q.queueNow(pod)

@@ -21,12 +21,12 @@ func TestUpdateThatChangesNothingChargesNothing(t *testing.T) {
 	case <-b.News():
 	default:
 	}
-	before := b.payers[pod.UID]
+	before := b.charged[pod.UID]
 
 	running := pod.DeepCopy()
 	running.Status.Phase = corev1.PodRunning
 	b.tell(running)
-	if after := b.payers[pod.UID]; after != before || after.pod != running {
+	if after := b.charged[pod.UID]; after != before || after.pod != running {
 		t.Error("a pod that began to run was charged anew, or is not known as it is")
 	}
 	select {

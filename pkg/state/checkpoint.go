@@ -67,7 +67,7 @@ func (t *Tenant) grant(grace time.Duration, now time.Time) {
 func (q *Queues) Pod(placed *corev1.Pod) *corev1.Pod {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if p := q.payers[placed.UID]; p != nil {
+	if p := q.charged[placed.UID]; p != nil {
 		return p.pod
 	}
 	return nil

@@ -23,7 +23,7 @@
 // prediction.go, dump.go; ranks.go (the ranks of a gang's pods), snapshot.go (all of it
 // as one value); queue.go (queues, and quotas of namespaces), queuespares.go (the spares that they claim) and queues.go (which there
 // are), rebuild.go (from one set of them to another), capacity.go (what all nodes have),
-// access.go (who may use them), payers.go (who pays for what), waiting.go (who waits),
+// access.go (who may use them), charges.go (which queue is charged for which pod), waiting.go (who waits),
 // turns.go (who is let in), reclaim.go and permit.go (who may be evicted for whom), fate.go (what becomes of
 // them), checkpoint.go (what their pods say of their work), claims.go (who is
 // tried in spite of a limit), explain.go (what those that wait are told), queuereport.go

@@ -62,11 +62,11 @@ type Queues struct {
 	rebuildTook time.Duration
 	tree        *quota.Tree
 	line        *admission.Admission
-	payers      map[types.UID]*payer
-	// accounts are what is charged to each queue, by name, and unagreed the payers whose queue
+	charged     map[types.UID]*chargedPod
+	// accounts are what is charged to each queue, by name, and unagreed the charged pods whose queue
 	// did not let them in, by namespace.
 	accounts map[string]*account
-	unagreed map[string]map[types.UID]*payer
+	unagreed map[string]map[types.UID]*chargedPod
 	// shares are the fair shares as of an instant; nil if the tree is another since.
 	shares   []quota.Vector
 	sharesAt time.Time
@@ -140,7 +140,7 @@ func NewQueues(gangs *Gangs, requests func(pod *corev1.Pod) corev1.ResourceList,
 		waiting: map[waiterID]*waiter{}, byName: map[string]*waiter{}, byPod: map[types.UID]*waiter{},
 		objects: map[string]queueObject{}, elastic: map[string]map[string]quota.Spec{}, namespaces: map[string]map[string]string{},
 		tallies: map[string]*QueueTally{}, impossible: map[*waiter]struct{}{},
-		payers: map[types.UID]*payer{}, accounts: map[string]*account{}, unagreed: map[string]map[types.UID]*payer{}, reserved: map[types.UID]*corev1.Pod{},
+		charged: map[types.UID]*chargedPod{}, accounts: map[string]*account{}, unagreed: map[string]map[types.UID]*chargedPod{}, reserved: map[types.UID]*corev1.Pod{},
 		waitingIn: map[string]map[*waiter]struct{}{}, denied: map[string]int{},
 	}
 	q.some.Store(true)

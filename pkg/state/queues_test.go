@@ -99,7 +99,7 @@ func TestQueuesWithoutObjects(t *testing.T) {
 	if refusal, ok := b.Reserve(gpuPod("p", 1<<40, inQueue("nowhere"))); !ok {
 		t.Errorf("there is no queue, and %q refuses", refusal.Text)
 	}
-	if len(b.payers) > 0 {
+	if len(b.charged) > 0 {
 		t.Error("something is kept")
 	}
 	b.SetQueue(queue("a", "", 4, 0))
@@ -107,7 +107,7 @@ func TestQueuesWithoutObjects(t *testing.T) {
 		t.Errorf("the queue was made after the pod ran: it uses %d, want 8", got)
 	}
 	b.DeleteQueue("a")
-	if got := b.used("a"); got != -1 || len(b.payers) > 0 {
+	if got := b.used("a"); got != -1 || len(b.charged) > 0 {
 		t.Error("the last queue is gone, and something is kept")
 	}
 }

@@ -42,7 +42,7 @@ func (q *Queues) rebuild() {
 	q.specs = q.allSpecs()
 	if len(q.specs) == 0 {
 		q.tree, q.line, q.total = nil, nil, nil
-		clear(q.payers)
+		clear(q.charged)
 		clear(q.accounts)
 		clear(q.unagreed)
 		q.open()
@@ -107,8 +107,8 @@ func (q *Queues) allSpecs() []quota.Spec {
 func (q *Queues) rebill(sameResources bool) {
 	if !sameResources {
 		clear(q.accounts)
-		for _, p := range q.payers {
-			q.bill(p)
+		for _, p := range q.charged {
+			q.addCharge(p)
 		}
 		return
 	}
@@ -119,17 +119,17 @@ func (q *Queues) rebill(sameResources bool) {
 		}
 	}
 	for namespace := range q.unagreed {
-		q.rejudgePayers(namespace)
+		q.recheckCharges(namespace)
 	}
 }
 
-// rejudgePayers charges anew those of a namespace whose queue has not agreed, if another is
+// recheckCharges charges anew those of a namespace whose queue has not agreed, if another is
 // to be charged than before.
-func (q *Queues) rejudgePayers(namespace string) {
+func (q *Queues) recheckCharges(namespace string) {
 	for _, p := range q.unagreed[namespace] {
-		if q.payerOf(p) != p.account.queue {
-			q.unbill(p)
-			q.bill(p)
+		if q.queueCharged(p) != p.account.queue {
+			q.removeCharge(p)
+			q.addCharge(p)
 			q.tell()
 		}
 	}

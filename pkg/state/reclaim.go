@@ -149,7 +149,7 @@ func (q *Queues) Reclaim(pods []*corev1.Pod, others Others) *Reclaim {
 // still to get, nobody may have of it now.
 func (q *Queues) foreseen(claimant *waiter, claim quota.Claim, others Others) *quota.Usage {
 	usage := q.line.Used().Clone()
-	for _, p := range q.payers {
+	for _, p := range q.charged {
 		if leaves(p.pod, others) {
 			_, _ = usage.Release(p.account.id, p.by) // it is charged
 		}
@@ -205,7 +205,7 @@ func (q *Queues) mayClaim(claim quota.Claim, used *quota.Usage, lowest map[quota
 // lowest returns the lowest priority of what runs in each queue itself.
 func (q *Queues) lowest() map[quota.QueueID]int32 {
 	out := map[quota.QueueID]int32{}
-	for _, p := range q.payers {
+	for _, p := range q.charged {
 		leaf, priority := q.tree.Own(p.account.id), priorityOf(p.pod)
 		if least, some := out[leaf]; !some || priority < least {
 			out[leaf] = priority
@@ -226,9 +226,9 @@ func (q *Queues) recentShares() []quota.Vector {
 // tenants returns all that have places and could be asked to go for a claimant.
 func (q *Queues) tenants(claimant string, others Others) []Tenant {
 	now := q.clock.Now()
-	byID := make(map[waiterID]*Tenant, len(q.payers)/2)
-	first := make(map[*Tenant]*corev1.Pod, len(q.payers)/2)
-	for _, p := range q.payers {
+	byID := make(map[waiterID]*Tenant, len(q.charged)/2)
+	first := make(map[*Tenant]*corev1.Pod, len(q.charged)/2)
+	for _, p := range q.charged {
 		id := waiterOf(p.pod)
 		t := byID[id]
 		if t == nil {
@@ -269,7 +269,7 @@ func (q *Queues) tenants(claimant string, others Others) []Tenant {
 // their room is kept for these, and the rest is anybody's.
 func (q *Queues) leaving(others Others) (leaving, asked []*corev1.Pod) {
 	now := q.clock.Now()
-	for _, p := range q.payers {
+	for _, p := range q.charged {
 		at := p.pod.DeletionTimestamp
 		soon := at != nil && now.Before(at.Add(overdueAfter)) || at == nil && others.finishes(p.pod)
 		switch {

@@ -137,7 +137,7 @@ func (q *Queues) checkInvariants(t *testing.T) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for uid := range q.byPod {
-		if p := q.payers[uid]; p != nil && p.pod.Spec.NodeName != "" {
+		if p := q.charged[uid]; p != nil && p.pod.Spec.NodeName != "" {
 			t.Errorf("pod %s has its node, and waits", p.pod.Name)
 		}
 	}

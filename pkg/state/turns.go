@@ -112,10 +112,10 @@ func (q *Queues) Ended(pod *corev1.Pod) {
 		return
 	}
 	w.letIn = false
-	placed, payer, made := false, "", q.clock.Now()
+	placed, charged, made := false, "", q.clock.Now()
 	for uid := range w.pods {
-		if p := q.payers[uid]; p != nil {
-			placed, payer = true, p.queue
+		if p := q.charged[uid]; p != nil {
+			placed, charged = true, p.queue
 			if at := p.pod.CreationTimestamp.Time; !at.IsZero() && at.Before(made) {
 				made = at
 			}
@@ -124,8 +124,8 @@ func (q *Queues) Ended(pod *corev1.Pod) {
 	}
 	switch {
 	case placed:
-		q.tally(payer).Admitted++
-		q.tellAdmitted(payer, made)
+		q.tally(charged).Admitted++
+		q.tellAdmitted(charged, made)
 		q.line.Placed(w.name)
 		w.queued, w.refused, w.hold = false, false, false
 		if q.forgetEmpty(w, pod.Namespace) {

@@ -102,7 +102,7 @@ func (q *Queues) Enter(pod *corev1.Pod) bool {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.settled() && q.opened || q.payers[pod.UID] != nil {
+	if !q.settled() && q.opened || q.charged[pod.UID] != nil {
 		return true
 	}
 	w := q.wait(pod)
@@ -336,7 +336,7 @@ func (q *Queues) now() quota.Time { return quota.Time(q.clock.Now().UnixNano()) 
 func (q *Queues) Placed(uid types.UID) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.payers[uid] != nil
+	return q.charged[uid] != nil
 }
 
 // Reserved reports whether a pod is to get a node, or has one that the API server did not tell

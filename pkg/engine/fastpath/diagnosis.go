@@ -14,7 +14,7 @@ import (
 // status if preempts, for preemption to choose from.
 func (p *Path) diagnose(pod *corev1.Pod, shape *shape, preempts bool) *framework.FitError {
 	nodes := p.placementSet()
-	counts := make([]int, len(shape.said))
+	counts := make([]int, len(shape.statuses))
 	if nodes == nil {
 		for i := range counts {
 			counts[i] = shape.Count(pack.Answer(i + 1))
@@ -32,8 +32,8 @@ func (p *Path) diagnose(pod *corev1.Pod, shape *shape, preempts bool) *framework
 		if n == 0 {
 			continue
 		}
-		diagnosis.AddPluginStatus(shape.said[i])
-		for _, reason := range shape.said[i].Reasons() {
+		diagnosis.AddPluginStatus(shape.statuses[i])
+		for _, reason := range shape.statuses[i].Reasons() {
 			reasons[reason] += n
 		}
 	}

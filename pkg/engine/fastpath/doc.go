@@ -36,8 +36,8 @@
 //
 // Thousands of gangs may wait outside of the heaps until their queue lets them in. Upstream
 // looks at each of them for every event, and for every snapshot. Here the scheduling queue is
-// told whom an event may help (helped.go), and the cache does without the gangs that are held
-// (withdrawn.go), so that neither follows their number. Nor does a snapshot follow that of the
+// told whom an event may help (requeueindex.go), and the cache does without the gangs that are held
+// (groupcache.go), so that neither follows their number. Nor does a snapshot follow that of the
 // gangs that have their places (placed.go).
 //
 // # Ranks
@@ -71,9 +71,9 @@
 // (spares.go). The index and the Filter plugin QueueReclaim agree on it.
 //
 // Files: path.go (set-up), cache.go (what feeds the index), schedule.go (the way of a
-// pod), queue.go (who is tried again), helped.go (whom an event may help), withdrawn.go
+// pod), queue.go (who is tried again), requeueindex.go (whom an event may help), groupcache.go
 // and placed.go (gangs that nothing is done with), reason.go (who takes the framework's way), shape.go
-// (which pods are alike), answers.go (what nodes said), diagnosis.go (why there is no
+// (which pods are alike), filterresults.go (what nodes said), diagnosis.go (why there is no
 // place), devices.go (what feeds the inventory of devices), plan.go (gangs with a
 // topology), verify.go (do nodes take what is planned), rooms.go (who goes, and for whom
 // room is kept), running.go (among whom victims are searched), replacements.go (room for gangs that lost members), spares.go (nodes that

@@ -50,7 +50,7 @@ func (p *Path) refusalsIn(domain pack.DomainID, shapes []*shape) string {
 		}
 		seen[s] = true
 		for id, ok := nodes.Next(0); ok; id, ok = nodes.Next(id + 1) {
-			if status := s.status(id); status != nil && keepingOf(status.Plugin()) == untilObject {
+			if status := s.status(id); status != nil && cacheabilityOf(status.Plugin()) == untilObject {
 				note(byReason, status, p.index.Info(id).Node().Name)
 			}
 		}

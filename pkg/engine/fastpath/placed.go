@@ -27,7 +27,7 @@ func (c *groupCache) restorePlaced() {
 	if c.placed == 0 {
 		return
 	}
-	for name, w := range c.withdrawn {
+	for name, w := range c.hidden {
 		if w.placed {
 			c.restore(name)
 		}
@@ -43,7 +43,7 @@ func (c *groupCache) leave(name types.NamespacedName) {
 	if all := state.AllPodsCount(); all == 0 || state.ScheduledPodsCount() != all {
 		return
 	}
-	w := &withdrawn{pods: map[types.UID]*corev1.Pod{}, placed: true}
+	w := &hiddenGroup{pods: map[types.UID]*corev1.Pod{}, placed: true}
 	for _, pod := range state.ScheduledPods() {
 		w.pods[pod.UID] = pod
 	}
@@ -53,12 +53,12 @@ func (c *groupCache) leave(name types.NamespacedName) {
 }
 
 // among returns what was taken out of the gang of a pod, if that is placed and has the pod.
-func (c *groupCache) among(pod *corev1.Pod) *withdrawn {
+func (c *groupCache) among(pod *corev1.Pod) *hiddenGroup {
 	group, in := groupOf(pod)
 	if !in {
 		return nil
 	}
-	if w := c.withdrawn[group]; w != nil && w.placed && w.pods[pod.UID] != nil {
+	if w := c.hidden[group]; w != nil && w.placed && w.pods[pod.UID] != nil {
 		return w
 	}
 	return nil
@@ -78,7 +78,7 @@ func (c *groupCache) UpdatePod(logger klog.Logger, oldPod, newPod *corev1.Pod) e
 
 // inPlace has a gang that is out stay so though the cache within took in a pod of it, unless that
 // failed with an error, which it returns.
-func (c *groupCache) inPlace(w *withdrawn, pod *corev1.Pod, err error) error {
+func (c *groupCache) inPlace(w *hiddenGroup, pod *corev1.Pod, err error) error {
 	// The cache within has put it into a gang of its own.
 	c.Cache.RemovePodGroupMember(pod)
 	if err == nil {

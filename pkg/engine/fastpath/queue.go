@@ -45,7 +45,7 @@ type sparingQueue struct {
 	refused  map[types.UID]pack.Amounts
 	requests map[pack.Amounts]int
 	// helped says whom events may help.
-	helped helped
+	requeue requeueIndex
 	// missed are events since the last snapshot that help none of the pods that were
 	// refused by then. They may help the one that is being tried.
 	missed []missed
@@ -63,7 +63,7 @@ const keptMissed = 1024
 func newSparingQueue(inner internalqueue.SchedulingQueue, path *Path) *sparingQueue {
 	return &sparingQueue{
 		SchedulingQueue: inner, path: path, waiting: map[types.UID]bool{}, refused: map[types.UID]pack.Amounts{}, requests: map[pack.Amounts]int{},
-		helped: newHelped(),
+		requeue: newRequeueIndex(),
 	}
 }
 
@@ -86,7 +86,7 @@ func (q *sparingQueue) Delete(logger klog.Logger, pod *corev1.Pod) {
 	q.mu.Lock()
 	delete(q.waiting, pod.UID)
 	q.forget(pod.UID)
-	q.helped.gone(pod)
+	q.requeue.gone(pod)
 	q.mu.Unlock()
 	q.SchedulingQueue.Delete(logger, pod)
 }
@@ -94,7 +94,7 @@ func (q *sparingQueue) Delete(logger klog.Logger, pod *corev1.Pod) {
 // AddUnschedulablePodIfNotPresent takes back a pod that was refused.
 func (q *sparingQueue) AddUnschedulablePodIfNotPresent(logger klog.Logger, info *framework.QueuedPodInfo, cycle int64) error {
 	q.mu.Lock()
-	q.helped.refused(info.Pod)
+	q.requeue.refused(info.Pod)
 	q.mu.Unlock()
 	return q.SchedulingQueue.AddUnschedulablePodIfNotPresent(logger, info, cycle)
 }
@@ -108,18 +108,18 @@ func (q *sparingQueue) Activate(logger klog.Logger, pods map[string]*corev1.Pod)
 func (q *sparingQueue) holds(group types.NamespacedName) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.helped.holds(group)
+	return q.requeue.holds(group)
 }
 
 // turned returns the gangs that their queues hold now or no more, since it was asked last.
 func (q *sparingQueue) turned() map[types.NamespacedName]struct{} {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	turned := q.helped.turned
+	turned := q.requeue.turned
 	if len(turned) == 0 {
 		return nil
 	}
-	q.helped.turned = map[types.NamespacedName]struct{}{}
+	q.requeue.turned = map[types.NamespacedName]struct{}{}
 	return turned
 }
 
@@ -131,7 +131,7 @@ func (q *sparingQueue) note(pod *corev1.Pod) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.waiting[pod.UID] = true
-	q.helped.came(pod)
+	q.requeue.came(pod)
 }
 
 // forget forgets that a pod was refused.

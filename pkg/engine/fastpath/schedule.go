@@ -239,7 +239,7 @@ func (s *search) ask(id pack.NodeID) bool {
 	// Pods nominated to a node are there for the plugins, and no change of the node
 	// tells when they are not. They may come and go meanwhile.
 	nominated = nominated || s.nominated(info)
-	if keepingOf(status.Plugin()) == untilChange && nominated || !s.shape.refuse(id, status) {
+	if cacheabilityOf(status.Plugin()) == untilChange && nominated || !s.shape.refuse(id, status) {
 		s.unkept++
 	}
 	return false

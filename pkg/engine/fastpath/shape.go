@@ -25,7 +25,7 @@ const keptShapes = 512
 // job would be a shape of its own.
 type shape struct {
 	key string
-	answers
+	filterResults
 	dislikes
 	// verified are nodes that took a pod of the shape when they were asked for a plan, and
 	// whose object has not changed since.

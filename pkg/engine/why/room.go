@@ -244,7 +244,7 @@ func (t *telling) unblock(r remedy.Remedy) insight.Unblock {
 		for _, name := range names {
 			one := insight.Ending{Name: state.Shown(name)}
 			if runs := t.running[name]; runs != nil {
-				one.Pods, one.Ends, one.Queue = len(runs.pods), moment(runs.ends), t.Parts.Queues.PaysFor(runs.pods[0].UID)
+				one.Pods, one.Ends, one.Queue = len(runs.pods), moment(runs.ends), t.Parts.Queues.ChargedQueue(runs.pods[0].UID)
 			}
 			u.Gangs = append(u.Gangs, one)
 		}

@@ -17,27 +17,27 @@ type Takings interface {
 	TakenBy(pod types.UID) *state.Taken
 }
 
-// Payers knows which queue pays for a pod; "" if none does.
-type Payers interface {
-	PaysFor(pod types.UID) string
+// Ledger knows which queue is charged for a pod; "" if none is.
+type Ledger interface {
+	ChargedQueue(pod types.UID) string
 }
 
 // Binder binds pods with their devices, their place in the plan of their gang and the queue
-// that pays in annotations of the binding, which the API server merges into those of the
+// charged for them in annotations of the binding, which the API server merges into those of the
 // pod. What a pod says of these itself is overwritten. Another plugin binds the pods without.
 type Binder struct {
 	next    fwk.BindPlugin
 	handle  fwk.Handle
 	takings Takings
-	payers  Payers
+	ledger  Ledger
 }
 
 var _ fwk.BindPlugin = &Binder{}
 
-// NewBinder returns a plugin that lets another bind the pods that were given nothing. Payers
+// NewBinder returns a plugin that lets another bind the pods that were given nothing. The ledger
 // may be nil, where there are no queues.
-func NewBinder(next fwk.BindPlugin, handle fwk.Handle, takings Takings, payers Payers) *Binder {
-	return &Binder{next: next, handle: handle, takings: takings, payers: payers}
+func NewBinder(next fwk.BindPlugin, handle fwk.Handle, takings Takings, ledger Ledger) *Binder {
+	return &Binder{next: next, handle: handle, takings: takings, ledger: ledger}
 }
 
 // Name returns the name of the other plugin, in whose place this one is.
@@ -49,8 +49,8 @@ func (b *Binder) Bind(ctx context.Context, cycle fwk.CycleState, pod *corev1.Pod
 	if err != nil {
 		return fwk.AsStatus(err)
 	}
-	if b.payers != nil {
-		if queue := b.payers.PaysFor(pod.UID); queue != "" {
+	if b.ledger != nil {
+		if queue := b.ledger.ChargedQueue(pod.UID); queue != "" {
 			annotations[dialect.ChargedQueueAnnotation] = queue
 		}
 	}

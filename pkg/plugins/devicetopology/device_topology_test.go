@@ -248,4 +248,4 @@ var _ Inventory = state.NewInventory()
 
 type payers map[types.UID]string
 
-func (p payers) PaysFor(pod types.UID) string { return p[pod] }
+func (p payers) ChargedQueue(pod types.UID) string { return p[pod] }

@@ -10,8 +10,8 @@ import (
 	"github.com/berth-dev/berth/pkg/dialect"
 )
 
-// payer is a pod with a node, or one that is to get it.
-type payer struct {
+// chargedPod is a pod whose requests are charged to a queue: it has a node, or is to get one.
+type chargedPod struct {
 	pod *corev1.Pod
 	// queue is the one that pays, as it was when the pod was placed: nothing that is said later
 	// moves a charge, for it would free one queue and pass the limit of another.
@@ -73,7 +73,7 @@ func (q *Queues) DeletePod(pod *corev1.Pod) {
 	delete(q.reserved, pod.UID)
 	q.leave(pod.UID)
 	if q.settled() {
-		q.freed = q.freed || q.payers[pod.UID] != nil
+		q.freed = q.freed || q.charged[pod.UID] != nil
 		q.release(pod.UID)
 	}
 }
@@ -85,7 +85,7 @@ func (q *Queues) Reserve(pod *corev1.Pod) (Refusal, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.settled() {
-		if q.payers[pod.UID] != nil || waiterOf(pod) == q.trial {
+		if q.charged[pod.UID] != nil || waiterOf(pod) == q.trial {
 			return Refusal{}, true
 		}
 		asks := q.asksFor(pod)
@@ -116,7 +116,7 @@ func (q *Queues) Unreserve(pod *corev1.Pod) {
 func (q *Queues) Check(pod *corev1.Pod) (Refusal, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.settled() || q.payers[pod.UID] != nil {
+	if !q.settled() || q.charged[pod.UID] != nil {
 		return Refusal{}, true
 	}
 	return q.check(pod, q.asksFor(pod))
@@ -167,7 +167,7 @@ func (q *Queues) check(pod *corev1.Pod, asks corev1.ResourceList) (Refusal, bool
 // charge charges a pod, anew if it was charged for something else. Most that is told of a pod
 // does not change that, and then nobody gains by it.
 func (q *Queues) charge(pod *corev1.Pod) {
-	if was := q.payers[pod.UID]; was != nil && AskAlike(was.pod, pod) {
+	if was := q.charged[pod.UID]; was != nil && AskAlike(was.pod, pod) {
 		q.chargeFor(pod, was.asks, false)
 		return
 	}
@@ -177,8 +177,8 @@ func (q *Queues) charge(pod *corev1.Pod) {
 // chargeFor is charge where it is known what the pod asks for, and whether its queue has
 // agreed.
 func (q *Queues) chargeFor(pod *corev1.Pod, asks corev1.ResourceList, agreed bool) {
-	p := &payer{pod: pod, asks: asks}
-	if was := q.payers[pod.UID]; was != nil {
+	p := &chargedPod{pod: pod, asks: asks}
+	if was := q.charged[pod.UID]; was != nil {
 		if waiterOf(was.pod) == waiterOf(pod) && amountsAlike(was.asks, asks) {
 			was.pod = pod
 			return
@@ -190,14 +190,14 @@ func (q *Queues) chargeFor(pod *corev1.Pod, asks corev1.ResourceList, agreed boo
 		p.queue, p.agreed = q.queueNow(pod), agreed
 	}
 	q.release(pod.UID)
-	q.payers[pod.UID] = p
-	q.bill(p)
+	q.charged[pod.UID] = p
+	q.addCharge(p)
 }
 
-// payerOf returns the name of the queue that is charged for a payer by the tree that is in
+// queueCharged returns the name of the queue that is charged for a pod by the tree that is in
 // effect. What cannot be charged to a queue of its name is charged to none, "", above all of
 // them: it is used all the same.
-func (q *Queues) payerOf(p *payer) string {
+func (q *Queues) queueCharged(p *chargedPod) string {
 	if id, known := q.id(p.queue); !known || p.agreed || q.mayUse(id, p.pod.Namespace) {
 		return p.queue
 	}
@@ -213,9 +213,9 @@ func (q *Queues) accountID(name string) quota.QueueID {
 	return id
 }
 
-// bill charges a payer by the tree that is in effect.
-func (q *Queues) bill(p *payer) {
-	name := q.payerOf(p)
+// addCharge charges a pod by the tree that is in effect.
+func (q *Queues) addCharge(p *chargedPod) {
+	name := q.queueCharged(p)
 	a := q.accounts[name]
 	if a == nil {
 		a = &account{queue: name, id: q.accountID(name), used: make(quota.Vector, len(q.tree.Resources())), gangs: map[waiterID]int{}}
@@ -232,15 +232,15 @@ func (q *Queues) bill(p *payer) {
 	if !p.agreed {
 		of := q.unagreed[p.pod.Namespace]
 		if of == nil {
-			of = map[types.UID]*payer{}
+			of = map[types.UID]*chargedPod{}
 			q.unagreed[p.pod.Namespace] = of
 		}
 		of[p.pod.UID] = p
 	}
 }
 
-// unbill takes a payer out of its account.
-func (q *Queues) unbill(p *payer) {
+// removeCharge takes a pod out of its account.
+func (q *Queues) removeCharge(p *chargedPod) {
 	a, gang := p.account, waiterOf(p.pod)
 	if err := q.line.Release(q.now(), a.id, p.by); err != nil {
 		panic(fmt.Sprintf("releasing what was charged for pod %s/%s: %v", p.pod.Namespace, p.pod.Name, err))
@@ -262,10 +262,10 @@ func (q *Queues) unbill(p *payer) {
 }
 
 func (q *Queues) release(uid types.UID) {
-	if p := q.payers[uid]; p != nil {
-		delete(q.payers, uid)
+	if p := q.charged[uid]; p != nil {
+		delete(q.charged, uid)
 		q.tell()
-		q.unbill(p)
+		q.removeCharge(p)
 	}
 }
 
@@ -283,14 +283,14 @@ func (q *Queues) queueNow(pod *corev1.Pod) string {
 	return q.ownQueue(pod.Namespace)
 }
 
-// PaysFor returns the queue that pays for a pod; "" if none does.
-func (q *Queues) PaysFor(uid types.UID) string {
+// ChargedQueue returns the queue that pays for a pod; "" if none does.
+func (q *Queues) ChargedQueue(uid types.UID) string {
 	if !q.some.Load() {
 		return ""
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if p := q.payers[uid]; p != nil {
+	if p := q.charged[uid]; p != nil {
 		return p.queue
 	}
 	return ""

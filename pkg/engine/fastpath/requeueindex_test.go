@@ -19,9 +19,9 @@ func inGroup(gang, name string) *corev1.Pod {
 	return pod
 }
 
-// crowded is helped with many pods that are held.
-func crowded() *helped {
-	h := newHelped()
+// crowded is a requeueIndex with many pods that are held.
+func crowded() *requeueIndex {
+	h := newRequeueIndex()
 	for i := range 10 * heldToOpen {
 		pod := testPod(fmt.Sprintf("held-%d", i), 1, 1, 1)
 		h.came(pod)
@@ -39,24 +39,24 @@ func TestWhomAnEventMayHelp(t *testing.T) {
 	inClaims.Spec.ResourceClaims = claims.Spec.ResourceClaims
 	for _, c := range []struct {
 		name  string
-		do    func(h *helped)
+		do    func(h *requeueIndex)
 		about any
 		want  []string
 	}{
-		{"nobody but those who are held", func(*helped) {}, nil, nil},
-		{"one that its queue let pass is in a heap", func(h *helped) { h.asked(passed, true) }, nil, nil},
-		{"one that was refused", func(h *helped) { h.asked(passed, true); h.refused(passed) }, nil, []string{"passed"}},
-		{"one that was refused, and its queue holds it", func(h *helped) { h.refused(again); h.asked(again, false) }, nil, nil},
-		{"and lets it pass again, which another may not", func(h *helped) { h.refused(again); h.asked(again, false); h.asked(again, true) }, nil, []string{"again"}},
-		{"a gang that was refused, and its queue holds it", func(h *helped) { h.refused(a); h.refused(b); h.asked(a, false) }, nil, nil},
-		{"and lets it pass again", func(h *helped) { h.refused(a); h.refused(b); h.asked(a, false); h.asked(a, true) }, nil, []string{"a", "b"}},
-		{"a gang that is held, of which a pod may wait for claims", func(h *helped) { h.refused(a); h.came(inClaims); h.asked(a, false) }, nil, []string{"claims-of-g"}},
-		{"one that waits for claims no more", func(h *helped) { h.came(claims); h.asked(claims, false); h.came(without) }, nil, nil},
-		{"one that is gone", func(h *helped) { h.refused(again); h.gone(again) }, nil, nil},
-		{"one that may wait for claims", func(h *helped) { h.came(claims); h.asked(claims, false) }, nil, []string{"claims"}},
-		{"another gang", func(h *helped) { h.came(a); h.came(b) }, inGroup("other", "c"), nil},
-		{"a pod of the gang", func(h *helped) { h.came(a); h.came(b) }, inGroup("g", "c"), []string{"a", "b"}},
-		{"the group of the gang", func(h *helped) { h.came(a); h.came(b); h.gone(b) },
+		{"nobody but those who are held", func(*requeueIndex) {}, nil, nil},
+		{"one that its queue let pass is in a heap", func(h *requeueIndex) { h.asked(passed, true) }, nil, nil},
+		{"one that was refused", func(h *requeueIndex) { h.asked(passed, true); h.refused(passed) }, nil, []string{"passed"}},
+		{"one that was refused, and its queue holds it", func(h *requeueIndex) { h.refused(again); h.asked(again, false) }, nil, nil},
+		{"and lets it pass again, which another may not", func(h *requeueIndex) { h.refused(again); h.asked(again, false); h.asked(again, true) }, nil, []string{"again"}},
+		{"a gang that was refused, and its queue holds it", func(h *requeueIndex) { h.refused(a); h.refused(b); h.asked(a, false) }, nil, nil},
+		{"and lets it pass again", func(h *requeueIndex) { h.refused(a); h.refused(b); h.asked(a, false); h.asked(a, true) }, nil, []string{"a", "b"}},
+		{"a gang that is held, of which a pod may wait for claims", func(h *requeueIndex) { h.refused(a); h.came(inClaims); h.asked(a, false) }, nil, []string{"claims-of-g"}},
+		{"one that waits for claims no more", func(h *requeueIndex) { h.came(claims); h.asked(claims, false); h.came(without) }, nil, nil},
+		{"one that is gone", func(h *requeueIndex) { h.refused(again); h.gone(again) }, nil, nil},
+		{"one that may wait for claims", func(h *requeueIndex) { h.came(claims); h.asked(claims, false) }, nil, []string{"claims"}},
+		{"another gang", func(h *requeueIndex) { h.came(a); h.came(b) }, inGroup("other", "c"), nil},
+		{"a pod of the gang", func(h *requeueIndex) { h.came(a); h.came(b) }, inGroup("g", "c"), []string{"a", "b"}},
+		{"the group of the gang", func(h *requeueIndex) { h.came(a); h.came(b); h.gone(b) },
 			&schedulingv1beta1.PodGroup{ObjectMeta: metav1.ObjectMeta{Namespace: a.Namespace, Name: "g"}}, []string{"a"}},
 	} {
 		h := crowded()
@@ -78,7 +78,7 @@ func TestWhomAnEventMayHelp(t *testing.T) {
 
 // Where few are held, the scheduling queue looks at all, as it did.
 func TestFewAreHeld(t *testing.T) {
-	h := newHelped()
+	h := newRequeueIndex()
 	held := testPod("held", 1, 1, 1)
 	h.asked(held, false)
 	h.refused(testPod("open", 1, 1, 1))

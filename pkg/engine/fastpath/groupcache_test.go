@@ -269,7 +269,7 @@ func TestNothingIsLostOfGangs(t *testing.T) {
 		if cache.placed > 0 {
 			out++
 		}
-		if len(cache.withdrawn) > cache.placed {
+		if len(cache.hidden) > cache.placed {
 			held++
 		}
 		for _, one := range cache.originals {
@@ -364,7 +364,7 @@ func known(c internalcache.Cache, gang string) gangView {
 func (c *groupCache) known(gang string) gangView {
 	name := types.NamespacedName{Namespace: inGroup(gang, "").Namespace, Name: gang}
 	v := known(c.Cache, gang)
-	if w := c.withdrawn[name]; w != nil && v.Pods == 0 && !v.Group { // else it is out, and is not
+	if w := c.hidden[name]; w != nil && v.Pods == 0 && !v.Group { // else it is out, and is not
 		v = gangView{Pods: len(w.pods), Group: w.group != nil}
 		if pods := named(maps.Values(w.pods)); w.placed {
 			v.Placed = pods

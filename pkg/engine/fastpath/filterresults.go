@@ -17,19 +17,19 @@ import (
 	"github.com/berth-dev/berth/pkg/state"
 )
 
-// answers are what nodes said to pods of one shape.
-type answers struct {
+// filterResults are the results of the filters for pods of one shape, by node.
+type filterResults struct {
 	state.Answers
 	// said are the statuses behind the answers, from number 1 on.
-	said []*fwk.Status
+	statuses []*fwk.Status
 }
 
-// keeping says how long a plugin's answer holds.
-type keeping uint8
+// cacheability says how long the result of a plugin's filter may be kept.
+type cacheability uint8
 
 const (
 	// notKept is an answer that depends on more than the node and the shape.
-	notKept keeping = iota
+	notCached cacheability = iota
 	// untilChange is one that a change of the node's pods or amounts may end.
 	untilChange
 	// untilObject is one that only a change of the node object may end.
@@ -37,7 +37,7 @@ const (
 )
 
 // keepingOf returns how long the answer of a plugin holds.
-func keepingOf(plugin string) keeping {
+func cacheabilityOf(plugin string) cacheability {
 	switch plugin {
 	case names.NodeUnschedulable, names.NodeName, names.TaintToleration, names.NodeAffinity:
 		return untilObject
@@ -45,13 +45,13 @@ func keepingOf(plugin string) keeping {
 		// What is kept for others, and lent to one of them, changes the nodes in the index.
 		return untilChange
 	}
-	return notKept
+	return notCached
 }
 
 // refuse notes a refusal, if it can be kept; false if not.
-func (a *answers) refuse(id pack.NodeID, status *fwk.Status) bool {
-	k := keepingOf(status.Plugin())
-	if k == notKept {
+func (a *filterResults) refuse(id pack.NodeID, status *fwk.Status) bool {
+	k := cacheabilityOf(status.Plugin())
+	if k == notCached {
 		return false
 	}
 	n, ok := a.number(status)
@@ -63,18 +63,18 @@ func (a *answers) refuse(id pack.NodeID, status *fwk.Status) bool {
 
 // number returns the number of an answer; false if there are too many different. Then
 // all are forgotten, and nodes will be asked again.
-func (a *answers) number(status *fwk.Status) (pack.Answer, bool) {
-	for i, s := range a.said {
+func (a *filterResults) number(status *fwk.Status) (pack.Answer, bool) {
+	for i, s := range a.statuses {
 		if s.Code() == status.Code() && s.Plugin() == status.Plugin() && sameReasons(s.Reasons(), status.Reasons()) {
 			return pack.Answer(i + 1), true
 		}
 	}
-	if len(a.said)+1 >= pack.MaxAnswers {
-		*a = answers{}
+	if len(a.statuses)+1 >= pack.MaxAnswers {
+		*a = filterResults{}
 		return pack.NoAnswer, false
 	}
-	a.said = append(a.said, status)
-	return pack.Answer(len(a.said)), true
+	a.statuses = append(a.statuses, status)
+	return pack.Answer(len(a.statuses)), true
 }
 
 // sameReasons reports whether two lists have the same reasons: those of several
@@ -87,9 +87,9 @@ func sameReasons(a, b []string) bool {
 }
 
 // status returns what a node said; nil if nothing is known.
-func (a *answers) status(id pack.NodeID) *fwk.Status {
+func (a *filterResults) status(id pack.NodeID) *fwk.Status {
 	if n := a.Of(id); n != pack.NoAnswer {
-		return a.said[n-1]
+		return a.statuses[n-1]
 	}
 	return nil
 }

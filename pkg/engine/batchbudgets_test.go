@@ -13,9 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-var waveSteps = flag.Int("wave-steps", 10000, "Steps of TestNoGangIsPartlyEvicted.")
+var batchSteps = flag.Int("batch-steps", 10000, "Steps of TestNoGangIsPartlyEvicted.")
 
-// mostPartial is for how many steps a gang that a budget cut a wave into may lack pods that its
+// mostPartial is for how many steps a gang that a budget cut a batch into may lack pods that its
 // owner has made again: until it is tried, with time between tries.
 const mostPartial = 40
 
@@ -32,17 +32,17 @@ func TestNoGangIsPartlyEvicted(t *testing.T) {
 		r:           rand.New(rand.NewPCG(11, 37)), hidden: map[string]bool{}, partial: map[string]int{}, whole: map[string]bool{}, seen: map[string]int{},
 	}
 	w.controllers = w.replace
-	for range *waveSteps {
+	for range *batchSteps {
 		w.step()
 		w.check()
 		if t.Failed() {
 			t.Fatal(w.describe())
 		}
 	}
-	t.Logf("%d steps: %v", *waveSteps, w.seen)
+	t.Logf("%d steps: %v", *batchSteps, w.seen)
 	for _, what := range []string{"evicted whole", "cut short", "made whole", "kept by budgets"} {
 		if w.seen[what] == 0 {
-			t.Errorf("no gang was %s in %d steps", what, *waveSteps)
+			t.Errorf("no gang was %s in %d steps", what, *batchSteps)
 		}
 	}
 }
@@ -95,7 +95,7 @@ func (w *budgetWorld) start(queue string, size int) {
 }
 
 // changeBudget makes a budget over a gang, or changes or deletes it. Two in three that are made
-// are told to Berth only later, as one is that comes in the middle of a wave.
+// are told to Berth only later, as one is that comes in the middle of a batch.
 func (w *budgetWorld) changeBudget() {
 	if len(w.workloads) == 0 {
 		return
@@ -179,7 +179,7 @@ func (w *budgetWorld) check() {
 			}
 			delete(w.hidden, c.name)
 		case !underWay:
-			// The wave may have ended before its evictions have: whoever it was for found a place.
+			// The batch may have ended before its evictions have: whoever it was for found a place.
 			w.await(fmt.Sprintf("gang %s, which has %d of its %d pods though no budget stopped anybody, has all or none", c.name, staying, c.size), func() bool {
 				n := len(w.boundNodes(c))
 				return n == 0 || n == c.size

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// gist returns what a message says, less its counts and the order of its parts:
+// messageKey returns a message less its counts and the order of its parts:
 // "0/2500 nodes are available: 12 Insufficient cpu, 3 node(s) had taints" stays the
 // same reason when 12 becomes 2, upon which the scheduler names the taints first. A
 // number that belongs to a name, as in pod "worker-3", is kept.
-func gist(message string) string {
+func messageKey(message string) string {
 	words := strings.Fields(message)
 	for i, word := range words {
 		word = strings.Trim(word, ".,;:")

@@ -15,8 +15,8 @@ import (
 	"github.com/berth-dev/berth/pkg/state"
 )
 
-// wave is gangs that are evicted for one that waits, and pods that it waits for.
-type wave struct {
+// evictionBatch is the gangs that are evicted for one that waits, and pods that it waits for.
+type evictionBatch struct {
 	// left are the pods that are not gone yet.
 	left sets.Set[types.UID]
 	// deadline is when the room is given up.
@@ -26,20 +26,20 @@ type wave struct {
 // begin keeps the room, and has the victims evicted.
 func (r *reclaimer) begin(claimant *corev1.Pod, claim *state.Reclaim, choice *fastpath.Choice, now time.Time) {
 	name := state.NameOf(claimant)
-	w := &wave{left: choice.UIDs(), deadline: now.Add(wavePatience + graceOf(evictedPods(choice)) + timeToSave(choice))}
+	w := &evictionBatch{left: choice.UIDs(), deadline: now.Add(batchPatience + graceOf(evictedPods(choice)) + timeToSave(choice))}
 	for _, pod := range choice.Awaited {
 		w.left.Insert(pod.UID)
 		until := now.Add(graceOf([]*corev1.Pod{pod}))
 		if pod.DeletionTimestamp != nil {
 			until = pod.DeletionTimestamp.Time
 		}
-		if until = until.Add(wavePatience); until.After(w.deadline) {
+		if until = until.Add(batchPatience); until.After(w.deadline) {
 			w.deadline = until
 		}
 	}
 	pods := w.left.UnsortedList()
 	r.mu.Lock()
-	r.waves[name] = w
+	r.batches[name] = w
 	r.mu.Unlock()
 	r.StopLooking(name) // of a gang that lost members, this is what is kept from now on
 	r.Keep(name, choice.Room)
@@ -48,7 +48,7 @@ func (r *reclaimer) begin(claimant *corev1.Pod, claim *state.Reclaim, choice *fa
 		"gangs", len(choice.Evicted), "pods", len(pods)-len(choice.Awaited), "leaving", len(choice.Awaited), "deviceSecondsLost", choice.Damage.Lost, "searched", r.clock.Since(now))
 	if len(choice.Evicted) > 0 {
 		go func() {
-			e := evictor{reclaimer: r, wave: w, name: name, claimant: claimant, claim: claim, choice: choice}
+			e := evictor{reclaimer: r, batch: w, name: name, claimant: claimant, claim: claim, choice: choice}
 			e.run()
 		}()
 	}
@@ -114,7 +114,7 @@ func (r *reclaimer) kind(e fastpath.Evicted, claim *state.Reclaim) string {
 func (r *reclaimer) gone(uid types.UID) {
 	r.mu.Lock()
 	var ready []string
-	for name, w := range r.waves {
+	for name, w := range r.batches {
 		if w.left.Has(uid) {
 			w.left.Delete(uid)
 			if w.left.Len() == 0 {
@@ -134,14 +134,14 @@ func (r *reclaimer) gone(uid types.UID) {
 func (r *reclaimer) over(name string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.waves[name] == nil
+	return r.batches[name] == nil
 }
 
-// ended reports whether a wave has ended: another one of the same name may be under way.
-func (r *reclaimer) ended(name string, w *wave) bool {
+// ended reports whether a batch has ended: another one of the same name may be under way.
+func (r *reclaimer) ended(name string, w *evictionBatch) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.waves[name] != w
+	return r.batches[name] != w
 }
 
 // end gives up the room that is kept for somebody. The text says why, for the log; it is ""
@@ -152,8 +152,8 @@ func (r *reclaimer) end(name, why string) { r.endFor(name, explanation{text: why
 func (r *reclaimer) endFor(name string, because explanation) {
 	why := because.text
 	r.mu.Lock()
-	_, some := r.waves[name]
-	delete(r.waves, name)
+	_, some := r.batches[name]
+	delete(r.batches, name)
 	switch {
 	case why == "":
 		delete(r.resting, name)
@@ -176,7 +176,7 @@ func (r *reclaimer) sweep(now time.Time) {
 	late := map[string]string{}
 	var ready, awake []string
 	r.mu.Lock()
-	for name, w := range r.waves {
+	for name, w := range r.batches {
 		switch {
 		case !r.queues.Waits(name):
 			late[name] = "it waits no more"

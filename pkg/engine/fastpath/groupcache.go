@@ -34,8 +34,8 @@ type groupCache struct {
 	leavesOut func() bool
 
 	// mu is taken before the locks of the queue and of the cache within.
-	mu        sync.Mutex
-	withdrawn map[types.NamespacedName]*withdrawn
+	mu     sync.Mutex
+	hidden map[types.NamespacedName]*hiddenGroup
 	// placed is how many of those are placed, and without whether the last snapshot is without
 	// any.
 	placed  int
@@ -49,8 +49,8 @@ type groupCache struct {
 	originals map[types.UID]original
 }
 
-// withdrawn is what the cache had of a gang.
-type withdrawn struct {
+// hiddenGroup is a gang that snapshots leave out: what the cache had of it.
+type hiddenGroup struct {
 	// group is nil if there was none.
 	group *schedulingv1beta1.PodGroup
 	pods  map[types.UID]*corev1.Pod
@@ -61,7 +61,7 @@ type withdrawn struct {
 func newGroupCache(inner internalcache.Cache, queue *sparingQueue, leavesOut func() bool) *groupCache {
 	return &groupCache{
 		Cache: inner, held: queue.holds, turned: queue.turned, leavesOut: leavesOut,
-		withdrawn: map[types.NamespacedName]*withdrawn{}, touched: map[types.NamespacedName]struct{}{}, kept: map[types.NamespacedName]struct{}{},
+		hidden: map[types.NamespacedName]*hiddenGroup{}, touched: map[types.NamespacedName]struct{}{}, kept: map[types.NamespacedName]struct{}{},
 		originals: map[types.UID]original{},
 	}
 }
@@ -96,7 +96,7 @@ func (c *groupCache) settle() {
 	for name := range c.touched {
 		switch {
 		case c.held(name):
-			c.withdraw(name)
+			c.hide(name)
 		case leaves:
 			c.leave(name)
 		default:
@@ -117,7 +117,7 @@ func emptied[K comparable](set map[K]struct{}) map[K]struct{} {
 }
 
 // withdraw takes a gang out that is held, if none of its pods has a node.
-func (c *groupCache) withdraw(name types.NamespacedName) {
+func (c *groupCache) hide(name types.NamespacedName) {
 	state, err := c.Cache.PodGroupStates().Get(name.Namespace, name.Name)
 	if err != nil {
 		return
@@ -131,19 +131,19 @@ func (c *groupCache) withdraw(name types.NamespacedName) {
 		pods[pod.UID] = pod
 	}
 	if len(pods) > 0 && len(pods) == state.AllPodsCount() {
-		c.takeOut(name, &withdrawn{group: group, pods: pods})
+		c.takeOut(name, &hiddenGroup{group: group, pods: pods})
 	}
 }
 
 // takeOut takes a gang out.
-func (c *groupCache) takeOut(name types.NamespacedName, w *withdrawn) {
+func (c *groupCache) takeOut(name types.NamespacedName, w *hiddenGroup) {
 	for _, pod := range w.pods {
 		c.Cache.RemovePodGroupMember(pod)
 	}
 	if w.group != nil {
 		c.Cache.RemovePodGroup(klog.Background(), w.group)
 	}
-	c.withdrawn[name] = w
+	c.hidden[name] = w
 	if w.placed {
 		c.placed++
 	}
@@ -154,11 +154,11 @@ func (c *groupCache) takeOut(name types.NamespacedName, w *withdrawn) {
 // restore puts a gang back that was taken out, for something is done with it.
 func (c *groupCache) restore(name types.NamespacedName) {
 	c.touched[name] = struct{}{}
-	w, out := c.withdrawn[name]
+	w, out := c.hidden[name]
 	if !out {
 		return
 	}
-	delete(c.withdrawn, name)
+	delete(c.hidden, name)
 	if w.placed {
 		c.placed--
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/berth-dev/berth/pkg/plugins/queueadmission"
 )
 
-// helped knows whom an event may help. A gang or plain pod that its queue holds is none of them,
+// requeueIndex finds the gangs and plain pods that an event may help. A gang or plain pod that its queue holds is none of them,
 // also if it was refused before: whoever lets it in activates it, and that it is who knows of room
 // that came free. Where thousands are held, the others are found without a look at those.
 //
@@ -24,7 +24,7 @@ import (
 //   - it was refused, or it is held by preemption after that; or
 //   - it may be held for its claims, before its queue is asked; or
 //   - its gang is not whole for the framework. Only pods of the gang, and its group, help.
-type helped struct {
+type requeueIndex struct {
 	entities map[entityID]*entity
 	// open are those that have open pods, which events may help, and held those that their queue
 	// holds. openPods and heldPods are how many pods there are of either.
@@ -102,8 +102,8 @@ func (e *entity) note(pod *corev1.Pod) pending {
 // that the latter are named one by one.
 const heldToOpen = 8
 
-func newHelped() helped {
-	return helped{entities: map[entityID]*entity{}, open: map[entityID]*entity{}, turned: map[types.NamespacedName]struct{}{}}
+func newRequeueIndex() requeueIndex {
+	return requeueIndex{entities: map[entityID]*entity{}, open: map[entityID]*entity{}, turned: map[types.NamespacedName]struct{}{}}
 }
 
 func nameOf(pod *corev1.Pod) types.NamespacedName {
@@ -127,7 +127,7 @@ func entityOf(pod *corev1.Pod) entityID {
 
 // change changes the entity of a pod, which it makes if there is none, and forgets one without
 // pods.
-func (h *helped) change(pod *corev1.Pod, f func(e *entity)) {
+func (h *requeueIndex) change(pod *corev1.Pod, f func(e *entity)) {
 	id := entityOf(pod)
 	e := h.entities[id]
 	if e == nil {
@@ -154,7 +154,7 @@ func (h *helped) change(pod *corev1.Pod, f func(e *entity)) {
 }
 
 // count adds the pods of an entity, or takes them out, if the sign is negative.
-func (h *helped) count(e *entity, sign int) {
+func (h *requeueIndex) count(e *entity, sign int) {
 	h.openPods += sign * e.open()
 	if e.held {
 		h.heldPods += sign * len(e.pods)
@@ -162,10 +162,10 @@ func (h *helped) count(e *entity, sign int) {
 }
 
 // came takes in a pod that is in a gang, or is not placed by the index.
-func (h *helped) came(pod *corev1.Pod) { h.change(pod, func(e *entity) { e.note(pod) }) }
+func (h *requeueIndex) came(pod *corev1.Pod) { h.change(pod, func(e *entity) { e.note(pod) }) }
 
 // asked takes in whether its queue let a pod, or its gang, pass.
-func (h *helped) asked(pod *corev1.Pod, passed bool) {
+func (h *requeueIndex) asked(pod *corev1.Pod, passed bool) {
 	h.change(pod, func(e *entity) {
 		e.note(pod)
 		e.held = !passed
@@ -173,7 +173,7 @@ func (h *helped) asked(pod *corev1.Pod, passed bool) {
 }
 
 // refused takes in that a pod was tried and has no place.
-func (h *helped) refused(pod *corev1.Pod) {
+func (h *requeueIndex) refused(pod *corev1.Pod) {
 	h.change(pod, func(e *entity) {
 		p := e.note(pod)
 		p.tried = true
@@ -182,18 +182,18 @@ func (h *helped) refused(pod *corev1.Pod) {
 }
 
 // gone forgets a pod.
-func (h *helped) gone(pod *corev1.Pod) {
+func (h *requeueIndex) gone(pod *corev1.Pod) {
 	h.change(pod, func(e *entity) { e.drop(pod.UID) })
 }
 
 // holds reports whether its queue holds a gang.
-func (h *helped) holds(group types.NamespacedName) bool {
+func (h *requeueIndex) holds(group types.NamespacedName) bool {
 	e := h.entities[entityID{group: group}]
 	return e != nil && e.held
 }
 
 // by returns whom an event about an object may help; false if that may be anybody.
-func (h *helped) by(objects ...any) ([]types.NamespacedName, bool) {
+func (h *requeueIndex) by(objects ...any) ([]types.NamespacedName, bool) {
 	if h.heldPods <= heldToOpen*h.openPods {
 		return nil, false
 	}
@@ -233,7 +233,7 @@ func (p *Path) MayHelp(_ klog.Logger, oldObj, newObj any) (fwk.PreQueueingHintRe
 	}
 	p.queue.mu.Lock()
 	defer p.queue.mu.Unlock()
-	pods, known := p.queue.helped.by(oldObj, newObj)
+	pods, known := p.queue.requeue.by(oldObj, newObj)
 	return fwk.PreQueueingHintResult{AllPods: !known, Pods: pods}, nil
 }
 
@@ -244,7 +244,7 @@ func (p *Path) Asked(pod *corev1.Pod, passed bool) {
 	}
 	p.queue.mu.Lock()
 	defer p.queue.mu.Unlock()
-	p.queue.helped.asked(pod, passed)
+	p.queue.requeue.asked(pod, passed)
 }
 
 // gatesUnknown reports whether a profile has plugins that hold pods, and of which it is not
