@@ -60,7 +60,7 @@ type crowdSetup struct {
 	// unqueued has the same gangs come to a cluster without any Queue object.
 	unqueued bool
 	// stops stops the scheduling loop; nil if it runs on.
-	stops *turnstile
+	stops *stepGate
 }
 
 // crowdLoad is the part of the GPUs that gangs have that run.

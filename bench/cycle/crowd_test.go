@@ -32,7 +32,7 @@ func TestAdmissions(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, unqueued := range []bool{false, true} {
-		row, err := measureAdmissions(crowdSetup{nodes: 400, queues: 50, pending: 1000, unqueued: unqueued, stops: newTurnstile()}, 300*time.Millisecond)
+		row, err := measureAdmissions(crowdSetup{nodes: 400, queues: 50, pending: 1000, unqueued: unqueued, stops: newStepGate()}, 300*time.Millisecond)
 		if err != nil {
 			t.Fatal(err)
 		}

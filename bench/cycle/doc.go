@@ -102,7 +102,7 @@
 // Files: main.go (flags, rounds), cluster.go (how full a cluster is), loop.go (a
 // scheduler on a cluster), counter.go (nodes for floor and null), measure.go (pods and
 // gangs), pairs.go (what links cost), quality.go (packing), plans.go (plans alone), queues.go
-// (queues and their gangs), crowd.go (gangs that come and go), turnstile.go (how many the
+// (queues and their gangs), crowd.go (gangs that come and go), stepgate.go (how many the
 // loop admits), admit.go (what is measured when nothing stands), queuepairs.go (what queues
 // cost a pod), refusals.go (what cannot be placed), results.go (medians).
 package main

@@ -156,7 +156,7 @@ func (r *reclaimer) endFor(name string, because explanation) {
 	delete(r.batches, name)
 	switch {
 	case why == "":
-		delete(r.resting, name)
+		delete(r.backoffs, name)
 	case some:
 		r.sleep(name, because)
 	}
@@ -188,14 +188,14 @@ func (r *reclaimer) sweep(now time.Time) {
 			ready = append(ready, name) // the scheduler may not have known yet that they left
 		}
 	}
-	for name, one := range r.resting {
+	for name, one := range r.backoffs {
 		switch {
 		case now.Before(one.until):
 		case !r.queues.Waits(name):
-			delete(r.resting, name)
+			delete(r.backoffs, name)
 		case !one.woken:
 			one.woken = true
-			r.resting[name] = one
+			r.backoffs[name] = one
 			awake = append(awake, name)
 		}
 	}

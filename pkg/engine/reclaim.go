@@ -30,14 +30,14 @@ import (
 )
 
 const (
-	// leastRest is how long nobody is looked for again, for a gang for which nobody was found.
-	// It doubles each time, up to mostRest.
-	leastRest = 5 * time.Second
-	mostRest  = 5 * time.Minute
-	// awaitRest is after how long it is looked again whether those go who are asked to for others.
-	awaitRest = time.Second
-	// batchPatience is how long victims may take to be gone beyond the longest of their grace
-	// periods, and placePatience how long room is kept after that for a gang that does not
+	// minBackoff is the first pause between two searches for the victims of one gang, after a
+	// search found none. The pause doubles each time, up to maxBackoff.
+	minBackoff = 5 * time.Second
+	maxBackoff = 5 * time.Minute
+	// awaitBackoff is the pause of a gang that gets room once the victims of others have left.
+	awaitBackoff = time.Second
+	// batchPatience is how much longer than the longest of their grace periods victims may take
+	// to leave. placePatience is how long the room is kept after that for a gang that does not
 	// take it.
 	batchPatience = time.Minute
 	placePatience = 30 * time.Second
@@ -45,8 +45,8 @@ const (
 	evictionsAtATime = 16
 )
 
-// reclaimer has gangs evicted for those that are entitled to their place, and keeps the
-// place until it is taken: at most one batch of evictions for each gang that waits.
+// reclaimer evicts gangs for others that are entitled to their place, and reserves the place
+// until it is taken. Each waiting gang has at most one eviction batch.
 type reclaimer struct {
 	*fastpath.Path
 	queues   *state.Queues
@@ -67,8 +67,8 @@ type reclaimer struct {
 	// mu is taken before that of queues, and not after it.
 	mu      sync.Mutex
 	batches map[string]*evictionBatch
-	// resting are those for whom nobody was found.
-	resting map[string]rest
+	// backoffs are the pauses of gangs for which no victims were found, by name.
+	backoffs map[string]backoff
 	// repairs are gangs that lost pods to a batch that was cut short, by name: the room of
 	// those pods is kept for them.
 	repairs map[string]undone
@@ -76,8 +76,8 @@ type reclaimer struct {
 	line searchLine
 }
 
-// rest is how long nobody is looked for, and until when.
-type rest struct {
+// backoff is a pause in the search for the victims of one gang.
+type backoff struct {
 	long  time.Duration
 	until time.Time
 	// woken says that the gang was let in again since.
@@ -101,7 +101,7 @@ func newReclaimer(path *fastpath.Path, queues *state.Queues, gangs *state.Gangs,
 	path.LeaveOut(func() bool { return queues.Some() && !groupsInGroups() })
 	return &reclaimer{
 		Path: path, queues: queues, gangs: gangs, budgets: state.NewBudgets(), client: client, pods: pods, recorder: recorder, clock: c, ctx: context.Background(),
-		batches: map[string]*evictionBatch{}, resting: map[string]rest{}, repairs: map[string]undone{}, line: newSearchLine(),
+		batches: map[string]*evictionBatch{}, backoffs: map[string]backoff{}, repairs: map[string]undone{}, line: newSearchLine(),
 	}
 }
 
@@ -141,7 +141,7 @@ func (r *reclaimer) Reclaim(pods []*corev1.Pod, group fwk.PodGroupInfo, fits fun
 	}
 	r.searched(now)
 	if choice == nil {
-		r.rest(name, why)
+		r.backOff(name, why)
 		klog.FromContext(r.ctx).V(2).Info("Nobody's going makes room for a gang that is entitled to it", "gang", name, "why", why.text)
 		return why.text
 	}
@@ -153,7 +153,7 @@ func (r *reclaimer) Reclaim(pods []*corev1.Pod, group fwk.PodGroupInfo, fits fun
 	r.Within(nil)
 	r.searched(now)
 	if !ok {
-		r.rest(name, explanation{})
+		r.backOff(name, explanation{})
 		klog.FromContext(r.ctx).V(2).Info("Gangs whose going would make room for another were tried without, and it did not fit", "gang", name, "gangs", len(choice.Evicted), "pods", len(gone))
 		return "the gangs that would make room for it were tried without, and it did not fit"
 	}
@@ -202,7 +202,7 @@ func (r *reclaimer) suffices(claim *state.Reclaim, pods []*corev1.Pod, group fwk
 func (r *reclaimer) await(name, text string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.resting[name] = rest{long: r.resting[name].long, until: r.clock.Now().Add(awaitRest), why: explanation{string(admission.Claims), text}}
+	r.backoffs[name] = backoff{long: r.backoffs[name].long, until: r.clock.Now().Add(awaitBackoff), why: explanation{string(admission.Claims), text}}
 	return text
 }
 
@@ -240,7 +240,7 @@ func (r *reclaimer) busy(name string, now time.Time) string {
 		}
 	}
 	switch {
-	case now.Before(r.resting[name].until):
+	case now.Before(r.backoffs[name].until):
 		return "nobody whose going would make room for it was found a while ago"
 	case !r.line.enter(name, now):
 		return "whose going would make room for it is looked for in a moment"
@@ -262,16 +262,16 @@ func (r *reclaimer) found() {
 	r.line.found(r.clock.Now())
 }
 
-// rest has nobody looked for, for a while.
-func (r *reclaimer) rest(name string, why explanation) {
+// backOff pauses the search for victims of a gang, because of why.
+func (r *reclaimer) backOff(name string, why explanation) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sleep(name, why)
 }
 
 func (r *reclaimer) sleep(name string, why explanation) {
-	long := min(max(leastRest, 2*r.resting[name].long), mostRest)
-	r.resting[name] = rest{long: long, until: r.clock.Now().Add(long), why: why}
+	long := min(max(minBackoff, 2*r.backoffs[name].long), maxBackoff)
+	r.backoffs[name] = backoff{long: long, until: r.clock.Now().Add(long), why: why}
 }
 
 // Why says what a gang or plain pod waits for that is entitled to room, if there is more to
@@ -282,7 +282,7 @@ func (r *reclaimer) Why(name string) (explanation, bool) {
 	if w := r.batches[name]; w != nil {
 		return explanation{string(admission.Claims), fmt.Sprintf("the gang gets its place once %d pods have left", w.left.Len())}, true
 	}
-	why := r.resting[name].why
+	why := r.backoffs[name].why
 	return why, why.code != ""
 }
 
@@ -318,10 +318,10 @@ func (r *reclaimer) wakeProtected() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.clock.Now()
-	for name, one := range r.resting {
+	for name, one := range r.backoffs {
 		if one.why.code == reasonVictimsProtected && now.Before(one.until) {
 			one.until = now
-			r.resting[name] = one
+			r.backoffs[name] = one
 		}
 	}
 }

@@ -210,14 +210,14 @@ func TestBudgetKeepsAll(t *testing.T) {
 	}
 	// A budget that allows more has it tried again at once.
 	c.sweep(c.clock.Now())
-	if c.resting[name].woken {
+	if c.backoffs[name].woken {
 		t.Error("it is tried again though nothing has changed")
 	}
 	more := pdb.DeepCopy()
 	more.ResourceVersion, more.Status.DisruptionsAllowed = "8", 2
 	c.SetBudget(more)
 	c.sweep(c.clock.Now())
-	if !c.resting[name].woken {
+	if !c.backoffs[name].woken {
 		t.Error("it is not tried again though the budget has changed")
 	}
 }
@@ -234,17 +234,17 @@ func (c *reclaimerRig) awaitEnd(t *testing.T, name string) {
 func TestRestsGrow(t *testing.T) {
 	c := newReclaimerRig(t)
 	name := state.NameOf(c.claimant)
-	for _, want := range []time.Duration{leastRest, 2 * leastRest, 4 * leastRest} {
-		c.rest(name, explanation{})
-		if got := c.resting[name].long; got != want {
-			t.Errorf("it rests for %s, want %s", got, want)
+	for _, want := range []time.Duration{minBackoff, 2 * minBackoff, 4 * minBackoff} {
+		c.backOff(name, explanation{})
+		if got := c.backoffs[name].long; got != want {
+			t.Errorf("its backoff is %s, want %s", got, want)
 		}
 		c.clock.Step(want)
 	}
 	for range 20 {
-		c.rest(name, explanation{})
+		c.backOff(name, explanation{})
 	}
-	if got := c.resting[name].long; got != mostRest {
-		t.Errorf("it rests for %s, want %s at most", got, mostRest)
+	if got := c.backoffs[name].long; got != maxBackoff {
+		t.Errorf("its backoff is %s, want %s at most", got, maxBackoff)
 	}
 }

@@ -15,19 +15,19 @@ import (
 	"github.com/berth-dev/berth/bench/report"
 )
 
-// turnstile lets a scheduling loop run a number of cycles, and stops it after them.
-type turnstile struct {
+// stepGate lets a scheduling loop run a number of cycles, and stops it after them.
+type stepGate struct {
 	// passes are how many cycles may begin, and stopped is sent to after them.
 	passes  chan int
 	stopped chan struct{}
 }
 
-func newTurnstile() *turnstile {
-	return &turnstile{passes: make(chan int), stopped: make(chan struct{})}
+func newStepGate() *stepGate {
+	return &stepGate{passes: make(chan int), stopped: make(chan struct{})}
 }
 
 // install puts it before the cycles of a scheduler, until the context is done.
-func (t *turnstile) install(ctx context.Context, sched *scheduler.Scheduler) {
+func (t *stepGate) install(ctx context.Context, sched *scheduler.Scheduler) {
 	next, left := sched.NextEntity, 0
 	sched.NextEntity = func(logger klog.Logger) (framework.QueuedEntityInfo, error) {
 		if left == 0 {
@@ -48,7 +48,7 @@ func (t *turnstile) install(ctx context.Context, sched *scheduler.Scheduler) {
 }
 
 // run has n cycles run, and returns how long they took.
-func (t *turnstile) run(n int) (time.Duration, error) {
+func (t *stepGate) run(n int) (time.Duration, error) {
 	began := time.Now()
 	t.passes <- n
 	select {
@@ -64,7 +64,7 @@ func (t *turnstile) run(n int) (time.Duration, error) {
 func (o *options) admissions() ([]report.AdmissionRow, error) {
 	var rows []report.AdmissionRow
 	for _, unqueued := range []bool{false, true} {
-		s := crowdSetup{nodes: slices.Min(o.nodes), queues: o.queues, pending: o.pending, unqueued: unqueued, stops: newTurnstile()}
+		s := crowdSetup{nodes: slices.Min(o.nodes), queues: o.queues, pending: o.pending, unqueued: unqueued, stops: newStepGate()}
 		row, err := measureAdmissions(s, o.queueTime)
 		if err != nil {
 			return nil, fmt.Errorf("admitting %d gangs of %d queues: %w", s.pending, s.queues, err)
