@@ -29,8 +29,8 @@ func backlog(ctx context.Context, w *world, c contender) ([]report.Measure, erro
 		return nil, err
 	}
 	defer o.close()
-	before, err := w.writesOf(ctx, c)
-	if err != nil {
+	before := spending{}
+	if before.writes, err = w.writesOf(ctx, c); err != nil {
 		return nil, err
 	}
 	p, err := w.start(ctx, c, false)
@@ -43,7 +43,7 @@ func backlog(ctx context.Context, w *world, c contender) ([]report.Measure, erro
 	}
 	at := o.times()
 	out := []report.Measure{{Name: "pods/s", Value: float64(n-1) / at[n-1].Sub(at[0]).Seconds()}}
-	more, err := w.cost(ctx, p, usage{}, before, n)
+	more, err := w.cost(ctx, p, before, n)
 	return append(out, more...), err
 }
 
@@ -87,11 +87,7 @@ func (w *world) gangs(ctx context.Context, c contender, s gangSpec) ([]report.Me
 		return nil, err
 	}
 	defer p.end()
-	used, err := p.usage(ctx)
-	if err != nil {
-		return nil, err
-	}
-	writes, err := w.writesOf(ctx, c)
+	before, err := w.spending(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +101,7 @@ func (w *world) gangs(ctx context.Context, c contender, s gangSpec) ([]report.Me
 		{Name: "gang p50 s", Value: quantile(found.waits, 0.5)},
 		{Name: "gang p99 s", Value: quantile(found.waits, 0.99)},
 	}
-	more, err := w.cost(ctx, p, used, writes, s.gangs*s.size)
+	more, err := w.cost(ctx, p, before, s.gangs*s.size)
 	return append(out, more...), err
 }
 
@@ -192,11 +188,7 @@ func spike(ctx context.Context, w *world, c contender) ([]report.Measure, error)
 	}); err != nil {
 		return nil, err
 	}
-	used, err := p.usage(ctx)
-	if err != nil {
-		return nil, err
-	}
-	writes, err := w.writesOf(ctx, c)
+	before, err := w.spending(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -219,17 +211,27 @@ func spike(ctx context.Context, w *world, c contender) ([]report.Measure, error)
 	}
 	at := o.times()
 	out := []report.Measure{{Name: "last bound s", Value: at[len(at)-1].Sub(began).Seconds()}}
-	more, err := w.cost(ctx, p, used, writes, n)
+	more, err := w.cost(ctx, p, before, n)
 	return append(out, more...), err
 }
 
-// cost is what a process has used since for pods, and written.
-func (w *world) cost(ctx context.Context, p *process, since usage, writesBefore, pods int) ([]report.Measure, error) {
-	now, err := p.usage(ctx)
-	if err != nil {
-		return nil, err
+// spending is what a process has used until now, and how much it has written.
+type spending struct {
+	usage
+	writes int
+}
+
+func (w *world) spending(ctx context.Context, p *process) (out spending, err error) {
+	if out.usage, err = p.usage(ctx); err != nil {
+		return out, err
 	}
-	writes, err := w.writesOf(ctx, p.contender)
+	out.writes, err = w.writesOf(ctx, p.contender)
+	return out, err
+}
+
+// cost is what a process has used since for pods, and written.
+func (w *world) cost(ctx context.Context, p *process, before spending, pods int) ([]report.Measure, error) {
+	now, err := w.spending(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -238,8 +240,8 @@ func (w *world) cost(ctx context.Context, p *process, since usage, writesBefore,
 		return nil, err
 	}
 	return []report.Measure{
-		{Name: "scheduler CPU s per 1,000 pods", Value: 1000 * (now.cpu - since.cpu).Seconds() / float64(pods)},
-		{Name: "writes a pod", Value: float64(writes-writesBefore) / float64(pods)},
+		{Name: "scheduler CPU s per 1,000 pods", Value: 1000 * (now.cpu - before.cpu).Seconds() / float64(pods)},
+		{Name: "writes a pod", Value: float64(now.writes-before.writes) / float64(pods)},
 		{Name: "peak memory MiB", Value: float64(peak) / (1 << 20)},
 	}, nil
 }

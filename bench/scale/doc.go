@@ -20,6 +20,7 @@
 //	takeover  from when a standby has the lease to its first binding
 //	events    processor time and allocations for each event that changes no decision
 //	reasons   what it costs to tell, and to ask, why 2,000 gangs wait
+//	losses    from the loss of a pod of a gang, or of a node, to the binding of its replacement
 //	pending   gangs that fit, behind pods that fit nowhere
 //
 // # How it is measured

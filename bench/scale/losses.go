@@ -15,7 +15,6 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/retry"
 
 	"github.com/berth-dev/berth/bench/report"
 )
@@ -58,15 +57,11 @@ func losses(ctx context.Context, w *world, c contender) ([]report.Measure, error
 	if err := settled(ctx, p); err != nil {
 		return nil, err
 	}
-	used, err := p.usage(ctx)
+	before, err := w.spending(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	writes, err := w.writesOf(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	l := &losing{world: w, process: p, observer: o, lost: map[string]time.Time{}, jobs: map[string]bool{}}
+	l := &losing{w: w, p: p, o: o, lost: map[string]time.Time{}, jobs: map[string]bool{}}
 	single, err := l.pods(ctx, running, w.few(200, 2))
 	if err != nil {
 		return nil, err
@@ -76,7 +71,7 @@ func losses(ctx context.Context, w *world, c contender) ([]report.Measure, error
 		return nil, err
 	}
 	out := slices.Concat(single.measures("a pod: "), nodes.measures("a node: "))
-	more, err := w.cost(ctx, p, used, writes, len(l.lost))
+	more, err := w.cost(ctx, p, before, len(l.lost))
 	return append(out, more...), err
 }
 
@@ -136,9 +131,9 @@ func (w *world) setPhase(ctx context.Context, pod string, phase corev1.PodPhase)
 
 // losing takes pods from gangs.
 type losing struct {
-	*world
-	*process
-	*observer
+	w *world
+	p *process
+	o *observer
 	// lost is when each pod was lost, by name, and jobs are those that have lost one: the Job
 	// controller waits for longer before it makes the next.
 	lost map[string]time.Time
@@ -217,7 +212,7 @@ func (l *losing) nodesOf(running []seenPod) []string {
 }
 
 func (l *losing) cordon(ctx context.Context, node string, cordoned bool) error {
-	_, err := l.client.CoreV1().Nodes().Patch(ctx, node, types.MergePatchType,
+	_, err := l.w.client.CoreV1().Nodes().Patch(ctx, node, types.MergePatchType,
 		fmt.Appendf(nil, `{"spec":{"unschedulable":%t}}`, cordoned), metav1.PatchOptions{})
 	if err != nil {
 		return fmt.Errorf("setting spec.unschedulable of node %q: %w", node, err)
@@ -229,16 +224,13 @@ func (l *losing) cordon(ctx context.Context, node string, cordoned bool) error {
 // controller makes no replacement before that.
 func (l *losing) evict(ctx context.Context, pod seenPod) error {
 	now := time.Now()
-	err := retry.OnError(retry.DefaultBackoff, func(error) bool { return ctx.Err() == nil }, func() error {
-		return l.client.PolicyV1().Evictions(measuredNamespace).Evict(ctx, &policyv1.Eviction{
-			ObjectMeta: metav1.ObjectMeta{Name: pod.name, Namespace: measuredNamespace},
-		})
-	})
-	if err != nil {
+	if err := l.w.client.PolicyV1().Evictions(measuredNamespace).Evict(ctx, &policyv1.Eviction{
+		ObjectMeta: metav1.ObjectMeta{Name: pod.name, Namespace: measuredNamespace},
+	}); err != nil {
 		return fmt.Errorf("evicting pod %q: %w", pod.name, err)
 	}
 	l.lost[pod.name] = now
-	return l.setPhase(ctx, pod.name, corev1.PodFailed)
+	return l.w.setPhase(ctx, pod.name, corev1.PodFailed)
 }
 
 // repaired says how long losses lasted, in seconds and in order: until the replacement was made,
@@ -247,19 +239,19 @@ type repaired struct{ made, bound, whole []float64 }
 
 // await waits until the replacements of lost pods are bound.
 func (l *losing) await(ctx context.Context, lost []seenPod) (repaired, error) {
+	if len(lost) == 0 {
+		return repaired{}, errors.New("no pod was lost")
+	}
 	var out repaired
 	for _, pod := range lost {
 		at := l.lost[pod.name]
-		next, err := l.replacement(ctx, l.process, pod)
+		next, err := l.o.replacement(ctx, l.p, pod)
 		if err != nil {
 			return out, err
 		}
 		out.made = append(out.made, next.made.Sub(at).Seconds())
 		out.bound = append(out.bound, next.bound.Sub(next.made).Seconds())
 		out.whole = append(out.whole, next.bound.Sub(at).Seconds())
-	}
-	if len(lost) == 0 {
-		return out, errors.New("no pod was lost")
 	}
 	for _, values := range [][]float64{out.made, out.bound, out.whole} {
 		slices.Sort(values)
@@ -274,15 +266,5 @@ func (r repaired) measures(of string) []report.Measure {
 		{Name: of + "then bound p50 s", Value: quantile(r.bound, 0.5)},
 		{Name: of + "then bound p99 s", Value: quantile(r.bound, 0.99)},
 		{Name: of + "whole again p99 s", Value: quantile(r.whole, 0.99)},
-	}
-}
-
-// pause waits for a time, unless the run ends before.
-func pause(ctx context.Context, long time.Duration) error {
-	select {
-	case <-time.After(long):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }

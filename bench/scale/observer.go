@@ -95,11 +95,25 @@ func (o *observer) saw(pod *corev1.Pod) {
 
 // wait waits until so many pods are bound.
 func (o *observer) wait(ctx context.Context, p *process, pods int) error {
+	bound := 0
+	err := o.await(ctx, p, func() bool {
+		bound = o.bound
+		return bound >= pods
+	})
+	if err != nil {
+		return fmt.Errorf("waiting until %s has bound %d pods, of which %d are: %w", p.contender.name, pods, bound, err)
+	}
+	return nil
+}
+
+// await waits until something is so of the pods that were seen. It asks under the lock, after
+// each binding.
+func (o *observer) await(ctx context.Context, p *process, so func() bool) error {
 	for {
 		o.mu.Lock()
-		bound, changed := o.bound, o.changed
+		done, changed := so(), o.changed
 		o.mu.Unlock()
-		if bound >= pods {
+		if done {
 			return nil
 		}
 		select {
@@ -107,7 +121,7 @@ func (o *observer) wait(ctx context.Context, p *process, pods int) error {
 		case <-p.Exited():
 			return p.Failure()
 		case <-ctx.Done():
-			return fmt.Errorf("waiting until %s has bound %d pods, of which %d are: %w", p.contender.name, pods, bound, context.Cause(ctx))
+			return context.Cause(ctx)
 		}
 	}
 }
@@ -119,28 +133,19 @@ func (o *observer) close() {
 }
 
 // replacement waits until a pod is bound that was made in place of one of an Indexed Job.
-func (o *observer) replacement(ctx context.Context, p *process, lost seenPod) (seenPod, error) {
-	for {
-		o.mu.Lock()
-		var found *seenPod
+func (o *observer) replacement(ctx context.Context, p *process, lost seenPod) (found seenPod, err error) {
+	err = o.await(ctx, p, func() bool {
 		for _, other := range o.seen {
 			if other.job == lost.job && other.index == lost.index && other.made.After(lost.made) && !other.bound.IsZero() {
-				found = other
+				found = *other
 			}
 		}
-		changed := o.changed
-		o.mu.Unlock()
-		if found != nil {
-			return *found, nil
-		}
-		select {
-		case <-changed:
-		case <-p.Exited():
-			return seenPod{}, p.Failure()
-		case <-ctx.Done():
-			return seenPod{}, fmt.Errorf("waiting for what takes the place of pod %q: %w", lost.name, context.Cause(ctx))
-		}
+		return found.name != ""
+	})
+	if err != nil {
+		return seenPod{}, fmt.Errorf("waiting for what takes the place of pod %q: %w", lost.name, err)
 	}
+	return found, nil
 }
 
 // pods returns the pods that are bound, by their names.

@@ -63,28 +63,18 @@ func pending(ctx context.Context, w *world, c contender) ([]report.Measure, erro
 			events += count
 		}
 	}
-	began, err := p.usage(ctx)
+	began, err := w.spending(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	written, err := w.writesOf(ctx, c)
+	if err := pause(ctx, time.Duration(w.few(int(30*time.Second), int(time.Second)))); err != nil {
+		return nil, err
+	}
+	ended, err := w.spending(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case <-time.After(time.Duration(w.few(int(30*time.Second), int(time.Second)))):
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	ended, err := p.usage(ctx)
-	if err != nil {
-		return nil, err
-	}
-	writtenThen, err := w.writesOf(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	idle := ended.since(began)
+	idle := ended.since(began.usage)
 	return []report.Measure{
 		{Name: "gangs alone s", Value: alone.seconds},
 		{Name: "gangs behind the others s", Value: behind.seconds},
@@ -93,6 +83,6 @@ func pending(ctx context.Context, w *world, c contender) ([]report.Measure, erro
 		{Name: "statuses a hopeless pod", Value: float64(statuses) / float64(n)},
 		{Name: "events a hopeless pod", Value: float64(events) / float64(n)},
 		{Name: "CPU of a core % afterwards", Value: 100 * idle.cpu.Seconds() / idle.long.Seconds()},
-		{Name: "writes/s afterwards", Value: float64(writtenThen-written) / idle.long.Seconds()},
+		{Name: "writes/s afterwards", Value: float64(ended.writes-began.writes) / idle.long.Seconds()},
 	}, nil
 }

@@ -262,19 +262,17 @@ func (w *world) tried(ctx context.Context, c contender) (written map[string]int,
 		return nil, 0, err
 	}
 	const most = 10
-	pause := time.Duration(w.few(int(15*time.Second), int(time.Second)))
+	span := time.Duration(w.few(int(15*time.Second), int(time.Second)))
 	for began := time.Now(); ; {
 		last := written
 		if written, err = w.writesOfReasons(ctx, c); err != nil {
 			return nil, 0, err
 		}
-		if n := written["pods/status"] - last["pods/status"]; last != nil && float64(n) < most*pause.Seconds() || time.Since(began) > 5*time.Minute {
+		if n := written["pods/status"] - last["pods/status"]; last != nil && float64(n) < most*span.Seconds() || time.Since(began) > 5*time.Minute {
 			return written, len(list.Items), nil
 		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return nil, 0, context.Cause(ctx)
+		if err := pause(ctx, span); err != nil {
+			return nil, 0, err
 		}
 	}
 }

@@ -30,10 +30,8 @@ func events(ctx context.Context, w *world, c contender) ([]report.Measure, error
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case <-time.After(idleFor):
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+	if err := pause(ctx, idleFor); err != nil {
+		return nil, err
 	}
 	ended, err := p.usage(ctx)
 	if err != nil {

@@ -110,6 +110,16 @@ func (w *world) poll(ctx context.Context, what string, so func() (bool, error)) 
 	return nil
 }
 
+// pause waits for a time, unless the run ends before.
+func pause(ctx context.Context, long time.Duration) error {
+	select {
+	case <-time.After(long):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // fill puts pods on all nodes, bound from the first on.
 func (w *world) fill(ctx context.Context, podsPerNode int) error {
 	nodes, err := w.client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})

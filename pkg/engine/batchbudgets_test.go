@@ -133,14 +133,7 @@ func (w *budgetWorld) dropBudget(name string) {
 // replace makes pods again that were evicted.
 func (w *budgetWorld) replace() {
 	for _, c := range w.workloads {
-		for i, uid := range c.uids {
-			w.mu.Lock()
-			gone := w.pods[uid] == nil
-			w.mu.Unlock()
-			if gone {
-				c.uids[i] = w.create(c.podOf(i)).UID
-			}
-		}
+		w.makeAgain(c, nil)
 	}
 }
 

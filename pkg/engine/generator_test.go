@@ -89,15 +89,7 @@ func (f *generator) leave(i int) {
 // replace makes each pod anew that is gone, under its name.
 func (f *generator) replace() {
 	for _, c := range f.workloads {
-		for i, uid := range c.uids {
-			f.mu.Lock()
-			gone := f.pods[uid] == nil
-			f.mu.Unlock()
-			if gone {
-				c.uids[i] = f.create(c.podOf(i)).UID
-				f.counts["came again"]++
-			}
-		}
+		f.counts["came again"] += f.makeAgain(c, nil)
 	}
 }
 

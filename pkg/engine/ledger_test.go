@@ -215,6 +215,26 @@ func (h *testCluster) submit(c workload) *workload {
 	return out
 }
 
+// makeAgain makes the pods of a workload again that are gone, under their names, and returns how
+// many. Each is edited before, unless edit is nil.
+func (h *testCluster) makeAgain(c *workload, edit func(pod *corev1.Pod)) (made int) {
+	for i, uid := range c.uids {
+		h.mu.Lock()
+		gone := h.pods[uid] == nil
+		h.mu.Unlock()
+		if !gone {
+			continue
+		}
+		pod := c.podOf(i)
+		if edit != nil {
+			edit(pod)
+		}
+		c.uids[i] = h.create(pod).UID
+		made++
+	}
+	return made
+}
+
 // boundNodes returns the nodes of the pods of a workload that have one and stay.
 func (h *testCluster) boundNodes(c *workload) []string {
 	h.mu.Lock()
@@ -229,7 +249,7 @@ func (h *testCluster) boundNodes(c *workload) []string {
 }
 
 // A gang is placed, its queue pays; it ends, and nobody pays.
-func TestTestCluster(t *testing.T) {
+func TestChargeEndsWithTheGang(t *testing.T) {
 	h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "all", limit: 24}, testQueue{name: "a", parent: "all"}, testQueue{name: "b", parent: "all"})
 	one := h.submit(workload{name: "one", queue: "a", size: 2, gpus: 8, rack: true})
 	two := h.submit(workload{name: "two", queue: "b", size: 2, gpus: 8})

@@ -57,16 +57,7 @@ func (c *repairRig) say(pod *corev1.Pod) {
 
 // again has the owner make the pods of g again that are gone.
 func (c *repairRig) again() {
-	for i, uid := range c.g.uids {
-		c.mu.Lock()
-		gone := c.pods[uid] == nil
-		c.mu.Unlock()
-		if gone {
-			pod := c.g.podOf(i)
-			c.say(pod)
-			c.g.uids[i] = c.create(pod).UID
-		}
-	}
+	c.makeAgain(c.g, c.say)
 }
 
 // live lets seconds pass, with restarts asked for at once.
