@@ -3,7 +3,6 @@ package state
 import (
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -68,34 +67,6 @@ func (q *Queues) setNamespace(name string, of map[string]string) {
 	}
 	q.rejudgeAll(slices.Collect(maps.Keys(q.waitingIn[name])))
 	q.recheckCharges(name)
-}
-
-// opensOtherwise takes in a spec of which nothing is new but who may use the queue: then
-// nobody is looked at but those who wait for it, or for one in it. It reports whether it is
-// such a spec.
-func (q *Queues) opensOtherwise(was, is quota.Spec) bool {
-	access := is.Access
-	was.Access, is.Access = quota.Access{}, quota.Access{}
-	if !q.opened || q.stale || q.tree == nil || !reflect.DeepEqual(was, is) {
-		return false
-	}
-	tree, ok := q.tree.WithAccess(is.Name, access)
-	if !ok {
-		return false
-	}
-	q.tree = tree
-	of, _ := q.tree.Queue(is.Name)
-	var within []*waiter
-	for _, w := range q.waiting {
-		if id, known := q.id(w.queue); known && q.tree.In(id, of) {
-			within = append(within, w)
-		}
-	}
-	q.rejudgeAll(within)
-	for namespace := range q.unagreed {
-		q.recheckCharges(namespace)
-	}
-	return true
 }
 
 // ownQueue returns the queue of the pods of a namespace that name none: that of its label,

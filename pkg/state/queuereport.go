@@ -87,10 +87,10 @@ func (q *Queues) Names() []string {
 	if !q.settled() {
 		return nil
 	}
-	out := make([]string, 0, len(q.specs))
-	for _, spec := range q.specs {
-		if _, known := q.tree.Queue(spec.Name); known {
-			out = append(out, spec.Name)
+	out := make([]string, 0, len(q.names))
+	for _, name := range q.names {
+		if _, known := q.tree.Queue(name); known {
+			out = append(out, name)
 		}
 	}
 	return out
@@ -123,21 +123,21 @@ func (q *Queues) report() (out []QueueReport, ids []quota.QueueID, shares func()
 	asked, demand := q.demands()
 	tree, capacity := q.tree, slices.Clone(q.capacity())
 	shares = func() []quota.Vector { return tree.Shares(capacity, demand) }
-	out, ids = make([]QueueReport, 0, len(q.specs)), make([]quota.QueueID, 0, len(q.specs))
-	for _, spec := range q.specs {
+	out, ids = make([]QueueReport, 0, len(q.names)), make([]quota.QueueID, 0, len(q.names))
+	for _, name := range q.names {
 		running := 0
-		if a := q.accounts[spec.Name]; a != nil {
+		if a := q.accounts[name]; a != nil {
 			running = len(a.gangs)
 		}
 		var tally QueueTally
-		if t := q.tallies[spec.Name]; t != nil {
+		if t := q.tallies[name]; t != nil {
 			tally = *t
 		}
-		id, ok := q.tree.Queue(spec.Name)
+		id, ok := q.tree.Queue(name)
 		if !ok {
 			continue
 		}
-		r := QueueReport{Name: spec.Name, Generation: q.objects[spec.Name].generation, Fault: q.tree.Fault(id), Running: running, Refused: q.denied[spec.Name], QueueTally: tally}
+		r := QueueReport{Name: name, Generation: q.objects[name].generation, Fault: q.tree.Fault(id), Running: running, Refused: q.denied[name], QueueTally: tally}
 		if up := q.tree.Parent(id); up != quota.NoQueue { // an object without a name stands for the root
 			r.Parent, r.Depth = q.tree.Name(up), q.tree.Depth(id)-1
 		}

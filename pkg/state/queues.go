@@ -54,10 +54,10 @@ type Queues struct {
 	total   quota.Vector
 	// whole is what all nodes have; nil if it is not worked out.
 	whole corev1.ResourceList
-	// stale is set while tree and admission are not those of the objects. specs are those
-	// that they are of, rebuilt is when they were made, and rebuildTook how long that took.
+	// stale is set while tree and admission are not those of the objects. names are those of
+	// the specs of which they were made, rebuilt is when, and rebuildTook how long that took.
 	stale       bool
-	specs       []quota.Spec
+	names       []string
 	rebuilt     time.Time
 	rebuildTook time.Duration
 	tree        *quota.Tree
@@ -170,7 +170,7 @@ func (q *Queues) SetQueue(object *v1alpha1.Queue) {
 	at, _ := slices.BinarySearchFunc(q.ordered, o, compareObjects)
 	q.ordered = slices.Insert(q.ordered, at, o)
 	q.claimSpares()
-	if !was || old.created != o.created || !q.opensOtherwise(old.spec, o.spec) {
+	if !was || old.created != o.created || !q.respecified(old.spec, o.spec) {
 		q.changed()
 	}
 }
@@ -231,24 +231,35 @@ func (q *Queues) changed() {
 func (q *Queues) SetElasticQuota(object *unstructured.Unstructured) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	of := q.elastic[object.GetNamespace()]
-	if of == nil {
-		of = map[string]quota.Spec{}
-		q.elastic[object.GetNamespace()] = of
+	namespace := object.GetNamespace()
+	was := q.elasticSpec(namespace)
+	if q.elastic[namespace] == nil {
+		q.elastic[namespace] = map[string]quota.Spec{}
 	}
-	of[object.GetName()] = ElasticQuotaSpec(object)
-	q.changed()
+	q.elastic[namespace][object.GetName()] = ElasticQuotaSpec(object)
+	q.elasticChanged(namespace, was)
 }
 
 // DeleteElasticQuota forgets the quota of a namespace.
 func (q *Queues) DeleteElasticQuota(name types.NamespacedName) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	was := q.elasticSpec(name.Namespace)
 	delete(q.elastic[name.Namespace], name.Name)
 	if len(q.elastic[name.Namespace]) == 0 {
 		delete(q.elastic, name.Namespace)
 	}
-	q.changed()
+	q.elasticChanged(name.Namespace, was)
+}
+
+// elasticChanged takes in that the ElasticQuotas of a namespace may be others than before. Most
+// changes are of the status.
+func (q *Queues) elasticChanged(namespace string, was quota.Spec) {
+	is := q.elasticSpec(namespace)
+	_, taken := q.objects[namespace]
+	if taken || was.Name == "" || is.Name == "" || !q.respecified(was, is) {
+		q.changed()
+	}
 }
 
 // id returns the queue of a name. The default queue is the root's own gangs unless there

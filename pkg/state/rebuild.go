@@ -3,6 +3,7 @@ package state
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 
@@ -39,8 +40,12 @@ func (q *Queues) settled() bool {
 // that of the queues, of what waits, and of the pods that the first queue of all finds.
 func (q *Queues) rebuild() {
 	old, before := q.tree, q.line
-	q.specs = q.allSpecs()
-	if len(q.specs) == 0 {
+	specs := q.allSpecs()
+	q.names = q.names[:0]
+	for i := range specs {
+		q.names = append(q.names, specs[i].Name)
+	}
+	if len(specs) == 0 {
 		q.tree, q.line, q.total = nil, nil, nil
 		clear(q.charged)
 		clear(q.accounts)
@@ -49,7 +54,7 @@ func (q *Queues) rebuild() {
 		return
 	}
 	// The tree knows the fault of each queue.
-	q.tree, _ = quota.NewTree(q.specs, nil)
+	q.tree, _ = quota.NewTree(specs, nil)
 	q.shares = nil
 	for name := range q.tallies {
 		if _, still := q.tree.Queue(name); !still {
@@ -86,6 +91,66 @@ func (q *Queues) rebuild() {
 	}
 }
 
+// respecified takes in that a queue has another spec, in the tree that there is. Nobody is looked at
+// but those who wait in the queue, and those who may use one now and could not before, or the other
+// way round. It reports whether that is all: if not, the tree has to be made anew.
+func (q *Queues) respecified(was, is quota.Spec) bool {
+	if reflect.DeepEqual(was, is) {
+		return true
+	}
+	if !q.opened || q.stale || q.tree == nil {
+		return false
+	}
+	tree, ok := q.tree.With(is)
+	if !ok {
+		return false
+	}
+	id, _ := tree.Queue(is.Name)
+	before := q.tree
+	q.tree, q.shares = tree, nil
+	for _, name := range q.line.SetTree(tree, id) {
+		q.follow(q.byName[name]) // whatever is in the line waits
+	}
+	access := !reflect.DeepEqual(was.Access, is.Access)
+	if access || !tree.SameClosed(before) {
+		q.rejudgeAll(q.waitersWhere(func(of quota.QueueID) bool {
+			return access && tree.In(of, id) || tree.Closed(of) != before.Closed(of)
+		}))
+		for namespace := range q.unagreed {
+			q.recheckCharges(namespace)
+		}
+	}
+	q.tell()
+	return true
+}
+
+// waitersWhere returns those who wait, or would, in queues of which something holds.
+func (q *Queues) waitersWhere(holds func(quota.QueueID) bool) []*waiter {
+	var out []*waiter
+	for _, w := range q.waiting {
+		if id, known := q.id(w.queue); known && holds(id) {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// follow takes over where a gang is in a line that may have it elsewhere than before.
+func (q *Queues) follow(w *waiter) {
+	if w.hold && !q.line.IsLetIn(w.name) {
+		q.line.Hold(w.name)
+	}
+	w.letIn, w.refused = q.line.IsLetIn(w.name), q.line.IsRefused(w.name)
+	q.tellStuck(w)
+}
+
+// tellStuck has those of a gang told why it is never their turn as things are, if it is not.
+func (q *Queues) tellStuck(w *waiter) {
+	if reason, _ := q.line.Reason(w.name); reason.Code == admission.Faulty || reason.Code == admission.NeverFits {
+		q.stuck = append(q.stuck, w)
+	}
+}
+
 // allSpecs returns what is said of all queues: oldest first, and those of namespaces, whose
 // names a queue object may take, last.
 func (q *Queues) allSpecs() []quota.Spec {
@@ -95,11 +160,20 @@ func (q *Queues) allSpecs() []quota.Spec {
 	}
 	for _, namespace := range slices.Sorted(maps.Keys(q.elastic)) {
 		if _, taken := q.objects[namespace]; !taken {
-			of := q.elastic[namespace]
-			specs = append(specs, of[slices.Min(slices.Collect(maps.Keys(of)))])
+			specs = append(specs, q.elasticSpec(namespace))
 		}
 	}
 	return specs
+}
+
+// elasticSpec returns the spec of the ElasticQuota of a namespace that counts: the first by name.
+// It has no name if there is none.
+func (q *Queues) elasticSpec(namespace string) quota.Spec {
+	of := q.elastic[namespace]
+	if len(of) == 0 {
+		return quota.Spec{}
+	}
+	return of[slices.Min(slices.Collect(maps.Keys(of)))]
 }
 
 // rebill charges what runs to a line that is new, account by account, and looks anew at those
@@ -160,11 +234,8 @@ func (q *Queues) takeOver(before *admission.Admission) {
 	})
 	for _, name := range slices.Sorted(maps.Keys(q.byName)) {
 		w := q.byName[name]
-		if reason, has := q.line.Reason(name); has {
-			w.letIn, w.refused = q.line.IsLetIn(name), q.line.IsRefused(name)
-			if reason.Code == admission.Faulty || reason.Code == admission.NeverFits {
-				q.stuck = append(q.stuck, w)
-			}
+		if q.line.Has(name) {
+			q.follow(w)
 			continue
 		}
 		w.queued, w.refused, w.letIn = false, false, false

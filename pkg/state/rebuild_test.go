@@ -5,13 +5,16 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	gocmp "github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/berth-dev/berth/pkg/api/v1alpha1"
 	"github.com/berth-dev/berth/pkg/core/quota"
 )
 
@@ -56,6 +59,118 @@ func TestChangeOfAQueueLeavesTheLine(t *testing.T) {
 	b.LetIn()
 	if code, _, _ := b.Why(inside); code != "QueueLimitTooLow" {
 		t.Errorf("its limit is 0, and it waits for %q", code)
+	}
+}
+
+// A queue whose spec changes in place leaves everybody where a tree that is made anew does.
+func TestChangesInPlaceAgreeWithATreeMadeAnew(t *testing.T) {
+	const rounds, steps = 40, 150
+	inPlace, codes := 0, map[string]int{}
+	for seed := range uint64(rounds) {
+		r := rand.New(rand.NewPCG(29, seed))
+		a, b := newQueuesRig(t), newQueuesRig(t)
+		both := func(f func(b *queuesRig)) { f(a); f(b) }
+		specs := map[string]*v1alpha1.Queue{}
+		var names []string
+		pods, told := map[string]*corev1.Pod{}, map[string]bool{}
+		for step := range steps {
+			switch r.IntN(6) {
+			case 0, 1:
+				name := fmt.Sprint("q", r.IntN(6))
+				object := specs[name]
+				if object == nil {
+					object = restricted(name, 0)
+					if len(names) > 0 && r.IntN(2) == 0 {
+						object.Spec.Parent = names[r.IntN(len(names))]
+					}
+					names = append(names, name)
+				}
+				object = object.DeepCopy()
+				object.Generation++
+				of := &object.Spec.Resources[0]
+				switch r.IntN(5) {
+				case 0:
+					object.Spec.Namespaces = []string{fmt.Sprint("n", r.IntN(3))}
+				case 1:
+					of.Guaranteed = resource.NewQuantity(int64(r.IntN(4)), resource.DecimalSI)
+				case 2:
+					of.Guaranteed, of.Limit = nil, nil
+				case 3:
+					of.Weight = new(int64(r.IntN(4)))
+				default:
+					of.Limit = resource.NewQuantity(int64(2+r.IntN(6)), resource.DecimalSI)
+				}
+				specs[name] = object
+				stale := a.stale
+				both(func(b *queuesRig) { b.SetQueue(object) })
+				if !stale && !a.stale {
+					inPlace++
+				}
+				b.changed()
+			case 2, 3:
+				p := gpuPod(fmt.Sprint("p", step), int64(1+r.IntN(4)), inQueue(fmt.Sprint("q", r.IntN(6))), in(fmt.Sprint("n", r.IntN(3))))
+				pods[p.Name] = p
+				both(func(b *queuesRig) { b.tell(p); b.Enter(p) })
+			default:
+				for _, name := range slices.Sorted(maps.Keys(told)) {
+					p, fits := pods[name], r.IntN(2) == 0
+					both(func(b *queuesRig) {
+						if fits {
+							b.Reserve(p)
+						}
+						b.Ended(p)
+					})
+					delete(told, name)
+				}
+				if r.IntN(2) == 0 {
+					both(func(b *queuesRig) { b.Retry() })
+				}
+			}
+			a.rebuilt, b.rebuilt = time.Time{}, time.Time{} // a tree that is due is made at once
+			said := func(b *queuesRig) string {
+				var out strings.Builder
+				for _, p := range b.LetIn() {
+					fmt.Fprintln(&out, "in", p.Name)
+				}
+				for _, s := range b.Stuck() {
+					fmt.Fprintln(&out, s.Pods[0].Name, s.Text)
+				}
+				for _, name := range slices.Sorted(maps.Keys(pods)) {
+					code, text, _ := b.Why(pods[name])
+					fmt.Fprintln(&out, name, code, text)
+				}
+				for _, report := range b.Report() {
+					if report.Head != nil {
+						fmt.Fprintln(&out, *report.Head)
+					}
+					if report.Fault != nil {
+						fmt.Fprintln(&out, *report.Fault)
+					}
+					report.Head, report.Fault = nil, nil
+					fmt.Fprintf(&out, "%+v\n", report)
+				}
+				return out.String()
+			}
+			got, want := said(a), said(b)
+			if got != want {
+				t.Fatalf("seed %d, step %d:\n%s", seed, step, gocmp.Diff(want, got))
+			}
+			for name, p := range pods {
+				code, _, waits := a.Why(p)
+				if !waits && a.Waits(NameOf(p)) {
+					code, told[name] = "LetIn", true
+				}
+				codes[code]++
+			}
+		}
+	}
+	if inPlace < 500 {
+		t.Errorf("only %d changes were made in place", inPlace)
+	}
+	for _, code := range []string{string(QueueNotAllowed), "LetIn", "NoRoom", "QueueAtLimit", "QueueLimitTooLow", "QueueFaulty"} {
+		if codes[code] < 100 {
+			t.Errorf("%s was seen %d times: the test is too easy, %v", code, codes[code], codes)
+		}
 	}
 }
 

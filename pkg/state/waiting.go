@@ -283,9 +283,7 @@ func (q *Queues) enqueueWith(w *waiter, overtaken int) {
 	if w.hold {
 		q.line.Hold(w.name)
 	}
-	if reason, _ := q.line.Reason(w.name); reason.Code == admission.Faulty || reason.Code == admission.NeverFits {
-		q.stuck = append(q.stuck, w)
-	}
+	q.tellStuck(w)
 }
 
 // asks returns what a gang asks for with as many of the pods, in their order, as have to

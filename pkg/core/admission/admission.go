@@ -12,9 +12,10 @@ import (
 // Admission is the gangs that wait in the queues of a tree, and what the queues use. It is
 // not safe for concurrent use.
 type Admission struct {
-	tree   *quota.Tree
-	config Config
-	scale  *quota.Scale
+	tree     *quota.Tree
+	config   Config
+	capacity quota.Vector
+	scale    *quota.Scale
 
 	// used is what runs, and averages are of that; all is with what is let in besides.
 	used, all *quota.Usage
@@ -97,7 +98,7 @@ func (a *Admission) Averages() *quota.Averages { return a.averages }
 // SetCapacity says how much the cluster has of each resource, against which usage is
 // measured. It does not say that there is room: see Retry.
 func (a *Admission) SetCapacity(capacity quota.Vector) {
-	a.scale, a.stale = quota.NewScale(a.tree, capacity), true
+	a.capacity, a.scale, a.stale = capacity, quota.NewScale(a.tree, capacity), true
 }
 
 // Charge adds what runs to a queue, whatever the limits are. Errors are those of

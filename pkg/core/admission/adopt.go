@@ -32,6 +32,56 @@ func (a *Admission) Adopt(from *Admission, into func(Gang) (quota.QueueID, bool)
 	}
 }
 
+// SetTree goes on with a tree in which one queue has another spec: see quota.Tree.With. Gangs stay
+// what they are, unless they ask for more than a limit of their path now, or did before: the names
+// of all those are returned. The cost is that of the gangs in the queue; and, if more changes than
+// a limit, of the order of all queues.
+func (a *Admission) SetTree(tree *quota.Tree, q quota.QueueID) []string {
+	limited, sameShares := !slices.Equal(tree.Limit(q), a.tree.Limit(q)), tree.SameShares(a.tree)
+	a.tree = tree
+	for _, u := range [...]*quota.Usage{a.used, a.all} {
+		u.SetTree(tree)
+	}
+	a.averages.SetTree(tree)
+	if !sameShares {
+		a.SetCapacity(a.capacity)
+	}
+	if !limited {
+		return nil
+	}
+	var stopped []Gang
+	a.stoppedIn(q, &stopped)
+	names := make([]string, len(stopped))
+	for i, g := range stopped {
+		names[i] = g.Name
+		a.Gone(g.Name)
+		_ = a.Push(g) // it was there, and the resources are the same
+	}
+	return names
+}
+
+// stoppedIn finds the heads of a queue, and of all in it, anew, and appends the gangs that a limit
+// stops for good, or did.
+func (a *Admission) stoppedIn(q quota.QueueID, stopped *[]Gang) {
+	first, children := a.tree.Children(q)
+	for child := first; child < first+quota.QueueID(children); child++ {
+		a.stoppedIn(child, stopped)
+	}
+	if children > 0 {
+		return
+	}
+	queue := &a.gangs[q]
+	queue.all(func(e *entry) bool {
+		if _, never := a.exceeds(e); never || e.stage == beyond {
+			g := e.gang
+			g.Overtaken = queue.passed(e)
+			*stopped = append(*stopped, g)
+		}
+		return true
+	})
+	a.update(q)
+}
+
 // bring has a gang that was just pushed be where it was elsewhere.
 func (a *Admission) bring(e *entry, to stage) {
 	queue := &a.gangs[e.leaf]
@@ -65,6 +115,9 @@ func (g *gangs) passed(e *entry) int {
 	}
 	return e.node.overtaken - (len(g.letIn) - at)
 }
+
+// Has reports whether there is a gang of a name.
+func (a *Admission) Has(name string) bool { return a.byName[name] != nil }
 
 // IsLetIn and IsRefused report whether a gang is let in, or was without room.
 func (a *Admission) IsLetIn(name string) bool { return a.is(name, letIn) }

@@ -335,6 +335,9 @@ type pair struct {
 	// renewed counts how often a gang was put back, or all of them into another tree.
 	renewed  int
 	capacity quota.Vector
+	// specs are those of the tree, and changed counts how often one of them was another.
+	specs   []quota.Spec
+	changed int
 }
 
 // charged is what was charged to a queue.
@@ -343,8 +346,8 @@ type charged struct {
 	v     quota.Vector
 }
 
-// randomTree returns a tree with every order, limits, half-lives, and now and then a fault.
-func randomTree(r *rand.Rand, queues int) *quota.Tree {
+// randomSpecs returns those of a tree with every order, limits, half-lives, and now and then a fault.
+func randomSpecs(r *rand.Rand, queues int) []quota.Spec {
 	specs := make([]quota.Spec, 1+r.IntN(queues))
 	for i := range specs {
 		specs[i] = quota.Spec{Name: fmt.Sprintf("q%d", i), Resources: map[string]quota.Quota{}, Order: quota.Order(r.IntN(3))}
@@ -354,28 +357,34 @@ func randomTree(r *rand.Rand, queues int) *quota.Tree {
 		if r.IntN(6) == 0 {
 			specs[i].HalfLife = time.Duration(1 + r.IntN(5_000))
 		}
-		for _, resource := range []string{"gpu", "cpu"} {
-			q := quota.Quota{}
-			if r.IntN(2) == 0 {
-				q.Guaranteed = new(quota.Amount(r.IntN(8)))
-			}
-			if r.IntN(3) == 0 {
-				q.Limit = new(quota.Amount(7 + r.IntN(20)))
-			}
-			if r.IntN(3) == 0 {
-				q.Weight = new(quota.Amount(r.IntN(4)))
-			}
-			specs[i].Resources[resource] = q
-		}
+		randomAmounts(r, specs[i].Resources)
 	}
-	tree, _ := quota.NewTree(specs, []string{"gpu", "cpu"})
-	return tree
+	return specs
 }
 
+func randomAmounts(r *rand.Rand, of map[string]quota.Quota) {
+	for _, resource := range resources {
+		q := quota.Quota{}
+		if r.IntN(2) == 0 {
+			q.Guaranteed = new(quota.Amount(r.IntN(8)))
+		}
+		if r.IntN(3) == 0 {
+			q.Limit = new(quota.Amount(7 + r.IntN(20)))
+		}
+		if r.IntN(3) == 0 {
+			q.Weight = new(quota.Amount(r.IntN(4)))
+		}
+		of[resource] = q
+	}
+}
+
+var resources = []string{"gpu", "cpu"}
+
 func newPair(r *rand.Rand, queues int) *pair {
-	tree := randomTree(r, queues)
+	specs := randomSpecs(r, queues)
+	tree, _ := quota.NewTree(specs, resources)
 	config := Config{Window: r.IntN(6), Overtaking: r.IntN(5), Backlog: r.IntN(5)}
-	p := &pair{Admission: New(tree, quota.Vector{20, 40}, config), twin: newTwin(tree, config), codes: map[Code]int{}, capacity: quota.Vector{20, 40}}
+	p := &pair{Admission: New(tree, quota.Vector{20, 40}, config), twin: newTwin(tree, config), codes: map[Code]int{}, capacity: quota.Vector{20, 40}, specs: specs}
 	p.twin.scale = quota.NewScale(tree, quota.Vector{20, 40})
 	return p
 }
@@ -438,9 +447,12 @@ func (p *pair) step(t *testing.T, r *rand.Rand) {
 	v := quota.Vector{quota.Amount(r.IntN(9)), quota.Amount(r.IntN(4) * r.IntN(4))}
 	switch r.IntN(14) {
 	case 13:
-		if r.IntN(8) == 0 {
+		switch r.IntN(8) {
+		case 0:
 			p.renew(t, r)
-		} else {
+		case 1, 2:
+			p.change(t, r)
+		default:
 			p.again(t, r)
 		}
 	case 12:
@@ -543,22 +555,77 @@ func (p *pair) again(t *testing.T, r *rand.Rand) {
 // renew has both go on with another tree of the same queues, or some of them.
 func (p *pair) renew(t *testing.T, r *rand.Rand) {
 	t.Helper()
-	before, tree := p.Admission, randomTree(r, p.tree.Len())
+	specs := randomSpecs(r, p.tree.Len())
+	tree, _ := quota.NewTree(specs, resources)
+	before := p.Admission
 	where := func(q quota.QueueID) (quota.QueueID, bool) { return tree.Queue(before.tree.Name(q)) }
 	p.Admission = New(tree, p.capacity, before.config)
-	tw := newTwin(tree, before.config)
-	tw.scale, tw.gangs = quota.NewScale(tree, p.capacity), p.twin.gangs
-	p.twin = tw
-	charges := p.charges
-	p.charges = nil
-	for _, c := range charges {
+	for i, c := range p.charges {
 		id, ok := where(c.queue)
 		if !ok {
 			id = quota.RootID
 		}
-		p.charge(t, id, c.v)
+		if err := p.Charge(p.now, id, c.v); err != nil {
+			t.Fatal(err)
+		}
+		p.charges[i].queue = id
 	}
 	p.Adopt(before, func(g Gang) (quota.QueueID, bool) { return where(g.Queue) })
+	p.specs = specs
+	averages, nothing := quota.NewAverages(tree), quota.NewUsage(tree)
+	for _, c := range p.charges {
+		averages.Advance(tree.Own(c.queue), p.now, nothing)
+	}
+	p.twin.goOn(tree, p, where, averages)
+	p.renewed++
+	p.agree(t)
+}
+
+// change has one queue have other amounts in both, if that makes no fault.
+func (p *pair) change(t *testing.T, r *rand.Rand) {
+	t.Helper()
+	i := r.IntN(len(p.specs))
+	spec := p.specs[i]
+	spec.Resources = map[string]quota.Quota{}
+	randomAmounts(r, spec.Resources)
+	tree, ok := p.tree.With(spec)
+	if !ok {
+		return
+	}
+	p.specs[i] = spec
+	id, _ := tree.Queue(spec.Name)
+	limited := !slices.Equal(tree.Limit(id), p.tree.Limit(id))
+	stale := p.twin.stale || !tree.SameShares(p.tree)
+	stopped := p.SetTree(tree, id)
+	was := map[string]bool{}
+	for _, g := range p.twin.gangs {
+		was[g.Name] = g.stage == beyond
+	}
+	anew, _ := quota.NewTree(p.specs, resources)
+	p.twin.goOn(anew, p, func(q quota.QueueID) (quota.QueueID, bool) { return q, true }, p.twin.averages)
+	p.twin.stale = stale
+	var want []string
+	for _, g := range p.twin.gangs {
+		if limited && anew.In(g.Queue, id) && (was[g.Name] || g.stage == beyond) {
+			want = append(want, g.Name)
+		}
+	}
+	slices.Sort(stopped)
+	slices.Sort(want)
+	if !slices.Equal(stopped, want) {
+		t.Fatalf("%v are said to pass a limit now, or did before, want %v", stopped, want)
+	}
+	p.changed++
+	p.agree(t)
+}
+
+// goOn goes on with another tree, in which each queue is where it is said.
+func (tw *twin) goOn(tree *quota.Tree, p *pair, where func(quota.QueueID) (quota.QueueID, bool), averages *quota.Averages) {
+	*tw = twin{tree: tree, config: tw.config, scale: quota.NewScale(tree, p.capacity), gangs: tw.gangs, used: quota.NewUsage(tree), all: quota.NewUsage(tree), averages: averages, keyed: tw.keyed, stale: true}
+	for _, c := range p.charges {
+		tw.must(tw.used.Charge(c.queue, c.v))
+		tw.must(tw.all.Charge(c.queue, c.v))
+	}
 	var gangs []*twinGang
 	for _, g := range tw.gangs {
 		id, ok := where(g.Queue)
@@ -581,8 +648,6 @@ func (p *pair) renew(t *testing.T, r *rand.Rand) {
 		gangs = append(gangs, g)
 	}
 	tw.gangs = gangs
-	p.renewed++
-	p.agree(t)
 }
 
 func (p *pair) charge(t *testing.T, q quota.QueueID, v quota.Vector) {
@@ -653,7 +718,7 @@ func (p *pair) agree(t *testing.T) {
 func TestAdmissionAgreesWithAList(t *testing.T) {
 	const trees, steps = 150, 1000
 	r := rand.New(rand.NewPCG(21, 22))
-	codes, chosen, claims := map[Code]int{}, 0, [4]int{}
+	codes, chosen, changed, claims := map[Code]int{}, 0, 0, [4]int{}
 	for range trees {
 		p := newPair(r, 12)
 		for range steps {
@@ -664,6 +729,7 @@ func TestAdmissionAgreesWithAList(t *testing.T) {
 			codes[code] += n
 		}
 		chosen += p.chosen
+		changed += p.changed
 		for i, n := range p.claims {
 			claims[i] += n
 		}
@@ -675,6 +741,9 @@ func TestAdmissionAgreesWithAList(t *testing.T) {
 	}
 	if slices.Min(claims[:]) < 100 {
 		t.Errorf("%v gangs were claimed, held and let in again: the test is too easy", claims)
+	}
+	if changed < 300 {
+		t.Errorf("a queue was changed %d times: the test is too easy", changed)
 	}
 	if chosen < trees*steps/20 {
 		t.Errorf("%d gangs were let in in %d steps: the test is too easy", chosen, trees*steps)

@@ -50,6 +50,10 @@ func (t *Tree) MayUse(q QueueID, n Namespace) bool {
 // it that says something; NoQueue if none does.
 func (t *Tree) AccessOf(q QueueID) QueueID { return t.queues[q].accessOf }
 
+// Closed reports whether a queue, or one around it, is guaranteed something, so that who may use it
+// has to be said.
+func (t *Tree) Closed(q QueueID) bool { return t.queues[q].closed }
+
 // open works out of whose word it depends who may use a queue, parents before children,
 // after what is guaranteed was settled.
 func (t *Tree) open(id QueueID) {
@@ -66,24 +70,6 @@ func (t *Tree) open(id QueueID) {
 	if q.access.stated() {
 		q.accessOf = id
 	}
-}
-
-// WithAccess returns the tree in which a queue says something else of who may use it. All else
-// is the same, numbers too: whatever was made for this tree goes with that one. It fails if
-// there is no queue of that name, or if what is said cannot be read, which is a fault.
-func (t *Tree) WithAccess(name string, a Access) (*Tree, bool) {
-	id, known := t.byName[name]
-	if !known || a.Invalid != "" || t.queues[id].access.Invalid != "" {
-		return nil, false
-	}
-	out := *t
-	out.queues = slices.Clone(t.queues)
-	out.queues[id].access = a
-	// Those in it have higher numbers.
-	for ; int(id) < len(out.queues); id++ {
-		out.open(id)
-	}
-	return &out, true
 }
 
 // In reports whether a queue is another, or in it.

@@ -3,7 +3,6 @@ package quota
 import (
 	"fmt"
 	"math/rand/v2"
-	"reflect"
 	"slices"
 	"testing"
 )
@@ -111,22 +110,6 @@ func TestMayUseAgainstTheSpecs(t *testing.T) {
 			}
 		}
 		tree, _ := NewTree(specs, nil)
-		if i := r.IntN(len(specs) + 1); i < len(specs) {
-			// One says something else of who may use it.
-			said := Access{Namespaces: []string{fmt.Sprint("n", r.IntN(4))}}
-			first := slices.IndexFunc(specs, func(s Spec) bool { return s.Name == specs[i].Name })
-			changed, ok := tree.WithAccess(specs[i].Name, said)
-			if ok != (specs[i].Name != Root) {
-				t.Fatalf("another access of %q: %t", specs[i].Name, ok)
-			}
-			if ok {
-				specs[first].Access = said
-				if anew, _ := NewTree(specs, nil); !reflect.DeepEqual(changed, anew) {
-					t.Fatalf("with another access of %q, the tree of %+v is not the one made of it", specs[i].Name, specs)
-				}
-				tree = changed
-			}
-		}
 		for range 8 {
 			n := Namespace{Name: fmt.Sprint("n", r.IntN(5)), Labels: map[string]string{"team": fmt.Sprint("t", r.IntN(4))}, Queue: fmt.Sprintf("q%d", r.IntN(14))}
 			for name, id := range tree.byName {

@@ -41,6 +41,9 @@ func NewAverages(t *Tree) *Averages {
 	return &Averages{tree: t, mean: make([]Mean, len(t.guaranteed)), at: make([]Time, t.Len())}
 }
 
+// SetTree goes on with a tree that With made of this one.
+func (a *Averages) SetTree(t *Tree) { a.tree = t }
+
 // Advance brings the averages of a queue and all around it up to an instant. The usage is
 // that since the last time; it is called before each change. Time does not run
 // backwards: an instant before the last one counts as that.

@@ -2,6 +2,7 @@
 // and who may take what back from whom.
 //
 //	NewTree(specs)                -> Tree, faults: the queues, immutable
+//	tree.With(spec)               -> the Tree in which one queue has another spec
 //	NewUsage(tree)                -> Usage: Charge, Release, CanCharge
 //	tree.Shares(capacity, demand) -> the fair share of each queue
 //	usage.Reclaim(claim, mode)    -> Simulation: Evict, one victim at a time
@@ -11,7 +12,8 @@
 //
 // Queues are numbered densely, and what they use lives apart from them: live state and
 // simulations share one tree and one body of arithmetic. A spec that changes makes another
-// tree, onto which what each queue uses is charged again.
+// tree: with the same numbers, if it changes amounts or rules alone ([Tree.With]); with others,
+// onto which what each queue uses is charged again, if it changes the structure.
 //
 // A queue may have children, and gangs of its own beside them. Those count as a child
 // without name ([Tree.Own]) that has no limit, is guaranteed what the children leave of
@@ -69,6 +71,7 @@
 //
 // Files: amount.go (amounts), spec.go (what is said of a queue), fault.go (what is wrong with
 // it), link.go (specs to a tree), settle.go (what amounts are in effect), tree.go (the tree),
-// access.go (which namespaces may use them), usage.go (charges and limits), shares.go and fill.go (fair shares), reclaim.go (who may be
-// evicted), average.go (decayed averages), ratio.go (who is served first).
+// change.go (a tree in which one queue has another spec), access.go (which namespaces may use
+// them), usage.go (charges and limits), shares.go and fill.go (fair shares), reclaim.go (who may
+// be evicted), average.go (decayed averages), ratio.go (who is served first).
 package quota

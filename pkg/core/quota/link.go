@@ -26,8 +26,8 @@ func NewTree(specs []Spec, resources []string) (*Tree, []Fault) {
 			n.fault = &fault
 		}
 	}
-	byID := t.number(root)
-	t.settle(byID, &all)
+	t.number(root)
+	t.settle(&all)
 	rank := make(map[string]int, len(specs))
 	for i := range specs {
 		if _, known := rank[specs[i].Name]; !known {
@@ -121,8 +121,8 @@ func (n *node) cycle(nodes int) []string {
 }
 
 // number gives each node its number, level by level, and those with children a second one
-// for their own gangs. It returns the nodes by number.
-func (t *Tree) number(root *node) []*node {
+// for their own gangs.
+func (t *Tree) number(root *node) {
 	var byID []*node
 	add := func(n *node, parent QueueID) {
 		q := queue{
@@ -142,7 +142,7 @@ func (t *Tree) number(root *node) []*node {
 				q.halfLife = up.halfLife
 			}
 		}
-		t.queues = append(t.queues, q)
+		t.queues, t.said = append(t.queues, q), append(t.said, said{n.rank, n.spec.HalfLife, n.spec.Resources})
 		byID = append(byID, n)
 	}
 	add(root, NoQueue)
@@ -160,5 +160,4 @@ func (t *Tree) number(root *node) []*node {
 			add(c, id)
 		}
 	}
-	return byID
 }

@@ -8,38 +8,35 @@ import (
 
 // settle works out what each queue is guaranteed, its limit and its weight, from what the
 // specs say, so that all later arithmetic can rely on them; and what has a fault.
-func (t *Tree) settle(nodes []*node, all *faults) {
+func (t *Tree) settle(all *faults) {
 	n := len(t.queues) * len(t.resources)
-	t.guaranteed, t.limit, t.weight, t.shared = make([]Amount, n), make([]Amount, n), make([]Amount, n), make([]bool, n)
+	t.wanted, t.guaranteed, t.limit, t.weight = make([]Amount, n), make([]Amount, n), make([]Amount, n), make([]Amount, n)
+	t.shared = make([]bool, n)
 	// What is wanted, children before parents.
-	for id := len(nodes) - 1; id >= 0; id-- {
-		t.wanted(QueueID(id), nodes[id])
+	for id := QueueID(len(t.queues)) - 1; id >= 0; id-- {
+		t.want(id)
 	}
 	// What can be had, parents before children.
-	for id := range nodes {
+	copy(t.Guaranteed(RootID), t.row(t.wanted, RootID))
+	for id := range t.queues {
 		q := &t.queues[id]
 		if q.parent != NoQueue && q.fault == nil {
 			q.fault = t.queues[q.parent].fault
 		}
 		t.open(QueueID(id))
 		if q.children > 0 {
-			t.cut(QueueID(id), nodes, all)
-			t.weigh(QueueID(id), nodes)
-			if shared := t.sharedBy(QueueID(id)); !slices.Contains(shared, true) {
-				for r := range shared {
-					shared[r] = true
-				}
-			}
+			t.cut(QueueID(id), all)
+			t.weigh(QueueID(id))
 		}
 	}
 }
 
-// wanted takes amounts from the spec. Those below 0 count as 0.
-func (t *Tree) wanted(id QueueID, n *node) {
+// want takes amounts from the spec. Those below 0 count as 0.
+func (t *Tree) want(id QueueID) {
 	q := &t.queues[id]
-	guaranteed, limit := t.Guaranteed(id), t.Limit(id)
+	wanted, limit := t.row(t.wanted, id), t.Limit(id)
 	for r, resource := range t.resources {
-		quota := n.spec.Resources[resource]
+		quota := t.said[id].resources[resource]
 		limit[r] = Unlimited
 		if id == RootID {
 			// No more than that can be charged.
@@ -48,14 +45,15 @@ func (t *Tree) wanted(id QueueID, n *node) {
 		if quota.Limit != nil {
 			limit[r] = max(0, *quota.Limit)
 		}
+		wanted[r] = 0
 		if quota.Guaranteed != nil {
-			guaranteed[r] = sane(*quota.Guaranteed)
+			wanted[r] = sane(*quota.Guaranteed)
 		} else {
 			for child := q.first; child < q.first+q.children; child++ {
-				guaranteed[r] = guaranteed[r].Plus(t.Guaranteed(child)[r])
+				wanted[r] = wanted[r].Plus(t.row(t.wanted, child)[r])
 			}
 		}
-		guaranteed[r] = min(guaranteed[r], limit[r])
+		wanted[r] = min(wanted[r], limit[r])
 	}
 }
 
@@ -68,10 +66,10 @@ func sane(a Amount) Amount {
 	return a
 }
 
-// cut takes from what the children of a queue are guaranteed all that is above what the
-// queue is. Children without a fault come first, and then those whose specs do. A queue
+// cut guarantees the children of a queue what they want, but for all that is above what the
+// queue is guaranteed. Children without a fault come first, and then those whose specs do. A queue
 // that is guaranteed what its children are has no fault for it: they have.
-func (t *Tree) cut(id QueueID, nodes []*node, all *faults) {
+func (t *Tree) cut(id QueueID, all *faults) {
 	q := &t.queues[id]
 	own := t.Guaranteed(q.own)
 	copy(own, t.Guaranteed(id))
@@ -86,12 +84,13 @@ func (t *Tree) cut(id QueueID, nodes []*node, all *faults) {
 		return 0
 	}
 	slices.SortStableFunc(children, func(a, b QueueID) int {
-		return cmp.Or(cmp.Compare(faulty(a), faulty(b)), cmp.Compare(nodes[a].rank, nodes[b].rank))
+		return cmp.Or(cmp.Compare(faulty(a), faulty(b)), cmp.Compare(t.said[a].rank, t.said[b].rank))
 	})
 	for _, child := range children {
 		guaranteed := t.Guaranteed(child)
+		copy(guaranteed, t.row(t.wanted, child))
 		for r, resource := range t.resources {
-			stated := nodes[child].spec.Resources[resource].Guaranteed != nil
+			stated := t.said[child].resources[resource].Guaranteed != nil
 			if guaranteed[r] > own[r] && stated && t.queues[child].fault == nil {
 				t.queues[child].fault = all.add(OverGuaranteed, t.queues[child].name, "resources["+resource+"].guaranteed",
 					"%s of %s are guaranteed, and of the %s of %s only %s are left: lower it, or have more guaranteed to %s",
@@ -108,20 +107,21 @@ const mostWeightLen = 62
 
 // weigh gives the children of a queue their weights, scaled down where the sum would be
 // too long, and notes which resources they share.
-func (t *Tree) weigh(id QueueID, nodes []*node) {
-	q := &t.queues[id]
+func (t *Tree) weigh(id QueueID) {
+	q, shared := &t.queues[id], t.sharedBy(id)
+	clear(shared)
 	for r, resource := range t.resources {
 		var high, low, carry uint64
 		for child := q.first; child < q.first+q.children; child++ {
 			weight := t.Guaranteed(child)[r]
-			if stated := nodes[child].spec.Resources[resource].Weight; stated != nil {
+			if stated := t.said[child].resources[resource].Weight; stated != nil {
 				weight = sane(*stated)
 			}
 			t.Weight(child)[r] = weight
 			low, carry = bits.Add64(low, uint64(weight), 0)
 			high += carry
 			if weight > 0 || t.Guaranteed(child)[r] > 0 {
-				t.shared[int(id)*len(t.resources)+r] = true
+				shared[r] = true
 			}
 		}
 		length := bits.Len64(low)
@@ -137,6 +137,11 @@ func (t *Tree) weigh(id QueueID, nodes []*node) {
 			if weight := t.Weight(child); weight[r] > 0 {
 				weight[r] = max(1, weight[r]>>shift)
 			}
+		}
+	}
+	if !slices.Contains(shared, true) {
+		for r := range shared {
+			shared[r] = true
 		}
 	}
 }

@@ -28,6 +28,10 @@ type Tree struct {
 	// make sense whatever the specs say: what is guaranteed is at most the limit, and in
 	// sum over siblings at most what the parent is guaranteed.
 	guaranteed, limit, weight []Amount
+	// wanted is what a queue would be guaranteed if its siblings left enough.
+	wanted []Amount
+	// said is what the specs say, by queue.
+	said []said
 	// shared says which resources the children of a queue divide by what they are
 	// guaranteed and by weight: those in which one of them has either, or all if there are none.
 	shared []bool
@@ -51,6 +55,14 @@ type queue struct {
 	access   Access
 	accessOf QueueID
 	closed   bool
+}
+
+// said is what a spec says of a queue, as it says it. Of own gangs, nothing is said.
+type said struct {
+	// rank is the place among the specs.
+	rank      int
+	halfLife  time.Duration
+	resources map[string]Quota
 }
 
 // Resources returns the names of the resources. The slice is read only.

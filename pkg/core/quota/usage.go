@@ -27,6 +27,9 @@ func (u *Usage) Clone() *Usage { return &Usage{tree: u.tree, used: slices.Clone(
 // Tree returns the tree.
 func (u *Usage) Tree() *Tree { return u.tree }
 
+// SetTree goes on with a tree that With made of this one.
+func (u *Usage) SetTree(t *Tree) { u.tree = t }
+
 // Of returns what a queue uses, own gangs and children. The vector is read only, and
 // changes with the next charge.
 func (u *Usage) Of(q QueueID) Vector { return u.tree.row(u.used, q) }
