@@ -1,9 +1,15 @@
 package state
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/berth-dev/berth/pkg/core/quota"
 )
 
 // A placed pod of which nothing changed that matters is not charged anew: most updates are of
@@ -104,4 +110,70 @@ func TestAccounts(t *testing.T) {
 
 func groupNamed(name string) *corev1.PodSchedulingGroup {
 	return &corev1.PodSchedulingGroup{PodGroupName: &name}
+}
+
+// What is kept of the charged pods, to be asked often, is what is found by going through them.
+func TestCountsOfChargedPodsAgree(t *testing.T) {
+	r := rand.New(rand.NewPCG(37, 37))
+	b := newQueuesRig(t)
+	leaving := 0
+	for step := range 4000 {
+		name := fmt.Sprint("p", r.IntN(30))
+		uid := gpuPod(name, 1).UID
+		switch r.IntN(8) {
+		case 0:
+			b.SetQueue(queue(fmt.Sprint("q", r.IntN(3)), "", int64(r.IntN(3)), 0))
+		case 1:
+			b.DeleteQueue(fmt.Sprint("q", r.IntN(3)))
+			b.rebuilt = time.Time{} // a tree that is due is made at once
+		case 2:
+			if p := b.pods[uid]; p != nil {
+				b.forget(p)
+			}
+		case 3:
+			if p := b.pods[uid]; p != nil {
+				p = p.DeepCopy()
+				p.DeletionTimestamp = &metav1.Time{Time: epoch}
+				b.tell(p)
+			}
+		default:
+			p := gpuPod(name, int64(r.IntN(3)), inQueue(fmt.Sprint("q", r.IntN(4))))
+			p.Spec.Priority = new(int32(r.IntN(5) - 2))
+			if r.IntN(4) > 0 {
+				onNode(p)
+			}
+			b.tell(p)
+		}
+		if b.Check(gpuPod("other", 1)); b.tree == nil {
+			continue
+		}
+		type lowest struct {
+			priority int32
+			some     bool
+		}
+		want := map[quota.QueueID]lowest{}
+		for _, p := range b.charged {
+			leaf, priority := b.tree.Own(p.account.id), priorityOf(p.pod)
+			if was := want[leaf]; !was.some || priority < was.priority {
+				want[leaf] = lowest{priority, true}
+			}
+			if deleting := b.deleting[p.pod.UID] == p; deleting != (p.pod.DeletionTimestamp != nil) {
+				t.Fatalf("step %d: pod %s is said to be deleted: %v", step, p.pod.Name, deleting)
+			}
+		}
+		for uid := range b.deleting {
+			if leaving++; b.charged[uid] == nil {
+				t.Fatalf("step %d: pod %s is said to be deleted, and is not charged", step, uid)
+			}
+		}
+		for q := range quota.QueueID(b.tree.Len()) {
+			leaf := b.tree.Own(q)
+			if priority, some := b.lowest(leaf); want[leaf] != (lowest{priority, some}) {
+				t.Fatalf("step %d: the lowest priority in queue %q is said to be %d (%v), want %+v", step, b.tree.Name(q), priority, some, want[leaf])
+			}
+		}
+	}
+	if leaving < 1000 {
+		t.Errorf("%d pods were seen to be deleted: the test is too easy", leaving)
+	}
 }

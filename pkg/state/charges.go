@@ -20,6 +20,8 @@ type chargedPod struct {
 	// to nobody if it names a queue that its namespace may not use.
 	agreed bool
 	asks   corev1.ResourceList
+	// priority is that of the pod when it was charged.
+	priority int32
 	// account is where it is charged, and by how much.
 	account *account
 	by      quota.Vector
@@ -32,8 +34,9 @@ type account struct {
 	id    quota.QueueID
 	used  quota.Vector
 	pods  int
-	// gangs counts the pods of each gang and plain pod.
-	gangs map[waiterID]int
+	// gangs counts the pods of each gang and plain pod, and priorities those of each priority.
+	gangs      map[waiterID]int
+	priorities map[int32]int
 }
 
 // SetPod takes in a pod that was made or changed.
@@ -179,8 +182,9 @@ func (q *Queues) charge(pod *corev1.Pod) {
 func (q *Queues) chargeFor(pod *corev1.Pod, asks corev1.ResourceList, agreed bool) {
 	p := &chargedPod{pod: pod, asks: asks}
 	if was := q.charged[pod.UID]; was != nil {
-		if waiterOf(was.pod) == waiterOf(pod) && amountsAlike(was.asks, asks) {
+		if waiterOf(was.pod) == waiterOf(pod) && was.priority == priorityOf(pod) && amountsAlike(was.asks, asks) {
 			was.pod = pod
+			q.noteLeaving(was)
 			return
 		}
 		p.queue, p.agreed = was.queue, was.agreed
@@ -191,7 +195,17 @@ func (q *Queues) chargeFor(pod *corev1.Pod, asks corev1.ResourceList, agreed boo
 	}
 	q.release(pod.UID)
 	q.charged[pod.UID] = p
+	q.noteLeaving(p)
 	q.addCharge(p)
+}
+
+// noteLeaving takes in whether a charged pod is being deleted.
+func (q *Queues) noteLeaving(p *chargedPod) {
+	if p.pod.DeletionTimestamp != nil {
+		q.deleting[p.pod.UID] = p
+	} else {
+		delete(q.deleting, p.pod.UID)
+	}
 }
 
 // queueCharged returns the name of the queue that is charged for a pod by the tree that is in
@@ -218,7 +232,7 @@ func (q *Queues) addCharge(p *chargedPod) {
 	name := q.queueCharged(p)
 	a := q.accounts[name]
 	if a == nil {
-		a = &account{queue: name, id: q.accountID(name), used: make(quota.Vector, len(q.tree.Resources())), gangs: map[waiterID]int{}}
+		a = &account{queue: name, id: q.accountID(name), used: make(quota.Vector, len(q.tree.Resources())), gangs: map[waiterID]int{}, priorities: map[int32]int{}}
 		q.accounts[name] = a
 	}
 	p.account, p.by = a, q.vector(p.asks)
@@ -229,6 +243,8 @@ func (q *Queues) addCharge(p *chargedPod) {
 	a.used = a.used.Plus(p.by)
 	a.pods++
 	a.gangs[waiterOf(p.pod)]++
+	p.priority = priorityOf(p.pod)
+	a.priorities[p.priority]++
 	if !p.agreed {
 		of := q.unagreed[p.pod.Namespace]
 		if of == nil {
@@ -251,6 +267,9 @@ func (q *Queues) removeCharge(p *chargedPod) {
 	if a.gangs[gang]--; a.gangs[gang] == 0 {
 		delete(a.gangs, gang)
 	}
+	if a.priorities[p.priority]--; a.priorities[p.priority] == 0 {
+		delete(a.priorities, p.priority)
+	}
 	if a.pods--; a.pods == 0 {
 		delete(q.accounts, a.queue)
 	}
@@ -264,6 +283,7 @@ func (q *Queues) removeCharge(p *chargedPod) {
 func (q *Queues) release(uid types.UID) {
 	if p := q.charged[uid]; p != nil {
 		delete(q.charged, uid)
+		delete(q.deleting, uid)
 		q.tell()
 		q.removeCharge(p)
 	}

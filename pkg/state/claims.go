@@ -20,7 +20,7 @@ const (
 // turn until somebody has gone, and nobody goes unless they are tried. A limit of their own
 // queue holds them where those of a lower priority run in it, and a limit above where a
 // sibling has more than it is guaranteed. Of each queue it is the first gang. It is to be
-// called every second or so; the cost is that of all that runs and waits.
+// called every second or so; the cost is that of the queues.
 func (q *Queues) Claims() {
 	if !q.some.Load() {
 		return
@@ -31,7 +31,6 @@ func (q *Queues) Claims() {
 		return
 	}
 	now := q.clock.Now()
-	var lowest map[quota.QueueID]int32
 	for id := range quota.QueueID(q.tree.Len()) {
 		if q.standsForParent(id) {
 			continue // its gangs are its parent's
@@ -44,11 +43,8 @@ func (q *Queues) Claims() {
 		if reason, _ := q.line.Reason(first.Name); reason.Code != admission.AtLimit || now.Before(w.claimed.Add(w.claimRest)) {
 			continue
 		}
-		if lowest == nil {
-			lowest = q.lowest()
-		}
 		claim := quota.Claim{Queue: first.Queue, Priority: first.Priority, Asks: first.Asks}
-		if !q.mayClaim(claim, q.line.Used(), lowest) {
+		if !q.mayClaim(claim, q.line.Used) {
 			continue
 		}
 		if _, ok := q.line.Claim(first.Name); !ok {

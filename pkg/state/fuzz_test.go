@@ -71,7 +71,7 @@ func FuzzQueue(f *testing.F) {
 				}
 			}
 		}
-		if len(b.charged)+len(b.waiting)+len(b.byPod)+len(b.byName) > 0 {
+		if len(b.charged)+len(b.deleting)+len(b.accounts)+len(b.waiting)+len(b.byPod)+len(b.byName) > 0 {
 			t.Errorf("%d charged pods and %d waiters are left", len(b.charged), len(b.waiting))
 		}
 	})
@@ -172,7 +172,7 @@ func FuzzPod(f *testing.F) {
 		inventory.DeletePod(placed.UID)
 		windows.DeletePod(placed)
 		b.table.settleAll()
-		if len(b.charged)+len(b.waiting)+len(b.byPod)+len(b.reserved)+len(windows.byID)+len(windows.byPod)+len(b.table.gangs)+len(b.table.pods) > 0 {
+		if len(b.charged)+len(b.deleting)+len(b.waiting)+len(b.byPod)+len(b.reserved)+len(windows.byID)+len(windows.byPod)+len(b.table.gangs)+len(b.table.pods) > 0 {
 			t.Errorf("%d charged pods, %d waiters, %d reserved, %d in windows and %d gangs are left", len(b.charged), len(b.waiting), len(b.reserved), len(windows.byID), len(b.table.gangs))
 		}
 		if used := b.used("a"); used > 0 {

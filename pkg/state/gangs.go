@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 
@@ -66,6 +67,8 @@ type Gangs struct {
 	announcing map[gang.Key]bool
 	// awaiting are gangs that wait for other pods, and until which second; see gang.Verdict.
 	awaiting map[gang.Key]int64
+	// finishing has all gangs whose entry is finishing, and some that were.
+	finishing sets.Set[gang.Key]
 	// lives counts the lives of all gangs.
 	lives int64
 }
@@ -140,6 +143,7 @@ func NewGangs(ours func(schedulerName string) bool, sink Sink, c clock.PassiveCl
 		objects:    map[objectID][]gang.Key{},
 		announcing: map[gang.Key]bool{},
 		awaiting:   map[gang.Key]int64{},
+		finishing:  sets.New[gang.Key](),
 		health:     map[string]NodeHealth{},
 		onNode:     map[string]map[types.UID]gang.Key{},
 		short:      map[gang.Key]bool{},

@@ -63,6 +63,8 @@ type Queues struct {
 	tree        *quota.Tree
 	line        *admission.Admission
 	charged     map[types.UID]*chargedPod
+	// deleting are the charged pods that are being deleted.
+	deleting map[types.UID]*chargedPod
 	// accounts are what is charged to each queue, by name, and unagreed the charged pods whose queue
 	// did not let them in, by namespace.
 	accounts map[string]*account
@@ -140,7 +142,7 @@ func NewQueues(gangs *Gangs, requests func(pod *corev1.Pod) corev1.ResourceList,
 		waiting: map[waiterID]*waiter{}, byName: map[string]*waiter{}, byPod: map[types.UID]*waiter{},
 		objects: map[string]queueObject{}, elastic: map[string]map[string]quota.Spec{}, namespaces: map[string]map[string]string{},
 		tallies: map[string]*QueueTally{}, impossible: map[*waiter]struct{}{},
-		charged: map[types.UID]*chargedPod{}, accounts: map[string]*account{}, unagreed: map[string]map[types.UID]*chargedPod{}, reserved: map[types.UID]*corev1.Pod{},
+		charged: map[types.UID]*chargedPod{}, deleting: map[types.UID]*chargedPod{}, accounts: map[string]*account{}, unagreed: map[string]map[types.UID]*chargedPod{}, reserved: map[types.UID]*corev1.Pod{},
 		waitingIn: map[string]map[*waiter]struct{}{}, denied: map[string]int{},
 	}
 	q.some.Store(true)

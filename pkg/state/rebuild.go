@@ -48,6 +48,7 @@ func (q *Queues) rebuild() {
 	if len(specs) == 0 {
 		q.tree, q.line, q.total = nil, nil, nil
 		clear(q.charged)
+		clear(q.deleting)
 		clear(q.accounts)
 		clear(q.unagreed)
 		q.open()

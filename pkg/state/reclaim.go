@@ -113,7 +113,8 @@ type Others struct {
 // bound, or of which a pod is leaving, are not among the tenants, nor are those that are spared.
 // Pods that leave count as gone, so that a queue is not asked twice for what it has beyond its
 // guarantee, and those for whom they leave as there, so that a queue does not get its
-// guarantee twice. The cost is that of all that runs and waits.
+// guarantee twice. The cost is that of the queues if it may have nobody evicted, and else that of
+// all that runs.
 func (q *Queues) Reclaim(pods []*corev1.Pod, others Others) *Reclaim {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -127,9 +128,16 @@ func (q *Queues) Reclaim(pods []*corev1.Pod, others Others) *Reclaim {
 	}
 	others.finishing = q.gangs.Finishing()
 	claim := quota.Claim{Queue: queue, Priority: priorityOf(pods[0]), Asks: q.asks(w, slices.SortedFunc(slices.Values(pods), comparePods))}
-	usage := q.foreseen(w, claim, others)
-	if !q.mayClaim(claim, usage, q.lowest()) {
+	var usage *quota.Usage
+	foreseen := func() *quota.Usage {
+		usage = q.foreseen(w, claim, others)
+		return usage
+	}
+	if !q.mayClaim(claim, foreseen) {
 		return nil
+	}
+	if usage == nil {
+		foreseen()
 	}
 	r := &Reclaim{
 		Name: w.name, tree: q.tree, usage: usage, claim: claim, shares: q.recentShares(),
@@ -149,10 +157,8 @@ func (q *Queues) Reclaim(pods []*corev1.Pod, others Others) *Reclaim {
 // still to get, nobody may have of it now.
 func (q *Queues) foreseen(claimant *waiter, claim quota.Claim, others Others) *quota.Usage {
 	usage := q.line.Used().Clone()
-	for _, p := range q.charged {
-		if leaves(p.pod, others) {
-			_, _ = usage.Release(p.account.id, p.by) // it is charged
-		}
+	for _, p := range q.leavingNow(others) {
+		_, _ = usage.Release(p.account.id, p.by) // it is charged
 	}
 	path := sets.New[quota.QueueID]()
 	for id := q.tree.Own(claim.Queue); id != quota.NoQueue; id = q.tree.Parent(id) {
@@ -175,6 +181,24 @@ func (q *Queues) foreseen(claimant *waiter, claim quota.Claim, others Others) *q
 	return usage
 }
 
+// leavingNow returns the charged pods that are leaving, or are asked to, in no order.
+func (q *Queues) leavingNow(others Others) []*chargedPod {
+	out := slices.Collect(maps.Values(q.deleting))
+	for uid := range others.Leaving {
+		if p := q.charged[uid]; p != nil && p.pod.DeletionTimestamp == nil {
+			out = append(out, p)
+		}
+	}
+	if others.finishing.Len() > 0 { // for seconds, after a change of the leader
+		for _, p := range q.charged {
+			if p.pod.DeletionTimestamp == nil && !others.Leaving.Has(p.pod.UID) && others.finishes(p.pod) {
+				out = append(out, p)
+			}
+		}
+	}
+	return out
+}
+
 // leaves reports whether a pod with a place is leaving, or is asked to.
 func leaves(pod *corev1.Pod, others Others) bool {
 	return pod.DeletionTimestamp != nil || others.Leaving.Has(pod.UID) || others.finishes(pod)
@@ -190,28 +214,45 @@ func (o *Others) finishes(pod *corev1.Pod) bool {
 }
 
 // mayClaim reports whether a claim may have anybody evicted: it is within what its queue is
-// guaranteed, or its fair share, or somebody of a lower priority runs in its queue. lowest
-// is what the method of that name returns.
-func (q *Queues) mayClaim(claim quota.Claim, used *quota.Usage, lowest map[quota.QueueID]int32) bool {
+// guaranteed, or its fair share, or somebody of a lower priority runs in its queue. used returns
+// what queues use.
+func (q *Queues) mayClaim(claim quota.Claim, used func() *quota.Usage) bool {
 	leaf := q.tree.Own(claim.Queue)
 	rules := q.tree.Preemption(leaf)
-	if rules.Reclaim != quota.Never && (used.Within(leaf, claim.Asks) || used.WithinAmount(leaf, claim.Asks, q.recentShares()[leaf])) {
-		return true
-	}
-	least, some := lowest[leaf]
-	return rules.WithinQueue != quota.Never && some && least < claim.Priority
-}
-
-// lowest returns the lowest priority of what runs in each queue itself.
-func (q *Queues) lowest() map[quota.QueueID]int32 {
-	out := map[quota.QueueID]int32{}
-	for _, p := range q.charged {
-		leaf, priority := q.tree.Own(p.account.id), priorityOf(p.pod)
-		if least, some := out[leaf]; !some || priority < least {
-			out[leaf] = priority
+	if rules.WithinQueue != quota.Never {
+		if least, some := q.lowest(leaf); some && least < claim.Priority {
+			return true
 		}
 	}
-	return out
+	if rules.Reclaim == quota.Never {
+		return false
+	}
+	u := used()
+	return u.Within(leaf, claim.Asks) || u.WithinAmount(leaf, claim.Asks, q.recentShares()[leaf])
+}
+
+// lowest returns the lowest priority of what runs in a queue itself; false if nothing does.
+func (q *Queues) lowest(leaf quota.QueueID) (least int32, some bool) {
+	look := func(a *account) {
+		for priority := range a.priorities {
+			if !some || priority < least {
+				least, some = priority, true
+			}
+		}
+	}
+	if leaf != q.tree.Own(quota.RootID) {
+		if a := q.accounts[q.tree.Name(leaf)]; a != nil {
+			look(a)
+		}
+		return least, some
+	}
+	// Whatever is charged to no queue of its name is charged to the root.
+	for _, a := range q.accounts {
+		if a.id == quota.RootID {
+			look(a)
+		}
+	}
+	return least, some
 }
 
 // recentShares returns the fair shares of a second ago at most.
@@ -269,7 +310,7 @@ func (q *Queues) tenants(claimant string, others Others) []Tenant {
 // their room is kept for these, and the rest is anybody's.
 func (q *Queues) leaving(others Others) (leaving, asked []*corev1.Pod) {
 	now := q.clock.Now()
-	for _, p := range q.charged {
+	for _, p := range q.leavingNow(others) {
 		at := p.pod.DeletionTimestamp
 		soon := at != nil && now.Before(at.Add(overdueAfter)) || at == nil && others.finishes(p.pod)
 		switch {

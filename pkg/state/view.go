@@ -150,7 +150,9 @@ func (g *Gangs) Finish(key gang.Key) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if e := g.gangs[key]; e != nil {
-		e.finishing = e.releasing
+		if e.finishing = e.releasing; e.finishing {
+			g.finishing.Insert(key)
+		}
 	}
 }
 
@@ -158,13 +160,12 @@ func (g *Gangs) Finish(key gang.Key) {
 func (g *Gangs) Finishing() sets.Set[gang.Key] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	out := sets.New[gang.Key]()
-	for key, e := range g.gangs {
-		if e.finishing {
-			out.Insert(key)
+	for key := range g.finishing {
+		if e := g.gangs[key]; e == nil || !e.finishing {
+			g.finishing.Delete(key)
 		}
 	}
-	return out
+	return g.finishing.Clone()
 }
 
 // Life returns the number of a gang's life; 0 if there is no such gang. A gang that
