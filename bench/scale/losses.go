@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -27,9 +29,9 @@ const (
 	nodePause = time.Second
 )
 
-// losses has 500 gangs run, each an Indexed Job of 4 pods in one rack. Then 200 of them lose
-// a pod each, one after another, and others all that they have on 20 nodes, one node after
-// another. The Job controller makes the replacements, ten seconds after the first loss of a Job
+// losses has 500 gangs run, each an Indexed Job of 4 pods in one rack. Then 200 of them, in all
+// racks, lose a pod each, one after another. Those 200 end, which leaves room in each rack, and
+// others lose all that they have on 20 nodes, one node after another. The Job controller makes the replacements, ten seconds after the first loss of a Job
 // and twice as long after each further one. It measures how long the controller takes, and how
 // long the scheduler takes to bind a replacement once it is made, as seen in a watch of pods.
 func losses(ctx context.Context, w *world, c contender) ([]report.Measure, error) {
@@ -64,6 +66,9 @@ func losses(ctx context.Context, w *world, c contender) ([]report.Measure, error
 	l := &losing{w: w, p: p, o: o, lost: map[string]time.Time{}, jobs: map[string]bool{}}
 	single, err := l.pods(ctx, running, w.few(200, 2))
 	if err != nil {
+		return nil, err
+	}
+	if err := w.endJobs(ctx, sortedKeys(l.jobs)); err != nil {
 		return nil, err
 	}
 	nodes, err := l.nodes(ctx, running, w.few(20, 1))
@@ -109,6 +114,26 @@ func (w *world) createJobs(ctx context.Context, c contender, jobs int) error {
 	return group.Wait()
 }
 
+// endJobs deletes Jobs and their pods, and waits until they are gone.
+func (w *world) endJobs(ctx context.Context, jobs []string) error {
+	for _, job := range jobs {
+		err := w.client.BatchV1().Jobs(measuredNamespace).Delete(ctx, job, metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationBackground)})
+		if err != nil {
+			return fmt.Errorf("deleting Job %q: %w", job, err)
+		}
+	}
+	pods := metav1.ListOptions{LabelSelector: fmt.Sprintf("%s in (%s)", batchv1.JobNameLabel, strings.Join(jobs, ","))}
+	return w.poll(ctx, "the pods of the Jobs that ended to be gone", func() (bool, error) {
+		// There is no kubelet to end them.
+		err := w.client.CoreV1().Pods(measuredNamespace).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))}, pods)
+		if err != nil && !apierrors.IsTimeout(err) {
+			return false, err
+		}
+		left, err := w.client.CoreV1().Pods(measuredNamespace).List(ctx, pods)
+		return err == nil && len(left.Items) == 0, err
+	})
+}
+
 // startPods has pods run.
 func (w *world) startPods(ctx context.Context, pods []seenPod) error {
 	group, ctx := errgroup.WithContext(ctx)
@@ -142,12 +167,16 @@ type losing struct {
 
 // pods evicts so many pods, one of each gang, one after another.
 func (l *losing) pods(ctx context.Context, running []seenPod, n int) (repaired, error) {
-	var some []seenPod
-	for _, pod := range running {
-		if len(some) < n && !l.jobs[pod.job] {
-			l.jobs[pod.job] = true
-			some = append(some, pod)
-		}
+	byNode := slices.SortedFunc(slices.Values(running), func(a, b seenPod) int { return cmp.Or(cmp.Compare(a.node, b.node), cmp.Compare(a.name, b.name)) })
+	first := map[string]bool{}
+	byNode = slices.DeleteFunc(byNode, func(pod seenPod) bool {
+		was := first[pod.job]
+		first[pod.job] = true
+		return was
+	})
+	some := spread(byNode, n)
+	for _, pod := range some {
+		l.jobs[pod.job] = true
 	}
 	for _, pod := range some {
 		if err := l.evict(ctx, pod); err != nil {
@@ -162,8 +191,7 @@ func (l *losing) pods(ctx context.Context, running []seenPod, n int) (repaired, 
 
 // nodes cordons so many nodes and evicts the pods there, one node after another.
 func (l *losing) nodes(ctx context.Context, running []seenPod, n int) (repaired, error) {
-	names := l.nodesOf(running)
-	names = names[:min(n, len(names))]
+	names := l.nodesOf(running, n)
 	var some []seenPod
 	defer func() {
 		for _, node := range names {
@@ -192,9 +220,9 @@ func (l *losing) nodes(ctx context.Context, running []seenPod, n int) (repaired,
 	return l.await(ctx, some)
 }
 
-// nodesOf returns the nodes of pods of Jobs that have lost none, first those where each Job has
-// the fewest: the Job controller makes up for several losses of one Job late.
-func (l *losing) nodesOf(running []seenPod) []string {
+// nodesOf returns so many nodes of pods of Jobs that have lost none, in different racks, where
+// each Job has the fewest: the Job controller makes up for several losses of one Job late.
+func (l *losing) nodesOf(running []seenPod, n int) []string {
 	of := map[string]map[string]int{}
 	for _, pod := range running {
 		if l.jobs[pod.job] {
@@ -208,7 +236,22 @@ func (l *losing) nodesOf(running []seenPod) []string {
 	most := func(node string) int { return slices.Max(slices.Collect(maps.Values(of[node]))) }
 	names := sortedKeys(of)
 	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(most(a), most(b)) })
-	return names
+	fewest := 0
+	for fewest < len(names) && (fewest < n || most(names[fewest]) == most(names[0])) {
+		fewest++
+	}
+	// The names of nodes follow the racks.
+	return spread(names[:fewest], n)
+}
+
+// spread returns n of all, or all if there are fewer, at equal distances.
+func spread[T any](all []T, n int) []T {
+	n = min(n, len(all))
+	out := make([]T, n)
+	for i := range out {
+		out[i] = all[i*len(all)/n]
+	}
+	return out
 }
 
 func (l *losing) cordon(ctx context.Context, node string, cordoned bool) error {

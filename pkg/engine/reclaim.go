@@ -168,12 +168,13 @@ func (r *reclaimer) Reclaim(pods []*corev1.Pod, group fwk.PodGroupInfo, fits fun
 // choose returns who goes, by the first mode by which enough may; or why nobody does, with a
 // code if budgets are what decides.
 func (r *reclaimer) choose(claim *state.Reclaim, pods []*corev1.Pod, group fwk.PodGroupInfo, now time.Time) (*fastpath.Choice, explanation) {
-	choice, why := r.chooseByModes(claim, pods, group, now)
-	if choice != nil || !r.budgets.Some() {
+	running := fastpath.NewRunning(claim.Tenants, now)
+	choice, why := r.chooseByModes(claim, pods, group, running)
+	if choice != nil || !claim.BudgetsRefused() {
 		return choice, explanation{text: why}
 	}
 	var open *fastpath.Choice
-	claim.WithoutBudgets(func() { open, _ = r.chooseByModes(claim, pods, group, now) })
+	claim.WithoutBudgets(func() { open, _ = r.chooseByModes(claim, pods, group, running) })
 	if open == nil {
 		return nil, explanation{text: why}
 	}
@@ -194,7 +195,7 @@ func (r *reclaimer) suffices(claim *state.Reclaim, pods []*corev1.Pod, group fwk
 	if err != nil {
 		return false
 	}
-	choice, _ := r.Victims(pods, group, nil, slices.Concat(claim.Leaving, claim.Asked), now, permit)
+	choice, _ := r.Victims(pods, group, fastpath.NewRunning(nil, now), slices.Concat(claim.Leaving, claim.Asked), permit)
 	return choice != nil && len(choice.Awaited) > 0
 }
 
@@ -206,14 +207,14 @@ func (r *reclaimer) await(name, text string) string {
 	return text
 }
 
-func (r *reclaimer) chooseByModes(claim *state.Reclaim, pods []*corev1.Pod, group fwk.PodGroupInfo, now time.Time) (*fastpath.Choice, string) {
+func (r *reclaimer) chooseByModes(claim *state.Reclaim, pods []*corev1.Pod, group fwk.PodGroupInfo, running *fastpath.Running) (*fastpath.Choice, string) {
 	why := ""
 	for _, mode := range state.Modes() {
 		permit, err := claim.Permit(mode)
 		if err != nil {
 			return nil, err.Error()
 		}
-		choice, text := r.Victims(pods, group, claim.Tenants, claim.Leaving, now, permit)
+		choice, text := r.Victims(pods, group, running, claim.Leaving, permit)
 		if choice != nil && len(choice.Evicted)+len(choice.Awaited) > 0 {
 			return choice, ""
 		}

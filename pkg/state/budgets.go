@@ -73,13 +73,6 @@ func (b *Budgets) Set(pdb *policyv1.PodDisruptionBudget) {
 	b.others[pdb.Namespace] = append(b.others[pdb.Namespace], p)
 }
 
-// Some reports whether there is any budget.
-func (b *Budgets) Some() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.all) > 0
-}
-
 // older reports whether one state of a budget is older than another.
 func older(a, b *policyv1.PodDisruptionBudget) bool {
 	order, err := resourceversion.CompareResourceVersion(a.ResourceVersion, b.ResourceVersion)

@@ -111,7 +111,7 @@ func TestBudgetsKeepTheNewest(t *testing.T) {
 	at("2", "other", 1)
 	expect(1)
 	b.Delete(types.NamespacedName{Namespace: "ns", Name: "b"})
-	if of := b.Of(pod); len(of) > 0 || b.Some() {
+	if of := b.Of(pod); len(of) > 0 || len(b.all) > 0 {
 		t.Errorf("after it is gone: %+v", of)
 	}
 }

@@ -21,6 +21,10 @@ func (r *Reclaim) Permit(mode quota.Mode) (preempt.Permit, error) {
 	return &permit{reclaim: r, simulation: simulation}, nil
 }
 
+// BudgetsRefused reports whether a budget has protected anybody so far who would have gone
+// otherwise. If not, a search without budgets finds nobody else.
+func (r *Reclaim) BudgetsRefused() bool { return r.refused }
+
 // WithoutBudgets has budgets protect nobody while f runs.
 func (r *Reclaim) WithoutBudgets(f func()) {
 	r.unprotected = true
@@ -69,6 +73,7 @@ func (p *permit) Evict(g *preempt.Gang, members []preempt.Member) (undo func(), 
 		}
 		back, why := p.disruptions.Take(under)
 		if why != nil {
+			p.reclaim.refused = true
 			return nil, false
 		}
 		restore = back

@@ -83,8 +83,9 @@ type Reclaim struct {
 	// protection are the budgets that protect pods, as far as they were asked for.
 	budgets    *Budgets
 	protection map[types.UID][]*preempt.Budget
-	// unprotected has budgets protect nobody, on trial.
-	unprotected bool
+	// unprotected has budgets protect nobody, on trial, and refused says that they did protect
+	// somebody who would have gone.
+	unprotected, refused bool
 }
 
 // overdueAfter is how long after the end of its grace period a pod that is being deleted is no

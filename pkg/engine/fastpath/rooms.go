@@ -3,7 +3,6 @@ package fastpath
 import (
 	"slices"
 	"sync/atomic"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
@@ -135,7 +134,7 @@ func (p *Path) Keeps(pod *corev1.Pod, info fwk.NodeInfo) string {
 // Victims returns whose going makes room for the pods of a group, or for a plain pod, if
 // group is nil, or why nobody's does. Pods that are leaving count as gone: the choice says
 // for which of them it waits.
-func (p *Path) Victims(pods []*corev1.Pod, group fwk.PodGroupInfo, tenants []state.Tenant, leaving []*corev1.Pod, now time.Time, permit preempt.Permit) (*Choice, string) {
+func (p *Path) Victims(pods []*corev1.Pod, group fwk.PodGroupInfo, running *Running, leaving []*corev1.Pod, permit preempt.Permit) (*Choice, string) {
 	if len(pods) == 0 {
 		return nil, ""
 	}
@@ -160,8 +159,8 @@ func (p *Path) Victims(pods []*corev1.Pod, group fwk.PodGroupInfo, tenants []sta
 	p.openToVictims(&request, shapes)
 	planner := plan.Planner{Index: p.index.Pack(), Fabric: p.index.Fabric(), Ranking: profile.ranking}
 	defer p.withoutLeaving(leaving)()
-	running, byName := p.runningOf(tenants, now)
-	found, reason := preempt.Victims(planner, request, running, permit, preempt.Bounds{})
+	gangs, byName := running.on(p)
+	found, reason := preempt.Victims(planner, request, gangs, permit, preempt.Bounds{})
 	if reason != nil {
 		return nil, reason.Sentence(p.index.Fabric())
 	}

@@ -35,6 +35,32 @@ func (p *Path) factsOf(name string, pods []*corev1.Pod) *memberFacts {
 	return facts
 }
 
+// Running is who runs and may be asked to go for one claim. It is read once for all searches of
+// the claim, as long as the nodes stay the same. Its methods are called under the lock of Path.
+type Running struct {
+	candidates []state.Tenant
+	now        time.Time
+	gangs      []preempt.Gang
+	byName     map[string]*state.Tenant
+	// version is that of the nodes when gangs were read, and read says that they were.
+	version int64
+	read    bool
+}
+
+// NewRunning returns those that run at an instant, for Path.Victims.
+func NewRunning(candidates []state.Tenant, now time.Time) *Running {
+	return &Running{candidates: candidates, now: now}
+}
+
+// on returns the gangs as a path knows their nodes, and the candidates by name.
+func (r *Running) on(p *Path) ([]preempt.Gang, map[string]*state.Tenant) {
+	if version := p.index.NodesVersion(); !r.read || r.version != version {
+		r.gangs, r.byName = p.runningOf(r.candidates, r.now)
+		r.version, r.read = version, true
+	}
+	return r.gangs, r.byName
+}
+
 // runningOf translates those that run, as far as the index knows their nodes: a gang that has a
 // pod elsewhere is left alone.
 func (p *Path) runningOf(tenants []state.Tenant, now time.Time) ([]preempt.Gang, map[string]*state.Tenant) {

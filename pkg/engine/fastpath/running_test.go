@@ -111,3 +111,20 @@ func BenchmarkRunning(b *testing.B) {
 		})
 	}
 }
+
+// A claim reads those that run once for all its searches, and anew if a node is gone meanwhile:
+// its number may be another node's then.
+func TestRunningIsReadOnceForAClaim(t *testing.T) {
+	path, candidates := full(t, 3)
+	running := NewRunning(candidates, time.Unix(1_700_001_000, 0))
+	first, _ := running.on(path)
+	again, _ := running.on(path)
+	if len(first) != 3 || &first[0] != &again[0] {
+		t.Fatalf("%d gangs run, and a second search reads them anew", len(first))
+	}
+	path.index.Remove("node-00001")
+	left, byName := running.on(path)
+	if len(left) != 2 || byName["g00001"] != nil {
+		t.Errorf("a node is gone, and %d gangs can be asked to go, want 2", len(left))
+	}
+}
