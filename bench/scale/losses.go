@@ -14,7 +14,6 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -31,9 +30,10 @@ const (
 
 // losses has 500 gangs run, each an Indexed Job of 4 pods in one rack. Then 200 of them, in all
 // racks, lose a pod each, one after another. Those 200 end, which leaves room in each rack, and
-// others lose all that they have on 20 nodes, one node after another. The Job controller makes the replacements, ten seconds after the first loss of a Job
-// and twice as long after each further one. It measures how long the controller takes, and how
-// long the scheduler takes to bind a replacement once it is made, as seen in a watch of pods.
+// others lose all that they have on 20 nodes, one node after another. The Job controller makes
+// the replacements, ten seconds after the first loss of a Job and twice as long after each further
+// one. It measures how long the controller takes, and how long the scheduler takes to bind a
+// replacement once it is made, as seen in a watch of pods.
 func losses(ctx context.Context, w *world, c contender) ([]report.Measure, error) {
 	p, err := w.ready(ctx, c)
 	if err != nil {
@@ -124,13 +124,7 @@ func (w *world) endJobs(ctx context.Context, jobs []string) error {
 	}
 	pods := metav1.ListOptions{LabelSelector: fmt.Sprintf("%s in (%s)", batchv1.JobNameLabel, strings.Join(jobs, ","))}
 	return w.poll(ctx, "the pods of the Jobs that ended to be gone", func() (bool, error) {
-		// There is no kubelet to end them.
-		err := w.client.CoreV1().Pods(measuredNamespace).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))}, pods)
-		if err != nil && !apierrors.IsTimeout(err) {
-			return false, err
-		}
-		left, err := w.client.CoreV1().Pods(measuredNamespace).List(ctx, pods)
-		return err == nil && len(left.Items) == 0, err
+		return w.removePods(ctx, pods)
 	})
 }
 

@@ -199,17 +199,26 @@ func (w *world) clean(ctx context.Context) error {
 		return fmt.Errorf("deleting what was measured: %w", err)
 	}
 	return w.poll(ctx, "the pods of the run to be gone", func() (bool, error) {
-		err := w.client.CoreV1().Pods(measuredNamespace).DeleteCollection(ctx, now, metav1.ListOptions{})
-		if err != nil && !apierrors.IsTimeout(err) {
-			return false, err
-		}
-		pods, err := w.client.CoreV1().Pods(measuredNamespace).List(ctx, metav1.ListOptions{Limit: 1})
-		if err != nil {
+		gone, err := w.removePods(ctx, metav1.ListOptions{})
+		if err != nil || !gone {
 			return false, err
 		}
 		groups, err := w.dynamic.Resource(podGroups).Namespace(measuredNamespace).List(ctx, metav1.ListOptions{Limit: 1})
-		return err == nil && len(pods.Items)+len(groups.Items) == 0, err
+		return err == nil && len(groups.Items) == 0, err
 	})
+}
+
+// removePods deletes measured pods at once, for there is no kubelet to end them. It reports
+// whether all are gone, and is to be called until they are.
+func (w *world) removePods(ctx context.Context, which metav1.ListOptions) (gone bool, err error) {
+	pods := w.client.CoreV1().Pods(measuredNamespace)
+	err = pods.DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))}, which)
+	if err != nil && !apierrors.IsTimeout(err) {
+		return false, err
+	}
+	which.Limit = 1
+	left, err := pods.List(ctx, which)
+	return err == nil && len(left.Items) == 0, err
 }
 
 // start starts a contender, which has to win an election or not.

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -129,19 +130,12 @@ func (q *Queues) Reclaim(pods []*corev1.Pod, others Others) *Reclaim {
 	}
 	others.finishing = q.gangs.Finishing()
 	claim := quota.Claim{Queue: queue, Priority: priorityOf(pods[0]), Asks: q.asks(w, slices.SortedFunc(slices.Values(pods), comparePods))}
-	var usage *quota.Usage
-	foreseen := func() *quota.Usage {
-		usage = q.foreseen(w, claim, others)
-		return usage
-	}
-	if !q.mayClaim(claim, foreseen) {
+	usage := sync.OnceValue(func() *quota.Usage { return q.foreseen(w, claim, others) })
+	if !q.mayClaim(claim, usage) {
 		return nil
 	}
-	if usage == nil {
-		foreseen()
-	}
 	r := &Reclaim{
-		Name: w.name, tree: q.tree, usage: usage, claim: claim, shares: q.recentShares(),
+		Name: w.name, tree: q.tree, usage: usage(), claim: claim, shares: q.recentShares(),
 		budgets: others.Budgets, protection: map[types.UID][]*preempt.Budget{},
 	}
 	r.Tenants = q.tenants(r.Name, others)

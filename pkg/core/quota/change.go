@@ -1,6 +1,7 @@
 package quota
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 )
@@ -20,10 +21,11 @@ func (t *Tree) With(spec Spec) (*Tree, bool) {
 		return nil, false
 	}
 	q := &t.queues[id]
+	sameResources := maps.EqualFunc(t.said[id].resources, spec.Resources, func(Quota, Quota) bool { return true })
 	var all faults
 	all.checkSpec(&spec, t.resources)
 	sameQueue := t.queues[q.parent].name == spec.Parent && q.order == spec.Order && t.said[id].halfLife == spec.HalfLife
-	if q.fault != nil || len(all) > 0 || !sameQueue || !sameResources(t.said[id].resources, spec.Resources) {
+	if q.fault != nil || len(all) > 0 || !sameQueue || !sameResources {
 		return nil, false
 	}
 	out := *t
@@ -44,19 +46,6 @@ func (t *Tree) With(spec Spec) (*Tree, bool) {
 		out.open(at)
 	}
 	return &out, true
-}
-
-// sameResources reports whether two specs name the same resources.
-func sameResources(a, b map[string]Quota) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for resource := range a {
-		if _, named := b[resource]; !named {
-			return false
-		}
-	}
-	return true
 }
 
 // reset has a copy of a tree say something else of the amounts of a queue. It returns the first
