@@ -20,7 +20,7 @@ import (
 const reasonFunctions = `engine\.\(\*(explainer|conditionWriter)\)|engine/why\.` +
 	// Not observeRefusals: upstream puts back into its queue what was refused below it.
 	`|engine\.\(\*reporter\)\.(Run|report|Decided|Changed|Bound|did)` +
-	`|engine\.\(\*budgetClient\)\.(refused|newsOfNative)|engine\.budgetPods\.Patch|engine\.\(\*EventBudget\)` +
+	`|engine\.\(\*budgetClient\)\.(refused|newsOfNative)|engine\.podCalls\.PatchPodStatus|engine\.\(\*EventBudget\)` +
 	`|engine\.\(\*(engine|reclaimer)\)\.entitlement|state\.\(\*Queues\)\.(Why|Stuck)` +
 	`|fastpath\.\(\*Path\)\.(whyNoPlace|NeverFits|diagnose)|framework\.\(\*FitError\)\.Error`
 

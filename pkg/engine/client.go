@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 
@@ -23,10 +22,9 @@ import (
 )
 
 // budgetClient is the client that the scheduler gets. It is the real one, but for
-// four kinds of write: a bind whose answer is lost is followed up (binding.go), a waiting
-// pod's condition goes to the condition writer, the status of a pod group goes to the
-// reporter, which knows the object that declared it, and a pod that preemption would
-// delete is evicted.
+// three kinds of write: a bind whose answer is lost is followed up (binding.go), the status of
+// a pod group goes to the reporter, which knows the object that declared it, and a pod that
+// preemption would delete is evicted. Waiting pods' conditions come to it by podCalls.
 type budgetClient struct {
 	kubernetes.Interface
 	conditions *conditionWriter
@@ -83,24 +81,9 @@ func (p budgetPods) Delete(ctx context.Context, name string, options metav1.Dele
 
 func (p budgetPods) Patch(ctx context.Context, name string, kind types.PatchType, data []byte, options metav1.PatchOptions, subresources ...string) (*corev1.Pod, error) {
 	if len(subresources) == 1 && subresources[0] == "status" {
-		c, only := conditionIn(data, string(corev1.PodScheduled), string(corev1.DisruptionTarget))
-		switch c.Type {
-		case string(corev1.DisruptionTarget):
-			if only {
-				// The eviction that follows says so itself, if a budget lets it pass.
-				return &corev1.Pod{}, nil
-			}
-		case string(corev1.PodScheduled):
-			pod := types.NamespacedName{Namespace: p.namespace, Name: name}
-			condition := p.client.conditions.current(pod)
-			if err := json.Unmarshal(c.raw, &condition); err != nil {
-				return nil, fmt.Errorf("reading the condition of pod %q: %w", name, err)
-			}
-			if only && condition.Status == corev1.ConditionFalse && condition.Reason != "" {
-				p.client.refused(pod, condition)
-				return &corev1.Pod{}, nil
-			}
-			p.client.conditions.forget(pod)
+		// The eviction that follows says so itself, if a budget lets it pass.
+		if _, only := conditionIn(data, string(corev1.DisruptionTarget)); only {
+			return &corev1.Pod{}, nil
 		}
 	}
 	apiWrites.WithLabelValues("pod_status").Inc()
@@ -109,53 +92,43 @@ func (p budgetPods) Patch(ctx context.Context, name string, kind types.PatchType
 
 // refused asks for the condition of a plain pod that was refused a place. The reporter, who
 // knows all members, asks for that of a gang's.
-func (c *budgetClient) refused(name types.NamespacedName, condition corev1.PodCondition) {
-	if c.conditions.inGang(name) {
+func (c *budgetClient) refused(pod *corev1.Pod, condition corev1.PodCondition) {
+	if groupOf(pod) != "" {
 		return
 	}
-	if pod := c.conditions.waiting(name); pod != nil && c.reporter.entitlement != nil && condition.Reason == corev1.PodReasonUnschedulable {
+	if c.reporter.entitlement != nil && condition.Reason == corev1.PodReasonUnschedulable {
 		if why, more := c.reporter.entitlement(pod); more {
 			condition.Reason, condition.Message = reasonOf(why.code), why.text
 		}
 	}
-	c.conditions.Set(name, condition)
+	c.conditions.Set(types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, condition)
 }
 
-// patchedCondition is a condition in a patch of a status.
-type patchedCondition struct {
-	Type      string `json:"type"`
-	Directive string `json:"$patch"`
-	// raw is all that the patch says of it.
-	raw json.RawMessage
-}
-
-// conditionIn returns the condition in a patch of a status that is of the first of some types,
-// the zero value if there is none, and whether the patch does nothing else. What the patch is
-// silent about in the condition stays as it is: raw is to be read into the present one.
-func conditionIn(data []byte, conditionTypes ...string) (found patchedCondition, only bool) {
+// conditionIn returns what a patch of a status says of the condition of a type, nil if
+// nothing, and whether the patch does nothing else. What the patch is silent about in the
+// condition stays as it is: it is to be read into the present one.
+func conditionIn(data []byte, conditionType string) (found json.RawMessage, only bool) {
 	var patch struct {
 		Status map[string]json.RawMessage `json:"status"`
 	}
 	var conditions []json.RawMessage
 	if json.Unmarshal(data, &patch) != nil || json.Unmarshal(patch.Status["conditions"], &conditions) != nil {
-		return patchedCondition{}, false
+		return nil, false
 	}
 	only = len(conditions) == 1
 	for field := range patch.Status {
 		only = only && (field == "conditions" || strings.HasPrefix(field, "$setElementOrder/"))
 	}
-	first := len(conditionTypes)
 	for _, raw := range conditions {
-		var c patchedCondition
-		if json.Unmarshal(raw, &c) != nil || c.Directive != "" {
-			continue
+		var c struct {
+			Type      string `json:"type"`
+			Directive string `json:"$patch"`
 		}
-		if at := slices.Index(conditionTypes, c.Type); at >= 0 && at < first {
-			first, found = at, c
-			found.raw = raw
+		if json.Unmarshal(raw, &c) == nil && c.Directive == "" && c.Type == conditionType {
+			found = raw
 		}
 	}
-	return found, found.raw != nil && only
+	return found, found != nil && only
 }
 
 type budgetScheduling struct {
@@ -178,13 +151,13 @@ func (p budgetPodGroups) Patch(ctx context.Context, name string, kind types.Patc
 	pg, _ := p.client.groups.PodGroups(p.namespace).Get(name) // nil if it is gone
 	patched, only := conditionIn(data, schedulingv1beta1.PodGroupInitiallyScheduled)
 	var condition metav1.Condition
-	if patched.raw != nil {
+	if patched != nil {
 		if pg != nil {
 			if old := apimeta.FindStatusCondition(pg.Status.Conditions, schedulingv1beta1.PodGroupInitiallyScheduled); old != nil {
 				condition = *old
 			}
 		}
-		if err := json.Unmarshal(patched.raw, &condition); err != nil {
+		if err := json.Unmarshal(patched, &condition); err != nil {
 			return nil, fmt.Errorf("reading the condition of pod group %q: %w", name, err)
 		}
 		gangDecisions.WithLabelValues(outcomeOf(condition)).Inc()

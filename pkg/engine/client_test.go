@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -134,94 +135,30 @@ func refused(message string) corev1.PodCondition {
 		LastTransitionTime: metav1.NewTime(epoch.Add(-time.Hour))}
 }
 
-// The patches are those that upstream makes, from a status to the next.
-func TestWhichPodPatchesAreDeferred(t *testing.T) {
+// A victim's condition is the eviction's to write; beside another it passes.
+func TestWhichPodPatchesPass(t *testing.T) {
 	disruption := corev1.PodCondition{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: "PreemptionByScheduler"}
+	old := corev1.PodStatus{Conditions: []corev1.PodCondition{refused("no room")}}
 	for _, c := range []struct {
-		name     string
-		old, new corev1.PodStatus
-		// pending is what waits to be written; "" if the patch passes.
-		pending string
-		// dropped says that it is not passed on: the eviction that follows says the same.
-		dropped bool
+		name   string
+		new    corev1.PodStatus
+		passed int
 	}{
-		{
-			name:    "the first refusal",
-			new:     corev1.PodStatus{Conditions: []corev1.PodCondition{refused("no room")}},
-			pending: "no room",
-		},
-		{
-			name:    "a refusal in other words, of which the patch says the words only",
-			old:     corev1.PodStatus{Conditions: []corev1.PodCondition{refused("no room")}},
-			new:     corev1.PodStatus{Conditions: []corev1.PodCondition{refused("too many taints")}},
-			pending: "too many taints",
-		},
-		{
-			name: "a refusal beside a condition of somebody else",
-			old:  corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: "Other", Status: corev1.ConditionTrue}}},
-			new:  corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: "Other", Status: corev1.ConditionTrue}, refused("no room")}},
-
-			pending: "no room",
-		},
-		{
-			name: "a nomination",
-			old:  corev1.PodStatus{Conditions: []corev1.PodCondition{refused("no room")}},
-			new:  corev1.PodStatus{Conditions: []corev1.PodCondition{refused("preempting")}, NominatedNodeName: "n"},
-		},
-		{
-			name: "a nomination taken back",
-			old:  corev1.PodStatus{NominatedNodeName: "n"},
-			new:  corev1.PodStatus{},
-		},
-		{
-			name: "a victim",
-			old:  corev1.PodStatus{Conditions: []corev1.PodCondition{refused("no room")}},
-			new:  corev1.PodStatus{Conditions: []corev1.PodCondition{refused("no room"), disruption}},
-
-			dropped: true,
-		},
-		{
-			name: "two conditions at once",
-			new:  corev1.PodStatus{Conditions: []corev1.PodCondition{refused("no room"), disruption}},
-		},
+		{"a victim", corev1.PodStatus{Conditions: []corev1.PodCondition{refused("no room"), disruption}}, 0},
+		{"a victim that is refused", corev1.PodStatus{Conditions: []corev1.PodCondition{refused("taints"), disruption}}, 1},
+		{"a victim that is nominated", corev1.PodStatus{Conditions: []corev1.PodCondition{refused("no room"), disruption}, NominatedNodeName: "n"}, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			pod := testPod("p")
-			pod.Status = c.old
+			pod.Status = old
 			b := newWriterRig(t, pod)
-			if err := util.PatchPodStatus(t.Context(), b.client, "p", "ns", &c.old, &c.new); err != nil {
+			if err := util.PatchPodStatus(t.Context(), b.client, "p", "ns", &old, &c.new); err != nil {
 				t.Fatal(err)
 			}
-			got := b.conditions.pending[types.NamespacedName{Namespace: "ns", Name: "p"}].condition
-			want := corev1.PodCondition{}
-			if c.pending != "" {
-				want = refused(c.pending)
-			}
-			if got.Type != want.Type || got.Status != want.Status || got.Reason != want.Reason || got.Message != want.Message {
-				t.Errorf("pending is %+v, want %+v", got, want)
-			}
-			if passed := len(b.patches()) == 1; passed != (c.pending == "" && !c.dropped) {
-				t.Errorf("patches are %v", b.patches())
+			if got := len(b.patches()); got != c.passed {
+				t.Errorf("%d patches passed, want %d: %v", got, c.passed, b.patches())
 			}
 		})
-	}
-}
-
-// What was asked for before a patch that passes with a newer condition is outdated.
-func TestPatchThatPassesOutdatesWhatWaits(t *testing.T) {
-	pod := testPod("p")
-	b := newWriterRig(t, pod)
-	next := &corev1.PodStatus{Conditions: []corev1.PodCondition{refused("no room")}}
-	if err := util.PatchPodStatus(t.Context(), b.client, "p", "ns", &pod.Status, next); err != nil {
-		t.Fatal(err)
-	}
-	nominated := next.DeepCopy()
-	nominated.Conditions[0].Message, nominated.NominatedNodeName = "preempting", "n"
-	if err := util.PatchPodStatus(t.Context(), b.client, "p", "ns", &pod.Status, nominated); err != nil {
-		t.Fatal(err)
-	}
-	if n := len(b.conditions.pending); n != 0 {
-		t.Errorf("%d conditions wait, want none", n)
 	}
 }
 
@@ -307,14 +244,25 @@ func TestNativeGroupsAreForgotten(t *testing.T) {
 }
 
 func TestBindPassesAtOnce(t *testing.T) {
-	b := newWriterRig(t, testPod("p"))
 	binding := &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "p"}, Target: corev1.ObjectReference{Name: "n"}}
-	if err := util.BindPod(t.Context(), b.client, binding); err != nil {
-		t.Fatal(err)
-	}
-	actions := b.server.Actions()
-	if len(actions) != 1 || !actions[0].Matches("create", "pods") || actions[0].GetSubresource() != "binding" {
-		t.Errorf("the API server saw %v, want one binding", actions)
+	for name, bind := range map[string]func(b *writerRig) error{
+		"client": func(b *writerRig) error { return util.BindPod(t.Context(), b.client, binding) },
+		"API cacher": func(b *writerRig) error {
+			calls := podCalls{t.Context(), b.client}
+			done, err := calls.BindPod(binding)
+			return errors.Join(err, calls.WaitOnFinish(t.Context(), done))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newWriterRig(t, testPod("p"))
+			if err := bind(b); err != nil {
+				t.Fatal(err)
+			}
+			actions := b.server.Actions()
+			if len(actions) != 1 || !actions[0].Matches("create", "pods") || actions[0].GetSubresource() != "binding" {
+				t.Errorf("the API server saw %v, want one binding", actions)
+			}
+		})
 	}
 }
 

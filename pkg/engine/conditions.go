@@ -151,28 +151,11 @@ func (w *conditionWriter) putBack(name types.NamespacedName, asked askedConditio
 	w.pending[name] = asked
 }
 
-// inGang reports whether a pod is a member of a gang. The reporter, who knows all
-// members, then asks for its condition.
-func (w *conditionWriter) inGang(name types.NamespacedName) bool {
-	pod, err := w.pods.Pods(name.Namespace).Get(name.Name)
-	return err == nil && groupOf(pod) != ""
-}
-
 // forget drops what was asked for and not yet written: it is outdated.
 func (w *conditionWriter) forget(name types.NamespacedName) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.pending, name)
-}
-
-// current returns the condition that a pod has; the zero value if it has none.
-func (w *conditionWriter) current(name types.NamespacedName) corev1.PodCondition {
-	if pod, err := w.pods.Pods(name.Namespace).Get(name.Name); err == nil {
-		if c := scheduledCondition(pod); c != nil {
-			return *c
-		}
-	}
-	return corev1.PodCondition{}
 }
 
 // Run writes until the context is done.

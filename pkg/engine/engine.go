@@ -268,6 +268,7 @@ func (e *engine) attach(ctx context.Context, sched *scheduler.Scheduler) error {
 			return ""
 		}
 	}
+	writePods(ctx, sched, e.client)
 	sched.FailureHandler = e.reporter.observeRefusals(sched.FailureHandler)
 	e.reclaimer.ctx = ctx
 	e.tries.observe(sched)

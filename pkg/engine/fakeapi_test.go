@@ -50,6 +50,8 @@ type fakeAPI struct {
 	dark map[string]bool
 	// evicted are the pods whose eviction was asked for.
 	evicted []string
+	// patches counts those of pods.
+	patches int
 }
 
 // change is a pod as it was, nil if there was none, and as it is, nil if it is gone.
@@ -249,6 +251,7 @@ func (s *fakeAPI) patch(name string, body []byte) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.patches++
 	old := s.pod(name)
 	for _, c := range patch.Status.Conditions {
 		if old == nil || !strings.HasPrefix(string(c.Type), "berth.dev/") {

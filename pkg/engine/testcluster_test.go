@@ -198,6 +198,7 @@ func (l *leader) run(ctx context.Context) {
 	guardPostFilters(l.sched, l.fast.AnyBelow, l.engine.queues.Some)
 	l.gate.activate = l.sched.SchedulingQueue.Activate
 	l.explainer.sched = l.sched
+	writePods(ctx, l.sched, l.client)
 	l.sched.FailureHandler = l.failing(l.reporter.observeRefusals(l.sched.FailureHandler))
 	l.reclaimer.ctx = ctx
 	next := l.sched.NextEntity
