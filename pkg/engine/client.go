@@ -160,7 +160,6 @@ func (p budgetPodGroups) Patch(ctx context.Context, name string, kind types.Patc
 		if err := json.Unmarshal(patched, &condition); err != nil {
 			return nil, fmt.Errorf("reading the condition of pod group %q: %w", name, err)
 		}
-		gangDecisions.WithLabelValues(outcomeOf(condition)).Inc()
 		p.client.reporter.Decided(key, condition)
 	}
 	if key.Dialect != gang.Native || only && !p.client.newsOfNative(key, condition) {

@@ -162,7 +162,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 		e.queues.OpenToAll()
 	}
 	e.windows = state.NewWindows(options.NamespaceWindow, e.queues.Reserved, clock.RealClock{})
-	e.tries = &tries{queues: e.queues, windows: e.windows, fast: e.fast}
+	e.tries = &tries{queues: e.queues, windows: e.windows, fast: e.fast, gangs: e.gangs, reporter: e.reporter}
 	e.statuses = newQueueStatusWriter(e.queues, clients.Dynamic)
 	e.announced = newAnnouncedWriter(e.gangs, e.queues, clients.Dynamic)
 	b.queues, b.windows = e.queues, e.windows
@@ -271,7 +271,7 @@ func (e *engine) attach(ctx context.Context, sched *scheduler.Scheduler) error {
 	writePods(ctx, sched, e.client)
 	sched.FailureHandler = e.reporter.observeRefusals(sched.FailureHandler)
 	e.reclaimer.ctx = ctx
-	e.tries.observe(sched)
+	e.tries.observe(ctx, sched)
 	go letIn(ctx, e.queues, e.tries, sched, e.conditions, e.journal)
 	go letInByWindow(ctx, e.tries, sched)
 	next := sched.NextEntity

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/gang/gangtest"
 	"github.com/berth-dev/berth/pkg/state"
 )
@@ -79,6 +80,56 @@ func TestImpossibleHoldsNobodyUp(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Of gangs that ask for the same and that the cluster could not hold, one is searched a place for,
+// until nodes change.
+func TestImpossibleIsSearchedForOnce(t *testing.T) {
+	withAndWithoutQueues(t, "gangs", func(t *testing.T, queue string, rules ...testQueue) {
+		h := newTestCluster(t, rackNodes(2, 2), rules...)
+		h.unchecked = true
+		gangs := []*workload{h.submit(workload{name: "g0", queue: queue, size: 3, gpus: 8})}
+		h.settle()
+		searches := h.counts["searches"]
+		if searches == 0 {
+			t.Fatal("no place was searched for the first gang")
+		}
+		for i := range 3 {
+			gangs = append(gangs, h.submit(workload{name: fmt.Sprint("g", i+1), queue: queue, size: 3, gpus: 8}))
+		}
+		h.settle()
+		if n := h.counts["searches"] - searches; n > 0 {
+			t.Errorf("%d places were searched for gangs like the first", n)
+		}
+		for _, g := range gangs {
+			waits := h.told[g.uids[0]]
+			if why := h.explainer.why(waits); why.code != "GangNeverFits" || !strings.Contains(why.text, "holds 3 pods") {
+				t.Errorf("gang %s is told %+v", g.name, why)
+			}
+			d := h.engine.reporter.news[gang.KeyOf(waits.Namespace, groupOf(waits))]
+			if d.decided == nil || d.decided.Reason != "Unschedulable" || d.refusal == "" {
+				t.Errorf("of gang %s it is reported that %+v", g.name, d)
+			}
+		}
+		less := h.submit(workload{name: "less", queue: queue, size: 2, gpus: 8})
+		h.settle()
+		if got := len(h.boundNodes(less)); got != 2 {
+			t.Errorf("%d of 2 pods are placed of a gang that asks for less", got)
+		}
+		h.end(less.uids...)
+		h.nodeFeed.set(rackNodes(3, 2)[2])
+		last := h.submit(workload{name: "last", queue: queue, size: 3, gpus: 8})
+		h.settle()
+		h.mayFit()
+		h.settle()
+		placed := 0
+		for _, g := range append(gangs, last) {
+			placed += len(h.boundNodes(g))
+		}
+		if placed != 3 {
+			t.Errorf("%d pods are placed after a node came, want those of one gang", placed)
+		}
+	})
 }
 
 // A gang that the cluster could not hold is tried again once it asks for less, also when the

@@ -174,7 +174,8 @@ func (n numbers) Number(entity fwk.QueuedEntityInfo) uint64 {
 	return 0
 }
 
-// retryPeriod is how often it is looked whether room has come free for those that had none.
+// retryPeriod is how often it is looked whether nodes have changed, whether anybody may have
+// others evicted, and why those wait that do.
 const retryPeriod = time.Second
 
 // retryAnyway is after how long they are tried again though nothing is known to have happened
@@ -187,6 +188,8 @@ func letIn(ctx context.Context, queues *state.Queues, tries *tries, sched *sched
 	logger := klog.FromContext(ctx)
 	ticker := time.NewTicker(retryPeriod)
 	defer ticker.Stop()
+	round := time.NewTicker(roundPeriod)
+	defer round.Stop()
 	anyway := time.NewTicker(retryAnyway)
 	defer anyway.Stop()
 	nodes := tries.nodesSeen()
@@ -196,13 +199,14 @@ func letIn(ctx context.Context, queues *state.Queues, tries *tries, sched *sched
 			return
 		case <-anyway.C:
 			queues.Freed()
+		case <-round.C:
+			queues.Retry()
 		case <-ticker.C:
 			giveBackLost(sched, queues)
 			if now := tries.nodesSeen(); now != nodes {
 				nodes = now
 				queues.MayFit()
 			}
-			queues.Retry()
 			queues.Claims()
 			tellWhy(queues.Explain(), conditions, journal)
 		case <-queues.News():
@@ -291,11 +295,18 @@ type tries struct {
 	windows   *state.Windows
 	reclaimer *reclaimer
 	fast      *fastpath.Path
-	// entity is being tried, and last is a pod of it; nil if there is none.
+	gangs     *state.Gangs
+	reporter  *reporter
+	// entity is being tried, and last is a pod of it; nil if there is none. never is why the
+	// cluster could not hold it, if it was not tried for that.
 	entity framework.QueuedEntityInfo
 	last   *corev1.Pod
-	// nodes counts what has happened to nodes that may give room to somebody.
-	nodes atomic.Int64
+	never  string
+	// nodes counts what has happened to nodes that may give room to somebody. lastNodes is the
+	// count when the last try began, and judgedNodes that of the last try that was judged: the
+	// index reads nodes when something is tried.
+	nodes                  atomic.Int64
+	lastNodes, judgedNodes int64
 }
 
 // nodesSeen is a state of the nodes: as the index has read them, which it does when something
@@ -308,28 +319,35 @@ func (t *tries) nodesSeen() nodesSeen {
 
 // observe has queues hear of each try of a scheduler when it ends: before the scheduling queue
 // takes a gang back, and of the others when the next one begins.
-func (t *tries) observe(sched *scheduler.Scheduler) {
+func (t *tries) observe(ctx context.Context, sched *scheduler.Scheduler) {
 	next := sched.NextEntity
 	sched.NextEntity = func(logger klog.Logger) (framework.QueuedEntityInfo, error) {
-		t.end()
-		entity, err := next(logger)
-		if err == nil && entity != nil {
+		for {
+			t.end()
+			entity, err := next(logger)
+			if err != nil || entity == nil {
+				return entity, err
+			}
 			entity.ForEachPodInfo(func(info *framework.QueuedPodInfo) bool {
 				t.last = info.Pod
 				return false
 			})
 			t.entity = entity
-			if t.last != nil {
-				t.began()
+			if t.last == nil {
+				return entity, nil
+			}
+			t.began()
+			if !t.refuseAtOnce(ctx, logger, sched) {
+				return entity, nil
 			}
 		}
-		return entity, err
 	}
 	sched.SchedulingQueue = triedQueue{sched.SchedulingQueue, t}
 }
 
 // began takes in that a try is under way.
 func (t *tries) began() {
+	t.lastNodes = t.nodes.Load()
 	t.windows.Began(t.last)
 	t.queues.Began(t.last)
 	t.reclaimer.Lend(state.NameOf(t.last))
@@ -362,16 +380,21 @@ func (t *tries) end() {
 	version := t.fast.NodesVersion()
 	inWindow, inQueue := t.windows.Ended(t.last, version), t.queues.ToJudge(t.last, version)
 	if inWindow || inQueue {
-		switch why, judged := t.fast.NeverFits(groupIn(t.entity)); {
-		case why != "":
-			t.queues.Impossible(t.last, why)
-			t.windows.Judged(t.last, version, why)
+		j, judged := fastpath.Judgement{Never: t.never}, true
+		if t.never == "" {
+			j, judged = t.fast.Judge(groupIn(t.entity))
+			t.judgedNodes = t.lastNodes
+		}
+		switch {
+		case j.Never != "":
+			t.queues.Impossible(t.last, j.Never)
+			t.windows.Judged(t.last, version, j.Never)
 		case judged:
-			t.queues.Judged(t.last, version)
+			t.queues.Judged(t.last, version, j.Class)
 			t.windows.Judged(t.last, version, "")
 		}
 	}
-	t.entity, t.last = nil, nil
+	t.entity, t.last, t.never = nil, nil, ""
 	t.reclaimer.Lend("")
 }
 

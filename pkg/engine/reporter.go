@@ -125,6 +125,7 @@ func (r *reporter) Changed(key gang.Key) {
 
 // Decided takes in what the scheduler decided of a gang.
 func (r *reporter) Decided(key gang.Key, condition metav1.Condition) {
+	gangDecisions.WithLabelValues(outcomeOf(condition)).Inc()
 	r.did(key, func(d *deeds) { d.decided = &condition })
 	r.queue.AddAfter(key, newsDelay)
 }

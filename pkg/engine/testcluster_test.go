@@ -186,7 +186,7 @@ func (h *testCluster) build(client kubernetes.Interface, recorder events.EventRe
 	e.windows = state.NewWindows(DefaultNamespaceWindow, e.queues.Reserved, h.clock)
 	b.windows, e.explainer.windows = e.windows, e.windows
 	e.repairer = newRepairer(e.reclaimer, e.windows, DefaultRepairWindow)
-	e.tries = &tries{queues: e.queues, windows: e.windows, reclaimer: e.reclaimer, fast: e.fast}
+	e.tries = &tries{queues: e.queues, windows: e.windows, reclaimer: e.reclaimer, fast: e.fast, gangs: e.gangs, reporter: e.reporter}
 	e.measure(h.clock, ours)
 	e.gate.gone, e.gate.renewed = e.client.forgetNative, e.tries.renewed
 	return factory
@@ -201,6 +201,11 @@ func (l *leader) run(ctx context.Context) {
 	writePods(ctx, l.sched, l.client)
 	l.sched.FailureHandler = l.failing(l.reporter.observeRefusals(l.sched.FailureHandler))
 	l.reclaimer.ctx = ctx
+	search := l.sched.SchedulePod
+	l.sched.SchedulePod = func(ctx context.Context, profile framework.Framework, cycle fwk.CycleState, info *framework.QueuedPodInfo) (scheduler.ScheduleResult, error) {
+		l.cluster.counts["searches"]++
+		return search(ctx, profile, cycle, info)
+	}
 	next := l.sched.NextEntity
 	l.sched.NextEntity = func(logger klog.Logger) (framework.QueuedEntityInfo, error) {
 		select {
@@ -215,7 +220,7 @@ func (l *leader) run(ctx context.Context) {
 		}
 		return next(logger)
 	}
-	l.tries.observe(l.sched)
+	l.tries.observe(ctx, l.sched)
 	go l.gangs.Run(ctx)
 	go func() {
 		defer close(l.stopped)

@@ -40,8 +40,7 @@ func (e *engine) entitlement(pod *corev1.Pod) (explanation, bool) {
 	return e.reclaimer.entitlement(pod)
 }
 
-// roundPeriod is how often it is looked whether another round may begin of tries where there
-// are no queues.
+// roundPeriod is how often it is looked whether another round of tries may begin.
 const roundPeriod = 50 * time.Millisecond
 
 // letInByWindow has the scheduling queue take those of a namespace that may be tried, where

@@ -132,7 +132,7 @@ func (q *Queues) AtLimit(pod *corev1.Pod) (text string, at bool) {
 // let notes that a gang is let in, and returns a pod of it.
 func (q *Queues) let(w *waiter) *corev1.Pod {
 	q.letIn++
-	w.letIn, w.number, w.refused, w.retry = true, q.letIn, false, false
+	w.letIn, w.number, w.refused, w.retry, w.came = true, q.letIn, false, false, false
 	q.tries = append(q.tries, try{w, w.number, q.clock.Now()})
 	return w.any()
 }

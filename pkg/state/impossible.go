@@ -23,12 +23,17 @@ func (q *Queues) ToJudge(pod *corev1.Pod, version int64) bool {
 	return w != nil && w.refused && w.judged != version && q.settled()
 }
 
-// Judged says that the cluster could hold it, as of a version of the nodes.
-func (q *Queues) Judged(pod *corev1.Pod, version int64) {
+// Judged says that the cluster could hold it, as of a version of the nodes, and of which class
+// it is: none of one class has a place where another has none, as long as none comes free. ""
+// for one that is like no other.
+func (q *Queues) Judged(pod *corev1.Pod, version int64, class string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if w := q.waiting[waiterOf(pod)]; w != nil && !w.renewed {
-		w.judged = version
+		w.judged, w.class = version, class
+		if w.refused {
+			q.noRoomFor(w)
+		}
 	}
 }
 
@@ -59,7 +64,7 @@ func (q *Queues) RenewGang(key gang.Key) {
 // renew says that a gang, or a plain pod, is not what it was: what was judged does not hold of
 // it. A try that is under way may be of what it was.
 func (q *Queues) renew(w *waiter) {
-	w.judged, w.renewed = 0, true
+	w.judged, w.renewed, w.class = 0, true, ""
 	if q.isImpossible(w) || w.queued && !w.letIn {
 		delete(q.impossible, w)
 		q.again(w)

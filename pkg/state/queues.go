@@ -114,6 +114,9 @@ type Queues struct {
 	freed bool
 	round time.Time
 	rest  time.Time
+	// refusedClasses are the classes of those for which there was no room in the last round, or
+	// since.
+	refusedClasses map[string]struct{}
 	// opened is set by Open. some is set while there may be any queue object, for those that
 	// ask often.
 	opened bool

@@ -24,15 +24,51 @@ func (q *Queues) LetIn() []*corev1.Pod {
 	}
 	out := append(q.released, q.claims...)
 	q.released, q.claims = nil, nil
-	for active {
+	for spared := 0; active; {
 		next, ok := q.choose()
 		if !ok {
 			q.endRound()
 			return out
 		}
-		out = append(out, q.let(q.byName[next.Name]))
+		w := q.byName[next.Name]
+		if !q.inVain(w) {
+			out = append(out, q.let(w))
+			continue
+		}
+		w.refused = q.line.Refused(w.name)
+		if spared++; spared == mostSpared {
+			// Others wait for the lock.
+			q.tell()
+			return out
+		}
 	}
 	return out
+}
+
+// mostSpared is how many tries in vain are spared before others get the lock.
+const mostSpared = 256
+
+// inVain reports whether a gang that is next needs not be tried: it was refused before, and so
+// was one of its class in this round. One that may have others evicted is tried, for that is how
+// it comes to do so.
+func (q *Queues) inVain(w *waiter) bool {
+	if _, refused := q.refusedClasses[w.class]; !refused || w.came {
+		return false
+	}
+	pods := w.byName()
+	id, _, ok := q.find(w.queue, pods[0].Namespace)
+	return ok && !q.mayClaim(quota.Claim{Queue: id, Priority: priorityOf(pods[0]), Asks: q.asks(w, pods)}, q.line.Used)
+}
+
+// noRoomFor takes in that there was no room for a gang in this round.
+func (q *Queues) noRoomFor(w *waiter) {
+	if w.class == "" {
+		return
+	}
+	if q.refusedClasses == nil {
+		q.refusedClasses = map[string]struct{}{}
+	}
+	q.refusedClasses[w.class] = struct{}{}
 }
 
 // retryShare has those that had no room be tried again at most one part in so many of the
@@ -40,8 +76,9 @@ func (q *Queues) LetIn() []*corev1.Pod {
 const retryShare = 4
 
 // Retry has all those tried again for which there was no room, if room may have come free
-// since: somebody has left, or a node has come or has more. It is to be called every second
-// or so. The scheduling queue by itself would wait for a minute or more.
+// since: somebody has left, or a node has come or has more. It is to be called often: what
+// failed takes no more than its share of the time. The scheduling queue by itself would wait for
+// a minute or more.
 func (q *Queues) Retry() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -50,6 +87,7 @@ func (q *Queues) Retry() {
 		return
 	}
 	q.freed, q.round = false, now
+	clear(q.refusedClasses)
 	q.line.Retry()
 	q.tell()
 }
@@ -137,6 +175,7 @@ func (q *Queues) Ended(pod *corev1.Pod) {
 		q.line.Hold(w.name)
 	default:
 		w.refused = q.line.Refused(w.name)
+		q.noRoomFor(w)
 		if w.retry || !q.line.WithinLimits(w.name) {
 			// That its queue has come to a limit meanwhile gives it its turn again, and no event.
 			q.again(w)

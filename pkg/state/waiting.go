@@ -88,6 +88,10 @@ type waiter struct {
 	// could hold it at all. renewed says that it has changed since its last try began.
 	judged  int64
 	renewed bool
+	// class is what it was judged to be; see Judged. came says that it came into the line, or
+	// again, and was not tried since.
+	class string
+	came  bool
 	// told is what its pods were told last of why its turn never comes.
 	told string
 	// said is the code of what they were told last of why they wait: see Explain.
@@ -279,7 +283,7 @@ func (q *Queues) enqueueWith(w *waiter, overtaken int) {
 		g.Arrived = min(g.Arrived, quota.Time(pod.CreationTimestamp.UnixNano()))
 	}
 	// The name is its own, and the amounts are of this tree and not negative.
-	w.queued = q.line.Push(g) == nil
+	w.queued, w.came = q.line.Push(g) == nil, true
 	if w.hold {
 		q.line.Hold(w.name)
 	}
