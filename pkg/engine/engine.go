@@ -11,7 +11,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
@@ -19,12 +18,9 @@ import (
 	restclient "k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/events"
-	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	schedulerserverconfig "k8s.io/kubernetes/cmd/kube-scheduler/app/config"
-	"k8s.io/kubernetes/pkg/scheduler"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
-	"k8s.io/kubernetes/pkg/scheduler/framework"
 	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 	"k8s.io/kubernetes/pkg/scheduler/profile"
 	"k8s.io/utils/clock"
@@ -247,68 +243,6 @@ func (e *engine) start(ctx context.Context) {
 	go e.gangs.Run(ctx)
 	go e.kinds.Run(ctx)
 	e.ended.Run(ctx)
-}
-
-// attach gives the scheduler the fast path, makes its first cycle wait for the gangs,
-// and starts with it what only the leader does. Upstream asks for the first entity
-// once it leads.
-func (e *engine) attach(ctx context.Context, sched *scheduler.Scheduler) error {
-	if err := e.fast.Attach(sched); err != nil {
-		return err
-	}
-	SpareActivations(sched)
-	guardPostFilters(sched, e.fast.AnyBelow, e.queues.Some)
-	e.gate.activate = sched.SchedulingQueue.Activate
-	e.explainer.sched = sched
-	if e.takeover != nil {
-		e.takeover.holder = func(pod *corev1.Pod) string {
-			if known, err := sched.Cache.GetPod(pod); err == nil {
-				return known.Spec.NodeName
-			}
-			return ""
-		}
-	}
-	writePods(ctx, sched, e.client)
-	sched.FailureHandler = e.reporter.observeRefusals(sched.FailureHandler)
-	e.reclaimer.ctx = ctx
-	e.tries.observe(ctx, sched)
-	go letIn(ctx, e.queues, e.tries, sched, e.conditions, e.journal)
-	go letInByWindow(ctx, e.tries, sched)
-	next := sched.NextEntity
-	sched.NextEntity = func(logger klog.Logger) (framework.QueuedEntityInfo, error) {
-		e.leadOnce.Do(func() { e.lead(ctx, logger) })
-		return next(logger)
-	}
-	return nil
-}
-
-func (e *engine) lead(ctx context.Context, logger klog.Logger) {
-	waitCtx, cancel := context.WithTimeout(ctx, syncPatience)
-	defer cancel()
-	err := wait.PollUntilContextCancel(waitCtx, 20*time.Millisecond, true, func(context.Context) (bool, error) {
-		return e.kinds.Synced() && e.namespacesKnown() && e.ended.Synced() && e.gangs.Settled(), nil
-	})
-	if err != nil && ctx.Err() == nil {
-		logger.Error(err, "Objects that declare gangs are not all known; scheduling starts without them", "waited", syncPatience)
-	}
-	if e.takeover != nil {
-		e.takeover.wait(ctx)
-	}
-	e.recovery.resume(ctx)
-	e.leading.Store(true)
-	e.occupancy.Tell()
-	e.queues.Open()
-	go e.conditions.Run(ctx)
-	go e.reporter.Run(ctx)
-	go e.explainer.Run(ctx)
-	go e.recovery.Run(ctx)
-	go e.statuses.Run(ctx)
-	go e.announced.Run(ctx)
-	go e.reclaimer.Run(ctx)
-	go e.suspender.Run(ctx)
-	go e.departures.Run(ctx)
-	go e.repairer.Run(ctx)
-	go e.census.Run(ctx)
 }
 
 // SetPod takes in a pod that the scheduler has taken in.

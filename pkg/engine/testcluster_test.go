@@ -124,10 +124,9 @@ func (h *testCluster) lead() {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	if err := l.fast.Attach(l.sched); err != nil {
+	if err := l.run(ctx); err != nil {
 		h.t.Fatal(err)
 	}
-	l.run(ctx)
 	l.recovery = &recovery{client: client, gangs: l.gangs, recorder: recorder, clock: h.clock, grace: DefaultOptions().GangGracePeriod}
 	l.rounds = l.recovery.begin()
 	for _, node := range h.nodes {
@@ -193,19 +192,7 @@ func (h *testCluster) build(client kubernetes.Interface, recorder events.EventRe
 }
 
 // run runs the loop of the scheduler, and the verdicts on gangs.
-func (l *leader) run(ctx context.Context) {
-	SpareActivations(l.sched)
-	guardPostFilters(l.sched, l.fast.AnyBelow, l.engine.queues.Some)
-	l.gate.activate = l.sched.SchedulingQueue.Activate
-	l.explainer.sched = l.sched
-	writePods(ctx, l.sched, l.client)
-	l.sched.FailureHandler = l.failing(l.reporter.observeRefusals(l.sched.FailureHandler))
-	l.reclaimer.ctx = ctx
-	search := l.sched.SchedulePod
-	l.sched.SchedulePod = func(ctx context.Context, profile framework.Framework, cycle fwk.CycleState, info *framework.QueuedPodInfo) (scheduler.ScheduleResult, error) {
-		l.cluster.counts["searches"]++
-		return search(ctx, profile, cycle, info)
-	}
+func (l *leader) run(ctx context.Context) error {
 	next := l.sched.NextEntity
 	l.sched.NextEntity = func(logger klog.Logger) (framework.QueuedEntityInfo, error) {
 		select {
@@ -220,7 +207,15 @@ func (l *leader) run(ctx context.Context) {
 		}
 		return next(logger)
 	}
-	l.tries.observe(ctx, l.sched)
+	if err := l.hook(ctx, l.sched); err != nil {
+		return err
+	}
+	l.sched.FailureHandler = l.failing(l.sched.FailureHandler)
+	search := l.sched.SchedulePod
+	l.sched.SchedulePod = func(ctx context.Context, profile framework.Framework, cycle fwk.CycleState, info *framework.QueuedPodInfo) (scheduler.ScheduleResult, error) {
+		l.cluster.counts["searches"]++
+		return search(ctx, profile, cycle, info)
+	}
 	go l.gangs.Run(ctx)
 	go func() {
 		defer close(l.stopped)
@@ -229,6 +224,7 @@ func (l *leader) run(ctx context.Context) {
 		}
 	}()
 	<-l.idle
+	return nil
 }
 
 // depose ends the scheduler, whatever it was about to do.

@@ -1,0 +1,98 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/klog/v2"
+	"k8s.io/kubernetes/pkg/scheduler"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+)
+
+// hook puts Berth into upstream's scheduler. This is all that is replaced in it, in this order;
+// each hook calls the one before it, and upstream's own first of all.
+//
+//	SchedulingQueue   fast path (queue.go)      wakes only pods that a change may help, and hears who is held
+//	Cache             fast path (devices.go)    counts the devices of pods
+//	Cache             fast path (groupcache.go) leaves gangs out of snapshots that nothing is done with
+//	Cache             fast path (cache.go)      tells the index which nodes changed
+//	SchedulePod       fast path (schedule.go)   finds the node by the index
+//	PodActivator      SpareActivations          activates a gang once, however many of its pods ask for it
+//	Profiles          guardPostFilters          look for victims only where there may be some
+//	APICacher         writePods                 has reasons written later, and the rest at once
+//	FailureHandler    observeRefusals           tells the reporter why a member has no place
+//	NextEntity        tries.observe             ends and begins each try, and refuses at once what never fits
+//	SchedulingQueue   tries.observe             hears of gangs that come back, and of room that comes free
+//
+// Attach adds the last: NextEntity makes the first cycle wait until the replica may lead.
+func (e *engine) hook(ctx context.Context, sched *scheduler.Scheduler) error {
+	if err := e.fast.Attach(sched); err != nil {
+		return err
+	}
+	SpareActivations(sched)
+	guardPostFilters(sched, e.fast.AnyBelow, e.queues.Some)
+	writePods(ctx, sched, e.client)
+	sched.FailureHandler = e.reporter.observeRefusals(sched.FailureHandler)
+	e.tries.observe(ctx, sched)
+
+	e.gate.activate = sched.SchedulingQueue.Activate
+	e.explainer.sched = sched
+	e.reclaimer.ctx = ctx
+	return nil
+}
+
+// attach puts Berth into the scheduler, makes its first cycle wait for the gangs, and starts
+// with it what only the leader does. Upstream asks for the first entity once it leads.
+func (e *engine) attach(ctx context.Context, sched *scheduler.Scheduler) error {
+	if err := e.hook(ctx, sched); err != nil {
+		return err
+	}
+	if e.takeover != nil {
+		e.takeover.holder = func(pod *corev1.Pod) string {
+			if known, err := sched.Cache.GetPod(pod); err == nil {
+				return known.Spec.NodeName
+			}
+			return ""
+		}
+	}
+	go letIn(ctx, e.queues, e.tries, sched, e.conditions, e.journal)
+	go letInByWindow(ctx, e.tries, sched)
+	next := sched.NextEntity
+	sched.NextEntity = func(logger klog.Logger) (framework.QueuedEntityInfo, error) {
+		e.leadOnce.Do(func() { e.lead(ctx, logger) })
+		return next(logger)
+	}
+	return nil
+}
+
+// lead waits until all is known that a leader decides by, and starts what only a leader does.
+func (e *engine) lead(ctx context.Context, logger klog.Logger) {
+	waitCtx, cancel := context.WithTimeout(ctx, syncPatience)
+	defer cancel()
+	err := wait.PollUntilContextCancel(waitCtx, 20*time.Millisecond, true, func(context.Context) (bool, error) {
+		return e.kinds.Synced() && e.namespacesKnown() && e.ended.Synced() && e.gangs.Settled(), nil
+	})
+	if err != nil && ctx.Err() == nil {
+		logger.Error(err, "Objects that declare gangs are not all known; scheduling starts without them", "waited", syncPatience)
+	}
+	if e.takeover != nil {
+		e.takeover.wait(ctx)
+	}
+	e.recovery.resume(ctx)
+	e.leading.Store(true)
+	e.occupancy.Tell()
+	e.queues.Open()
+	go e.conditions.Run(ctx)
+	go e.reporter.Run(ctx)
+	go e.explainer.Run(ctx)
+	go e.recovery.Run(ctx)
+	go e.statuses.Run(ctx)
+	go e.announced.Run(ctx)
+	go e.reclaimer.Run(ctx)
+	go e.suspender.Run(ctx)
+	go e.departures.Run(ctx)
+	go e.repairer.Run(ctx)
+	go e.census.Run(ctx)
+}
