@@ -130,6 +130,7 @@ func reasons(ctx context.Context, w *world, c contender) ([]report.Measure, erro
 		{Name: "reasons, % of that", Value: share},
 		{Name: "with events and groups' statuses %", Value: words},
 		{Name: "berthctl why, median ms", Value: quantile(whys, 0.5)},
+		{Name: "berthctl why, 95th percentile ms", Value: quantile(whys, 0.95)},
 		{Name: "berthctl why, most ms", Value: whys[len(whys)-1]},
 	}, nil
 }
@@ -295,10 +296,10 @@ func (w *world) writesOfReasons(ctx context.Context, c contender) (map[string]in
 	return out, nil
 }
 
-// askWhy asks berthctl 20 times why a gang waits, of each kind in turn, and returns how long that
+// askWhy asks berthctl 100 times why a gang waits, of each kind in turn, and returns how long that
 // took, in milliseconds and in order.
 func (w *world) askWhy(ctx context.Context, p *process, prompt string, waiting []string) ([]float64, error) {
-	const times = 20
+	const times = 100
 	kubeconfig := filepath.Join(w.Dir(), "prompt.kubeconfig")
 	if err := w.WriteAdminKubeconfig(kubeconfig); err != nil {
 		return nil, err

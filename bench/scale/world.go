@@ -198,14 +198,26 @@ func (w *world) clean(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("deleting what was measured: %w", err)
 	}
-	return w.poll(ctx, "the pods of the run to be gone", func() (bool, error) {
-		gone, err := w.removePods(ctx, metav1.ListOptions{})
-		if err != nil || !gone {
-			return false, err
-		}
-		groups, err := w.dynamic.Resource(podGroups).Namespace(measuredNamespace).List(ctx, metav1.ListOptions{Limit: 1})
-		return err == nil && len(groups.Items) == 0, err
+	// An API server that is busy with deleting thousands of pods may cut an answer off.
+	var failed error
+	err = w.poll(ctx, "the pods of the run to be gone", func() (gone bool, _ error) {
+		gone, failed = w.nothingLeft(ctx)
+		return gone, nil
 	})
+	if err != nil {
+		return errors.Join(err, failed)
+	}
+	return nil
+}
+
+// nothingLeft removes what a run has made, and reports whether all is gone.
+func (w *world) nothingLeft(ctx context.Context) (bool, error) {
+	gone, err := w.removePods(ctx, metav1.ListOptions{})
+	if err != nil || !gone {
+		return false, err
+	}
+	groups, err := w.dynamic.Resource(podGroups).Namespace(measuredNamespace).List(ctx, metav1.ListOptions{Limit: 1})
+	return err == nil && len(groups.Items) == 0, err
 }
 
 // removePods deletes measured pods at once, for there is no kubelet to end them. It reports
