@@ -22,7 +22,7 @@ const reasonFunctions = `engine\.\(\*(explainer|conditionWriter)\)|engine/why\.`
 	`|engine\.\(\*reporter\)\.(Run|report|Decided|Changed|Bound|did)` +
 	`|engine\.\(\*budgetClient\)\.(refused|newsOfNative)|engine\.podCalls\.PatchPodStatus|engine\.\(\*EventBudget\)` +
 	`|engine\.\(\*(engine|reclaimer)\)\.entitlement|state\.\(\*Queues\)\.(Why|Stuck)` +
-	`|fastpath\.\(\*Path\)\.(whyNoPlace|NeverFits|diagnose)|framework\.\(\*FitError\)\.Error`
+	`|fastpath\.\(\*Path\)\.(whyNoPlace|Judge|KnownNever|diagnose)|framework\.\(\*FitError\)\.Error`
 
 // wordFunctions are the above, and those that write events and the status of native groups,
 // most of which tell here that gangs were placed.

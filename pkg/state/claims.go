@@ -43,8 +43,7 @@ func (q *Queues) Claims() {
 		if reason, _ := q.line.Reason(first.Name); reason.Code != admission.AtLimit || now.Before(w.claimed.Add(w.claimRest)) {
 			continue
 		}
-		claim := quota.Claim{Queue: first.Queue, Priority: first.Priority, Asks: first.Asks}
-		if !q.mayClaim(claim, q.line.Used) {
+		if !q.mayEvict(first) {
 			continue
 		}
 		if _, ok := q.line.Claim(first.Name); !ok {
@@ -56,6 +55,11 @@ func (q *Queues) Claims() {
 	if len(q.claims) > 0 {
 		q.tell()
 	}
+}
+
+// mayEvict reports whether a gang in the line may have anybody evicted, by what runs now.
+func (q *Queues) mayEvict(g admission.Gang) bool {
+	return q.mayClaim(quota.Claim{Queue: g.Queue, Priority: g.Priority, Asks: g.Asks}, q.line.Used)
 }
 
 // Hold says that others leave for a gang or plain pod of that name. It is not tried before

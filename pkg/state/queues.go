@@ -144,7 +144,7 @@ func NewQueues(gangs *Gangs, requests func(pod *corev1.Pod) corev1.ResourceList,
 		nodes: map[string]corev1.ResourceList{}, news: make(chan struct{}, 1),
 		waiting: map[waiterID]*waiter{}, byName: map[string]*waiter{}, byPod: map[types.UID]*waiter{},
 		objects: map[string]queueObject{}, elastic: map[string]map[string]quota.Spec{}, namespaces: map[string]map[string]string{},
-		tallies: map[string]*QueueTally{}, impossible: map[*waiter]struct{}{},
+		tallies: map[string]*QueueTally{}, impossible: map[*waiter]struct{}{}, refusedClasses: map[string]struct{}{},
 		charged: map[types.UID]*chargedPod{}, deleting: map[types.UID]*chargedPod{}, accounts: map[string]*account{}, unagreed: map[string]map[types.UID]*chargedPod{}, reserved: map[types.UID]*corev1.Pod{},
 		waitingIn: map[string]map[*waiter]struct{}{}, denied: map[string]int{},
 	}

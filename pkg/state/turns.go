@@ -31,7 +31,7 @@ func (q *Queues) LetIn() []*corev1.Pod {
 			return out
 		}
 		w := q.byName[next.Name]
-		if !q.inVain(w) {
+		if !q.inVain(w, next) {
 			out = append(out, q.let(w))
 			continue
 		}
@@ -51,24 +51,16 @@ const mostSpared = 256
 // inVain reports whether a gang that is next needs not be tried: it was refused before, and so
 // was one of its class in this round. One that may have others evicted is tried, for that is how
 // it comes to do so.
-func (q *Queues) inVain(w *waiter) bool {
-	if _, refused := q.refusedClasses[w.class]; !refused || w.came {
-		return false
-	}
-	pods := w.byName()
-	id, _, ok := q.find(w.queue, pods[0].Namespace)
-	return ok && !q.mayClaim(quota.Claim{Queue: id, Priority: priorityOf(pods[0]), Asks: q.asks(w, pods)}, q.line.Used)
+func (q *Queues) inVain(w *waiter, g admission.Gang) bool {
+	_, refused := q.refusedClasses[w.class]
+	return refused && !w.came && !q.mayEvict(g)
 }
 
 // noRoomFor takes in that there was no room for a gang in this round.
 func (q *Queues) noRoomFor(w *waiter) {
-	if w.class == "" {
-		return
+	if w.class != "" {
+		q.refusedClasses[w.class] = struct{}{}
 	}
-	if q.refusedClasses == nil {
-		q.refusedClasses = map[string]struct{}{}
-	}
-	q.refusedClasses[w.class] = struct{}{}
 }
 
 // retryShare has those that had no room be tried again at most one part in so many of the
