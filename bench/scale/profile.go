@@ -9,24 +9,77 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"k8s.io/client-go/rest"
 )
 
+// function names functions of a program as its profile does: those of a package, or of a type of
+// it if receiver is not empty, or one of them if name is not empty either.
+type function struct {
+	pkg, receiver, name string
+}
+
+const (
+	enginePackage   = "github.com/berth-dev/berth/pkg/engine"
+	fastpathPackage = enginePackage + "/fastpath"
+	statePackage    = "github.com/berth-dev/berth/pkg/state"
+)
+
 // reasonFunctions are those that find out why something waits, and see to it that it is told:
-// in the scheduling cycle, beside it, and on the way to the API server.
-const reasonFunctions = `engine\.\(\*(explainer|conditionWriter)\)|engine/why\.` +
-	// Not observeRefusals: upstream puts back into its queue what was refused below it.
-	`|engine\.\(\*reporter\)\.(Run|report|Decided|Changed|Bound|did)` +
-	`|engine\.\(\*budgetClient\)\.(refused|newsOfNative)|engine\.podCalls\.PatchPodStatus|engine\.\(\*EventBudget\)` +
-	`|engine\.\(\*(engine|reclaimer)\)\.entitlement|state\.\(\*Queues\)\.(Why|Stuck)` +
-	`|fastpath\.\(\*Path\)\.(whyNoPlace|Judge|KnownNever|diagnose)|framework\.\(\*FitError\)\.Error`
+// in the scheduling cycle, beside it, and on the way to the API server. observeRefusals is not
+// among them: upstream puts back into its queue what was refused below it.
+var reasonFunctions = []function{
+	{pkg: enginePackage, receiver: "(*explainer)"},
+	{pkg: enginePackage, receiver: "(*conditionWriter)"},
+	{pkg: enginePackage, receiver: "(*EventBudget)"},
+	{pkg: enginePackage, receiver: "(*reporter)", name: "Run"},
+	{pkg: enginePackage, receiver: "(*reporter)", name: "report"},
+	{pkg: enginePackage, receiver: "(*reporter)", name: "Decided"},
+	{pkg: enginePackage, receiver: "(*reporter)", name: "Changed"},
+	{pkg: enginePackage, receiver: "(*reporter)", name: "Bound"},
+	{pkg: enginePackage, receiver: "(*reporter)", name: "did"},
+	{pkg: enginePackage, receiver: "(*budgetClient)", name: "refused"},
+	{pkg: enginePackage, receiver: "(*budgetClient)", name: "newsOfNative"},
+	{pkg: enginePackage, receiver: "podCalls", name: "PatchPodStatus"},
+	{pkg: enginePackage, receiver: "(*engine)", name: "entitlement"},
+	{pkg: enginePackage, receiver: "(*reclaimer)", name: "entitlement"},
+	{pkg: enginePackage + "/why"},
+	{pkg: fastpathPackage, receiver: "(*Path)", name: "whyNoPlace"},
+	{pkg: fastpathPackage, receiver: "(*Path)", name: "Judge"},
+	{pkg: fastpathPackage, receiver: "(*Path)", name: "KnownNever"},
+	{pkg: fastpathPackage, receiver: "(*Path)", name: "diagnose"},
+	{pkg: statePackage, receiver: "(*Queues)", name: "Why"},
+	{pkg: statePackage, receiver: "(*Queues)", name: "Stuck"},
+	{pkg: "k8s.io/kubernetes/pkg/scheduler/framework", receiver: "(*FitError)", name: "Error"},
+}
 
 // wordFunctions are the above, and those that write events and the status of native groups,
 // most of which tell here that gangs were placed.
-const wordFunctions = reasonFunctions + `|engine\.budgetPodGroups\.Patch|client-go/tools/events\.`
+var wordFunctions = append(slices.Clone(reasonFunctions),
+	function{pkg: enginePackage, receiver: "budgetPodGroups", name: "Patch"},
+	function{pkg: "k8s.io/client-go/tools/events"},
+)
+
+// symbols returns the regular expression of a profile's symbols that are functions.
+func symbols(functions []function) string {
+	var all []string
+	for _, f := range functions {
+		symbol := "^" + regexp.QuoteMeta(f.pkg+".")
+		if f.receiver != "" {
+			symbol += regexp.QuoteMeta(f.receiver + ".")
+		}
+		if f.name != "" {
+			// What is defined within it is named after it.
+			symbol += regexp.QuoteMeta(f.name) + `($|\.)`
+		}
+		all = append(all, symbol)
+	}
+	return strings.Join(all, "|")
+}
 
 // profile has a scheduler profile itself for a while, and returns the file.
 func (w *world) profile(ctx context.Context, p *process, span time.Duration) (string, error) {
@@ -69,8 +122,8 @@ var accounting = regexp.MustCompile(`Showing nodes accounting for [^,]+, ([0-9.]
 
 // shareOf returns the share of a CPU profile that is spent in functions and in what they call, in
 // percent.
-func shareOf(ctx context.Context, profile, functions string) (float64, error) {
-	out, err := exec.CommandContext(ctx, "go", "tool", "pprof", "-top", "-nodecount=100000", "-nodefraction=0", "-edgefraction=0", "-focus="+functions, profile).CombinedOutput()
+func shareOf(ctx context.Context, profile string, functions []function) (float64, error) {
+	out, err := exec.CommandContext(ctx, "go", "tool", "pprof", "-top", "-nodecount=100000", "-nodefraction=0", "-edgefraction=0", "-focus="+symbols(functions), profile).CombinedOutput()
 	if err != nil {
 		return 0, fmt.Errorf("reading the profile %s: %w\n%s", profile, err, out)
 	}

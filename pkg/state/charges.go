@@ -46,9 +46,12 @@ func (q *Queues) SetPod(pod *corev1.Pod) {
 	placed := pod.Spec.NodeName != ""
 	if placed {
 		delete(q.reserved, pod.UID)
-		// Also before it is known what queues there are: a standby hears of pods that wait,
-		// and then that the leader has bound them.
-		q.leave(pod.UID)
+		// A pod that is charged while it waits is bound before its try has ended, which then
+		// takes it out: see Ended. Any other leaves, also before it is known what queues there
+		// are: a standby hears of pods that wait, and then that the leader has bound them.
+		if q.charged[pod.UID] == nil {
+			q.leave(pod.UID)
+		}
 	}
 	if !q.settled() {
 		return

@@ -46,6 +46,9 @@ func (q *Queues) rebuild() {
 		q.names = append(q.names, specs[i].Name)
 	}
 	if len(specs) == 0 {
+		for uid := range q.charged {
+			q.leave(uid)
+		}
 		q.tree, q.line, q.total = nil, nil, nil
 		clear(q.charged)
 		clear(q.deleting)

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -164,5 +165,71 @@ func TestTally(t *testing.T) {
 	b.SetQueue(queue("borrower", "", 0, 0))
 	if got := tallies()["borrower"]; got != (QueueTally{}) {
 		t.Errorf("a new queue has %+v", got)
+	}
+}
+
+// A gang counts as admitted once, with its wait, also if its pods are seen bound before its try
+// has ended, and if it has grown meanwhile.
+func TestAdmittedIsCountedOnce(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		// pods get their places in one try; during the events do, some are seen bound.
+		events string
+		left   []string
+	}{
+		{name: "bound after the try", events: "end g-0 g-1"},
+		{name: "bound before the end of the try", events: "g-0 g-1 end"},
+		{name: "one bound before the end of the try", events: "g-1 end g-0"},
+		{name: "grown during the try", events: "grow end g-0 g-1", left: []string{"g-2"}},
+		{name: "grown during the try, and bound", events: "g-0 grow g-1 end", left: []string{"g-2"}},
+		{name: "bound, and then grown during the try", events: "g-0 g-1 grow end", left: []string{"g-2"}},
+		{name: "without queues at the end of the try", events: "g-0 g-1 unqueued end"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newQueuesRig(t)
+			var waits []time.Duration
+			b.OnAdmitted(func(queue string, waited time.Duration) { waits = append(waits, waited) })
+			b.SetNode(&corev1.Node{Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{gpu: resource.MustParse("8")}}})
+			b.SetQueue(queue("q", "", 8, 8))
+			member := func(name string, opts ...func(*corev1.Pod)) *corev1.Pod {
+				p := gpuPod(name, 1, append(opts, inQueue("q"), inNative("g"))...)
+				p.CreationTimestamp = metav1.NewTime(b.clock.Now().Add(-time.Minute))
+				return p
+			}
+			pods := []*corev1.Pod{member("g-0"), member("g-1")}
+			b.enter(pods...)
+			expectNames(t, "its turn", b.letInNames(), []string{"g-0"})
+			b.Began(pods[0])
+			for _, p := range pods {
+				if refusal, ok := b.Reserve(p); !ok {
+					t.Fatal(refusal.Text)
+				}
+			}
+			want := []time.Duration{time.Minute}
+			for _, event := range strings.Fields(c.events) {
+				switch event {
+				case "end":
+					b.Ended(pods[0])
+				case "grow":
+					b.enter(member("g-2"))
+				case "unqueued":
+					b.DeleteQueue("q")
+					want = nil
+				default:
+					b.tell(member(event, onNode))
+				}
+			}
+			if diff := cmp.Diff(want, waits); diff != "" {
+				t.Errorf("waits (-want +got):\n%s", diff)
+			}
+			var left []string
+			for uid := range b.byPod {
+				left = append(left, b.pods[uid].Name)
+			}
+			expectNames(t, "those that still wait", left, c.left)
+			if got := len(b.waiting); got != len(c.left) {
+				t.Errorf("%d wait, want %d", got, len(c.left))
+			}
+		})
 	}
 }

@@ -126,8 +126,8 @@ func (q *Queues) tellAdmitted(queue string, made time.Time) {
 }
 
 // Ended says that the scheduler has tried the gang of a pod, or a plain pod: it has its
-// place if enough of it is charged, and else there was no room. Nothing follows if it was
-// not let in.
+// place if enough of it is charged, and else there was no room. Of one that came into the line
+// anew during its try, only those that have their places are taken out.
 func (q *Queues) Ended(pod *corev1.Pod) {
 	if !q.some.Load() {
 		return
@@ -138,9 +138,10 @@ func (q *Queues) Ended(pod *corev1.Pod) {
 		return
 	}
 	w := q.waiting[waiterOf(pod)]
-	if w == nil || !w.letIn {
+	if w == nil {
 		return
 	}
+	tried := w.letIn
 	w.letIn = false
 	placed, charged, made := false, "", q.clock.Now()
 	for uid := range w.pods {
@@ -156,13 +157,16 @@ func (q *Queues) Ended(pod *corev1.Pod) {
 	case placed:
 		q.tally(charged).Admitted++
 		q.tellAdmitted(charged, made)
-		q.line.Placed(w.name)
-		w.queued, w.refused, w.hold = false, false, false
-		if q.forgetEmpty(w, pod.Namespace) {
-			break
+		if tried {
+			q.line.Placed(w.name)
+			w.queued, w.refused, w.hold = false, false, false
 		}
-		// Those that a gang does not need go on waiting, by themselves.
-		q.enqueue(w)
+		if !q.forgetEmpty(w, pod.Namespace) && (tried || w.queued) {
+			// Those that a gang does not need go on waiting, by themselves.
+			q.again(w)
+		}
+	case !tried:
+		return
 	case w.hold:
 		q.line.Hold(w.name)
 	default:
