@@ -84,7 +84,7 @@
 //     the cluster until it has to wait for them. Gangs a second are those that were placed, by
 //     the wall clock. The time on processors has that of the API server in memory and of the
 //     benchmark in it.
-//   - A choice is one look for who is let in next, as state.Queues has it, whether somebody is
+//   - A choice is one look for who is let in next, as queueing.Queues has it, whether somebody is
 //     or not; bringing the order up to date is in it, waiting for the lock is not.
 //   - The same gangs come to a cluster without a Queue for comparison. All of them are in the
 //     scheduling queue's heap then.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
 
 // What the pod group of a gang asks for, as Berth reads it.
@@ -31,7 +31,7 @@ func TestWhatGangsAskFor(t *testing.T) {
 				t.Fatal(err)
 			}
 			m := c.members(tiny, gang{number: 1, size: test.size})
-			if got := state.TopologyOf(m.Group); got.Required != test.required || got.Preferred != test.preferred {
+			if got := gangtable.TopologyOf(m.Group); got.Required != test.required || got.Preferred != test.preferred {
 				t.Errorf("it requires %q and prefers %q, want %q and %q", got.Required, got.Preferred, test.required, test.preferred)
 			}
 			if least := int(m.Group.Spec.SchedulingPolicy.Gang.MinCount); len(m.Pods) != test.size || least != test.size {

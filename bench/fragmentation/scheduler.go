@@ -14,7 +14,7 @@ import (
 
 	"github.com/berth-dev/berth/bench/rig"
 	"github.com/berth-dev/berth/bench/schedulers"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
 
 // scheduler places gangs by the cycles of a real scheduler.
@@ -82,7 +82,7 @@ func (c contestant) members(p params, g gang) *members {
 		}
 	}
 	if key := c.preferred(); key != "" {
-		m.Group.Annotations = map[string]string{state.AnnotationPreferredTopology: key}
+		m.Group.Annotations = map[string]string{gangtable.AnnotationPreferredTopology: key}
 	}
 	return m
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
 	"github.com/berth-dev/berth/pkg/core/topology"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/device"
 )
 
 // A NodeTopology says of the links what its model does.
@@ -24,7 +24,7 @@ func TestTopologyIsTheModel(t *testing.T) {
 		want := m.Matrix
 		want.Rates = topology.Rates{NVLink: 3, PCIe: 2, System: 1}
 		held := v1alpha1.Allocation{Namespace: Namespace, Pod: "pod", Container: Container, Devices: []string{UUID("node", 1), UUID("node", 6)}}
-		got := state.ReadMachine(m.Topology("node", held))
+		got := device.ReadMachine(m.Topology("node", held))
 		if diff := cmp.Diff(want, got.Matrix); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}

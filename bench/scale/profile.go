@@ -26,7 +26,7 @@ type function struct {
 const (
 	enginePackage   = "github.com/berth-dev/berth/pkg/engine"
 	fastpathPackage = enginePackage + "/fastpath"
-	statePackage    = "github.com/berth-dev/berth/pkg/state"
+	queueingPackage = "github.com/berth-dev/berth/pkg/state/queueing"
 )
 
 // reasonFunctions are those that find out why something waits, and see to it that it is told:
@@ -52,8 +52,8 @@ var reasonFunctions = []function{
 	{pkg: fastpathPackage, receiver: "(*Path)", name: "Judge"},
 	{pkg: fastpathPackage, receiver: "(*Path)", name: "KnownNever"},
 	{pkg: fastpathPackage, receiver: "(*Path)", name: "diagnose"},
-	{pkg: statePackage, receiver: "(*Queues)", name: "Why"},
-	{pkg: statePackage, receiver: "(*Queues)", name: "Stuck"},
+	{pkg: queueingPackage, receiver: "(*Queues)", name: "Why"},
+	{pkg: queueingPackage, receiver: "(*Queues)", name: "Stuck"},
 	{pkg: "k8s.io/kubernetes/pkg/scheduler/framework", receiver: "(*FitError)", name: "Error"},
 }
 

@@ -34,7 +34,7 @@ import (
 	"github.com/berth-dev/berth/pkg/engine"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/plugins/boundedbinder"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/device"
 )
 
 // The names of the schedulers.
@@ -94,7 +94,7 @@ func New(name string, places Places) (*Scheduler, error) {
 		return nil, fmt.Errorf("there is no scheduler %q", name)
 	}
 	if s.Plugins != nil {
-		inventory := state.NewInventory()
+		inventory := device.NewInventory()
 		if s.path != nil {
 			inventory = s.path.Inventory()
 		}

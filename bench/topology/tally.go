@@ -6,7 +6,7 @@ import (
 
 	"github.com/berth-dev/berth/bench/report"
 	"github.com/berth-dev/berth/bench/rig"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/device"
 )
 
 // fillsUp is how long the cluster fills up, in mean run times: jobs that come until then
@@ -42,7 +42,7 @@ func (t *tally) pass(from, to float64, gpus int) {
 
 // start takes in that a job gets its devices, and how they compare with what the scheduler
 // had expected, if anything.
-func (t *tally) start(m *machine, p *placed, foreseen state.Prediction) {
+func (t *tally) start(m *machine, p *placed, foreseen device.Prediction) {
 	if p.job.comes < fillsUp {
 		return
 	}
@@ -57,10 +57,10 @@ func (t *tally) start(m *machine, p *placed, foreseen state.Prediction) {
 		t.ringless++
 	}
 	switch foreseen {
-	case state.PredictedExactly, state.PredictedEqual:
+	case device.PredictedExactly, device.PredictedEqual:
 		t.foreseen++
 		t.told++
-	case state.PredictedBetter, state.PredictedWorse:
+	case device.PredictedBetter, device.PredictedWorse:
 		t.told++
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/berth-dev/berth/bench/schedulers"
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
 	"github.com/berth-dev/berth/pkg/core/topology"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/device"
 )
 
 // setup says what a world is made of.
@@ -51,7 +51,7 @@ type world struct {
 	failed  error
 	// foreseen says how the last report on a job compares with what the scheduler had
 	// expected; "" if there was none.
-	foreseen state.Prediction
+	foreseen device.Prediction
 }
 
 // placed is a job on a node.
@@ -84,7 +84,7 @@ func newWorld(s setup, m *machine) (*world, error) {
 		}
 	})
 	if s.contestant.told() && !s.contestant.exact() {
-		who.Path().Inventory().OnPrediction(func(p state.Prediction) { w.foreseen = p })
+		who.Path().Inventory().OnPrediction(func(p device.Prediction) { w.foreseen = p })
 	}
 	for i := range s.nodes {
 		w.held[rig.NodeName(i)] = map[int]topology.Mask{}

@@ -14,7 +14,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
 	"github.com/berth-dev/berth/pkg/dialect"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/device"
 )
 
 // deviceLabels are on nodes that have devices, whether or not a device plugin runs there:
@@ -55,7 +55,7 @@ func (in inspected) deviceNodes(ctx context.Context) (with []*corev1.Node, total
 func resourcesOf(node *corev1.Node) []corev1.ResourceName {
 	var out []corev1.ResourceName
 	for name, capacity := range node.Status.Capacity {
-		whole := slices.Contains(state.DefaultDevices(), name)
+		whole := slices.Contains(device.DefaultNames(), name)
 		part := strings.HasPrefix(string(name), "nvidia.com/mig-") || name == "nvidia.com/gpu.shared"
 		if (whole || part) && !capacity.IsZero() {
 			out = append(out, name)

@@ -16,7 +16,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
 	"github.com/berth-dev/berth/pkg/core/topology"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/device"
 )
 
 // connection is which cluster, by the rules of kubectl.
@@ -87,7 +87,7 @@ func readNode(ctx context.Context, name string, dial dialer, at connection) (mac
 
 // nodeMachine returns the machine that an object describes.
 func nodeMachine(object *v1alpha1.NodeTopology) (machine, error) {
-	read := state.ReadMachine(object)
+	read := device.ReadMachine(object)
 	if read.Matrix.Devices == 0 {
 		return machine{}, fmt.Errorf("NodeTopology %q has no devices in spec.devices, so there is nothing to choose from%s", object.Name, notReady(object))
 	}

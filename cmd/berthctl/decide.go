@@ -16,7 +16,9 @@ import (
 	"github.com/berth-dev/berth/pkg/core/pack"
 	"github.com/berth-dev/berth/pkg/core/plan"
 	"github.com/berth-dev/berth/pkg/dialect"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/device"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // decision is where a gang goes, or why it goes nowhere. In JSON, the order of the fields
@@ -87,7 +89,7 @@ func decide(s *cluster.Snapshot, g *gangInput) (*decision, error) {
 	if err != nil {
 		return nil, err
 	}
-	asked, why := state.ResolveTiers(g.topology(), func(key string) bool {
+	asked, why := gangtable.ResolveTiers(g.topology(), func(key string) bool {
 		return slices.ContainsFunc(s.Nodes, func(n cluster.Node) bool { _, has := n.Labels[key]; return has })
 	})
 	if why != "" {
@@ -144,7 +146,7 @@ func requestOf(s *cluster.Snapshot, planner plan.Planner, g *gangInput, asked ga
 	for i := range s.Nodes {
 		numbers[s.Nodes[i].Name] = pack.NodeID(i)
 	}
-	ranks, running := state.Ranks(g.pods, g.running)
+	ranks, running := workload.Ranks(g.pods, g.running)
 	for i, rank := range running {
 		node, known := numbers[g.running[i].Spec.NodeName]
 		if !known {
@@ -191,12 +193,12 @@ func requestOf(s *cluster.Snapshot, planner plan.Planner, g *gangInput, asked ga
 }
 
 // devicesOf numbers devices as the snapshot does.
-func devicesOf(s *cluster.Snapshot) (*state.Devices, error) {
+func devicesOf(s *cluster.Snapshot) (*device.Kinds, error) {
 	names := make([]corev1.ResourceName, len(s.Devices))
 	for i, name := range s.Devices {
 		names[i] = corev1.ResourceName(name)
 	}
-	return state.NewDevices(names)
+	return device.NewKinds(names)
 }
 
 // openTo returns the nodes whose taints are all tolerated; nil for all.

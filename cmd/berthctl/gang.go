@@ -19,7 +19,8 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // mostCopies is how many pods one pod may stand for.
@@ -67,7 +68,7 @@ func gangOf(pods []*corev1.Pod) (*gangInput, error) {
 			return nil, fmt.Errorf("pod %q is there twice; give each pod a metadata.name of its own", pod.Name)
 		}
 		names[pod.Namespace+"/"+pod.Name] = true
-		key, member, ok := state.MemberOf(pod)
+		key, member, ok := workload.MemberOf(pod)
 		switch {
 		case !ok && len(pods) > 1:
 			return nil, fmt.Errorf("pod %q is in no gang, and there are %d pods; give all of them the label berth.dev/gang and the annotation berth.dev/gang-size", pod.Name, len(pods))
@@ -106,7 +107,7 @@ func gangOf(pods []*corev1.Pod) (*gangInput, error) {
 
 // topology returns what the gang asks for.
 func (g *gangInput) topology() gang.Topology {
-	return state.TopologyOf(state.PodGroup(g.verdict.Group))
+	return gangtable.TopologyOf(gangtable.PodGroup(g.verdict.Group))
 }
 
 // copies returns the pods that one stands for: as many as the size of its gang, with ranks

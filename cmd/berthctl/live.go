@@ -16,7 +16,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
 	"github.com/berth-dev/berth/pkg/core/cluster"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/nodeindex"
 )
 
 // The resources that a snapshot is made of, beside nodeTopologies.
@@ -29,12 +29,12 @@ var (
 const boundPods = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed"
 
 // readCluster makes a snapshot of a live cluster: each kind is listed once.
-func readCluster(ctx context.Context, dial dialer, at connection, settings state.Settings) (*cluster.Snapshot, error) {
+func readCluster(ctx context.Context, dial dialer, at connection, settings nodeindex.Settings) (*cluster.Snapshot, error) {
 	client, err := dial(at)
 	if err != nil {
 		return nil, fmt.Errorf("no cluster to take a snapshot of: %w; give --kubeconfig, or -f with a file that berthctl snapshot wrote", err)
 	}
-	var o state.Objects
+	var o nodeindex.Objects
 	if o.Nodes, err = listed[corev1.Node](ctx, client, nodesResource, ""); err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func readCluster(ctx context.Context, dial dialer, at connection, settings state
 	if err != nil && !apierrors.IsNotFound(err) { // without the definition, devices are counted
 		return nil, err
 	}
-	return state.SnapshotOf(o, settings, podRequests)
+	return nodeindex.SnapshotOf(o, settings, podRequests)
 }
 
 // podRequests returns what a pod requests, as the scheduler counts it.

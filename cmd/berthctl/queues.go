@@ -11,7 +11,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/quota"
 	"github.com/berth-dev/berth/pkg/insight"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/queueing"
 )
 
 func newQueuesCommand() *cobra.Command {
@@ -50,7 +50,7 @@ Status: 0 if there is an answer, 2 if it could not look.`,
 
 // quantity writes an amount of a resource as Kubernetes does.
 func quantity(name string, amount int64) string {
-	q := state.QuantityOf(corev1.ResourceName(name), quota.Amount(amount))
+	q := queueing.QuantityOf(corev1.ResourceName(name), quota.Amount(amount))
 	return q.String()
 }
 

@@ -14,7 +14,8 @@ import (
 	"github.com/berth-dev/berth/pkg/core/cluster"
 	"github.com/berth-dev/berth/pkg/core/pack"
 	"github.com/berth-dev/berth/pkg/core/topology"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/device"
+	"github.com/berth-dev/berth/pkg/state/nodeindex"
 )
 
 // settingsFlags are flags for what the configuration of a scheduler says.
@@ -35,8 +36,8 @@ const (
 )
 
 // settings checks the flags. The rest of the settings are a scheduler's defaults.
-func (f *settingsFlags) settings() (state.Settings, error) {
-	s := state.Settings{Policy: pack.Policy{CPU: 1, Memory: 1}, Devices: state.DefaultDevices(), Sizes: topology.DefaultSizes()}
+func (f *settingsFlags) settings() (nodeindex.Settings, error) {
+	s := nodeindex.Settings{Policy: pack.Policy{CPU: 1, Memory: 1}, Devices: device.DefaultNames(), Sizes: topology.DefaultSizes()}
 	switch f.policy {
 	case policyPack:
 	case policySpread:

@@ -76,7 +76,7 @@
 //
 // Levels are node label keys. Our own annotations also take a level's name, from
 // one table; KAI's levels are looked up there first. Where no node has the key of a
-// name, and nodes have the name itself as a label, package state takes that; a word
+// name, and nodes have the name itself as a label, package gangtable takes that; a word
 // that is no name is a label key. Kueue, LeaderWorkerSet and
 // JobSet name label keys. Koordinator's network-topology-spec names layers of another
 // object and is not read. Constraints of KAI sub groups are not read. Nor is what Kueue's
@@ -90,7 +90,7 @@
 //
 //	networkTopology.highestTierAllowed=n
 //
-// until package state puts a key in its place. The mode hard, or none, requires the tier;
+// until package gangtable puts a key in its place. The mode hard, or none, requires the tier;
 // soft prefers it, and the nearest if there is no number. A highestTierName is a level if
 // it is a name in the table, else it is not asked for.
 //

@@ -9,22 +9,23 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/klog/v2"
 
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
+	"github.com/berth-dev/berth/pkg/state/queueing"
 )
 
 // announcedPeriod is how often gangs that have no pods yet are looked at.
 const announcedPeriod = time.Second
 
-// announcedWriter lets in gangs whose controllers make no pods before: see state.Announced.
+// announcedWriter lets in gangs whose controllers make no pods before: see gangtable.Announced.
 type announcedWriter struct {
-	gangs   *state.Gangs
-	queues  *state.Queues
+	gangs   *gangtable.Table
+	queues  *queueing.Queues
 	dynamic dynamic.Interface
 	// written are the versions of objects that were written and were not seen since.
 	written map[types.UID]string
 }
 
-func newAnnouncedWriter(gangs *state.Gangs, queues *state.Queues, client dynamic.Interface) *announcedWriter {
+func newAnnouncedWriter(gangs *gangtable.Table, queues *queueing.Queues, client dynamic.Interface) *announcedWriter {
 	return &announcedWriter{gangs: gangs, queues: queues, dynamic: client, written: map[types.UID]string{}}
 }
 

@@ -12,7 +12,8 @@ import (
 
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/insight"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/queueing"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // evictionBatch is the gangs that are evicted for one that waits, and pods that it waits for.
@@ -24,8 +25,8 @@ type evictionBatch struct {
 }
 
 // begin keeps the room, and has the victims evicted.
-func (r *reclaimer) begin(claimant *corev1.Pod, claim *state.Reclaim, choice *fastpath.Choice, now time.Time) {
-	name := state.NameOf(claimant)
+func (r *reclaimer) begin(claimant *corev1.Pod, claim *queueing.Reclaim, choice *fastpath.Choice, now time.Time) {
+	name := workload.NameOf(claimant)
 	w := &evictionBatch{left: choice.UIDs(), deadline: now.Add(batchPatience + graceOf(evictedPods(choice)) + timeToSave(choice))}
 	for _, pod := range choice.Awaited {
 		w.left.Insert(pod.UID)
@@ -82,11 +83,11 @@ func graceOf(pods []*corev1.Pod) time.Duration {
 
 // tell writes an event for a gang that goes, about its first pod and one of those for which
 // it goes.
-func (r *reclaimer) tell(e fastpath.Evicted, claimant *corev1.Pod, claim *state.Reclaim) {
+func (r *reclaimer) tell(e fastpath.Evicted, claimant *corev1.Pod, claim *queueing.Reclaim) {
 	why, lost := r.kind(e, claim), int64(0)
 	for _, pod := range e.Pods {
 		_, devices := r.DevicesIn(requestsOf(pod))
-		lost += state.Lost(pod, devices, r.clock.Now())
+		lost += queueing.Lost(pod, devices, r.clock.Now())
 	}
 	evictedGangs.WithLabelValues(why).Inc()
 	podsEvicted.WithLabelValues(why).Add(float64(len(e.Pods)))
@@ -94,7 +95,7 @@ func (r *reclaimer) tell(e fastpath.Evicted, claimant *corev1.Pod, claim *state.
 	r.queues.Reclaimed(claim, e.Tenant)
 	apiWrites.WithLabelValues("event").Inc()
 	note := fmt.Sprintf("%d pods of %s, of queue %q, are evicted for %s of queue %q",
-		len(e.Pods), state.Called(e.Tenant.Name, ""), claim.Queue(e.Tenant), state.Called(claim.Name, ""), claim.Claimant())
+		len(e.Pods), workload.Called(e.Tenant.Name, ""), claim.Queue(e.Tenant), workload.Called(claim.Name, ""), claim.Claimant())
 	r.recorder.Eventf(podReference(e.Pods[0].Namespace, e.Pods[0].Name, e.Pods[0].UID), podReference(claimant.Namespace, claimant.Name, claimant.UID), corev1.EventTypeWarning, "Reclaimed", "Evicting", "%s", note)
 	event := decisionOn(r.clock.Now(), insight.ActionEvicted, e.Pods[0], len(e.Pods), "Reclaimed", note)
 	event.Queue, event.For = claim.Queue(e.Tenant), claimant.Namespace+"/"+subjectOf(claimant)
@@ -102,7 +103,7 @@ func (r *reclaimer) tell(e fastpath.Evicted, claimant *corev1.Pod, claim *state.
 }
 
 // kind is why a gang goes, as a label of the metric.
-func (r *reclaimer) kind(e fastpath.Evicted, claim *state.Reclaim) string {
+func (r *reclaimer) kind(e fastpath.Evicted, claim *queueing.Reclaim) string {
 	if claim.Queue(e.Tenant) == claim.Claimant() {
 		return "within_queue"
 	}

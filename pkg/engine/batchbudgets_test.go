@@ -51,7 +51,7 @@ func TestNoGangIsPartlyEvicted(t *testing.T) {
 type budgetWorld struct {
 	*testCluster
 	r         *rand.Rand
-	workloads []*workload
+	workloads []*testJob
 	made      int
 	// hidden are gangs with a budget that Berth was not told of.
 	hidden map[string]bool
@@ -90,7 +90,7 @@ func (w *budgetWorld) step() {
 
 func (w *budgetWorld) start(queue string, size int) {
 	w.made++
-	c := w.submit(workload{name: fmt.Sprintf("%s-%d", queue, w.made), queue: queue, size: size, gpus: 8, grace: int64(w.r.IntN(8))})
+	c := w.submit(testJob{name: fmt.Sprintf("%s-%d", queue, w.made), queue: queue, size: size, gpus: 8, grace: int64(w.r.IntN(8))})
 	w.workloads = append(w.workloads, c)
 }
 
@@ -137,8 +137,8 @@ func (w *budgetWorld) replace() {
 	}
 }
 
-func (w *budgetWorld) waiting(queue string) []*workload {
-	return slices.DeleteFunc(slices.Clone(w.workloads), func(c *workload) bool { return c.queue != queue || len(w.boundNodes(c)) > 0 })
+func (w *budgetWorld) waiting(queue string) []*testJob {
+	return slices.DeleteFunc(slices.Clone(w.workloads), func(c *testJob) bool { return c.queue != queue || len(w.boundNodes(c)) > 0 })
 }
 
 // check fails the test if a gang has lost some of its pods and not all, but to a budget that
@@ -192,7 +192,7 @@ func (w *budgetWorld) has(name string) bool {
 }
 
 // evictedOf reports whether pods of a gang were evicted since it was asked last.
-func (w *budgetWorld) evictedOf(c *workload) bool {
+func (w *budgetWorld) evictedOf(c *testJob) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	of := func(name string) bool { return strings.HasPrefix(name, c.name+"-") }

@@ -7,7 +7,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
+	"github.com/berth-dev/berth/pkg/state/queueing"
+	"github.com/berth-dev/berth/pkg/state/unqueued"
 )
 
 // bridge carries verdicts into the scheduler: an admitted gang becomes a pod group
@@ -18,9 +20,9 @@ type bridge struct {
 	gate     *gate
 	reporter *reporter
 	// queues hear what gangs say of their queue.
-	queues *state.Queues
+	queues *queueing.Queues
 	// windows hear of gangs that leave.
-	windows *state.Windows
+	windows *unqueued.Windows
 
 	mu sync.Mutex
 	// natives are the native pod groups of the server, published those of them
@@ -29,7 +31,7 @@ type bridge struct {
 	published map[types.NamespacedName]gang.Group
 }
 
-var _ state.Sink = &bridge{}
+var _ gangtable.Sink = &bridge{}
 
 func newBridge(groups *podGroupSource, g *gate, r *reporter) *bridge {
 	return &bridge{
@@ -45,7 +47,7 @@ func newBridge(groups *podGroupSource, g *gate, r *reporter) *bridge {
 // its least count, any other one translated.
 func (b *bridge) Publish(group gang.Group) {
 	if group.Key.Dialect != gang.Native {
-		b.groups.Set(state.PodGroup(group))
+		b.groups.Set(gangtable.PodGroup(group))
 		return
 	}
 	b.mu.Lock()
@@ -53,7 +55,7 @@ func (b *bridge) Publish(group gang.Group) {
 	name := groupName(group.Key)
 	b.published[name] = group
 	if pg := b.natives[name]; pg != nil {
-		b.groups.Set(state.NativePodGroup(pg, group))
+		b.groups.Set(gangtable.NativePodGroup(pg, group))
 	}
 }
 
@@ -88,7 +90,7 @@ func (b *bridge) SetNative(pg *schedulingv1beta1.PodGroup) {
 	name := types.NamespacedName{Namespace: pg.Namespace, Name: pg.Name}
 	b.natives[name] = pg
 	if group, published := b.published[name]; published {
-		b.groups.Set(state.NativePodGroup(pg, group))
+		b.groups.Set(gangtable.NativePodGroup(pg, group))
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/queueing"
 )
 
 const (
@@ -93,7 +93,7 @@ func (c *census) held() map[string]int {
 	for who := range c.waits.neverFit() {
 		if c.demand.Told(who) == string(gang.Unschedulable) {
 			out[string(gang.Unschedulable)]--
-			out[string(state.NeverFits)]++
+			out[string(queueing.NeverFits)]++
 		}
 	}
 	maps.DeleteFunc(out, func(_ string, n int) bool { return n <= 0 })

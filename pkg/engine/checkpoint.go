@@ -15,7 +15,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/queueing"
 )
 
 // saveLook is how often it is looked whether pods have saved their work.
@@ -49,13 +49,13 @@ func (e *evictor) letSave() (waited bool, stopped *explanation) {
 			e.queues.Leaves(victim.Pods[0])
 		}
 		for _, pod := range victim.Pods {
-			if !state.Signals(pod) {
+			if !queueing.Signals(pod) {
 				continue
 			}
-			at, before := state.Requested(pod, grace, e.clock.Now())
+			at, before := queueing.Requested(pod, grace, e.clock.Now())
 			if !before {
 				at = e.clock.Now().Truncate(time.Second)
-				if err := annotate(e.ctx, e.client, pod, state.CheckpointRequestedAt, at.Format(time.RFC3339)); err != nil {
+				if err := annotate(e.ctx, e.client, pod, queueing.CheckpointRequestedAt, at.Format(time.RFC3339)); err != nil {
 					return true, &explanation{text: fmt.Sprintf("telling pod %s to save its work: %v", klog.KObj(pod), err)}
 				}
 			}
@@ -69,7 +69,7 @@ func (e *evictor) letSave() (waited bool, stopped *explanation) {
 	for {
 		for pod, until := range waiting {
 			now, has := e.clock.Now(), e.queues.Pod(pod)
-			if has == nil || has.DeletionTimestamp != nil || state.Saved(has, e.told[pod.UID], now) || !now.Before(until) {
+			if has == nil || has.DeletionTimestamp != nil || queueing.Saved(has, e.told[pod.UID], now) || !now.Before(until) {
 				delete(waiting, pod)
 			}
 		}
@@ -107,7 +107,7 @@ func (e *evictor) takeBack(victim fastpath.Evicted) {
 		if _, told := e.told[pod.UID]; !told {
 			continue
 		}
-		if err := annotate(e.ctx, e.client, pod, state.CheckpointRequestedAt, nil); err != nil {
+		if err := annotate(e.ctx, e.client, pod, queueing.CheckpointRequestedAt, nil); err != nil {
 			klog.FromContext(e.ctx).Error(err, "A pod that is not evicted after all is still told to save its work", "pod", klog.KObj(pod))
 		}
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 // run has a workload's pods run on the nodes that are given, one each, without a scheduler.
-func (h *testCluster) run(c workload, nodes ...string) *workload {
+func (h *testCluster) run(c testJob, nodes ...string) *testJob {
 	h.t.Helper()
 	out := h.submit(c)
 	for i, uid := range out.uids {
@@ -55,7 +55,7 @@ func (h *testCluster) leave(uids ...types.UID) {
 }
 
 // expectBound fails the test if not so many pods of a workload have a place and stay.
-func (h *testCluster) expectBound(c *workload, want int, when string) {
+func (h *testCluster) expectBound(c *testJob, want int, when string) {
 	h.t.Helper()
 	if got := len(h.boundNodes(c)); got != want {
 		h.t.Errorf("%s: %d pods of %q have a place, want %d", when, got, c.name, want)
@@ -74,14 +74,14 @@ func (h *testCluster) expectEvicted(want int, when string) {
 // cheap the others are.
 func TestScatteredVictimsAreNotEvictedForAGangInOneRack(t *testing.T) {
 	h := newTestCluster(t, rackNodes(12, 4), testQueue{name: "owner", guaranteed: 32}, testQueue{name: "steady", guaranteed: 64}, testQueue{name: "borrower", weight: 1})
-	edges := h.run(workload{name: "edges", queue: "steady", size: 4, gpus: 8}, "n0000", "n0001", "n0004", "n0005")
-	third := h.run(workload{name: "third", queue: "steady", size: 4, gpus: 8}, "n0008", "n0009", "n0010", "n0011")
-	scattered := []*workload{
-		h.run(workload{name: "left", queue: "borrower", size: 2, gpus: 8}, "n0002", "n0003"),
-		h.run(workload{name: "right", queue: "borrower", size: 2, gpus: 8}, "n0006", "n0007"),
+	edges := h.run(testJob{name: "edges", queue: "steady", size: 4, gpus: 8}, "n0000", "n0001", "n0004", "n0005")
+	third := h.run(testJob{name: "third", queue: "steady", size: 4, gpus: 8}, "n0008", "n0009", "n0010", "n0011")
+	scattered := []*testJob{
+		h.run(testJob{name: "left", queue: "borrower", size: 2, gpus: 8}, "n0002", "n0003"),
+		h.run(testJob{name: "right", queue: "borrower", size: 2, gpus: 8}, "n0006", "n0007"),
 	}
 	h.settle()
-	owner := h.submit(workload{name: "owner", queue: "owner", size: 4, gpus: 8, rack: true})
+	owner := h.submit(testJob{name: "owner", queue: "owner", size: 4, gpus: 8, rack: true})
 	h.settle()
 	h.pass(120, 5*time.Second)
 	h.expectEvicted(0, "there are four nodes to be had, in two racks")
@@ -92,7 +92,7 @@ func TestScatteredVictimsAreNotEvictedForAGangInOneRack(t *testing.T) {
 
 	// The third rack becomes one of borrowers, who have run for longer than the others.
 	h.end(third.uids...)
-	others := h.run(workload{name: "others", queue: "borrower", size: 4, gpus: 8}, "n0008", "n0009", "n0010", "n0011")
+	others := h.run(testJob{name: "others", queue: "borrower", size: 4, gpus: 8}, "n0008", "n0009", "n0010", "n0011")
 	for _, uid := range others.uids {
 		h.edit(uid, func(pod *corev1.Pod) {
 			pod.Status.StartTime = &metav1.Time{Time: h.clock.Now().Add(-24 * time.Hour)}
@@ -111,10 +111,10 @@ func TestScatteredVictimsAreNotEvictedForAGangInOneRack(t *testing.T) {
 func TestOneGPUPodsOnFourNodesAreNotEvictedForAPodOfEight(t *testing.T) {
 	h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "owner", guaranteed: 8}, testQueue{name: "steady", guaranteed: 24}, testQueue{name: "borrower", weight: 1})
 	nodes := []string{"n0000", "n0001", "n0002", "n0003"}
-	steady := h.run(workload{name: "steady", queue: "steady", pods: 4, gpus: 6}, nodes...)
-	small := h.run(workload{name: "small", queue: "borrower", pods: 8, gpus: 1}, nodes...)
+	steady := h.run(testJob{name: "steady", queue: "steady", pods: 4, gpus: 6}, nodes...)
+	small := h.run(testJob{name: "small", queue: "borrower", pods: 8, gpus: 1}, nodes...)
 	h.settle()
-	owner := h.submit(workload{name: "owner", queue: "owner", gpus: 8})
+	owner := h.submit(testJob{name: "owner", queue: "owner", gpus: 8})
 	h.settle()
 	h.pass(120, 5*time.Second)
 	h.expectEvicted(0, "eight GPUs can be had, on four nodes")
@@ -122,7 +122,7 @@ func TestOneGPUPodsOnFourNodesAreNotEvictedForAPodOfEight(t *testing.T) {
 
 	// On one node all eight are of the borrower's by and by: then those go, and no others.
 	h.end(steady.uids[2])
-	filling := h.run(workload{name: "filling", queue: "borrower", pods: 6, gpus: 1}, "n0002")
+	filling := h.run(testJob{name: "filling", queue: "borrower", pods: 6, gpus: 1}, "n0002")
 	h.pass(150, 5*time.Second)
 	h.expectEvicted(8, "one node can be had")
 	h.expectBound(owner, 1, "a node was emptied")
@@ -134,10 +134,10 @@ func TestOneGPUPodsOnFourNodesAreNotEvictedForAPodOfEight(t *testing.T) {
 // one that will do, beside racks that have room and nobody who may go.
 func TestRackThatIsFullIsLookedAtForVictims(t *testing.T) {
 	h := newTestCluster(t, rackNodes(9, 3), testQueue{name: "owner", guaranteed: 24}, testQueue{name: "steady", guaranteed: 32}, testQueue{name: "borrower", weight: 1})
-	h.run(workload{name: "steady", queue: "steady", size: 4, gpus: 8}, "n0000", "n0001", "n0006", "n0007")
-	full := h.run(workload{name: "full", queue: "borrower", size: 3, gpus: 8}, "n0003", "n0004", "n0005")
+	h.run(testJob{name: "steady", queue: "steady", size: 4, gpus: 8}, "n0000", "n0001", "n0006", "n0007")
+	full := h.run(testJob{name: "full", queue: "borrower", size: 3, gpus: 8}, "n0003", "n0004", "n0005")
 	h.settle()
-	owner := h.submit(workload{name: "owner", queue: "owner", size: 3, gpus: 8, rack: true})
+	owner := h.submit(testJob{name: "owner", queue: "owner", size: 3, gpus: 8, rack: true})
 	h.settle()
 	h.pass(10, time.Second)
 	h.expectEvicted(3, "a rack is full of borrowers")
@@ -153,14 +153,14 @@ func TestRackThatIsFullIsLookedAtForVictims(t *testing.T) {
 // has its place, and nobody else went for it meanwhile.
 func TestVictimThatDoesNotLeaveGivesTheRoomUp(t *testing.T) {
 	h := newTestCluster(t, rackNodes(3, 3), testQueue{name: "owner", guaranteed: 16}, testQueue{name: "borrower", weight: 1}, testQueue{name: "steady", guaranteed: 8})
-	victim := h.run(workload{name: "victim", queue: "borrower", size: 2, gpus: 8, grace: 10}, "n0000", "n0001")
-	h.run(workload{name: "steady", queue: "steady", size: 1, gpus: 8}, "n0002")
+	victim := h.run(testJob{name: "victim", queue: "borrower", size: 2, gpus: 8, grace: 10}, "n0000", "n0001")
+	h.run(testJob{name: "steady", queue: "steady", size: 1, gpus: 8}, "n0002")
 	h.stuck["victim-1"] = true
 	h.settle()
-	owner := h.submit(workload{name: "owner", queue: "owner", size: 2, gpus: 8})
+	owner := h.submit(testJob{name: "owner", queue: "owner", size: 2, gpus: 8})
 	h.settle()
 	h.expectEvicted(2, "the owner is entitled to it")
-	guest := h.submit(workload{name: "guest", queue: "borrower", size: 1, gpus: 8})
+	guest := h.submit(testJob{name: "guest", queue: "borrower", size: 1, gpus: 8})
 	h.pass(12, 5*time.Second)
 	h.expectBound(guest, 0, "the room of who left is kept")
 	if kept := h.kept(); kept != 1 {
@@ -195,12 +195,12 @@ func (h *testCluster) kept() int {
 // go: none is asked to, and others are chosen at once.
 func TestBudgetProtectsAndOthersAreChosen(t *testing.T) {
 	h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "owner", guaranteed: 16}, testQueue{name: "borrower", weight: 1})
-	dear := h.run(workload{name: "dear", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
+	dear := h.run(testJob{name: "dear", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
 	h.pass(100, 5*time.Second)
-	cheap := h.run(workload{name: "cheap", queue: "borrower", size: 2, gpus: 8}, "n0002", "n0003")
+	cheap := h.run(testJob{name: "cheap", queue: "borrower", size: 2, gpus: 8}, "n0002", "n0003")
 	h.reclaimer.SetBudget(h.protect("cheap", 1))
 	h.pass(1, time.Second)
-	owner := h.submit(workload{name: "owner", queue: "owner", size: 2, gpus: 8})
+	owner := h.submit(testJob{name: "owner", queue: "owner", size: 2, gpus: 8})
 	h.settle()
 	h.expectEvicted(2, "others are chosen")
 	h.pass(10, time.Second)
@@ -213,10 +213,10 @@ func TestBudgetProtectsAndOthersAreChosen(t *testing.T) {
 // budget, whatever else it could be told. It goes on once the budget is gone.
 func TestBudgetsProtectAll(t *testing.T) {
 	h := newTestCluster(t, rackNodes(2, 2), testQueue{name: "owner", guaranteed: 16}, testQueue{name: "borrower", weight: 1})
-	h.run(workload{name: "cheap", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
+	h.run(testJob{name: "cheap", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
 	h.reclaimer.SetBudget(h.protect("cheap", 1))
 	h.pass(1, time.Second)
-	owner := h.submit(workload{name: "owner", queue: "owner", size: 2, gpus: 8})
+	owner := h.submit(testJob{name: "owner", queue: "owner", size: 2, gpus: 8})
 	h.pass(5, time.Second)
 	h.expectEvicted(0, "a budget protects them")
 	why := h.explainer.why(h.told[owner.uids[0]])
@@ -236,20 +236,20 @@ func TestBudgetsProtectAll(t *testing.T) {
 // first: neither the one for which it went nor another gets the room, and nobody else goes.
 func TestBatchThatIsCutShortIsUndone(t *testing.T) {
 	h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "owner", guaranteed: 16}, testQueue{name: "borrower", weight: 1})
-	h.run(workload{name: "dear", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
+	h.run(testJob{name: "dear", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
 	h.pass(100, 5*time.Second)
-	cheap := h.run(workload{name: "cheap", queue: "borrower", size: 2, gpus: 8}, "n0002", "n0003")
+	cheap := h.run(testJob{name: "cheap", queue: "borrower", size: 2, gpus: 8}, "n0002", "n0003")
 	h.protect("cheap", 1)
 	h.pass(1, time.Second)
-	owner := h.submit(workload{name: "owner", queue: "owner", size: 2, gpus: 8})
+	owner := h.submit(testJob{name: "owner", queue: "owner", size: 2, gpus: 8})
 	h.settle()
 	h.await("the batch is given up", func() bool { return h.kept() == 0 })
-	guest := h.submit(workload{name: "guest", queue: "borrower", size: 1, gpus: 8})
+	guest := h.submit(testJob{name: "guest", queue: "borrower", size: 1, gpus: 8})
 	h.pass(5, time.Second)
 	h.expectBound(cheap, 1, "a budget stopped the eviction")
 	h.expectBound(guest, 0, "the room of the pod that went is kept for its gang")
 	h.expectBound(owner, 0, "the gang that lost a pod is made whole first")
-	again := workload{name: "cheap", queue: "borrower", size: 2, gpus: 8}
+	again := testJob{name: "cheap", queue: "borrower", size: 2, gpus: 8}
 	lost := 0
 	if h.pod("cheap-0") != nil {
 		lost = 1
@@ -273,10 +273,10 @@ func TestBatchThatIsCutShortIsUndone(t *testing.T) {
 // anybody claim anything.
 func TestNextLeaderEndsAnEviction(t *testing.T) {
 	h := newTestCluster(t, rackNodes(2, 2), testQueue{name: "owner", guaranteed: 16}, testQueue{name: "borrower", weight: 1})
-	victim := h.run(workload{name: "victim", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
+	victim := h.run(testJob{name: "victim", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
 	h.busy["victim-1"] = true
 	h.settle()
-	owner := h.submit(workload{name: "owner", queue: "owner", size: 2, gpus: 8})
+	owner := h.submit(testJob{name: "owner", queue: "owner", size: 2, gpus: 8})
 	h.settle()
 	h.await("the second pod does not go", func() bool { return h.asked() >= 2 })
 	h.pass(1, time.Second)
@@ -294,11 +294,11 @@ func TestNextLeaderEndsAnEviction(t *testing.T) {
 // next one ends that eviction, and evicts nobody else for it.
 func TestNextLeaderCountsOnTheEvictionThatItEnds(t *testing.T) {
 	h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "owner", guaranteed: 16}, testQueue{name: "borrower", weight: 1})
-	one := h.run(workload{name: "one", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
-	two := h.run(workload{name: "two", queue: "borrower", size: 2, gpus: 8}, "n0002", "n0003")
+	one := h.run(testJob{name: "one", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
+	two := h.run(testJob{name: "two", queue: "borrower", size: 2, gpus: 8}, "n0002", "n0003")
 	h.busy["one-1"], h.busy["two-1"] = true, true
 	h.settle()
-	owner := h.submit(workload{name: "owner", queue: "owner", size: 2, gpus: 8})
+	owner := h.submit(testJob{name: "owner", queue: "owner", size: 2, gpus: 8})
 	h.settle()
 	h.await("the second pod does not go", func() bool { return h.asked() >= 2 })
 	h.depose()
@@ -315,10 +315,10 @@ func TestNextLeaderCountsOnTheEvictionThatItEnds(t *testing.T) {
 // gang stays.
 func TestNextLeaderLetsAWholeGangStay(t *testing.T) {
 	h := newTestCluster(t, rackNodes(2, 2), testQueue{name: "owner", guaranteed: 16}, testQueue{name: "borrower", weight: 1})
-	victim := h.run(workload{name: "victim", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
+	victim := h.run(testJob{name: "victim", queue: "borrower", size: 2, gpus: 8}, "n0000", "n0001")
 	h.busy["victim-0"], h.busy["victim-1"] = true, true
 	h.settle()
-	owner := h.submit(workload{name: "owner", queue: "owner", size: 2, gpus: 8})
+	owner := h.submit(testJob{name: "owner", queue: "owner", size: 2, gpus: 8})
 	h.settle()
 	h.await("no pod goes", func() bool { return h.asked() >= 1 })
 	h.depose()
@@ -341,12 +341,12 @@ func TestLeavingPodsAreRoomToCome(t *testing.T) {
 	}{{"anywhere", false}, {"in a rack", true}} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "owner", guaranteed: 16}, testQueue{name: "borrower", weight: 1})
-			leaving := h.run(workload{name: "leaving", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
-			stays := h.run(workload{name: "stays", queue: "borrower", size: 2, gpus: 8}, "n0002", "n0003")
+			leaving := h.run(testJob{name: "leaving", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
+			stays := h.run(testJob{name: "stays", queue: "borrower", size: 2, gpus: 8}, "n0002", "n0003")
 			h.settle()
 			h.leave(leaving.uids...)
 			h.pass(1, time.Second)
-			owner := h.submit(workload{name: "owner", queue: "owner", size: 2, gpus: 8, rack: c.rack})
+			owner := h.submit(testJob{name: "owner", queue: "owner", size: 2, gpus: 8, rack: c.rack})
 			h.pass(10, time.Second)
 			h.expectEvicted(0, "pods are leaving")
 			h.expectBound(owner, 0, "they have not left")
@@ -365,12 +365,12 @@ func TestLeavingPodsAreRoomToCome(t *testing.T) {
 // entitled too: nobody else is evicted for that one.
 func TestRoomThatIsToSpareIsTheNextOnes(t *testing.T) {
 	h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "owner", guaranteed: 16}, testQueue{name: "borrower", weight: 1})
-	h.run(workload{name: "one", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
-	h.run(workload{name: "two", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0002", "n0003")
+	h.run(testJob{name: "one", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
+	h.run(testJob{name: "two", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0002", "n0003")
 	h.settle()
-	var owners []*workload
+	var owners []*testJob
 	for i := range 4 {
-		owners = append(owners, h.submit(workload{name: fmt.Sprint("owner-", i), queue: "owner", pods: 1, gpus: 1}))
+		owners = append(owners, h.submit(testJob{name: fmt.Sprint("owner-", i), queue: "owner", pods: 1, gpus: 1}))
 		h.pass(3, time.Second)
 	}
 	h.expectEvicted(2, "one gang is enough")
@@ -385,15 +385,15 @@ func TestRoomThatIsToSpareIsTheNextOnes(t *testing.T) {
 // do: nobody else is evicted for them meanwhile.
 func TestRoomOfThoseAskedToGoIsWaitedFor(t *testing.T) {
 	h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "owner", guaranteed: 16}, testQueue{name: "borrower", weight: 1})
-	h.run(workload{name: "one", queue: "borrower", size: 2, gpus: 8, grace: 5}, "n0000", "n0001")
-	h.run(workload{name: "two", queue: "borrower", size: 2, gpus: 8, grace: 5}, "n0002", "n0003")
+	h.run(testJob{name: "one", queue: "borrower", size: 2, gpus: 8, grace: 5}, "n0000", "n0001")
+	h.run(testJob{name: "two", queue: "borrower", size: 2, gpus: 8, grace: 5}, "n0002", "n0003")
 	h.settle()
 	for _, pod := range []string{"one-0", "one-1", "two-0", "two-1"} {
 		h.busy[pod] = true
 	}
-	var owners []*workload
+	var owners []*testJob
 	for i := range 4 {
-		owners = append(owners, h.submit(workload{name: fmt.Sprint("owner-", i), queue: "owner", pods: 1, gpus: 1}))
+		owners = append(owners, h.submit(testJob{name: fmt.Sprint("owner-", i), queue: "owner", pods: 1, gpus: 1}))
 	}
 	h.pass(10, time.Second)
 	if batches := len(h.reclaimer.batches); batches != 1 {
@@ -415,12 +415,12 @@ func TestRoomOfThoseAskedToGoIsWaitedFor(t *testing.T) {
 // What is kept for one is nobody else's, also where more than that leaves.
 func TestRoomThatIsKeptIsNotToSpare(t *testing.T) {
 	h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "owner", guaranteed: 24}, testQueue{name: "borrower", weight: 1})
-	h.run(workload{name: "one", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
-	h.run(workload{name: "two", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0002", "n0003")
+	h.run(testJob{name: "one", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
+	h.run(testJob{name: "two", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0002", "n0003")
 	h.settle()
-	var owners []*workload
+	var owners []*testJob
 	for i, gpus := range []int64{1, 8, 8} {
-		owners = append(owners, h.submit(workload{name: fmt.Sprint("owner-", i), queue: "owner", pods: 1, gpus: gpus}))
+		owners = append(owners, h.submit(testJob{name: fmt.Sprint("owner-", i), queue: "owner", pods: 1, gpus: gpus}))
 		h.pass(3, time.Second)
 		h.expectEvicted([]int{2, 2, 4}[i], fmt.Sprintf("the third has no node beside the other two, after %d", i+1))
 	}
@@ -433,10 +433,10 @@ func TestRoomThatIsKeptIsNotToSpare(t *testing.T) {
 // The leader changes while victims leave: the next one waits for them, and evicts nobody else.
 func TestNextLeaderWaitsForVictims(t *testing.T) {
 	h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "owner", guaranteed: 16}, testQueue{name: "borrower", weight: 1})
-	h.run(workload{name: "one", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
-	h.run(workload{name: "two", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0002", "n0003")
+	h.run(testJob{name: "one", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
+	h.run(testJob{name: "two", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0002", "n0003")
 	h.settle()
-	owner := h.submit(workload{name: "owner", queue: "owner", size: 2, gpus: 8})
+	owner := h.submit(testJob{name: "owner", queue: "owner", size: 2, gpus: 8})
 	h.settle()
 	h.expectEvicted(2, "the owner is entitled to it")
 	for range 3 {
@@ -456,15 +456,15 @@ func TestVictimsThatLeaveDoNotCountForASecondClaim(t *testing.T) {
 	late := v1alpha1.QueuePreemption{MinRuntime: &metav1.Duration{Duration: time.Hour}}
 	h := newTestCluster(t, rackNodes(6, 2), testQueue{name: "one", guaranteed: 16}, testQueue{name: "two", guaranteed: 16},
 		testQueue{name: "steady", guaranteed: 16, weight: 1}, testQueue{name: "late", weight: 1, preemption: late})
-	first := h.run(workload{name: "first", queue: "steady", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
-	second := h.run(workload{name: "second", queue: "steady", size: 2, gpus: 8, grace: 30}, "n0002", "n0003")
-	h.run(workload{name: "late", queue: "late", size: 2, gpus: 8}, "n0004", "n0005")
+	first := h.run(testJob{name: "first", queue: "steady", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
+	second := h.run(testJob{name: "second", queue: "steady", size: 2, gpus: 8, grace: 30}, "n0002", "n0003")
+	h.run(testJob{name: "late", queue: "late", size: 2, gpus: 8}, "n0004", "n0005")
 	h.settle()
-	one := h.submit(workload{name: "one", queue: "one", size: 2, gpus: 8})
+	one := h.submit(testJob{name: "one", queue: "one", size: 2, gpus: 8})
 	h.settle()
 	h.pass(1, time.Second)
 	h.expectEvicted(2, "steady is above its guarantee")
-	h.submit(workload{name: "two", queue: "two", size: 2, gpus: 8})
+	h.submit(testJob{name: "two", queue: "two", size: 2, gpus: 8})
 	h.settle()
 	h.pass(80, time.Second)
 	h.expectBound(one, 2, "it was entitled to it")
@@ -478,11 +478,11 @@ func TestVictimsThatLeaveDoNotCountForASecondClaim(t *testing.T) {
 // first were not there, does not have others evicted while the first waits for its room.
 func TestGangsThatWaitForTheirRoomCountForASecondClaim(t *testing.T) {
 	h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "owner", guaranteed: 16}, testQueue{name: "borrower", weight: 1})
-	h.run(workload{name: "first", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
-	h.run(workload{name: "second", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0002", "n0003")
+	h.run(testJob{name: "first", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
+	h.run(testJob{name: "second", queue: "borrower", size: 2, gpus: 8, grace: 30}, "n0002", "n0003")
 	h.settle()
-	one := h.submit(workload{name: "one", queue: "owner", size: 2, gpus: 8})
-	two := h.submit(workload{name: "two", queue: "owner", size: 2, gpus: 8})
+	one := h.submit(testJob{name: "one", queue: "owner", size: 2, gpus: 8})
+	two := h.submit(testJob{name: "two", queue: "owner", size: 2, gpus: 8})
 	h.settle()
 	h.pass(5, time.Second)
 	h.expectEvicted(2, "the guarantee is of two nodes")

@@ -26,7 +26,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
 
 var epoch = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
@@ -74,7 +74,7 @@ func newWriterRig(t *testing.T, objects ...runtime.Object) *writerRig {
 		}
 	}
 	b.reporter = newReporter(b.clock, nil)
-	b.reporter.gangs = state.NewGangs(isOurs, noSink{}, b.clock)
+	b.reporter.gangs = gangtable.New(isOurs, noSink{}, b.clock)
 	b.conditions = newConditionWriter(b.server, corelisters.NewPodLister(b.pods), b.reporter.gangs, b.clock)
 	b.conditions.limiter = flowcontrol.NewFakeAlwaysRateLimiter()
 	b.client = newBudgetClient(b.server, b.conditions, b.reporter, schedulinglisters.NewPodGroupLister(b.groups))

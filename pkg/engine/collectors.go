@@ -12,7 +12,8 @@ import (
 	"github.com/berth-dev/berth/pkg/core/repair"
 	"github.com/berth-dev/berth/pkg/engine/catalog"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
+	"github.com/berth-dev/berth/pkg/state/queueing"
 )
 
 // The definitions of metrics that are read when they are asked for: from queues, at a cost
@@ -141,7 +142,7 @@ func (l *lately[T]) get(make func() T) T {
 // leader's.
 type shortCollector struct {
 	metrics.BaseStableCollector
-	gangs   *state.Gangs
+	gangs   *gangtable.Table
 	leading func() bool
 }
 
@@ -159,8 +160,8 @@ func (c *shortCollector) CollectWithStability(ch chan<- metrics.Metric) {
 // queueCollector says what queues have when it is asked.
 type queueCollector struct {
 	metrics.BaseStableCollector
-	queues *state.Queues
-	last   lately[[]state.QueueReport]
+	queues *queueing.Queues
+	last   lately[[]queueing.QueueReport]
 }
 
 func (c *queueCollector) DescribeWithStability(ch chan<- *metrics.Desc) {

@@ -21,7 +21,8 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
+	"github.com/berth-dev/berth/pkg/state/queueing"
 )
 
 const (
@@ -52,7 +53,7 @@ const (
 type conditionWriter struct {
 	client  kubernetes.Interface
 	pods    corelisters.PodLister
-	gangs   *state.Gangs
+	gangs   *gangtable.Table
 	clock   clock.PassiveClock
 	limiter flowcontrol.RateLimiter
 	// texts paces those of which only the text changed.
@@ -72,7 +73,7 @@ type askedCondition struct {
 	paced bool
 }
 
-func newConditionWriter(client kubernetes.Interface, pods corelisters.PodLister, gangs *state.Gangs, c clock.WithTicker) *conditionWriter {
+func newConditionWriter(client kubernetes.Interface, pods corelisters.PodLister, gangs *gangtable.Table, c clock.WithTicker) *conditionWriter {
 	w := &conditionWriter{
 		client:  client,
 		pods:    pods,
@@ -276,7 +277,7 @@ func waitsFor(code, text string) corev1.PodCondition {
 // "Unschedulable" and for no others, so a gang that more nodes would help says that, even if
 // those that there are never could hold it: a pool that is empty would not grow otherwise.
 func reasonOf(code string) string {
-	if code == string(state.NeverFits) {
+	if code == string(queueing.NeverFits) {
 		return corev1.PodReasonUnschedulable
 	}
 	return code

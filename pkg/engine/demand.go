@@ -12,7 +12,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // demand keeps what waiting pods ask for and were told, and since when bound pods do not run yet.
@@ -70,7 +70,7 @@ func newDemand(c clock.PassiveClock, ours func(string) bool, devices func(*corev
 
 // whoOf names the gang of a pod, or the pod if it is in none.
 func whoOf(pod *corev1.Pod) waits {
-	who := waits{namespace: pod.Namespace, group: state.GangGroup(pod)}
+	who := waits{namespace: pod.Namespace, group: workload.GangGroup(pod)}
 	if who.group == "" {
 		who.pod = pod.Name
 	}

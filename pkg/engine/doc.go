@@ -8,7 +8,7 @@
 //
 //	pods ──────────► transform ──► spec.schedulingGroup, in memory ──► scheduler
 //	foreign groups ► kindWatcher ─┐
-//	native groups ──────────────► ├─ state.Gangs ─ verdict ─ bridge ─► podGroupSource
+//	native groups ──────────────► ├─ gangtable.Table ─ verdict ─ bridge ─► podGroupSource
 //	sizes on pods ────────────────┘                                        │
 //	scheduler ◄── PodGroup informer ◄──────────────────────────────────────┘
 //
@@ -16,7 +16,7 @@
 // its pods wait in the queue outside of every heap, and cost no cycle.
 //
 // Where there are queues, a gang or plain pod also waits for its turn: the plugin
-// QueueAdmission holds it, state.Queues lets so many in at a time, neediest queue first, and
+// QueueAdmission holds it, queueing.Queues lets so many in at a time, neediest queue first, and
 // hears how each try ends (queues.go). What has a place is charged in Reserve. Who is entitled
 // to a place that others have gets it by the plugin QueueReclaim: one batch of evictions at a
 // time for each gang, none of which begins unless the gang fits without the victims, and
@@ -24,7 +24,7 @@
 // not at all: their disruption budgets are counted before, and a batch that is cut short all
 // the same is undone (eviction.go, repair.go).
 //
-// Where there is none, state.Windows has so many of each namespace tried at a time that find no
+// Where there is none, unqueued.Windows has so many of each namespace tried at a time that find no
 // place, and the others wait for the next round (windows.go, package window): what 10,000
 // gangs of one namespace cost that fit nowhere is a quarter of the loop's time at most, and
 // once it is known that no node would do, nothing until nodes change.
@@ -67,7 +67,7 @@
 //
 // # Losses
 //
-// A gang that loses members after it was placed is short: state.Gangs knows which are, of whom
+// A gang that loses members after it was placed is short: gangtable.Table knows which are, of whom
 // and why, package repair decides, and short.go does it. Room for those that come in the place of
 // the lost ones is looked for when a snapshot is taken, before anybody gets a place in it, so
 // nobody can be faster (package fastpath). A restart goes the way of any eviction (restart.go). What other

@@ -13,7 +13,7 @@ import (
 	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 	"k8s.io/kubernetes/pkg/scheduler/profile"
 
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/queueing"
 )
 
 // Embedded is the engine without its command, for a program that makes a scheduler of its
@@ -62,7 +62,7 @@ func (e *Embedded) Attach(ctx context.Context, sched *scheduler.Scheduler) error
 }
 
 // Queues returns who pays, and who waits.
-func (e *Embedded) Queues() *state.Queues { return e.engine.queues }
+func (e *Embedded) Queues() *queueing.Queues { return e.engine.queues }
 
 // SetPod takes in a pod that the scheduler has taken in, and DeletePod forgets one.
 func (e *Embedded) SetPod(pod *corev1.Pod)    { e.engine.SetPod(pod) }

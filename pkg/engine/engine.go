@@ -34,7 +34,11 @@ import (
 	"github.com/berth-dev/berth/pkg/plugins/queueadmission"
 	"github.com/berth-dev/berth/pkg/plugins/queueorder"
 	"github.com/berth-dev/berth/pkg/plugins/queuereclaim"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/device"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
+	"github.com/berth-dev/berth/pkg/state/nodeindex"
+	"github.com/berth-dev/berth/pkg/state/queueing"
+	"github.com/berth-dev/berth/pkg/state/unqueued"
 )
 
 // syncPatience bounds how long the first scheduling cycle waits for the objects
@@ -43,7 +47,7 @@ const syncPatience = 30 * time.Second
 
 // engine is everything of Berth that runs around upstream's scheduler.
 type engine struct {
-	gangs      *state.Gangs
+	gangs      *gangtable.Table
 	kinds      *kindWatcher
 	ended      *endedPods
 	explainer  *explainer
@@ -57,8 +61,8 @@ type engine struct {
 	fast       *fastpath.Path
 	requests   lastRequests
 	topologies *topologySource
-	queues     *state.Queues
-	windows    *state.Windows
+	queues     *queueing.Queues
+	windows    *unqueued.Windows
 	tries      *tries
 	statuses   *queueStatusWriter
 	announced  *announcedWriter
@@ -70,7 +74,7 @@ type engine struct {
 	suspender  *suspension.Suspender
 	departures *departures.Departures
 	repairer   *repairer
-	occupancy  *state.Occupancy
+	occupancy  *nodeindex.Occupancy
 	bindings   int
 	journal    *insight.Journal
 	webPage    bool
@@ -141,7 +145,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	source := newPodGroupSource()
 	e := &engine{reporter: newReporter(clock.RealClock{}, clients.Dynamic), gate: newGate(), fast: fastpath.New(), bindings: options.Bindings, journal: &insight.Journal{}, webPage: options.WebPage}
 	b := newBridge(source, e.gate, e.reporter)
-	e.gangs = state.NewGangs(ours, b, clock.RealClock{})
+	e.gangs = gangtable.New(ours, b, clock.RealClock{})
 	e.gate.gangs = e.gangs
 	e.fast.Avoid(e.gangs.Avoided)
 	factory, err := newInformerFactory(clients.Kubernetes, informerName, ours, e, source, e.gate)
@@ -152,12 +156,12 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	if e.ended, err = newEndedPods(clients.Kubernetes, slices.Collect(maps.Keys(names)), e.gangs); err != nil {
 		return nil, err
 	}
-	e.queues = state.NewQueues(e.gangs, e.requests.of, podsOf(factory), options.admission(), clock.RealClock{})
+	e.queues = queueing.New(e.gangs, e.requests.of, podsOf(factory), options.admission(), clock.RealClock{})
 	e.fast.Claims(e.queues.SpareClaims)
 	if options.QueueAccess == QueuesOpen {
 		e.queues.OpenToAll()
 	}
-	e.windows = state.NewWindows(options.NamespaceWindow, e.queues.Reserved, clock.RealClock{})
+	e.windows = unqueued.New(options.NamespaceWindow, e.queues.Reserved, clock.RealClock{})
 	e.tries = &tries{queues: e.queues, windows: e.windows, fast: e.fast, gangs: e.gangs, reporter: e.reporter}
 	e.statuses = newQueueStatusWriter(e.queues, clients.Dynamic)
 	e.announced = newAnnouncedWriter(e.gangs, e.queues, clients.Dynamic)
@@ -194,7 +198,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 
 	e.gate.gone, e.gate.renewed = e.client.forgetNative, e.tries.renewed
 	e.repairer = newRepairer(e.reclaimer, e.windows, options.RepairWindow)
-	e.fast.Inventory().OnIllness(func(all []state.Illness) {
+	e.fast.Inventory().OnIllness(func(all []device.Illness) {
 		if e.leading.Load() {
 			e.repairer.fellIll(all)
 		}
@@ -209,7 +213,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	e.watchOthers(ours, own, recorder)
 	e.measure(clock.RealClock{}, ours)
 	registerMetrics(&queueCollector{queues: e.queues}, &shortCollector{gangs: e.gangs, leading: e.leading.Load}, &censusCollector{census: e.census})
-	e.fast.Inventory().OnPrediction(func(p state.Prediction) { devicePredictions.WithLabelValues(string(p)).Inc() })
+	e.fast.Inventory().OnPrediction(func(p device.Prediction) { devicePredictions.WithLabelValues(string(p)).Inc() })
 
 	for i := range profiles {
 		enable(&profiles[i].Plugins.PreEnqueue, ganggate.Name)

@@ -17,7 +17,7 @@ func BenchmarkPodEvents(b *testing.B) {
 	yes := true
 	var made, bound, runs [pods]*corev1.Pod
 	for i := range pods {
-		c := workload{name: fmt.Sprint("g", i/8), size: 8, gpus: 8}
+		c := testJob{name: fmt.Sprint("g", i/8), size: 8, gpus: 8}
 		pod := c.podOf(i % 8)
 		pod.UID = types.UID(fmt.Sprint("u", i))
 		pod.CreationTimestamp = metav1.Unix(1700000000, 0)

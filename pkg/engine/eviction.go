@@ -22,7 +22,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/queueing"
 )
 
 // evictor has the gangs of a choice evicted: each of them whole or not at all.
@@ -41,7 +41,7 @@ type evictor struct {
 	batch    *evictionBatch
 	name     string
 	claimant *corev1.Pod
-	claim    *state.Reclaim
+	claim    *queueing.Reclaim
 	choice   *fastpath.Choice
 	// suspended are the owners that are suspended instead of their pods evicted, by the name of
 	// the gang.

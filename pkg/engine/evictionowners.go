@@ -15,7 +15,7 @@ import (
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/engine/suspension"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // reconsider returns why victims are to be chosen anew, "" if they are not: what their owners
@@ -31,7 +31,7 @@ func (e *evictor) reconsider() (string, error) {
 			return "", err
 		}
 		if now.Ends && !then.Ends && victim.Whole || now.Whole && !victim.Whole || now.Together != then.Together && now.Together != "" {
-			return fmt.Sprintf("what becomes of %s was not known, or has changed", state.Called(name, "")), nil
+			return fmt.Sprintf("what becomes of %s was not known, or has changed", workload.Called(name, "")), nil
 		}
 	}
 	return "", nil
@@ -45,7 +45,7 @@ func (e *evictor) mates(affected []*corev1.Pod, victims sets.Set[types.UID]) ([]
 	}
 	names := sets.New[string]()
 	for _, pod := range affected {
-		if name := state.NameOf(pod); pod.Spec.NodeName != "" && !victims.Has(pod.UID) && !e.departures.Known(name) {
+		if name := workload.NameOf(pod); pod.Spec.NodeName != "" && !victims.Has(pod.UID) && !e.departures.Known(name) {
 			names.Insert(name)
 		}
 	}
@@ -54,7 +54,7 @@ func (e *evictor) mates(affected []*corev1.Pod, victims sets.Set[types.UID]) ([]
 		if _, err := e.departures.Read(e.ctx, name); err != nil {
 			return nil, err
 		}
-		called = append(called, state.Called(name, ""))
+		called = append(called, workload.Called(name, ""))
 	}
 	return called, nil
 }
@@ -79,7 +79,7 @@ func (e *evictor) readOwners(pods []*corev1.Pod) (string, error) {
 		}
 		departures, err := e.suspender.Departures(e.ctx, victim.Pods)
 		if err != nil {
-			return "", fmt.Errorf("reading the owners of %s: %w", state.Called(victim.Tenant.Name, ""), err)
+			return "", fmt.Errorf("reading the owners of %s: %w", workload.Called(victim.Tenant.Name, ""), err)
 		}
 		for _, d := range departures {
 			if d.Action != dialect.Suspend {
@@ -90,7 +90,7 @@ func (e *evictor) readOwners(pods []*corev1.Pod) (string, error) {
 				return "", err
 			}
 			if news, err := e.mates(affected, victims); err != nil || len(news) > 0 {
-				return fmt.Sprintf("others go with %s of which that was not known: %s", state.Called(victim.Tenant.Name, ""), strings.Join(news, ", ")), err
+				return fmt.Sprintf("others go with %s of which that was not known: %s", workload.Called(victim.Tenant.Name, ""), strings.Join(news, ", ")), err
 			}
 			if !slices.ContainsFunc(affected, func(pod *corev1.Pod) bool { return pod.Spec.NodeName != "" && !victims.Has(pod.UID) }) {
 				e.suspended[victim.Tenant.Name] = append(e.suspended[victim.Tenant.Name], d)

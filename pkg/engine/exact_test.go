@@ -103,7 +103,7 @@ func (f *generator) quiet() {
 // happen lets one thing happen.
 func (f *generator) happen() {
 	f.t.Helper()
-	var c *workload
+	var c *testJob
 	if len(f.workloads) > 0 {
 		c = pick(f, f.workloads...)
 	}

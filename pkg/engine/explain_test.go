@@ -36,72 +36,72 @@ func TestEveryHolderHasAReason(t *testing.T) {
 	}{
 		{
 			name:    "nobody, but it was not tried yet",
-			hold:    func(h *testCluster) *corev1.Pod { return h.create((&workload{name: "p"}).podOf(0)) },
+			hold:    func(h *testCluster) *corev1.Pod { return h.create((&testJob{name: "p"}).podOf(0)) },
 			untried: true,
 			code:    reasonNotTried, text: "tried when its turn comes",
 		},
 		{
 			name: "a scheduling gate", holder: names.SchedulingGates,
 			hold: func(h *testCluster) *corev1.Pod {
-				pod := (&workload{name: "p"}).podOf(0)
+				pod := (&testJob{name: "p"}).podOf(0)
 				gate(pod)
 				return h.create(pod)
 			},
 		},
 		{
 			name: "the verdict on its gang",
-			hold: func(h *testCluster) *corev1.Pod { return h.create((&workload{name: "g", size: 2}).podOf(0)) },
+			hold: func(h *testCluster) *corev1.Pod { return h.create((&testJob{name: "g", size: 2}).podOf(0)) },
 			code: "GangIncomplete", text: "has 1 of 2 pods",
 		},
 		{
 			name: "the scheduling gate of another member",
 			hold: func(h *testCluster) *corev1.Pod {
-				gated := (&workload{name: "g", size: 2}).podOf(1)
+				gated := (&testJob{name: "g", size: 2}).podOf(1)
 				gate(gated)
 				h.create(gated)
-				return h.create((&workload{name: "g", size: 2}).podOf(0))
+				return h.create((&testJob{name: "g", size: 2}).podOf(0))
 			},
 			code: "GangGated", text: `pod "g-1" has scheduling gate "example.com/hold"`,
 		},
 		{
 			name: "the limit of its queue", holder: queueadmission.Name,
 			hold: func(h *testCluster) *corev1.Pod {
-				h.create((&workload{name: "first", queue: "q", gpus: 8}).podOf(0))
+				h.create((&testJob{name: "first", queue: "q", gpus: 8}).podOf(0))
 				h.settle()
-				return h.create((&workload{name: "p", queue: "q", gpus: 8}).podOf(0))
+				return h.create((&testJob{name: "p", queue: "q", gpus: 8}).podOf(0))
 			},
 			code: "QueueAtLimit", text: "limit of 8",
 		},
 		{
 			name: "a queue that is not there", holder: queueadmission.Name,
-			hold: func(h *testCluster) *corev1.Pod { return h.create((&workload{name: "p", queue: "none"}).podOf(0)) },
+			hold: func(h *testCluster) *corev1.Pod { return h.create((&testJob{name: "p", queue: "none"}).podOf(0)) },
 			code: "QueueNotFound", text: `no queue "none"`,
 		},
 		{
 			name: "a queue that is not open to it", holder: queueadmission.Name,
-			hold: func(h *testCluster) *corev1.Pod { return h.create((&workload{name: "p", queue: "theirs"}).podOf(0)) },
+			hold: func(h *testCluster) *corev1.Pod { return h.create((&testJob{name: "p", queue: "theirs"}).podOf(0)) },
 			code: "QueueNotAllowed", text: `may not use queue "theirs"`,
 		},
 		{
 			name: "a queue, after it was refused for want of room",
 			hold: func(h *testCluster) *corev1.Pod {
-				h.submit(workload{name: "full", queue: "wide", size: 4, gpus: 8})
+				h.submit(testJob{name: "full", queue: "wide", size: 4, gpus: 8})
 				h.settle()
-				return h.create((&workload{name: "p", queue: "wide", gpus: 8}).podOf(0))
+				return h.create((&testJob{name: "p", queue: "wide", gpus: 8}).podOf(0))
 			},
 			code: reasonBackoff, text: "there was no room",
 		},
 		{
 			name: "the size of the cluster",
 			hold: func(h *testCluster) *corev1.Pod {
-				return h.create((&workload{name: "p", queue: "wide", gpus: 9}).podOf(0))
+				return h.create((&testJob{name: "p", queue: "wide", gpus: 9}).podOf(0))
 			},
 			code: "GangNeverFits", text: "even if nothing else ran",
 		},
 		{
 			name: "the scheduling queue, which takes its gang in",
 			hold: func(h *testCluster) *corev1.Pod {
-				pod := h.create((&workload{name: "g", size: 1}).podOf(0))
+				pod := h.create((&testJob{name: "g", size: 1}).podOf(0))
 				h.groupFeed.deaf = true
 				return pod
 			},
@@ -125,7 +125,7 @@ func TestEveryHolderHasAReason(t *testing.T) {
 		{
 			name: "a resource claim that is not there", holder: names.DynamicResources,
 			hold: func(h *testCluster) *corev1.Pod {
-				pod := (&workload{name: "p"}).podOf(0)
+				pod := (&testJob{name: "p"}).podOf(0)
 				claim := "gpus"
 				pod.Spec.ResourceClaims = []corev1.PodResourceClaim{{Name: "gpus", ResourceClaimName: &claim}}
 				return h.create(pod)
@@ -203,7 +203,7 @@ func TestContradicts(t *testing.T) {
 // A pod that nobody told why it waits is told, once.
 func TestSilenceIsBroken(t *testing.T) {
 	h := newTestCluster(t, rackNodes(4, 2))
-	pod := h.create((&workload{name: "g", size: 2}).podOf(0))
+	pod := h.create((&testJob{name: "g", size: 2}).podOf(0))
 	h.settle()
 	told := h.told[pod.UID]
 	if said(told) {
@@ -248,7 +248,7 @@ func TestThoseInLineAreTold(t *testing.T) {
 	h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "q"})
 	h.explainer.leads = true
 	for i := range pods {
-		h.create((&workload{name: fmt.Sprintf("p%02d", i), queue: "q"}).podOf(0))
+		h.create((&testJob{name: fmt.Sprintf("p%02d", i), queue: "q"}).podOf(0))
 	}
 	h.tell()
 	h.admit()
@@ -294,7 +294,7 @@ func TestToldAreLookedAtSlowly(t *testing.T) {
 	h := newTestCluster(t, rackNodes(4, 2))
 	h.explainer.leads = true
 	for i := range gangs {
-		h.create((&workload{name: fmt.Sprintf("g%02d", i), size: 2}).podOf(0))
+		h.create((&testJob{name: fmt.Sprintf("g%02d", i), size: 2}).podOf(0))
 	}
 	h.tell()
 	look := func() (told, silent int) {
@@ -313,7 +313,7 @@ func TestToldAreLookedAtSlowly(t *testing.T) {
 		t.Fatalf("%d of %d that were told nothing are looked at", n, gangs)
 	}
 	h.clock.Step(reexplainDelay)
-	h.create((&workload{name: "late", size: 2}).podOf(0))
+	h.create((&testJob{name: "late", size: 2}).podOf(0))
 	h.tell()
 	h.clock.Step(incompleteDelay + unexplainedDelay)
 	if told, silent := look(); told != againAtATime || silent != 1 {
@@ -333,11 +333,11 @@ func TestLatePodsAreLookedAt(t *testing.T) {
 			}
 		}
 	}
-	h.create((&workload{name: "g", size: 3}).podOf(0))
+	h.create((&testJob{name: "g", size: 3}).podOf(0))
 	h.tell()
 	look(incompleteDelay + unexplainedDelay + time.Second)
 	for i := 1; i < 3; i++ {
-		late := h.create((&workload{name: "g", size: 3}).podOf(i))
+		late := h.create((&testJob{name: "g", size: 3}).podOf(i))
 		h.tell()
 		look(unexplainedDelay + time.Second)
 		if _, told := h.conditions.pending[types.NamespacedName{Namespace: "ns", Name: late.Name}]; !told {

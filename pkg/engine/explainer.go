@@ -13,7 +13,9 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
+	"github.com/berth-dev/berth/pkg/state/queueing"
+	"github.com/berth-dev/berth/pkg/state/unqueued"
 )
 
 const (
@@ -52,9 +54,9 @@ const (
 type explainer struct {
 	clock      clock.WithTicker
 	ours       func(scheduler string) bool
-	gangs      *state.Gangs
-	queues     *state.Queues
-	windows    *state.Windows
+	gangs      *gangtable.Table
+	queues     *queueing.Queues
+	windows    *unqueued.Windows
 	gate       *gate
 	conditions *conditionWriter
 	sched      *scheduler.Scheduler
@@ -95,7 +97,7 @@ type nextLook struct {
 	told bool
 }
 
-func newExplainer(c clock.WithTicker, ours func(string) bool, gangs *state.Gangs, queues *state.Queues, g *gate, conditions *conditionWriter) *explainer {
+func newExplainer(c clock.WithTicker, ours func(string) bool, gangs *gangtable.Table, queues *queueing.Queues, g *gate, conditions *conditionWriter) *explainer {
 	return &explainer{clock: c, ours: ours, gangs: gangs, queues: queues, gate: g, conditions: conditions, next: map[waits]nextLook{}}
 }
 

@@ -357,8 +357,8 @@ func rackNodes(n, perRack int) []*corev1.Node {
 	return nodes
 }
 
-// podOf makes a pod of a workload, with its number. A workload of one pod and no size is a plain pod.
-func (c *workload) podOf(i int) *corev1.Pod {
+// podOf makes a pod of a job, with its number. A job of one pod and no size is a plain pod.
+func (c *testJob) podOf(i int) *corev1.Pod {
 	amounts := corev1.ResourceList{gpuName: *resource.NewQuantity(c.gpus, resource.DecimalSI), corev1.ResourceCPU: *resource.NewQuantity(c.gpus, resource.DecimalSI)}
 	grace := c.grace
 	if len(c.graces) > 0 {

@@ -17,13 +17,13 @@ func TestRoomComesFree(t *testing.T) {
 		fill func(h *testCluster, queue string) (free func())
 	}{
 		{"a pod of another scheduler goes", func(h *testCluster, _ string) func() {
-			pod := (&workload{name: "foreign", gpus: 8}).podOf(0)
+			pod := (&testJob{name: "foreign", gpus: 8}).podOf(0)
 			pod.Spec.SchedulerName, pod.Spec.NodeName = corev1.DefaultSchedulerName, h.nodes[0].Name
 			h.create(pod)
 			return func() { h.end(pod.UID) }
 		}},
 		{"a pod asks for less where it runs", func(h *testCluster, queue string) func() {
-			one := h.submit(workload{name: "large", queue: queue, gpus: 8})
+			one := h.submit(testJob{name: "large", queue: queue, gpus: 8})
 			return func() {
 				h.edit(one.uids[0], func(pod *corev1.Pod) {
 					gpus := pod.Spec.Containers[0].Resources.Requests.DeepCopy()
@@ -40,7 +40,7 @@ func TestRoomComesFree(t *testing.T) {
 				return bound
 			}
 			h.holds = true
-			one := h.submit(workload{name: "unlucky", queue: queue, gpus: 1})
+			one := h.submit(testJob{name: "unlucky", queue: queue, gpus: 1})
 			return func() {
 				h.holds = false
 				h.releaseBindings()
@@ -53,7 +53,7 @@ func TestRoomComesFree(t *testing.T) {
 			h.unchecked = true
 			free := c.fill(h, queue)
 			h.settle()
-			one := h.submit(workload{name: "waits", queue: queue, size: 1, gpus: 8})
+			one := h.submit(testJob{name: "waits", queue: queue, size: 1, gpus: 8})
 			h.settle()
 			h.pass(1, time.Second)
 			if len(h.boundNodes(one)) > 0 {

@@ -15,7 +15,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/plugins/ganggate"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
 
 // gate opens for a group once the scheduler has taken the group in with all its
@@ -23,7 +23,7 @@ import (
 // scheduler asks for no fewer members than the verdict does. It lets the scheduling
 // queue know.
 type gate struct {
-	gangs *state.Gangs
+	gangs *gangtable.Table
 	// activate makes the queue look at a pod's group again.
 	activate func(logger klog.Logger, pods map[string]*corev1.Pod)
 	// renewed is told of each group that the scheduler has taken in, or that it knows
@@ -71,7 +71,7 @@ func (g *gate) cleared(name types.NamespacedName) {
 // refused as it was before is not refused as it is.
 func (g *gate) taken(old, pg *schedulingv1beta1.PodGroup) {
 	name := types.NamespacedName{Namespace: pg.Namespace, Name: pg.Name}
-	count := state.LeastCount(pg)
+	count := gangtable.LeastCount(pg)
 	if old == nil || !apiequality.Semantic.DeepEqual(old.Spec, pg.Spec) || !maps.Equal(old.Annotations, pg.Annotations) {
 		g.renewed(gang.KeyOf(pg.Namespace, pg.Name))
 	}

@@ -11,7 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // generator makes workloads that come and go at random, with a controller that makes each pod anew that
@@ -20,7 +20,7 @@ type generator struct {
 	*testCluster
 	rand      *rand.Rand
 	made      int
-	workloads []*workload
+	workloads []*testJob
 	// claims are those of workloads for which others were evicted, until they get a place.
 	claims map[string]*claimed
 }
@@ -62,7 +62,7 @@ func (f *generator) check() {
 // come makes a workload for a queue.
 func (f *generator) come(queue string) {
 	f.made++
-	c := workload{
+	c := testJob{
 		name: fmt.Sprintf("c%d", f.made), queue: queue, size: 1 + f.rand.IntN(4), gpus: pick[int64](f, 1, 2, 4, 8, 8, 8),
 		rack: f.rand.IntN(3) == 0, priority: pick[int32](f, 0, 0, 0, 10), grace: pick[int64](f, 0, 5, 20),
 	}
@@ -94,13 +94,13 @@ func (f *generator) replace() {
 }
 
 // whole reports whether as many pods of a workload have a place and stay as it needs.
-func (f *generator) whole(c *workload) bool { return len(f.boundNodes(c)) >= max(1, c.size) }
+func (f *generator) whole(c *testJob) bool { return len(f.boundNodes(c)) >= max(1, c.size) }
 
 // workloadNamed returns the workload that users are told of as a gang or plain pod of this name.
-func (f *generator) workloadNamed(name string) *workload {
+func (f *generator) workloadNamed(name string) *testJob {
 	for _, c := range f.workloads {
 		for _, uid := range c.uids {
-			if pod := f.told[uid]; pod != nil && state.Called(state.NameOf(pod), "") == name {
+			if pod := f.told[uid]; pod != nil && workload.Called(workload.NameOf(pod), "") == name {
 				return c
 			}
 		}
@@ -202,9 +202,9 @@ func (f *generator) describe() string {
 // neglected returns a workload that waits within what its queue is guaranteed, and whom room could
 // be made for by evicting whole workloads that their queues have beyond what those are guaranteed;
 // nil if there is none. It tries all sets of workloads.
-func (f *generator) neglected() (*workload, []*workload) {
+func (f *generator) neglected() (*testJob, []*testJob) {
 	used := f.recount(f.staying())
-	var running []*workload
+	var running []*testJob
 	for _, c := range f.workloads {
 		if len(f.boundNodes(c)) > 0 {
 			running = append(running, c)
@@ -216,7 +216,7 @@ func (f *generator) neglected() (*workload, []*workload) {
 		}
 		f.counts["waiting within the guarantee"]++
 		theirs := f.pathOf(c.podOf(0))
-		var may []*workload
+		var may []*testJob
 		for _, v := range running {
 			mine := f.pathOf(v.podOf(0))
 			if mine[0] != theirs[0] && used[mine[0]].GPUs > f.guaranteed(mine[0]) {
@@ -224,7 +224,7 @@ func (f *generator) neglected() (*workload, []*workload) {
 			}
 		}
 		for set := range 1 << len(may) {
-			var gone []*workload
+			var gone []*testJob
 			for i, v := range may {
 				if set&(1<<i) != 0 {
 					gone = append(gone, v)
@@ -240,7 +240,7 @@ func (f *generator) neglected() (*workload, []*workload) {
 
 // spare returns how much the queues of a workload that waits are guaranteed beyond what
 // they would use with it, the least of them; below 0 if it is not entitled.
-func (f *generator) spare(c *workload, used map[string]amounts) int64 {
+func (f *generator) spare(c *testJob, used map[string]amounts) int64 {
 	least := int64(1) << 40
 	for _, q := range f.pathOf(c.podOf(0)) {
 		least = min(least, f.guaranteed(q)-used[q].GPUs-int64(max(1, c.size))*c.gpus)
@@ -249,7 +249,7 @@ func (f *generator) spare(c *workload, used map[string]amounts) int64 {
 }
 
 // permitted reports whether all queues of those that go keep what they are guaranteed.
-func (f *generator) permitted(c *workload, gone []*workload, used map[string]amounts) bool {
+func (f *generator) permitted(c *testJob, gone []*testJob, used map[string]amounts) bool {
 	left, theirs := map[string]int64{}, f.pathOf(c.podOf(0))
 	for _, v := range gone {
 		for _, q := range f.pathOf(v.podOf(0)) {
@@ -269,7 +269,7 @@ func (f *generator) permitted(c *workload, gone []*workload, used map[string]amo
 }
 
 // fits reports whether a workload has room in one domain once others are gone.
-func (f *generator) fits(c *workload, gone []*workload) bool {
+func (f *generator) fits(c *testJob, gone []*testJob) bool {
 	free := map[string]int64{}
 	for _, node := range f.nodes {
 		free[node.Name] = 8

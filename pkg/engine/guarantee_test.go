@@ -20,9 +20,9 @@ func TestGuaranteeAtSize(t *testing.T) {
 	h := newTestCluster(t, rackNodes(nodes, perRack), testQueue{name: "owner", guaranteed: 8 * 32 * 10}, testQueue{name: "borrower", weight: 1})
 	h.unchecked = true
 	random := rand.New(rand.NewPCG(1, 1))
-	works := map[string]*workload{}
+	works := map[string]*testJob{}
 	for at := 0; at < nodes; {
-		c := workload{name: fmt.Sprint("b", at), queue: "borrower", size: min(nodes-at, []int{1, 2, 2, 4, 4, 8, 8, 16, 24, 40}[random.IntN(10)]), gpus: 8, grace: 10}
+		c := testJob{name: fmt.Sprint("b", at), queue: "borrower", size: min(nodes-at, []int{1, 2, 2, 4, 4, 8, 8, 16, 24, 40}[random.IntN(10)]), gpus: 8, grace: 10}
 		if random.IntN(6) == 0 && at > 100 {
 			c.size = 1
 		}
@@ -51,7 +51,7 @@ func TestGuaranteeAtSize(t *testing.T) {
 	}
 	start := time.Now()
 	for i, size := range wanted {
-		owner := h.submit(workload{name: fmt.Sprint("owner", i), queue: "owner", size: size, gpus: 8, rack: true})
+		owner := h.submit(testJob{name: fmt.Sprint("owner", i), queue: "owner", size: size, gpus: 8, rack: true})
 		h.settle()
 		h.pass(15, time.Second)
 		places := h.boundNodes(owner)

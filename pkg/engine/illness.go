@@ -9,7 +9,8 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/device"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // mostNamedDevices is how many devices that fell ill a text names.
@@ -18,12 +19,12 @@ const mostNamedDevices = 4
 // fellIll tells of devices of one node that fell ill under pods: one event for each gang, on
 // what its other events are on, and for each plain pod. The pods run on, or fail: it is for their
 // owner to say. Nobody else gets the devices.
-func (r *repairer) fellIll(all []state.Illness) {
+func (r *repairer) fellIll(all []device.Illness) {
 	type group struct {
 		key  gang.Key
 		name string
 	}
-	by := map[group][]state.Illness{}
+	by := map[group][]device.Illness{}
 	var order []group
 	for _, i := range all {
 		pod, err := r.pods.Pods(i.Pod.Namespace).Get(i.Pod.Name)
@@ -31,7 +32,7 @@ func (r *repairer) fellIll(all []state.Illness) {
 			continue
 		}
 		g := group{name: i.Pod.String()}
-		if in := state.GangGroup(pod); in != "" {
+		if in := workload.GangGroup(pod); in != "" {
 			g = group{key: gang.KeyOf(pod.Namespace, in)}
 		}
 		if by[g] == nil {

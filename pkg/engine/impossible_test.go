@@ -11,7 +11,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/gang/gangtest"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/queueing"
 )
 
 // A gang that the cluster could not hold if nothing else ran holds nobody up, however old
@@ -19,14 +19,14 @@ import (
 func TestImpossibleHoldsNobodyUp(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		work workload
+		work testJob
 		text string
 		// mend is what makes it possible; the node that comes.
 		mend func(node *corev1.Node)
 	}{
-		{"a pod that no node holds", workload{gpus: 9}, "holds 1 pods", func(n *corev1.Node) { gpusOf(n, "16") }},
-		{"a gang that no rack holds", workload{size: 3, gpus: 8, rack: true}, "no domain of topology.kubernetes.io/rack holds 3 pods", func(n *corev1.Node) { n.Labels[rackLabel] = "r000" }},
-		{"a gang that the cluster does not hold", workload{size: 9, gpus: 8}, "holds 9 pods", nil},
+		{"a pod that no node holds", testJob{gpus: 9}, "holds 1 pods", func(n *corev1.Node) { gpusOf(n, "16") }},
+		{"a gang that no rack holds", testJob{size: 3, gpus: 8, rack: true}, "no domain of topology.kubernetes.io/rack holds 3 pods", func(n *corev1.Node) { n.Labels[rackLabel] = "r000" }},
+		{"a gang that the cluster does not hold", testJob{size: 9, gpus: 8}, "holds 9 pods", nil},
 	} {
 		withAndWithoutQueues(t, c.name, func(t *testing.T, queue string, rules ...testQueue) {
 			h := newTestCluster(t, rackNodes(8, 2), rules...)
@@ -36,7 +36,7 @@ func TestImpossibleHoldsNobodyUp(t *testing.T) {
 			h.settle()
 			// More than may overtake one that could be held.
 			for i := range 3 * DefaultQueueOvertaking {
-				one := h.submit(workload{name: fmt.Sprint("p", i), queue: queue, gpus: 1})
+				one := h.submit(testJob{name: fmt.Sprint("p", i), queue: queue, gpus: 1})
 				h.settle()
 				if got := len(h.boundNodes(one)); got != 1 {
 					t.Fatalf("pod %d waits behind a gang that nothing can hold", i)
@@ -88,14 +88,14 @@ func TestImpossibleIsSearchedForOnce(t *testing.T) {
 	withAndWithoutQueues(t, "gangs", func(t *testing.T, queue string, rules ...testQueue) {
 		h := newTestCluster(t, rackNodes(2, 2), rules...)
 		h.unchecked = true
-		gangs := []*workload{h.submit(workload{name: "g0", queue: queue, size: 3, gpus: 8})}
+		gangs := []*testJob{h.submit(testJob{name: "g0", queue: queue, size: 3, gpus: 8})}
 		h.settle()
 		searches := h.counts["searches"]
 		if searches == 0 {
 			t.Fatal("no place was searched for the first gang")
 		}
 		for i := range 3 {
-			gangs = append(gangs, h.submit(workload{name: fmt.Sprint("g", i+1), queue: queue, size: 3, gpus: 8}))
+			gangs = append(gangs, h.submit(testJob{name: fmt.Sprint("g", i+1), queue: queue, size: 3, gpus: 8}))
 		}
 		h.settle()
 		if n := h.counts["searches"] - searches; n > 0 {
@@ -111,14 +111,14 @@ func TestImpossibleIsSearchedForOnce(t *testing.T) {
 				t.Errorf("of gang %s it is reported that %+v", g.name, d)
 			}
 		}
-		less := h.submit(workload{name: "less", queue: queue, size: 2, gpus: 8})
+		less := h.submit(testJob{name: "less", queue: queue, size: 2, gpus: 8})
 		h.settle()
 		if got := len(h.boundNodes(less)); got != 2 {
 			t.Errorf("%d of 2 pods are placed of a gang that asks for less", got)
 		}
 		h.end(less.uids...)
 		h.nodeFeed.set(rackNodes(3, 2)[2])
-		last := h.submit(workload{name: "last", queue: queue, size: 3, gpus: 8})
+		last := h.submit(testJob{name: "last", queue: queue, size: 3, gpus: 8})
 		h.settle()
 		h.mayFit()
 		h.settle()
@@ -141,7 +141,7 @@ func TestImpossibleAsksForLess(t *testing.T) {
 			h.unchecked = true
 			gang := &walker{name: "g", model: gangtest.New(3)}
 			gang.declare(h)
-			c := workload{name: "g", queue: queue, gpus: 8}
+			c := testJob{name: "g", queue: queue, gpus: 8}
 			for i := range 3 {
 				pod := c.podOf(i)
 				pod.Labels["scheduling.x-k8s.io/pod-group"] = "g"
@@ -175,11 +175,11 @@ func withAndWithoutQueues(t *testing.T, name string, test func(t *testing.T, que
 // Autoscalers go by the reason: more nodes would help a gang that those that there are could
 // never hold.
 func TestImpossibleIsUnschedulable(t *testing.T) {
-	if c := waitsFor(string(state.NeverFits), "text"); c.Reason != corev1.PodReasonUnschedulable || c.Message != "text" {
+	if c := waitsFor(string(queueing.NeverFits), "text"); c.Reason != corev1.PodReasonUnschedulable || c.Message != "text" {
 		t.Errorf("the condition is %+v", c)
 	}
-	said := &corev1.Pod{Status: corev1.PodStatus{Conditions: []corev1.PodCondition{waitsFor(string(state.NeverFits), "text")}}}
-	if (explanation{string(state.NeverFits), "text"}).isNews(said) {
+	said := &corev1.Pod{Status: corev1.PodStatus{Conditions: []corev1.PodCondition{waitsFor(string(queueing.NeverFits), "text")}}}
+	if (explanation{string(queueing.NeverFits), "text"}).isNews(said) {
 		t.Error("it is told again what it says")
 	}
 }
@@ -189,9 +189,9 @@ func TestImpossibleIsUnschedulable(t *testing.T) {
 func TestPossibleKeepsItsPlace(t *testing.T) {
 	h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "q"})
 	h.unchecked = true
-	h.submit(workload{name: "runs", queue: "q", size: 3, gpus: 8})
+	h.submit(testJob{name: "runs", queue: "q", size: 3, gpus: 8})
 	h.settle()
-	waits := h.submit(workload{name: "waits", queue: "q", size: 2, gpus: 8})
+	waits := h.submit(testJob{name: "waits", queue: "q", size: 2, gpus: 8})
 	h.settle()
 	if why := h.explainer.why(h.told[waits.uids[0]]); why.code != reasonBackoff {
 		t.Errorf("it is told %+v", why)

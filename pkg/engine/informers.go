@@ -16,7 +16,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/berth-dev/berth/pkg/dialect"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // podFeed takes in pods, each after the scheduler has.
@@ -62,7 +62,7 @@ func dropManagedFields(obj any) (any, error) {
 
 // groupTransform sets spec.schedulingGroup of each pod that speaks a dialect, in
 // memory only. A member that does not count towards its gang is in a group that is set
-// aside (see state.GroupName), so the scheduler does not count it either. Like every
+// aside (see workload.GroupName), so the scheduler does not count it either. Like every
 // transform it may meet an object twice: see dialect.Of.
 func groupTransform(ours func(string) bool) cache.TransformFunc {
 	return func(obj any) (any, error) {
@@ -75,7 +75,7 @@ func groupTransform(ours func(string) bool) cache.TransformFunc {
 			return obj, nil
 		}
 		if membership, member := dialect.Of(pod); member {
-			name := state.GroupName(pod, membership)
+			name := workload.GroupName(pod, membership)
 			pod.Spec.SchedulingGroup = &corev1.PodSchedulingGroup{PodGroupName: &name}
 		}
 		return obj, nil

@@ -74,7 +74,7 @@ func tells(w *insight.Why) string {
 // TestWhy has a gang or pod wait for each reason that there is, in the whole scheduler, and
 // compares what is said of it with testdata/why.txt.
 func TestWhy(t *testing.T) {
-	forTime := func(h *testCluster, c *workload, seconds int64) {
+	forTime := func(h *testCluster, c *testJob, seconds int64) {
 		for _, uid := range c.uids {
 			h.edit(uid, func(p *corev1.Pod) {
 				start := metav1.NewTime(h.clock.Now())
@@ -84,7 +84,7 @@ func TestWhy(t *testing.T) {
 	}
 	full := func(h *testCluster, queue string) {
 		for i := range 4 {
-			c := h.submit(workload{name: fmt.Sprint("run", i), queue: queue, size: 1, gpus: 8})
+			c := h.submit(testJob{name: fmt.Sprint("run", i), queue: queue, size: 1, gpus: 8})
 			h.settle()
 			if i == 2 {
 				forTime(h, c, 3600)
@@ -100,7 +100,7 @@ func TestWhy(t *testing.T) {
 		h.nodes[node] = n
 		h.nodeFeed.set(n)
 	}
-	edited := func(h *testCluster, c workload, change func(*corev1.Pod)) {
+	edited := func(h *testCluster, c testJob, change func(*corev1.Pod)) {
 		for i := range max(1, c.size) {
 			pod := c.podOf(i)
 			change(pod)
@@ -114,107 +114,107 @@ func TestWhy(t *testing.T) {
 	}{
 		{"all nodes are taken", "late", func(h *testCluster) {
 			full(h, "wide")
-			h.submit(workload{name: "late", queue: "wide", size: 1, gpus: 8})
+			h.submit(testJob{name: "late", queue: "wide", size: 1, gpus: 8})
 		}},
 		{"each rack has a node", "late", func(h *testCluster) {
-			first := h.submit(workload{name: "a", queue: "wide", gpus: 8})
+			first := h.submit(testJob{name: "a", queue: "wide", gpus: 8})
 			h.settle()
-			h.submit(workload{name: "b", queue: "wide", size: 2, gpus: 8})
+			h.submit(testJob{name: "b", queue: "wide", size: 2, gpus: 8})
 			h.settle()
 			h.end(first.uids...)
 			h.settle()
-			h.submit(workload{name: "late", queue: "wide", size: 2, gpus: 8, rack: true})
+			h.submit(testJob{name: "late", queue: "wide", size: 2, gpus: 8, rack: true})
 		}},
 		{"a rack that comes closest, and is not the first", "late", func(h *testCluster) {
-			edited(h, workload{name: "fill", queue: "wide", gpus: 8}, func(p *corev1.Pod) {
+			edited(h, testJob{name: "fill", queue: "wide", gpus: 8}, func(p *corev1.Pod) {
 				p.Spec.NodeSelector = map[string]string{corev1.LabelHostname: "n0000"}
 			})
 			h.settle()
-			edited(h, workload{name: "late", queue: "wide", size: 3, gpus: 8, rack: true}, func(p *corev1.Pod) {
+			edited(h, testJob{name: "late", queue: "wide", size: 3, gpus: 8, rack: true}, func(p *corev1.Pod) {
 				seconds := int64(300) // as the API server has it in each pod
 				p.Spec.Tolerations = []corev1.Toleration{{Key: corev1.TaintNodeNotReady, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute, TolerationSeconds: &seconds}}
 			})
 		}},
 		{"GPUs in pieces", "late", func(h *testCluster) {
 			for i := range 4 {
-				h.submit(workload{name: fmt.Sprint("s", i), queue: "wide", gpus: 5})
+				h.submit(testJob{name: fmt.Sprint("s", i), queue: "wide", gpus: 5})
 			}
 			h.settle()
-			h.submit(workload{name: "late", queue: "wide", size: 1, gpus: 8})
+			h.submit(testJob{name: "late", queue: "wide", size: 1, gpus: 8})
 		}},
 		{"a taint and a cordon", "late", func(h *testCluster) {
 			taint(h, 1, false)
 			taint(h, 3, true)
-			h.submit(workload{name: "late", queue: "wide", size: 4, gpus: 8})
+			h.submit(testJob{name: "late", queue: "wide", size: 4, gpus: 8})
 		}},
 		{"CPU beside the GPUs", "late", func(h *testCluster) {
-			edited(h, workload{name: "other", queue: "wide", size: 1}, func(p *corev1.Pod) {
+			edited(h, testJob{name: "other", queue: "wide", size: 1}, func(p *corev1.Pod) {
 				p.Spec.Containers[0].Resources.Requests[corev1.ResourceCPU] = resource.MustParse("30")
 			})
 			h.settle()
-			edited(h, workload{name: "late", queue: "wide", size: 4, gpus: 4}, func(p *corev1.Pod) {
+			edited(h, testJob{name: "late", queue: "wide", size: 4, gpus: 4}, func(p *corev1.Pod) {
 				p.Spec.Containers[0].Resources.Requests[corev1.ResourceCPU] = resource.MustParse("40")
 			})
 		}},
 		{"memory that no node has", "late", func(h *testCluster) {
-			edited(h, workload{name: "late", queue: "wide", size: 1, gpus: 1}, func(p *corev1.Pod) {
+			edited(h, testJob{name: "late", queue: "wide", size: 1, gpus: 1}, func(p *corev1.Pod) {
 				p.Spec.Containers[0].Resources.Requests[corev1.ResourceMemory] = resource.MustParse("600Gi")
 			})
 		}},
-		{"more GPUs than a node has", "late-0", func(h *testCluster) { h.submit(workload{name: "late", queue: "wide", gpus: 9}) }},
+		{"more GPUs than a node has", "late-0", func(h *testCluster) { h.submit(testJob{name: "late", queue: "wide", gpus: 9}) }},
 		{"more pods than a rack has nodes", "late", func(h *testCluster) {
-			h.submit(workload{name: "late", queue: "wide", size: 3, gpus: 8, rack: true})
+			h.submit(testJob{name: "late", queue: "wide", size: 3, gpus: 8, rack: true})
 		}},
 		{"a level that no node has", "late", func(h *testCluster) {
-			edited(h, workload{name: "late", queue: "wide", size: 2, gpus: 8}, func(p *corev1.Pod) {
+			edited(h, testJob{name: "late", queue: "wide", size: 2, gpus: 8}, func(p *corev1.Pod) {
 				p.Annotations["berth.dev/required-topology"] = "example.com/row"
 			})
 		}},
 		{"links that no machine is known to have", "late", func(h *testCluster) {
-			edited(h, workload{name: "late", queue: "wide", size: 1, gpus: 2}, func(p *corev1.Pod) { p.Annotations["berth.dev/gpu-link"] = "nvlink" })
+			edited(h, testJob{name: "late", queue: "wide", size: 1, gpus: 2}, func(p *corev1.Pod) { p.Annotations["berth.dev/gpu-link"] = "nvlink" })
 		}},
 		{"a node selector", "late", func(h *testCluster) {
-			edited(h, workload{name: "late", queue: "wide", size: 1, gpus: 2}, func(p *corev1.Pod) { p.Spec.NodeSelector = map[string]string{"zone": "z"} })
+			edited(h, testJob{name: "late", queue: "wide", size: 1, gpus: 2}, func(p *corev1.Pod) { p.Spec.NodeSelector = map[string]string{"zone": "z"} })
 		}},
 		{"the limit of its queue", "late", func(h *testCluster) {
-			forTime(h, h.submit(workload{name: "first", queue: "q", size: 1, gpus: 8}), 1800)
+			forTime(h, h.submit(testJob{name: "first", queue: "q", size: 1, gpus: 8}), 1800)
 			h.settle()
-			h.submit(workload{name: "late", queue: "q", size: 1, gpus: 4})
+			h.submit(testJob{name: "late", queue: "q", size: 1, gpus: 4})
 		}},
 		{"the limit of its queue, and no room", "late", func(h *testCluster) {
-			h.submit(workload{name: "first", queue: "q", size: 1, gpus: 8})
-			h.submit(workload{name: "others", queue: "wide", size: 3, gpus: 8})
+			h.submit(testJob{name: "first", queue: "q", size: 1, gpus: 8})
+			h.submit(testJob{name: "others", queue: "wide", size: 3, gpus: 8})
 			h.settle()
-			h.submit(workload{name: "late", queue: "q", size: 1, gpus: 4})
+			h.submit(testJob{name: "late", queue: "q", size: 1, gpus: 4})
 		}},
-		{"a limit that is too low", "late", func(h *testCluster) { h.submit(workload{name: "late", queue: "q", size: 2, gpus: 8}) }},
+		{"a limit that is too low", "late", func(h *testCluster) { h.submit(testJob{name: "late", queue: "q", size: 2, gpus: 8}) }},
 		{"others of its queue", "late", func(h *testCluster) {
 			for i := range 40 {
-				h.submit(workload{name: fmt.Sprintf("other%02d", i), queue: "wide", size: 1, gpus: 1})
+				h.submit(testJob{name: fmt.Sprintf("other%02d", i), queue: "wide", size: 1, gpus: 1})
 			}
 			h.clock.Step(time.Second)
-			h.submit(workload{name: "late", queue: "wide", size: 1, gpus: 1})
+			h.submit(testJob{name: "late", queue: "wide", size: 1, gpus: 1})
 			h.tell()
 			h.admit()
 		}},
 		{"others, of another queue", "late", func(h *testCluster) {
 			for i := range 40 {
-				h.submit(workload{name: fmt.Sprintf("other%02d", i), queue: "wide", size: 1, gpus: 1})
+				h.submit(testJob{name: fmt.Sprintf("other%02d", i), queue: "wide", size: 1, gpus: 1})
 			}
 			h.tell()
 			h.admit()
-			h.submit(workload{name: "late", queue: "lend", size: 1, gpus: 1})
+			h.submit(testJob{name: "late", queue: "lend", size: 1, gpus: 1})
 			h.tell()
 			h.admit()
 		}},
-		{"a queue that is not there", "late", func(h *testCluster) { h.submit(workload{name: "late", queue: "none", size: 1, gpus: 1}) }},
-		{"a queue that is not open to it", "late", func(h *testCluster) { h.submit(workload{name: "late", queue: "theirs", size: 1, gpus: 1}) }},
-		{"pods that are missing", "late", func(h *testCluster) { h.submit(workload{name: "late", queue: "wide", size: 2, pods: 1, gpus: 1}) }},
+		{"a queue that is not there", "late", func(h *testCluster) { h.submit(testJob{name: "late", queue: "none", size: 1, gpus: 1}) }},
+		{"a queue that is not open to it", "late", func(h *testCluster) { h.submit(testJob{name: "late", queue: "theirs", size: 1, gpus: 1}) }},
+		{"pods that are missing", "late", func(h *testCluster) { h.submit(testJob{name: "late", queue: "wide", size: 2, pods: 1, gpus: 1}) }},
 		{"no size", "late", func(h *testCluster) {
-			edited(h, workload{name: "late", size: 1}, func(p *corev1.Pod) { delete(p.Annotations, "berth.dev/gang-size") })
+			edited(h, testJob{name: "late", size: 1}, func(p *corev1.Pod) { delete(p.Annotations, "berth.dev/gang-size") })
 		}},
 		{"a scheduling gate", "late", func(h *testCluster) {
-			edited(h, workload{name: "late", size: 2}, func(p *corev1.Pod) {
+			edited(h, testJob{name: "late", size: 2}, func(p *corev1.Pod) {
 				if p.Name == "late-1" {
 					p.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: "example.com/hold"}}
 				}
@@ -222,18 +222,18 @@ func TestWhy(t *testing.T) {
 		}},
 		{"others leave for it", "late", func(h *testCluster) {
 			for i := range 4 {
-				h.submit(workload{name: fmt.Sprint("run", i), queue: "lend", size: 1, gpus: 8, grace: 30})
+				h.submit(testJob{name: fmt.Sprint("run", i), queue: "lend", size: 1, gpus: 8, grace: 30})
 			}
 			h.settle()
 			for _, pod := range h.byName() {
 				h.stuck[pod.Name] = true
 			}
-			h.submit(workload{name: "late", queue: "own", size: 1, gpus: 8})
+			h.submit(testJob{name: "late", queue: "own", size: 1, gpus: 8})
 		}},
 		{"a disruption budget", "late", func(h *testCluster) {
 			for i := range 4 {
 				name := fmt.Sprint("run", i)
-				h.submit(workload{name: name, queue: "lend", size: 1, gpus: 8})
+				h.submit(testJob{name: name, queue: "lend", size: 1, gpus: 8})
 				one := intstr.FromInt32(1)
 				pdb := &policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, Generation: 1}, Spec: policyv1.PodDisruptionBudgetSpec{
 					MinAvailable: &one, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"workload": name}},
@@ -242,17 +242,17 @@ func TestWhy(t *testing.T) {
 				h.reclaimer.SetBudget(pdb)
 			}
 			h.settle()
-			h.submit(workload{name: "late", queue: "own", size: 1, gpus: 8})
+			h.submit(testJob{name: "late", queue: "own", size: 1, gpus: 8})
 		}},
 		{"room that is kept for another", "late", func(h *testCluster) {
 			for i := range 4 {
-				h.submit(workload{name: fmt.Sprint("run", i), queue: "lend", size: 1, gpus: 8, grace: 30})
+				h.submit(testJob{name: fmt.Sprint("run", i), queue: "lend", size: 1, gpus: 8, grace: 30})
 			}
 			h.settle()
 			for _, pod := range h.byName() {
 				h.stuck[pod.Name] = true
 			}
-			h.submit(workload{name: "entitled", queue: "own", size: 2, gpus: 8})
+			h.submit(testJob{name: "entitled", queue: "own", size: 2, gpus: 8})
 			h.settle()
 			for _, pod := range h.byName() {
 				if pod.DeletionTimestamp != nil {
@@ -260,7 +260,7 @@ func TestWhy(t *testing.T) {
 					break
 				}
 			}
-			h.submit(workload{name: "late", queue: "lend", size: 1, gpus: 8})
+			h.submit(testJob{name: "late", queue: "lend", size: 1, gpus: 8})
 		}},
 		{"it is placed", "run0", func(h *testCluster) { full(h, "wide") }},
 		{"nobody of the name", "nobody", func(*testCluster) {}},
@@ -307,10 +307,10 @@ func TestWhy(t *testing.T) {
 // TestLists has gangs, queues and racks listed as they are.
 func TestLists(t *testing.T) {
 	h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "org", guaranteed: 8, limit: 24}, testQueue{name: "team", parent: "org", limit: 16}, testQueue{name: "else"})
-	h.submit(workload{name: "runs", queue: "team", size: 2, gpus: 8})
+	h.submit(testJob{name: "runs", queue: "team", size: 2, gpus: 8})
 	h.settle()
-	h.submit(workload{name: "waits", queue: "team", size: 1, gpus: 4})
-	h.submit(workload{name: "alone", queue: "else", gpus: 3})
+	h.submit(testJob{name: "waits", queue: "team", size: 1, gpus: 4})
+	h.submit(testJob{name: "alone", queue: "else", gpus: 3})
 	n := h.nodes[3].DeepCopy()
 	n.Spec.Unschedulable = true
 	h.nodeFeed.set(n)

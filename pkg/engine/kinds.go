@@ -25,7 +25,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/berth-dev/berth/pkg/dialect"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
 
 const (
@@ -49,7 +49,7 @@ type kindWatcher struct {
 	dynamic   dynamic.Interface
 	metadata  metadata.Interface
 	client    kubernetes.Interface
-	gangs     *state.Gangs
+	gangs     *gangtable.Table
 	bridge    *bridge
 
 	sources map[schema.GroupVersionResource]kindSource
@@ -82,7 +82,7 @@ type runningWatch struct {
 	stopped  chan struct{}
 }
 
-func newKindWatcher(client kubernetes.Interface, dynamicClient dynamic.Interface, metadataClient metadata.Interface, gangs *state.Gangs, b *bridge) *kindWatcher {
+func newKindWatcher(client kubernetes.Interface, dynamicClient dynamic.Interface, metadataClient metadata.Interface, gangs *gangtable.Table, b *bridge) *kindWatcher {
 	w := &kindWatcher{
 		discovery: client.Discovery(),
 		dynamic:   dynamicClient,

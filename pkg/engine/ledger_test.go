@@ -187,7 +187,7 @@ func (h *testCluster) withinLimits(pod *corev1.Pod) {
 }
 
 // workload is a gang, or a plain pod, and who makes its pods.
-type workload struct {
+type testJob struct {
 	name, queue string
 	// size is the least of its pods that run together; 0 for plain pods. pods is how many
 	// there are.
@@ -203,7 +203,7 @@ type workload struct {
 }
 
 // submit makes the pods of a workload.
-func (h *testCluster) submit(c workload) *workload {
+func (h *testCluster) submit(c testJob) *testJob {
 	h.t.Helper()
 	out := &c
 	if out.pods == 0 {
@@ -217,7 +217,7 @@ func (h *testCluster) submit(c workload) *workload {
 
 // makeAgain makes the pods of a workload again that are gone, under their names, and returns how
 // many. Each is edited before, unless edit is nil.
-func (h *testCluster) makeAgain(c *workload, edit func(pod *corev1.Pod)) (made int) {
+func (h *testCluster) makeAgain(c *testJob, edit func(pod *corev1.Pod)) (made int) {
 	for i, uid := range c.uids {
 		h.mu.Lock()
 		gone := h.pods[uid] == nil
@@ -236,7 +236,7 @@ func (h *testCluster) makeAgain(c *workload, edit func(pod *corev1.Pod)) (made i
 }
 
 // boundNodes returns the nodes of the pods of a workload that have one and stay.
-func (h *testCluster) boundNodes(c *workload) []string {
+func (h *testCluster) boundNodes(c *testJob) []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var out []string
@@ -251,8 +251,8 @@ func (h *testCluster) boundNodes(c *workload) []string {
 // A gang is placed, its queue pays; it ends, and nobody pays.
 func TestChargeEndsWithTheGang(t *testing.T) {
 	h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "all", limit: 24}, testQueue{name: "a", parent: "all"}, testQueue{name: "b", parent: "all"})
-	one := h.submit(workload{name: "one", queue: "a", size: 2, gpus: 8, rack: true})
-	two := h.submit(workload{name: "two", queue: "b", size: 2, gpus: 8})
+	one := h.submit(testJob{name: "one", queue: "a", size: 2, gpus: 8, rack: true})
+	two := h.submit(testJob{name: "two", queue: "b", size: 2, gpus: 8})
 	h.settle()
 	if got := len(h.boundNodes(one)); got != 2 {
 		t.Fatalf("%d pods of one are placed", got)

@@ -9,14 +9,14 @@ import (
 // can be asked to go: within its queue, those of a lower priority.
 func TestHigherPriorityGetsTheLimitOfItsQueue(t *testing.T) {
 	h := newTestCluster(t, rackNodes(8, 4), testQueue{name: "team", limit: 16}, testQueue{name: "other", weight: 1})
-	low := h.run(workload{name: "low", queue: "team", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
+	low := h.run(testJob{name: "low", queue: "team", size: 2, gpus: 8, grace: 30}, "n0000", "n0001")
 	h.settle()
-	same := h.submit(workload{name: "same", queue: "team", size: 2, gpus: 8})
+	same := h.submit(testJob{name: "same", queue: "team", size: 2, gpus: 8})
 	h.pass(30, time.Second)
 	h.expectEvicted(0, "nobody is of a lower priority")
 	h.expectBound(same, 0, "the queue is at its limit")
 
-	high := h.submit(workload{name: "high", queue: "team", size: 2, gpus: 8, priority: 100})
+	high := h.submit(testJob{name: "high", queue: "team", size: 2, gpus: 8, priority: 100})
 	h.pass(10, time.Second)
 	h.expectEvicted(2, "a lower priority is at the limit")
 	h.expectBound(high, 0, "they have not left")
@@ -37,14 +37,14 @@ func TestHigherPriorityGetsTheLimitOfItsQueue(t *testing.T) {
 func TestGuaranteeWithinALimitThatASiblingHasReached(t *testing.T) {
 	h := newTestCluster(t, rackNodes(8, 4), testQueue{name: "root", guaranteed: 32, limit: 32},
 		testQueue{name: "due", parent: "root", guaranteed: 16}, testQueue{name: "sibling", parent: "root", guaranteed: 16, weight: 1})
-	first := h.run(workload{name: "first", queue: "sibling", size: 1, pods: 1, gpus: 8, grace: 10}, "n0000")
-	var others []*workload
+	first := h.run(testJob{name: "first", queue: "sibling", size: 1, pods: 1, gpus: 8, grace: 10}, "n0000")
+	var others []*testJob
 	for _, node := range []string{"n0001", "n0002", "n0003"} {
-		others = append(others, h.run(workload{name: "on-" + node, queue: "sibling", size: 1, pods: 1, gpus: 8, grace: 30}, node))
+		others = append(others, h.run(testJob{name: "on-" + node, queue: "sibling", size: 1, pods: 1, gpus: 8, grace: 30}, node))
 	}
 	h.settle()
-	next := h.submit(workload{name: "next", queue: "sibling", size: 1, gpus: 8})
-	due := h.submit(workload{name: "due", queue: "due", size: 2, gpus: 8})
+	next := h.submit(testJob{name: "next", queue: "sibling", size: 1, gpus: 8})
+	due := h.submit(testJob{name: "due", queue: "due", size: 2, gpus: 8})
 	h.pass(70, time.Second)
 	h.expectEvicted(2, "a sibling has more than its guarantee")
 	h.expectBound(due, 2, "it is entitled to it")
@@ -64,11 +64,11 @@ func TestGuaranteeWithinALimitThatASiblingHasReached(t *testing.T) {
 // Where nobody may go, a gang that a limit holds is tried now and then, and no more.
 func TestClaimsAtALimitRest(t *testing.T) {
 	h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "team", limit: 16}, testQueue{name: "other", weight: 1})
-	h.run(workload{name: "wide", queue: "team", size: 2, gpus: 4}, "n0000", "n0001")
-	h.run(workload{name: "equal", queue: "team", size: 1, gpus: 8, priority: 100}, "n0002")
+	h.run(testJob{name: "wide", queue: "team", size: 2, gpus: 4}, "n0000", "n0001")
+	h.run(testJob{name: "equal", queue: "team", size: 1, gpus: 8, priority: 100}, "n0002")
 	h.settle()
 	// It would need 16 of the limit, and those of a lower priority leave it no more than 8.
-	h.submit(workload{name: "high", queue: "team", size: 2, gpus: 8, priority: 100})
+	h.submit(testJob{name: "high", queue: "team", size: 2, gpus: 8, priority: 100})
 	before := h.counts["cycles"]
 	h.pass(600, time.Second)
 	h.expectEvicted(0, "what may go is too little")

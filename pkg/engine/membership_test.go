@@ -142,7 +142,7 @@ func (w *walker) follow(h *testCluster) {
 
 // pod makes a pod of the model.
 func (w *walker) pod(p gangtest.Pod) *corev1.Pod {
-	c := workload{name: w.name, gpus: 0}
+	c := testJob{name: w.name, gpus: 0}
 	pod := c.podOf(0)
 	pod.Name = w.name + "-" + p.Name
 	pod.Labels["scheduling.x-k8s.io/pod-group"] = w.name

@@ -12,7 +12,8 @@ import (
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/engine/catalog"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/device"
+	"github.com/berth-dev/berth/pkg/state/queueing"
 )
 
 //go:generate go run ./metricspage
@@ -212,7 +213,7 @@ func begin() {
 
 func predictionNames() []string {
 	var out []string
-	for _, p := range state.Predictions() {
+	for _, p := range device.Predictions() {
 		out = append(out, string(p))
 	}
 	return out
@@ -234,7 +235,7 @@ func waitReasons() []string {
 	for _, c := range admission.Codes() {
 		out = append(out, string(c))
 	}
-	for _, c := range state.QueueCodes() {
+	for _, c := range queueing.QueueCodes() {
 		out = append(out, string(c))
 	}
 	slices.Sort(out)

@@ -51,7 +51,7 @@ func populated(t testing.TB) *testCluster {
 	h.nodes[0].Spec.Unschedulable = true
 	h.nodeFeed.set(h.nodes[0])
 	for i := range 120 {
-		c := workload{name: fmt.Sprint("c", i), queue: rules[i%manyQueues].name, size: 1 + i%5, gpus: []int64{0, 1, 2, 4, 8}[i/2%5], rack: i%3 == 0}
+		c := testJob{name: fmt.Sprint("c", i), queue: rules[i%manyQueues].name, size: 1 + i%5, gpus: []int64{0, 1, 2, 4, 8}[i/2%5], rack: i%3 == 0}
 		if i%7 == 0 {
 			c.size, c.pods, c.rack = 0, 1, false
 		}
@@ -60,9 +60,9 @@ func populated(t testing.TB) *testCluster {
 			h.settle()
 		}
 	}
-	h.submit(workload{name: "incomplete", queue: rules[0].name, size: 4, pods: 2, gpus: 8})
-	h.submit(workload{name: "lost", queue: "nowhere", size: 2, gpus: 8})
-	h.submit(workload{name: "huge", queue: rules[1].name, size: 100, gpus: 8})
+	h.submit(testJob{name: "incomplete", queue: rules[0].name, size: 4, pods: 2, gpus: 8})
+	h.submit(testJob{name: "lost", queue: "nowhere", size: 2, gpus: 8})
+	h.submit(testJob{name: "huge", queue: rules[1].name, size: 100, gpus: 8})
 	h.settle()
 	return h
 }
@@ -319,7 +319,7 @@ func BenchmarkCensus(b *testing.B) {
 	h := newTestCluster(b, rackNodes(2500, 32), testQueue{name: "q", guaranteed: 8, weight: 1})
 	h.unchecked = true
 	for i := range 200 {
-		h.submit(workload{name: fmt.Sprint("c", i), queue: "q", size: 1 + i%4, gpus: []int64{1, 2, 4, 8}[i%4]})
+		h.submit(testJob{name: fmt.Sprint("c", i), queue: "q", size: 1 + i%4, gpus: []int64{1, 2, 4, 8}[i%4]})
 	}
 	h.settle()
 	for b.Loop() {

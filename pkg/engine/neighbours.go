@@ -11,7 +11,7 @@ import (
 	"k8s.io/klog/v2"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/nodeindex"
 )
 
 // Other schedulers bind pods to the nodes that Berth uses, unless these are Berth's own. What
@@ -38,7 +38,7 @@ func newNeighbours(recorder events.EventRecorder, leading func() bool) *neighbou
 }
 
 // overdrawn takes in that a node has given out more than it has.
-func (n *neighbours) overdrawn(o state.Overdraft) {
+func (n *neighbours) overdrawn(o nodeindex.Overdraft) {
 	if !n.leading() {
 		return
 	}
@@ -52,7 +52,7 @@ func (n *neighbours) overdrawn(o state.Overdraft) {
 }
 
 // intruded takes in that another scheduler has devices of a node of Berth's own.
-func (n *neighbours) intruded(i state.Intrusion) {
+func (n *neighbours) intruded(i nodeindex.Intrusion) {
 	if !n.leading() || !n.limiter.TryAccept() {
 		return
 	}
@@ -66,7 +66,7 @@ func (n *neighbours) intruded(i state.Intrusion) {
 // watchOthers has the engine hear of what other schedulers do.
 func (e *engine) watchOthers(ours func(string) bool, own labels.Selector, recorder events.EventRecorder) {
 	isOwn := func(node *corev1.Node) bool { return own != nil && own.Matches(labels.Set(node.Labels)) }
-	e.occupancy = state.NewOccupancy(ours, e.requests.of, isOwn, state.IsDevice)
+	e.occupancy = nodeindex.NewOccupancy(ours, e.requests.of, isOwn, nodeindex.IsDevice)
 	n := newNeighbours(recorder, e.leading.Load)
 	e.occupancy.On(n.overdrawn, n.intruded)
 }

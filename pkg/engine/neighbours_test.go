@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/nodeindex"
 )
 
 func TestOwnNodes(t *testing.T) {
@@ -90,7 +90,7 @@ func TestIntrusionsAreBounded(t *testing.T) {
 	leads := false
 	n := newNeighbours(recorder, func() bool { return leads })
 	tell := func(i int) {
-		n.intruded(state.Intrusion{Node: fmt.Sprint("n", i), NodeUID: "u", Pod: types.NamespacedName{Namespace: "ns", Name: "p"}, Scheduler: corev1.DefaultSchedulerName, Pods: 2})
+		n.intruded(nodeindex.Intrusion{Node: fmt.Sprint("n", i), NodeUID: "u", Pod: types.NamespacedName{Namespace: "ns", Name: "p"}, Scheduler: corev1.DefaultSchedulerName, Pods: 2})
 	}
 	tell(0)
 	if len(recorder.log) != 0 {
@@ -107,6 +107,6 @@ func TestIntrusionsAreBounded(t *testing.T) {
 	if !strings.Contains(recorder.log[0], want) {
 		t.Error(cmp.Diff(want, recorder.log[0]))
 	}
-	n.overdrawn(state.Overdraft{Node: "n", Resource: gpuName, Allocatable: 8, Used: 9, Foreign: "ns/p"})
-	n.overdrawn(state.Overdraft{Node: "n", Resource: gpuName, Allocatable: 7, Used: 8})
+	n.overdrawn(nodeindex.Overdraft{Node: "n", Resource: gpuName, Allocatable: 8, Used: 9, Foreign: "ns/p"})
+	n.overdrawn(nodeindex.Overdraft{Node: "n", Resource: gpuName, Allocatable: 7, Used: 8})
 }

@@ -12,7 +12,7 @@ import (
 // Job with more completions than it runs at a time is one gang after another.
 func TestNextPodsOfADoneGang(t *testing.T) {
 	h := newTestCluster(t, rackNodes(2, 2))
-	job := h.submit(workload{name: "job", size: 2, gpus: 8})
+	job := h.submit(testJob{name: "job", size: 2, gpus: 8})
 	h.pass(2, time.Second) // they run
 	if n := len(h.boundNodes(job)); n != 2 {
 		t.Fatalf("%d of 2 pods are placed", n)
@@ -21,7 +21,7 @@ func TestNextPodsOfADoneGang(t *testing.T) {
 		h.edit(uid, func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded })
 	}
 	h.pass(2, time.Second)
-	blocker := h.submit(workload{name: "blocker", gpus: 8})
+	blocker := h.submit(testJob{name: "blocker", gpus: 8})
 	h.settle()
 	var next []types.UID
 	for i := range 2 {

@@ -4,7 +4,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/cache"
 
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/nodeindex"
 )
 
 // nodeHandler has gangs hear of the labels and health of nodes, and queues of what they have.
@@ -22,7 +22,7 @@ func (e *engine) nodeHandler() cache.ResourceEventHandler {
 		},
 		UpdateFunc: func(old, obj any) {
 			before, now := old.(*corev1.Node), obj.(*corev1.Node)
-			if set(now); !state.SamePlace(before, now) {
+			if set(now); !nodeindex.SamePlace(before, now) {
 				e.queues.Freed()
 			}
 		},

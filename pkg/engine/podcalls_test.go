@@ -150,7 +150,7 @@ func TestWriteThatPassesOutdatesWhatWaits(t *testing.T) {
 // The scheduler makes no patch of a pod that it refuses: its condition waits to be written.
 func TestSchedulerPatchesNoRefusedPod(t *testing.T) {
 	h := newTestCluster(t, rackNodes(1, 1), testQueue{name: "owner", guaranteed: 32})
-	plain := h.submit(workload{name: "plain", queue: "owner", gpus: 9})
+	plain := h.submit(testJob{name: "plain", queue: "owner", gpus: 9})
 	h.settle()
 	h.expectBound(plain, 0, "no node has nine GPUs")
 	waits := 0

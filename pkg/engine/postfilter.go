@@ -12,7 +12,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
 
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
 
 // guardPostFilters keeps a scheduler from asking who could be preempted for a gang where
@@ -81,7 +81,7 @@ func (f guardedFramework) members(group fwk.PodGroupInfo) int {
 // leastOf returns the least count of a group.
 func leastOf(group fwk.PodGroupInfo) int {
 	if pg := group.GetPodGroup(); pg != nil {
-		return int(state.LeastCount(pg))
+		return int(gangtable.LeastCount(pg))
 	}
 	return 1
 }

@@ -34,7 +34,10 @@ import (
 	"github.com/berth-dev/berth/pkg/plugins/queueadmission"
 	"github.com/berth-dev/berth/pkg/plugins/queueorder"
 	"github.com/berth-dev/berth/pkg/plugins/queuereclaim"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
+	"github.com/berth-dev/berth/pkg/state/queueing"
+	"github.com/berth-dev/berth/pkg/state/unqueued"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // queueObjects is the resource of queues.
@@ -50,7 +53,7 @@ func podsOf(factory informers.SharedInformerFactory) func() []*corev1.Pod {
 }
 
 // queueSources take in the objects that say what queues there are.
-func queueSources(client dynamic.Interface, queues *state.Queues) map[schema.GroupVersionResource]kindSource {
+func queueSources(client dynamic.Interface, queues *queueing.Queues) map[schema.GroupVersionResource]kindSource {
 	return map[schema.GroupVersionResource]kindSource{
 		queueObjects: {
 			informer: informerOf(client, queueObjects),
@@ -85,7 +88,7 @@ func queueSources(client dynamic.Interface, queues *state.Queues) map[schema.Gro
 
 // watchNamespaces has queues hear of the labels of namespaces. It returns what says whether
 // they have heard of all that there were.
-func watchNamespaces(factory informers.SharedInformerFactory, queues *state.Queues) (known func() bool, err error) {
+func watchNamespaces(factory informers.SharedInformerFactory, queues *queueing.Queues) (known func() bool, err error) {
 	handler, err := factory.Core().V1().Namespaces().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(obj any) { queues.SetNamespace(obj.(*corev1.Namespace)) },
 		UpdateFunc: func(_, obj any) { queues.SetNamespace(obj.(*corev1.Namespace)) },
@@ -161,7 +164,7 @@ func enabled(set *schedulerconfig.PluginSet, name string) bool {
 }
 
 // numbers are the places of entities of the scheduling queue.
-type numbers struct{ *state.Queues }
+type numbers struct{ *queueing.Queues }
 
 // Number returns the place of an entity.
 func (n numbers) Number(entity fwk.QueuedEntityInfo) uint64 {
@@ -184,7 +187,7 @@ const retryAnyway = 30 * time.Second
 
 // letIn has the scheduling queue take those whose turn it is, and tells the others why they
 // wait, until the context is done.
-func letIn(ctx context.Context, queues *state.Queues, tries *tries, sched *scheduler.Scheduler, conditions *conditionWriter, journal *insight.Journal) {
+func letIn(ctx context.Context, queues *queueing.Queues, tries *tries, sched *scheduler.Scheduler, conditions *conditionWriter, journal *insight.Journal) {
 	logger := klog.FromContext(ctx)
 	ticker := time.NewTicker(retryPeriod)
 	defer ticker.Stop()
@@ -255,7 +258,7 @@ func lost(sched *scheduler.Scheduler, pod *corev1.Pod) bool {
 }
 
 // letInNext is letIn after one piece of news.
-func letInNext(logger klog.Logger, queues *state.Queues, sched *scheduler.Scheduler, conditions *conditionWriter, journal *insight.Journal) {
+func letInNext(logger klog.Logger, queues *queueing.Queues, sched *scheduler.Scheduler, conditions *conditionWriter, journal *insight.Journal) {
 	enter(logger, queues, sched)
 	tellWhy(queues.Stuck(), conditions, journal)
 }
@@ -266,7 +269,7 @@ func activate(logger klog.Logger, sched *scheduler.Scheduler, pod *corev1.Pod) {
 }
 
 // tellWhy tells pods why they wait.
-func tellWhy(all []state.Stuck, conditions *conditionWriter, journal *insight.Journal) {
+func tellWhy(all []queueing.Stuck, conditions *conditionWriter, journal *insight.Journal) {
 	for _, stuck := range all {
 		if len(stuck.Pods) > 0 {
 			journal.Add(decisionOn(conditions.clock.Now(), insight.ActionHeld, stuck.Pods[0], 0, stuck.Code, stuck.Text))
@@ -291,11 +294,11 @@ func inQueue(sched *scheduler.Scheduler, pod *corev1.Pod) (waits, gated bool) {
 
 // tries tells queues how the tries end of those that they let in.
 type tries struct {
-	queues    *state.Queues
-	windows   *state.Windows
+	queues    *queueing.Queues
+	windows   *unqueued.Windows
 	reclaimer *reclaimer
 	fast      *fastpath.Path
-	gangs     *state.Gangs
+	gangs     *gangtable.Table
 	reporter  *reporter
 	// entity is being tried, and last is a pod of it; nil if there is none. never is why the
 	// cluster could not hold it, if it was not tried for that.
@@ -350,7 +353,7 @@ func (t *tries) began() {
 	t.lastNodes = t.nodes.Load()
 	t.windows.Began(t.last)
 	t.queues.Began(t.last)
-	t.reclaimer.Lend(state.NameOf(t.last))
+	t.reclaimer.Lend(workload.NameOf(t.last))
 }
 
 // renewed takes in that the scheduler knows a gang otherwise than before.

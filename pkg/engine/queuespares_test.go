@@ -14,11 +14,11 @@ func TestAQueueHasSpares(t *testing.T) {
 	c := &repairRig{events: &fakeRecorder{}, testCluster: newTestCluster(t, rackNodes(6, 3),
 		testQueue{name: "top", weight: 1, spares: []v1alpha1.QueueSpares{{Level: rackLabel, Nodes: 1}}}, testQueue{name: "q", parent: "top", weight: 1}, testQueue{name: "o", weight: 1})}
 	c.care(false)
-	c.g = c.run(workload{name: "g", queue: "q", size: 2, gpus: 8, rack: true}, "n0000", "n0001")
-	other := c.run(workload{name: "h", queue: "o", size: 2, gpus: 8, rack: true}, "n0004", "n0005")
+	c.g = c.run(testJob{name: "g", queue: "q", size: 2, gpus: 8, rack: true}, "n0000", "n0001")
+	other := c.run(testJob{name: "h", queue: "o", size: 2, gpus: 8, rack: true}, "n0004", "n0005")
 	c.live(1)
-	plain := c.submit(workload{name: "plain", queue: "q", pods: 1, gpus: 1})
-	whole := c.submit(workload{name: "whole", queue: "o", size: 1, gpus: 8, rack: true})
+	plain := c.submit(testJob{name: "plain", queue: "q", pods: 1, gpus: 1})
+	whole := c.submit(testJob{name: "whole", queue: "o", size: 1, gpus: 8, rack: true})
 	c.live(3)
 	c.expectBound(plain, 0, "n0002 and n0003 are kept")
 	c.expectBound(whole, 0, "n0002 and n0003 are kept")

@@ -18,7 +18,8 @@ import (
 
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
 	"github.com/berth-dev/berth/pkg/core/quota"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/queueing"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 const (
@@ -30,7 +31,7 @@ const (
 
 // queueStatusWriter writes the status of each queue when it changed.
 type queueStatusWriter struct {
-	queues *state.Queues
+	queues *queueing.Queues
 	client dynamic.Interface
 	period time.Duration
 	limit  flowcontrol.RateLimiter
@@ -38,7 +39,7 @@ type queueStatusWriter struct {
 	written map[string]v1alpha1.QueueStatus
 }
 
-func newQueueStatusWriter(queues *state.Queues, client dynamic.Interface) *queueStatusWriter {
+func newQueueStatusWriter(queues *queueing.Queues, client dynamic.Interface) *queueStatusWriter {
 	return &queueStatusWriter{
 		queues: queues, client: client, period: queueStatusPeriod,
 		limit: flowcontrol.NewTokenBucketRateLimiter(queueStatusWrites, queueStatusWrites), written: map[string]v1alpha1.QueueStatus{},
@@ -107,7 +108,7 @@ func (w *queueStatusWriter) patch(ctx context.Context, name string, status v1alp
 }
 
 // queueStatus translates a report. Conditions are those of before, changed.
-func queueStatus(r *state.QueueReport, conditions []metav1.Condition) v1alpha1.QueueStatus {
+func queueStatus(r *queueing.QueueReport, conditions []metav1.Condition) v1alpha1.QueueStatus {
 	status := v1alpha1.QueueStatus{
 		ObservedGeneration: r.Generation, PendingGangs: int32(r.Pending), RunningGangs: int32(r.Running), RefusedGangs: int32(r.Refused),
 		Conditions: append([]metav1.Condition(nil), conditions...),
@@ -117,11 +118,11 @@ func queueStatus(r *state.QueueReport, conditions []metav1.Condition) v1alpha1.Q
 			continue
 		}
 		name := corev1.ResourceName(a.Resource)
-		share := state.QuantityOf(name, min(a.Share, quota.Most))
-		status.Resources = append(status.Resources, v1alpha1.QueueUsage{Name: a.Resource, Used: state.QuantityOf(name, a.Used), Share: &share})
+		share := queueing.QuantityOf(name, min(a.Share, quota.Most))
+		status.Resources = append(status.Resources, v1alpha1.QueueUsage{Name: a.Resource, Used: queueing.QuantityOf(name, a.Used), Share: &share})
 	}
 	if h := r.Head; h != nil {
-		status.Head = &v1alpha1.QueueHead{Gang: state.Shown(h.Gang), Position: int32(h.Position), Reason: h.Code, Message: cut(h.Text)}
+		status.Head = &v1alpha1.QueueHead{Gang: workload.Shown(h.Gang), Position: int32(h.Position), Reason: h.Code, Message: cut(h.Text)}
 	}
 	ready := metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonAdmits,
 		Message: "The queue admits gangs.", ObservedGeneration: r.Generation}

@@ -16,10 +16,10 @@ func BenchmarkReasons(b *testing.B) {
 	h := newTestCluster(b, rackNodes(4, 2))
 	h.unchecked = true
 	h.explainer.leads = true
-	h.submit(workload{name: "full", size: 4, gpus: 8})
+	h.submit(testJob{name: "full", size: 4, gpus: 8})
 	h.settle()
 	for i := range gangs {
-		h.submit(workload{name: fmt.Sprint("g", i), size: 4, pods: 3 + i%2, gpus: 8})
+		h.submit(testJob{name: fmt.Sprint("g", i), size: 4, pods: 3 + i%2, gpus: 8})
 	}
 	h.tell()
 	h.admit()

@@ -11,7 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/berth-dev/berth/pkg/core/admission"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/queueing"
 )
 
 const scenarios = "../../test/integration"
@@ -34,8 +34,8 @@ func TestEveryReasonIsShown(t *testing.T) {
 		otherReason:                    "what somebody else wrote into the condition of a pod",
 		string(admission.LetIn):        "the gang is being tried: it has its place or another reason in a moment",
 		string(admission.NoRoom):       "in its stead it is said why there is no room, or " + reasonBackoff,
-		string(state.QueueFault):       "a refusal in the scheduling cycle, which has the reason Unschedulable, as its text",
-		string(state.QueueLimit):       "a refusal in the scheduling cycle, which has the reason Unschedulable, as its text",
+		string(queueing.QueueFault):    "a refusal in the scheduling cycle, which has the reason Unschedulable, as its text",
+		string(queueing.QueueLimit):    "a refusal in the scheduling cycle, which has the reason Unschedulable, as its text",
 		corev1.PodReasonSchedulerError: "a plugin failed, as no object can make one of ours",
 	}
 	held := map[string]bool{}

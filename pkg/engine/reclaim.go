@@ -26,7 +26,10 @@ import (
 	"github.com/berth-dev/berth/pkg/engine/suspension"
 	"github.com/berth-dev/berth/pkg/insight"
 	"github.com/berth-dev/berth/pkg/plugins/queuereclaim"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/disruption"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
+	"github.com/berth-dev/berth/pkg/state/queueing"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 const (
@@ -49,9 +52,9 @@ const (
 // until it is taken. Each waiting gang has at most one eviction batch.
 type reclaimer struct {
 	*fastpath.Path
-	queues   *state.Queues
-	gangs    *state.Gangs
-	budgets  *state.Budgets
+	queues   *queueing.Queues
+	gangs    *gangtable.Table
+	budgets  *disruption.Budgets
 	client   kubernetes.Interface
 	pods     corelisters.PodLister
 	recorder events.EventRecorder
@@ -97,10 +100,10 @@ func victimsProtected(by string) explanation {
 
 var _ queuereclaim.Reclaimer = &reclaimer{}
 
-func newReclaimer(path *fastpath.Path, queues *state.Queues, gangs *state.Gangs, client kubernetes.Interface, pods corelisters.PodLister, recorder events.EventRecorder, c clock.WithTicker) *reclaimer {
+func newReclaimer(path *fastpath.Path, queues *queueing.Queues, gangs *gangtable.Table, client kubernetes.Interface, pods corelisters.PodLister, recorder events.EventRecorder, c clock.WithTicker) *reclaimer {
 	path.LeaveOut(func() bool { return queues.Some() && !groupsInGroups() })
 	return &reclaimer{
-		Path: path, queues: queues, gangs: gangs, budgets: state.NewBudgets(), client: client, pods: pods, recorder: recorder, clock: c, ctx: context.Background(),
+		Path: path, queues: queues, gangs: gangs, budgets: disruption.New(), client: client, pods: pods, recorder: recorder, clock: c, ctx: context.Background(),
 		batches: map[string]*evictionBatch{}, backoffs: map[string]backoff{}, repairs: map[string]undone{}, line: newSearchLine(),
 	}
 }
@@ -122,7 +125,7 @@ func (r *reclaimer) Reclaim(pods []*corev1.Pod, group fwk.PodGroupInfo, fits fun
 	if len(pods) == 0 {
 		return ""
 	}
-	name, now := state.NameOf(pods[0]), r.clock.Now()
+	name, now := workload.NameOf(pods[0]), r.clock.Now()
 	if text := r.busy(name, now); text != "" {
 		return text
 	}
@@ -167,7 +170,7 @@ func (r *reclaimer) Reclaim(pods []*corev1.Pod, group fwk.PodGroupInfo, fits fun
 
 // choose returns who goes, by the first mode by which enough may; or why nobody does, with a
 // code if budgets are what decides.
-func (r *reclaimer) choose(claim *state.Reclaim, pods []*corev1.Pod, group fwk.PodGroupInfo, now time.Time) (*fastpath.Choice, explanation) {
+func (r *reclaimer) choose(claim *queueing.Reclaim, pods []*corev1.Pod, group fwk.PodGroupInfo, now time.Time) (*fastpath.Choice, explanation) {
 	running := fastpath.NewRunning(claim.Tenants, now)
 	choice, why := r.chooseByModes(claim, pods, group, running)
 	if choice != nil || !claim.BudgetsRefused() {
@@ -180,7 +183,7 @@ func (r *reclaimer) choose(claim *state.Reclaim, pods []*corev1.Pod, group fwk.P
 	}
 	for _, e := range open.Evicted {
 		if protection := claim.Protected(e.Pods); protection != nil {
-			return nil, victimsProtected(fmt.Sprintf("%s (%s)", protection.Sentence(), state.Called(e.Tenant.Name, pods[0].Namespace)))
+			return nil, victimsProtected(fmt.Sprintf("%s (%s)", protection.Sentence(), workload.Called(e.Tenant.Name, pods[0].Namespace)))
 		}
 	}
 	if protection := claim.Protected(evictedPods(open)); protection != nil {
@@ -190,8 +193,8 @@ func (r *reclaimer) choose(claim *state.Reclaim, pods []*corev1.Pod, group fwk.P
 }
 
 // suffices reports whether a claim gets room once those have gone who are asked to for others.
-func (r *reclaimer) suffices(claim *state.Reclaim, pods []*corev1.Pod, group fwk.PodGroupInfo, now time.Time) bool {
-	permit, err := claim.Permit(state.Modes()[0])
+func (r *reclaimer) suffices(claim *queueing.Reclaim, pods []*corev1.Pod, group fwk.PodGroupInfo, now time.Time) bool {
+	permit, err := claim.Permit(queueing.Modes()[0])
 	if err != nil {
 		return false
 	}
@@ -207,9 +210,9 @@ func (r *reclaimer) await(name, text string) string {
 	return text
 }
 
-func (r *reclaimer) chooseByModes(claim *state.Reclaim, pods []*corev1.Pod, group fwk.PodGroupInfo, running *fastpath.Running) (*fastpath.Choice, string) {
+func (r *reclaimer) chooseByModes(claim *queueing.Reclaim, pods []*corev1.Pod, group fwk.PodGroupInfo, running *fastpath.Running) (*fastpath.Choice, string) {
 	why := ""
-	for _, mode := range state.Modes() {
+	for _, mode := range queueing.Modes() {
 		permit, err := claim.Permit(mode)
 		if err != nil {
 			return nil, err.Error()
@@ -237,7 +240,7 @@ func (r *reclaimer) busy(name string, now time.Time) string {
 	}
 	for victim, one := range r.repairs {
 		if one.claimant == name {
-			return state.Called(victim, "") + " lost pods for it and is made whole first"
+			return workload.Called(victim, "") + " lost pods for it and is made whole first"
 		}
 	}
 	switch {
@@ -292,9 +295,9 @@ func (r *reclaimer) Why(name string) (explanation, bool) {
 // are leaving. None of that is for want of nodes. Or the cluster could not hold it at all.
 func (r *reclaimer) entitlement(pod *corev1.Pod) (explanation, bool) {
 	if text, never := r.queues.WhyNever(pod); never {
-		return explanation{string(state.NeverFits), text}, true
+		return explanation{string(queueing.NeverFits), text}, true
 	}
-	if why, more := r.Why(state.NameOf(pod)); more {
+	if why, more := r.Why(workload.NameOf(pod)); more {
 		return why, true
 	}
 	text, at := r.queues.AtLimit(pod)
@@ -328,8 +331,8 @@ func (r *reclaimer) wakeProtected() {
 }
 
 // others is what is under way for others.
-func (r *reclaimer) others() state.Others {
-	out := state.Others{Budgets: r.budgets, Spared: sets.New[string](), Claims: sets.New[string](), Leaving: sets.New[types.UID]()}
+func (r *reclaimer) others() queueing.Others {
+	out := queueing.Others{Budgets: r.budgets, Spared: sets.New[string](), Claims: sets.New[string](), Leaving: sets.New[types.UID]()}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.departures != nil {
@@ -350,7 +353,7 @@ func (r *reclaimer) tried(pod *corev1.Pod) {
 	if !r.some() {
 		return
 	}
-	name := state.NameOf(pod)
+	name := workload.NameOf(pod)
 	if !r.over(name) && r.queues.Placed(pod.UID) {
 		r.end(name, "")
 	}

@@ -28,7 +28,9 @@ import (
 	"github.com/berth-dev/berth/pkg/core/admission"
 	"github.com/berth-dev/berth/pkg/core/pack"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
+	"github.com/berth-dev/berth/pkg/state/queueing"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // reclaimerRig is a reclaimer with a claim against two pods of one GPU each, of two tenants.
@@ -37,7 +39,7 @@ type reclaimerRig struct {
 	clock    *clocktesting.FakeClock
 	claimant *corev1.Pod
 	victims  []*corev1.Pod
-	claim    *state.Reclaim
+	claim    *queueing.Reclaim
 	choice   *fastpath.Choice
 	recorder *events.FakeRecorder
 
@@ -51,8 +53,8 @@ type reclaimerRig struct {
 func newReclaimerRig(t *testing.T) *reclaimerRig {
 	t.Helper()
 	c := &reclaimerRig{clock: clocktesting.NewFakeClock(time.Unix(1_000_000, 0)), recorder: events.NewFakeRecorder(10)}
-	gangs := state.NewGangs(func(string) bool { return true }, nil, c.clock)
-	queues := state.NewQueues(gangs, requestsOf, func() []*corev1.Pod { return nil }, admission.Config{Window: 4, Overtaking: 4, Backlog: 4}, c.clock)
+	gangs := gangtable.New(func(string) bool { return true }, nil, c.clock)
+	queues := queueing.New(gangs, requestsOf, func() []*corev1.Pod { return nil }, admission.Config{Window: 4, Overtaking: 4, Backlog: 4}, c.clock)
 	queues.Open()
 	two := resource.MustParse("2")
 	queues.SetQueue(&v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: "owner", Generation: 1},
@@ -88,7 +90,7 @@ func newReclaimerRig(t *testing.T) *reclaimerRig {
 		return true, nil, nil
 	})
 	c.reclaimer = newReclaimer(fastpath.New(), queues, gangs, client, corelisters.NewPodLister(cache.NewIndexer(cache.MetaNamespaceKeyFunc, cache.Indexers{})), c.recorder, c.clock)
-	if c.claim = queues.Reclaim([]*corev1.Pod{c.claimant}, state.Others{Budgets: c.budgets}); c.claim == nil {
+	if c.claim = queues.Reclaim([]*corev1.Pod{c.claimant}, queueing.Others{Budgets: c.budgets}); c.claim == nil {
 		t.Fatal("the queue is not entitled to its guarantee")
 	}
 	c.choice = &fastpath.Choice{Room: fastpath.Room{"n": pack.Amounts{Kind: 1, Devices: 2}}}
@@ -118,7 +120,7 @@ func (c *reclaimerRig) expectAsked(t *testing.T, want ...string) {
 
 func TestBatch(t *testing.T) {
 	c := newReclaimerRig(t)
-	name := state.NameOf(c.claimant)
+	name := workload.NameOf(c.claimant)
 	c.begin(c.claimant, c.claim, c.choice, c.clock.Now())
 	c.expectAsked(t, "v1", "v2")
 	if text := c.busy(name, c.clock.Now()); text != "it waits for 2 pods to leave" {
@@ -167,7 +169,7 @@ func TestRoomIsTakenAtOnce(t *testing.T) {
 // Whoever has its place needs no room kept.
 func TestBatchEndsWithThePlace(t *testing.T) {
 	c := newReclaimerRig(t)
-	name := state.NameOf(c.claimant)
+	name := workload.NameOf(c.claimant)
 	c.begin(c.claimant, c.claim, c.choice, c.clock.Now())
 	c.tried(c.claimant)
 	if c.over(name) {
@@ -201,7 +203,7 @@ func TestBudgetKeepsAll(t *testing.T) {
 	if why := c.claim.Protected(c.victims); why != nil {
 		t.Fatalf("the older budget protects them: %s", why.Sentence())
 	}
-	name := state.NameOf(c.claimant)
+	name := workload.NameOf(c.claimant)
 	c.begin(c.claimant, c.claim, c.choice, c.clock.Now())
 	c.awaitEnd(t, name)
 	c.expectAsked(t)
@@ -233,7 +235,7 @@ func (c *reclaimerRig) awaitEnd(t *testing.T, name string) {
 // Who was not helped is tried again, later and later.
 func TestRestsGrow(t *testing.T) {
 	c := newReclaimerRig(t)
-	name := state.NameOf(c.claimant)
+	name := workload.NameOf(c.claimant)
 	for _, want := range []time.Duration{minBackoff, 2 * minBackoff, 4 * minBackoff} {
 		c.backOff(name, explanation{})
 		if got := c.backoffs[name].long; got != want {

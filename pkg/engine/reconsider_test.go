@@ -11,7 +11,8 @@ import (
 
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine/departures"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/queueing"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // oneOwner is an owner of all pods that may not be suspended.
@@ -29,15 +30,15 @@ func (oneOwner) MaySuspend(context.Context, schema.GroupResource) bool { return 
 func TestVictimsAreReconsidered(t *testing.T) {
 	for _, test := range []struct {
 		name  string
-		then  state.Fate
+		then  queueing.Fate
 		limit int64
 		asked int
 	}{
-		{"it still comes again", state.Fate{Together: "job"}, 3, 2},
-		{"it has no retries left", state.Fate{Together: "job"}, 0, 0},
-		{"nothing was known, and it comes again", state.Fate{}, 3, 2},
-		{"nothing was known, and it ends", state.Fate{}, 0, 0},
-		{"it was known to end", state.Fate{Ends: true, Whole: true, Together: "job"}, 0, 2},
+		{"it still comes again", queueing.Fate{Together: "job"}, 3, 2},
+		{"it has no retries left", queueing.Fate{Together: "job"}, 0, 0},
+		{"nothing was known, and it comes again", queueing.Fate{}, 3, 2},
+		{"nothing was known, and it ends", queueing.Fate{}, 0, 0},
+		{"it was known to end", queueing.Fate{Ends: true, Whole: true, Together: "job"}, 0, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := newReclaimerRig(t)
@@ -50,7 +51,7 @@ func TestVictimsAreReconsidered(t *testing.T) {
 			for _, victim := range c.choice.Evicted {
 				victim.Tenant.Fate = test.then
 			}
-			name := state.NameOf(c.claimant)
+			name := workload.NameOf(c.claimant)
 			e := evictor{reclaimer: c.reclaimer, name: name, claimant: c.claimant, claim: c.claim, choice: c.choice}
 			e.batch = &evictionBatch{left: c.choice.UIDs(), deadline: c.clock.Now()}
 			c.batches[name] = e.batch

@@ -17,7 +17,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/insight"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
 
 const (
@@ -34,7 +34,7 @@ const (
 // the bound ones are evicted, so that half a gang holds nothing.
 type recovery struct {
 	client   kubernetes.Interface
-	gangs    *state.Gangs
+	gangs    *gangtable.Table
 	recorder events.EventRecorder
 	clock    clock.WithTicker
 	grace    time.Duration
@@ -123,7 +123,7 @@ func (r *rounds) look(ctx context.Context) {
 	r.seen = interrupted
 }
 
-func (r *recovery) announce(logger klog.Logger, g state.Interrupted) {
+func (r *recovery) announce(logger klog.Logger, g gangtable.Interrupted) {
 	logger.Info("A gang that is bound by half could not be finished in time; evicting its bound pods",
 		"gang", g.Key, "bound", len(g.Bound), "size", g.Size, "grace", r.grace)
 	note := fmt.Sprintf("Gang %s has %d of %d pods bound and could not be completed within %s: evicting them", g.Key, len(g.Bound), g.Size, r.grace)
@@ -133,7 +133,7 @@ func (r *recovery) announce(logger klog.Logger, g state.Interrupted) {
 	r.recorder.Eventf(pod, nil, corev1.EventTypeWarning, string(gang.Releasing), "Evicting", "%s", note)
 }
 
-func (r *recovery) evict(ctx context.Context, g state.Interrupted) {
+func (r *recovery) evict(ctx context.Context, g gangtable.Interrupted) {
 	for _, p := range g.Bound {
 		if p.State == gang.Leaving {
 			continue

@@ -15,7 +15,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
 
 // observeRefusals lets the reporter know why a member of a gang fits nowhere. The
@@ -33,7 +33,7 @@ func (r *reporter) observeRefusals(next scheduler.FailureHandlerFn) scheduler.Fa
 
 // reportRefused tells why the scheduler found no place for the whole gang: one event,
 // and the same sentence in the condition of every pod that waits.
-func (r *reporter) reportRefused(g state.Gang, t *told, d deeds) {
+func (r *reporter) reportRefused(g gangtable.Gang, t *told, d deeds) {
 	code, text := d.decided.Reason, refusalText(g, d)
 	r.observeRefused(t, code)
 	if why, more := r.entitled(g); more {
@@ -47,7 +47,7 @@ func (r *reporter) reportRefused(g state.Gang, t *told, d deeds) {
 }
 
 // entitled says why a gang that was refused does not get what its queue is entitled to.
-func (r *reporter) entitled(g state.Gang) (explanation, bool) {
+func (r *reporter) entitled(g gangtable.Gang) (explanation, bool) {
 	for _, p := range g.Pods {
 		if p.Ours && p.State == gang.Waiting {
 			pod := r.conditions.waiting(types.NamespacedName{Namespace: g.Key.Namespace, Name: p.Name})
@@ -61,7 +61,7 @@ func (r *reporter) entitled(g state.Gang) (explanation, bool) {
 
 // reportLeftOut tells the members that found no place beside a gang that has its
 // size, as they may: no event, for the gang is well.
-func (r *reporter) reportLeftOut(g state.Gang, d deeds) {
+func (r *reporter) reportLeftOut(g gangtable.Gang, d deeds) {
 	if d.refusal != "" {
 		r.tellWaiting(g, corev1.PodReasonUnschedulable,
 			fmt.Sprintf("Gang %s has its place: %d pods are bound, and it needs %d. There is none for this one: %s", g.Key, g.Bound, g.Verdict.Group.Need, d.refusal))
@@ -69,7 +69,7 @@ func (r *reporter) reportLeftOut(g state.Gang, d deeds) {
 }
 
 // refusalText is a sentence that a user can act on, as far as the scheduler knows.
-func refusalText(g state.Gang, d deeds) string {
+func refusalText(g gangtable.Gang, d deeds) string {
 	if d.refusal == "" || d.decided.Reason != corev1.PodReasonUnschedulable {
 		return d.decided.Message
 	}
@@ -82,7 +82,7 @@ func refusalText(g state.Gang, d deeds) string {
 
 // tellWaiting asks for a condition of each pod of ours that waits. It reports
 // whether that is news to any.
-func (r *reporter) tellWaiting(g state.Gang, reason, text string) bool {
+func (r *reporter) tellWaiting(g gangtable.Gang, reason, text string) bool {
 	condition := waitsFor(reason, text)
 	news := false
 	for _, p := range g.Pods {

@@ -22,7 +22,7 @@ import (
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/insight"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
 
 const (
@@ -45,7 +45,7 @@ type reporter struct {
 	clock      clock.WithTicker
 	dynamic    dynamic.Interface
 	queue      workqueue.TypedRateLimitingInterface[gang.Key]
-	gangs      *state.Gangs
+	gangs      *gangtable.Table
 	conditions *conditionWriter
 	recorder   events.EventRecorder
 	// entitlement says why a pod, or its gang, that is refused a place does not get what its
@@ -215,7 +215,7 @@ func (r *reporter) report(ctx context.Context, key gang.Key) error {
 // reportEmpty has the object that declared a gang say that nothing of it is left, if it
 // was told of a gang that had pods: a suspended owner has its pods deleted, and none of
 // them runs.
-func (r *reporter) reportEmpty(ctx context.Context, g state.Gang) error {
+func (r *reporter) reportEmpty(ctx context.Context, g gangtable.Gang) error {
 	t := r.told[g.Key]
 	if t == nil || t.status == nil || !t.status.Scheduled || g.Object == nil || g.Done > 0 {
 		return nil
@@ -225,7 +225,7 @@ func (r *reporter) reportEmpty(ctx context.Context, g state.Gang) error {
 }
 
 // reportHeld tells why a gang is held, once that has lasted a while.
-func (r *reporter) reportHeld(g state.Gang, t *told) {
+func (r *reporter) reportHeld(g gangtable.Gang, t *told) {
 	now := r.clock.Now()
 	if t.held != g.Verdict.Code {
 		t.held, t.since = g.Verdict.Code, now
@@ -251,7 +251,7 @@ func (r *reporter) reportHeld(g state.Gang, t *told) {
 
 // withSequence returns a gang that waits for pods with why they do not come, as soon as that is
 // known.
-func (r *reporter) withSequence(g state.Gang) state.Gang {
+func (r *reporter) withSequence(g gangtable.Gang) gangtable.Gang {
 	if r.sequence == nil {
 		return g
 	}
@@ -269,7 +269,7 @@ func (r *reporter) withSequence(g state.Gang) state.Gang {
 
 // reportTried tells what became of a gang that the scheduler knows. While members
 // are being bound it waits for the last of them.
-func (r *reporter) reportTried(g state.Gang, t *told, d deeds) {
+func (r *reporter) reportTried(g gangtable.Gang, t *told, d deeds) {
 	if d.binds > 0 {
 		if quiet := r.clock.Since(d.lastBind); quiet < quietDelay {
 			r.queue.AddAfter(g.Key, quietDelay-quiet)
@@ -292,7 +292,7 @@ func (r *reporter) reportTried(g state.Gang, t *told, d deeds) {
 
 // follow has the status of a gang that was placed follow what runs of it, down as well as
 // up.
-func (r *reporter) follow(g state.Gang, t *told) {
+func (r *reporter) follow(g gangtable.Gang, t *told) {
 	if g.Placed && g.Bound+g.Done > 0 {
 		r.observeRunning(g, t)
 		t.outcome = &dialect.Outcome{Scheduled: true, Bound: g.Bound, Running: g.Running}
@@ -303,7 +303,7 @@ func (r *reporter) follow(g state.Gang, t *told) {
 }
 
 // reportPlaced tells of a whole gang, or of members that joined it later.
-func (r *reporter) reportPlaced(g state.Gang, t *told, bound deeds) {
+func (r *reporter) reportPlaced(g gangtable.Gang, t *told, bound deeds) {
 	r.mu.Lock()
 	if d := r.news[g.Key]; d.life == g.Life {
 		d.binds -= bound.binds
@@ -341,7 +341,7 @@ func (r *reporter) reportPlaced(g state.Gang, t *told, bound deeds) {
 
 // trouble records an event unless it was said lately. It is about the first pod
 // that waits, for that is where a user looks, and related to the object.
-func (r *reporter) trouble(g state.Gang, t *told, reason, action, note string) {
+func (r *reporter) trouble(g gangtable.Gang, t *told, reason, action, note string) {
 	if !t.troubles.news(reason + " " + messageKey(note)) {
 		eventsSaved.Inc()
 		return
@@ -376,7 +376,7 @@ func recordEvent(recorder events.EventRecorder, regarding, related runtime.Objec
 }
 
 // firstWaiting names the first pod of ours that has no place, else the first pod.
-func firstWaiting(g state.Gang) *corev1.ObjectReference {
+func firstWaiting(g gangtable.Gang) *corev1.ObjectReference {
 	first := g.Pods[0]
 	for _, p := range g.Pods {
 		if p.Ours && p.State == gang.Waiting {
@@ -389,7 +389,7 @@ func firstWaiting(g state.Gang) *corev1.ObjectReference {
 
 // writeStatus tells the object that declared the gang, in its own words. A status of
 // which only the text changed, or how many of its members run, is not written at once.
-func (r *reporter) writeStatus(ctx context.Context, g state.Gang, t *told) error {
+func (r *reporter) writeStatus(ctx context.Context, g gangtable.Gang, t *told) error {
 	if t.outcome == nil || g.Kind == nil || g.Kind.Status == nil {
 		return nil
 	}

@@ -17,7 +17,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
 
 // syncMarker is a gang that stands for "all that was asked before is settled".
@@ -39,7 +39,7 @@ func (m syncSink) Changed(key gang.Key) {
 type reporterRig struct {
 	*writerRig
 	t       *testing.T
-	gangs   *state.Gangs
+	gangs   *gangtable.Table
 	reached chan struct{}
 	events  *fakeRecorder
 	dynamic *dynamicfake.FakeDynamicClient
@@ -61,7 +61,7 @@ func kindOf(t *testing.T, of gang.Dialect) dialect.Kind {
 func newReporterRig(t *testing.T, of gang.Dialect) *reporterRig {
 	t.Helper()
 	d := &reporterRig{writerRig: newWriterRig(t), t: t, events: &fakeRecorder{}, kind: kindOf(t, of), reached: make(chan struct{}, 1)}
-	d.gangs = state.NewGangs(isOurs, syncSink{reached: d.reached}, d.clock)
+	d.gangs = gangtable.New(isOurs, syncSink{reached: d.reached}, d.clock)
 	d.dynamic = dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(),
 		map[schema.GroupVersionResource]string{d.kind.Resource: d.kind.Kind + "List"})
 	d.reporter.gangs, d.reporter.recorder, d.reporter.conditions, d.reporter.dynamic = d.gangs, d.events, d.conditions, d.dynamic

@@ -6,12 +6,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	resourcehelper "k8s.io/component-helpers/resource"
 
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // requestsOf returns what a pod asks for, as the scheduler counts it. It is read only.
 func requestsOf(pod *corev1.Pod) corev1.ResourceList {
-	if requests, plain := state.PlainRequests(pod); plain {
+	if requests, plain := workload.PlainRequests(pod); plain {
 		return requests
 	}
 	return resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{UseStatusResources: true})

@@ -11,7 +11,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // What a pod asks for is what the scheduler's own library says, also of those pods that it is
@@ -74,7 +74,7 @@ func TestRequests(t *testing.T) {
 		if maybe(10) {
 			pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodResizePending, Reason: corev1.PodReasonInfeasible}}
 		}
-		if _, is := state.PlainRequests(pod); is {
+		if _, is := workload.PlainRequests(pod); is {
 			plain++
 		} else {
 			counted++

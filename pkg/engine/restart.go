@@ -8,7 +8,8 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/queueing"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // restart has the rest of a gang leave that lost members, by the rules by which gangs are
@@ -16,8 +17,8 @@ import (
 // where Berth may suspend it, and marked, so that whoever leads next ends it. An error says
 // why it did not.
 func (r *reclaimer) restart(key gang.Key, pods []*corev1.Pod) error {
-	name := state.NameOf(pods[0])
-	victim := fastpath.Evicted{Tenant: &state.Tenant{Name: name, Pods: pods}, Pods: pods, Whole: true}
+	name := workload.NameOf(pods[0])
+	victim := fastpath.Evicted{Tenant: &queueing.Tenant{Name: name, Pods: pods}, Pods: pods, Whole: true}
 	e := evictor{reclaimer: r, name: name, choice: &fastpath.Choice{Evicted: []fastpath.Evicted{victim}}}
 	if err := e.readBudgets(pods); err != nil {
 		return err

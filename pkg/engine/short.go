@@ -16,7 +16,10 @@ import (
 	"github.com/berth-dev/berth/pkg/core/repair"
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
+	"github.com/berth-dev/berth/pkg/state/queueing"
+	"github.com/berth-dev/berth/pkg/state/unqueued"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 const (
@@ -52,7 +55,7 @@ const (
 // it goes by follows from objects, so whoever leads next goes on with it.
 type repairer struct {
 	*reclaimer
-	windows *state.Windows
+	windows *unqueued.Windows
 	window  time.Duration
 	// ownerOf says what the owner of pods does.
 	ownerOf func(ctx context.Context, pods []*corev1.Pod) repair.Owner
@@ -104,7 +107,7 @@ type shortGang struct {
 	refused    string
 }
 
-func newRepairer(r *reclaimer, windows *state.Windows, window time.Duration) *repairer {
+func newRepairer(r *reclaimer, windows *unqueued.Windows, window time.Duration) *repairer {
 	out := &repairer{reclaimer: r, windows: windows, window: window, of: map[gang.Key]*shortGang{}, past: map[gang.Key]pastShort{}}
 	out.ownerOf = out.readOwner
 	return out
@@ -188,14 +191,14 @@ func (r *repairer) end(key gang.Key, g *shortGang) {
 }
 
 // see decides about one gang that is short, and does it.
-func (r *repairer) see(ctx context.Context, s *state.Short, g *shortGang, now time.Time) {
+func (r *repairer) see(ctx context.Context, s *gangtable.Short, g *shortGang, now time.Time) {
 	standing := r.podsOf(s.Key.Namespace, s.Standing)
 	stranded := r.podsOf(s.Key.Namespace, s.Stranded)
 	if len(standing)+len(stranded) == 0 {
 		return
 	}
 	if g.name == "" {
-		g.name = state.NameOf(slices.Concat(standing, stranded)[0])
+		g.name = workload.NameOf(slices.Concat(standing, stranded)[0])
 	}
 	policy, fault := repair.ParsePolicy(s.OnLoss)
 	found := r.Found(g.name)
@@ -237,7 +240,7 @@ func (r *repairer) see(ctx context.Context, s *state.Short, g *shortGang, now ti
 	for _, pod := range standing {
 		devices := max(1, int64(r.Request(pod).Devices))
 		situation.Idle += devices
-		situation.Lost += state.Lost(pod, devices, g.since)
+		situation.Lost += queueing.Lost(pod, devices, g.since)
 	}
 	d := repair.Decide(situation)
 	switch d.Action {
@@ -254,7 +257,7 @@ func (r *repairer) see(ctx context.Context, s *state.Short, g *shortGang, now ti
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
 
 // want has room looked for, for as many pods as are missing.
-func (r *repairer) want(s *state.Short, g *shortGang, standing, stranded []*corev1.Pod, now time.Time) {
+func (r *repairer) want(s *gangtable.Short, g *shortGang, standing, stranded []*corev1.Pod, now time.Time) {
 	want := fastpath.Want{Topology: s.Topology, Queues: r.queuesOf(standing), Standing: standing, Stranded: stranded, Weigh: g.owner.MakesAgain}
 	var keys strings.Builder
 	for _, l := range s.Lost {
@@ -341,7 +344,7 @@ func (r *repairer) begin(key gang.Key, g *shortGang, pods []*corev1.Pod, now tim
 }
 
 // podsOf returns members as the scheduler knows them.
-func (r *repairer) podsOf(namespace string, members []state.Pod) []*corev1.Pod {
+func (r *repairer) podsOf(namespace string, members []gangtable.Pod) []*corev1.Pod {
 	out := make([]*corev1.Pod, 0, len(members))
 	for _, m := range members {
 		if pod, err := r.pods.Pods(namespace).Get(m.Name); err == nil && pod.UID == m.UID {

@@ -118,7 +118,7 @@ type lossWorld struct {
 	*testCluster
 	scale     lossScale
 	r         *rand.Rand
-	workloads []*workload
+	workloads []*testJob
 	// policies are those of gangs, due is in how many steps the owner makes a pod again.
 	policies map[string]repair.Policy
 	due      map[string]int
@@ -233,7 +233,7 @@ func (w *lossWorld) endRestarts() {
 
 func (w *lossWorld) start() {
 	w.made++
-	c := workload{name: fmt.Sprint("g", w.made), queue: "q", size: 1 + w.r.IntN(w.scale.size), gpus: int64(4 + 4*w.r.IntN(2)), rack: w.r.IntN(3) > 0, grace: int64(w.r.IntN(3))}
+	c := testJob{name: fmt.Sprint("g", w.made), queue: "q", size: 1 + w.r.IntN(w.scale.size), gpus: int64(4 + 4*w.r.IntN(2)), rack: w.r.IntN(3) > 0, grace: int64(w.r.IntN(3))}
 	w.policies[c.name] = []repair.Policy{repair.Unsaid, repair.Replace, repair.Restart, repair.Ignore}[w.r.IntN(4)]
 	c.pods = c.size
 	out := &c
@@ -243,7 +243,7 @@ func (w *lossWorld) start() {
 	w.workloads = append(w.workloads, out)
 }
 
-func (w *lossWorld) podOfCrew(c *workload, i int) *corev1.Pod {
+func (w *lossWorld) podOfCrew(c *testJob, i int) *corev1.Pod {
 	pod := c.podOf(i)
 	if p := w.policies[c.name]; p != repair.Unsaid {
 		metav1.SetMetaDataAnnotation(&pod.ObjectMeta, "berth.dev/on-loss", string(p))
@@ -416,7 +416,7 @@ func (w *lossWorld) bindForeign() {
 		return
 	}
 	w.made++
-	pod := (&workload{name: fmt.Sprint("foreign", w.made), gpus: 4}).podOf(0)
+	pod := (&testJob{name: fmt.Sprint("foreign", w.made), gpus: 4}).podOf(0)
 	pod.Spec.SchedulerName, pod.Spec.NodeName = "other", node.Name
 	w.others = append(w.others, w.create(pod).UID)
 	w.seen["foreign"]++
@@ -492,7 +492,7 @@ func (w *lossWorld) check() {
 }
 
 // complete reports whether all pods of a gang are there, and none is leaving.
-func (w *lossWorld) complete(c *workload) bool {
+func (w *lossWorld) complete(c *testJob) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return !slices.ContainsFunc(c.uids, func(uid types.UID) bool {
@@ -526,7 +526,7 @@ func (w *lossWorld) peace() {
 
 // roomFor reports whether the pods of a gang that have no place have room: on nodes that are
 // not dark, in the rack that it is in. What others run counts, and what leaves.
-func (w *lossWorld) roomFor(c *workload) bool {
+func (w *lossWorld) roomFor(c *testJob) bool {
 	free := map[string]int64{}
 	racks := map[string]string{}
 	for _, node := range w.nodes {
@@ -602,6 +602,6 @@ func (w *lossWorld) describe() string {
 	return out.String()
 }
 
-func (w *lossWorld) keyOf(c *workload) gang.Key {
+func (w *lossWorld) keyOf(c *testJob) gang.Key {
 	return gang.Key{Namespace: "ns", Dialect: dialect.Berth, Name: c.name}
 }

@@ -17,14 +17,14 @@ import (
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/repair"
 	"github.com/berth-dev/berth/pkg/dialect"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/device"
 )
 
 // repairRig is a test cluster with one queue, two racks of three nodes, and a gang "g" of two, one pod a
 // node, that needs a rack and has two thirds of the first.
 type repairRig struct {
 	*testCluster
-	g      *workload
+	g      *testJob
 	events *fakeRecorder
 	// onLoss is the annotation of g's pods.
 	onLoss string
@@ -33,7 +33,7 @@ type repairRig struct {
 func newRepairRig(t *testing.T, onLoss string, makesAgain bool) *repairRig {
 	c := &repairRig{testCluster: newTestCluster(t, rackNodes(6, 3), testQueue{name: "q", weight: 1}), events: &fakeRecorder{}, onLoss: onLoss}
 	c.care(makesAgain)
-	c.g = c.run(workload{name: "g", queue: "q", size: 2, gpus: 8, rack: true}, "n0000", "n0001")
+	c.g = c.run(testJob{name: "g", queue: "q", size: 2, gpus: 8, rack: true}, "n0000", "n0001")
 	for _, uid := range c.g.uids {
 		c.edit(uid, c.say)
 	}
@@ -92,9 +92,9 @@ func (c *repairRig) expectSaid(reason, text string, times int) {
 }
 
 // fill has plain pods of a whole node come, and returns their workload.
-func (c *repairRig) fill(name string, pods int) *workload {
+func (c *repairRig) fill(name string, pods int) *testJob {
 	c.t.Helper()
-	out := c.submit(workload{name: name, queue: "q", pods: pods, gpus: 8})
+	out := c.submit(testJob{name: name, queue: "q", pods: pods, gpus: 8})
 	c.settle()
 	return out
 }
@@ -157,11 +157,11 @@ func TestRoomIsKeptForAWindow(t *testing.T) {
 func TestRoomIsGivenUpWithoutQueues(t *testing.T) {
 	c := &repairRig{testCluster: newTestCluster(t, rackNodes(6, 3)), events: &fakeRecorder{}}
 	c.care(false)
-	c.g = c.run(workload{name: "g", size: 2, gpus: 8, rack: true}, "n0000", "n0001")
+	c.g = c.run(testJob{name: "g", size: 2, gpus: 8, rack: true}, "n0000", "n0001")
 	c.settle()
 	c.end(c.g.uids[1])
 	c.live(2)
-	thieves := c.submit(workload{name: "thief", size: 5, gpus: 8})
+	thieves := c.submit(testJob{name: "thief", size: 5, gpus: 8})
 	c.live(3)
 	c.expectBound(thieves, 0, "one of five nodes is kept")
 	c.edit(c.g.uids[0], func(pod *corev1.Pod) { metav1.SetMetaDataAnnotation(&pod.ObjectMeta, "berth.dev/on-loss", "ignore") })
@@ -216,7 +216,7 @@ func TestAGangIsRestarted(t *testing.T) {
 // would, and is restarted in the other rack then.
 func TestAGangIsRestartedInAnotherRack(t *testing.T) {
 	c := newRepairRig(t, "", true)
-	c.run(workload{name: "wall", queue: "q", pods: 1, gpus: 8}, "n0002")
+	c.run(testJob{name: "wall", queue: "q", pods: 1, gpus: 8}, "n0002")
 	c.live(20) // g has run for 20 s
 	c.nodeFeed.set(func() *corev1.Node { n := c.nodes[1].DeepCopy(); unready(n); return n }())
 	c.end(c.g.uids[1])
@@ -244,7 +244,7 @@ func TestAGangIsRestartedInAnotherRack(t *testing.T) {
 // to restart. A restart would wait for pods whose kubelets do not answer.
 func TestAGangThatIsLostAsAWholeIsNotRestarted(t *testing.T) {
 	c := newRepairRig(t, "", true)
-	c.run(workload{name: "wall", queue: "q", pods: 1, gpus: 8}, "n0002")
+	c.run(testJob{name: "wall", queue: "q", pods: 1, gpus: 8}, "n0002")
 	c.live(3)
 	for _, i := range []int{1, 0} {
 		c.lose(i)
@@ -267,7 +267,7 @@ func TestAGangThatIsLostAsAWholeIsNotRestarted(t *testing.T) {
 // of room.
 func TestAGangWithoutAnOwnerWaits(t *testing.T) {
 	c := newRepairRig(t, "", false)
-	c.run(workload{name: "wall", queue: "q", pods: 1, gpus: 8}, "n0002")
+	c.run(testJob{name: "wall", queue: "q", pods: 1, gpus: 8}, "n0002")
 	c.settle()
 	c.nodeFeed.set(func() *corev1.Node { n := c.nodes[1].DeepCopy(); unready(n); return n }())
 	c.end(c.g.uids[1])
@@ -284,7 +284,7 @@ func TestAGangWithoutAnOwnerWaits(t *testing.T) {
 func TestARestartGoesOnUnderTheNextLeader(t *testing.T) {
 	c := newRepairRig(t, "restart", true)
 	c.end(c.g.uids...)
-	c.g = c.run(workload{name: "h", queue: "q", size: 3, gpus: 8, rack: true}, "n0000", "n0001", "n0002")
+	c.g = c.run(testJob{name: "h", queue: "q", size: 3, gpus: 8, rack: true}, "n0000", "n0001", "n0002")
 	for _, uid := range c.g.uids {
 		c.edit(uid, c.say)
 	}
@@ -363,12 +363,12 @@ func TestNativeGroupSaysThatItIsShort(t *testing.T) {
 // A device that falls ill is told once for each gang and each plain pod.
 func TestIllDevicesAreTold(t *testing.T) {
 	c := newRepairRig(t, "", false)
-	plain := c.run(workload{name: "plain", queue: "q", pods: 1, gpus: 8}, "n0002")
+	plain := c.run(testJob{name: "plain", queue: "q", pods: 1, gpus: 8}, "n0002")
 	c.settle()
-	ill := func(name string, uid types.UID, devices ...string) state.Illness {
-		return state.Illness{Node: "n0002", Pod: types.NamespacedName{Namespace: "ns", Name: name}, UID: uid, Devices: devices}
+	ill := func(name string, uid types.UID, devices ...string) device.Illness {
+		return device.Illness{Node: "n0002", Pod: types.NamespacedName{Namespace: "ns", Name: name}, UID: uid, Devices: devices}
 	}
-	c.repairer.fellIll([]state.Illness{
+	c.repairer.fellIll([]device.Illness{
 		ill("g-0", c.g.uids[0], "GPU-0", "GPU-1"), ill("g-1", c.g.uids[1], "GPU-2", "GPU-3", "GPU-4"), ill("plain-0", plain.uids[0], "GPU-5"), ill("gone", "gone", "GPU-6"),
 	})
 	c.expectSaid("DeviceUnhealthy", "Gang ns/g: 5 devices of pods g-0, g-1 on node n0002 are unhealthy now (GPU-0, GPU-1, GPU-2, GPU-3, ...)", 1)
@@ -382,9 +382,9 @@ func TestARepairAndABatchDoNotHinderEachOther(t *testing.T) {
 	h := newTestCluster(t, rackNodes(6, 3), testQueue{name: "q", guaranteed: 24}, testQueue{name: "lend", weight: 1})
 	c := &repairRig{testCluster: h, events: &fakeRecorder{}}
 	c.care(false)
-	c.g = c.run(workload{name: "g", queue: "q", size: 2, gpus: 8, rack: true}, "n0000", "n0001")
-	c.run(workload{name: "far", queue: "lend", pods: 3, gpus: 8, priority: 10}, "n0003", "n0004", "n0005")
-	c.run(workload{name: "near", queue: "lend", pods: 1, gpus: 8, grace: 15}, "n0002")
+	c.g = c.run(testJob{name: "g", queue: "q", size: 2, gpus: 8, rack: true}, "n0000", "n0001")
+	c.run(testJob{name: "far", queue: "lend", pods: 3, gpus: 8, priority: 10}, "n0003", "n0004", "n0005")
+	c.run(testJob{name: "near", queue: "lend", pods: 1, gpus: 8, grace: 15}, "n0002")
 	c.settle()
 	c.live(2)
 	c.nodeFeed.set(func() *corev1.Node { n := c.nodes[1].DeepCopy(); unready(n); return n }())
@@ -395,7 +395,7 @@ func TestARepairAndABatchDoNotHinderEachOther(t *testing.T) {
 		c.live(1)
 	}
 	c.expectEvicted(1, "the gang is entitled to the third node of its rack")
-	thief := c.submit(workload{name: "thief", queue: "lend", pods: 1, gpus: 8})
+	thief := c.submit(testJob{name: "thief", queue: "lend", pods: 1, gpus: 8})
 	for range 10 {
 		c.live(1)
 		if len(c.boundNodes(c.g)) < 2 && !c.fast.KeepsRoom() {

@@ -16,7 +16,7 @@ import (
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/repair"
 	"github.com/berth-dev/berth/pkg/dialect"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
 
 // The reasons of events on gangs that lost members.
@@ -27,7 +27,7 @@ const (
 )
 
 // say says that a gang is short, whom it lacks and what is done, once each.
-func (r *repairer) say(s *state.Short, g *shortGang, d repair.Decision, policy repair.Policy, fault error) {
+func (r *repairer) say(s *gangtable.Short, g *shortGang, d repair.Decision, policy repair.Policy, fault error) {
 	r.lock.Lock()
 	refused := g.refused
 	r.lock.Unlock()
@@ -87,7 +87,7 @@ func (r *repairer) mark(key gang.Key, status metav1.ConditionStatus, text string
 
 // regarding returns what an event on a gang is about: the object that declares it, else the
 // controller of its pods, else a pod.
-func (r *repairer) regarding(ref *corev1.ObjectReference, pods []state.Pod, key gang.Key) (regarding, related runtime.Object) {
+func (r *repairer) regarding(ref *corev1.ObjectReference, pods []gangtable.Pod, key gang.Key) (regarding, related runtime.Object) {
 	if ref != nil {
 		return ref, nil
 	}
@@ -107,7 +107,7 @@ func (r *repairer) event(regarding, related runtime.Object, kind, reason, action
 }
 
 // lostOf names the first of those that are missing, where they were, and why they are gone.
-func lostOf(s *state.Short) string {
+func lostOf(s *gangtable.Short) string {
 	parts := make([]string, 0, mostNamedLost+1)
 	for i, l := range s.Lost {
 		if i == mostNamedLost {

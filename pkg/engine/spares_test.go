@@ -8,15 +8,15 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/nodeindex"
 )
 
 // spare makes a node of the test cluster a spare, or takes that back.
 func (h *testCluster) spare(i int, is bool) {
 	node := h.nodes[i].DeepCopy()
-	delete(node.Labels, state.SpareLabel)
+	delete(node.Labels, nodeindex.SpareLabel)
 	if is {
-		node.Labels[state.SpareLabel] = "true"
+		node.Labels[nodeindex.SpareLabel] = "true"
 	}
 	h.nodes[i] = node
 	h.nodeFeed.set(node)
@@ -26,7 +26,7 @@ func (h *testCluster) lose(i int) {
 	h.nodeFeed.set(func() *corev1.Node { n := h.nodes[i].DeepCopy(); unready(n); return n }())
 }
 
-func (h *testCluster) expectOn(c *workload, when string, want ...string) {
+func (h *testCluster) expectOn(c *testJob, when string, want ...string) {
 	h.t.Helper()
 	got := h.boundNodes(c)
 	slices.Sort(got)
@@ -39,22 +39,22 @@ func (h *testCluster) expectOn(c *workload, when string, want ...string) {
 func TestASpareIsKept(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		work workload
+		work testJob
 		// after is how many get a place once the nodes are no spares any more.
 		after int
 		says  string
 	}{
-		{"a plain pod", workload{name: "p", queue: "q", pods: 1, gpus: 8}, 1, "3 node(s) are spares, kept for gangs that lose members (berth.dev/spare=true)"},
-		{"a gang", workload{name: "p", queue: "q", size: 1, gpus: 8}, 1, "3 node(s) are spares, kept for gangs that lose members (berth.dev/spare=true)"},
-		{"a gang in a rack", workload{name: "p", queue: "q", size: 2, gpus: 8, rack: true}, 2, "it would fit if 3 spare nodes there (berth.dev/spare=true) were not kept for gangs that lose members"},
-		{"a gang in a rack that is too large", workload{name: "p", queue: "q", size: 4, gpus: 8, rack: true}, 0, "short of"},
+		{"a plain pod", testJob{name: "p", queue: "q", pods: 1, gpus: 8}, 1, "3 node(s) are spares, kept for gangs that lose members (berth.dev/spare=true)"},
+		{"a gang", testJob{name: "p", queue: "q", size: 1, gpus: 8}, 1, "3 node(s) are spares, kept for gangs that lose members (berth.dev/spare=true)"},
+		{"a gang in a rack", testJob{name: "p", queue: "q", size: 2, gpus: 8, rack: true}, 2, "it would fit if 3 spare nodes there (berth.dev/spare=true) were not kept for gangs that lose members"},
+		{"a gang in a rack that is too large", testJob{name: "p", queue: "q", size: 4, gpus: 8, rack: true}, 0, "short of"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newTestCluster(t, rackNodes(6, 3), testQueue{name: "q", weight: 1})
 			for i := range 3 {
 				h.spare(i, true)
 			}
-			h.run(workload{name: "wall", queue: "q", pods: 3, gpus: 8}, "n0003", "n0004", "n0005")
+			h.run(testJob{name: "wall", queue: "q", pods: 3, gpus: 8}, "n0003", "n0004", "n0005")
 			h.settle()
 			p := h.submit(c.work)
 			h.pass(3, 1e9)
@@ -135,12 +135,12 @@ func TestASpareIsForAReplacementWithAHostPort(t *testing.T) {
 // Nobody is evicted from a spare, and none goes for somebody who would not get its place.
 func TestNobodyGoesForASpare(t *testing.T) {
 	h := newTestCluster(t, rackNodes(3, 3), testQueue{name: "owner", guaranteed: 24}, testQueue{name: "lend", weight: 1})
-	h.run(workload{name: "lent", queue: "lend", pods: 1, gpus: 8}, "n0000")
+	h.run(testJob{name: "lent", queue: "lend", pods: 1, gpus: 8}, "n0000")
 	for i := range 3 {
 		h.spare(i, true)
 	}
 	h.settle()
-	owner := h.submit(workload{name: "owner", queue: "owner", pods: 1, gpus: 8})
+	owner := h.submit(testJob{name: "owner", queue: "owner", pods: 1, gpus: 8})
 	h.pass(30, 1e9)
 	h.expectEvicted(0, "its node is a spare")
 	h.expectBound(owner, 0, "all are spares")
@@ -150,7 +150,7 @@ func TestNobodyGoesForASpare(t *testing.T) {
 // again once there is no other room.
 func TestANodeThatRefusesIsAvoided(t *testing.T) {
 	c := newRepairRig(t, "", false)
-	wall := c.run(workload{name: "wall", queue: "q", pods: 1, gpus: 8}, "n0002")
+	wall := c.run(testJob{name: "wall", queue: "q", pods: 1, gpus: 8}, "n0002")
 	c.settle()
 	refuse := func() {
 		c.edit(c.g.uids[1], func(pod *corev1.Pod) {
@@ -176,7 +176,7 @@ func TestANodeThatRefusesIsAvoided(t *testing.T) {
 	// Others may use it.
 	refuse()
 	c.end(wall.uids...)
-	other := c.submit(workload{name: "other", queue: "q", pods: 4, gpus: 8})
+	other := c.submit(testJob{name: "other", queue: "q", pods: 4, gpus: 8})
 	c.live(3)
 	c.expectOn(c.g, "there is other room", "n0000", "n0002")
 	c.expectBound(other, 4, "they were not refused")
@@ -211,7 +211,7 @@ func TestASpareIsNotForMoreThanWasLost(t *testing.T) {
 			t.Run(kind.name+", "+order, func(t *testing.T) {
 				c := &repairRig{testCluster: newTestCluster(t, rackNodes(4, 4), testQueue{name: "q", weight: 1}), events: &fakeRecorder{}}
 				c.care(false)
-				c.g = c.run(workload{name: "g", queue: "q", size: 2, gpus: 4, rack: kind.rack}, "n0000", "n0001")
+				c.g = c.run(testJob{name: "g", queue: "q", size: 2, gpus: 4, rack: kind.rack}, "n0000", "n0001")
 				edit := func() {
 					for _, uid := range c.g.uids {
 						if kind.change != nil {
@@ -220,7 +220,7 @@ func TestASpareIsNotForMoreThanWasLost(t *testing.T) {
 					}
 				}
 				edit()
-				c.run(workload{name: "wall", queue: "q", pods: 2, gpus: 4}, "n0000", "n0001")
+				c.run(testJob{name: "wall", queue: "q", pods: 2, gpus: 4}, "n0000", "n0001")
 				c.spare(2, true)
 				c.spare(3, true)
 				c.live(1)

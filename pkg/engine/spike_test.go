@@ -33,9 +33,9 @@ func spikeOf(t *testing.T, atOnce int, grace int64, late int) {
 	const spikePods, need = 300, 4 // 300 GPUs, of which 48 are free and a gang has 64
 	h := newTestCluster(t, rackNodes(96, 8), testQueue{name: "serving", guaranteed: spikePods}, testQueue{name: "borrowing", weight: 1})
 	h.unchecked = true
-	var works []*workload
+	var works []*testJob
 	for rack := range 12 {
-		c := workload{name: fmt.Sprintf("train-%d", rack), size: 7, gpus: 8, rack: true, grace: grace}
+		c := testJob{name: fmt.Sprintf("train-%d", rack), size: 7, gpus: 8, rack: true, grace: grace}
 		if rack >= 6 {
 			c.name, c.queue, c.size = fmt.Sprintf("borrowing-%d", rack), "borrowing", 8
 		}
@@ -60,7 +60,7 @@ func spikeOf(t *testing.T, atOnce int, grace int64, late int) {
 			h.busy[pod.Name] = true
 		}
 	}
-	serving := &workload{name: "serving", queue: "serving", gpus: 1}
+	serving := &testJob{name: "serving", queue: "serving", gpus: 1}
 	for step := range 120 {
 		if step == late {
 			h.answer()

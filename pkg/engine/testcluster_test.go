@@ -29,7 +29,9 @@ import (
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/engine/suspension"
 	"github.com/berth-dev/berth/pkg/plugins/queuereclaim"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
+	"github.com/berth-dev/berth/pkg/state/queueing"
+	"github.com/berth-dev/berth/pkg/state/unqueued"
 )
 
 // testCluster is a fake API server with one scheduler that leads: upstream's own, with all of Berth around
@@ -155,7 +157,7 @@ func (h *testCluster) build(client kubernetes.Interface, recorder events.EventRe
 	b := newBridge(l.groups, e.gate, e.reporter)
 	l.sink = markedBridge{bridge: b, reached: make(chan struct{}, 1)}
 	ours := func(name string) bool { return name == SchedulerName }
-	e.gangs = state.NewGangs(ours, l.sink, h.clock)
+	e.gangs = gangtable.New(ours, l.sink, h.clock)
 	e.gate.gangs = e.gangs
 	e.fast.Avoid(e.gangs.Avoided)
 	factory := informers.NewSharedInformerFactory(client, 0)
@@ -165,7 +167,7 @@ func (h *testCluster) build(client kubernetes.Interface, recorder events.EventRe
 	put(&corev1.Pod{}, &regroupingInformer{SharedIndexInformer: l.podFeed, feed: e})
 	put(&corev1.Node{}, l.nodeFeed)
 	put(&schedulingv1beta1.PodGroup{}, gatedInformer{l.groupFeed, e.gate})
-	e.queues = state.NewQueues(e.gangs, e.requests.of, podsOf(factory), DefaultOptions().admission(), h.clock)
+	e.queues = queueing.New(e.gangs, e.requests.of, podsOf(factory), DefaultOptions().admission(), h.clock)
 	e.fast.Claims(e.queues.SpareClaims)
 	b.queues = e.queues
 	_, _ = l.nodeFeed.AddEventHandler(e.nodeHandler())
@@ -182,7 +184,7 @@ func (h *testCluster) build(client kubernetes.Interface, recorder events.EventRe
 	e.departures = departures.New(e.suspender, e.queues, client, h.clock, func() {})
 	e.watchOthers(ours, nil, recorder)
 	e.reporter.entitlement, e.explainer.entitlement = e.entitlement, e.entitlement
-	e.windows = state.NewWindows(DefaultNamespaceWindow, e.queues.Reserved, h.clock)
+	e.windows = unqueued.New(DefaultNamespaceWindow, e.queues.Reserved, h.clock)
 	b.windows, e.explainer.windows = e.windows, e.windows
 	e.repairer = newRepairer(e.reclaimer, e.windows, DefaultRepairWindow)
 	e.tries = &tries{queues: e.queues, windows: e.windows, reclaimer: e.reclaimer, fast: e.fast, gangs: e.gangs, reporter: e.reporter}

@@ -5,7 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
 
 // timing is when what happened to a gang in one of its lives. Zero times have not come.
@@ -29,7 +29,7 @@ func (r *reporter) observeRefused(t *told, code string) {
 
 // observePlaced counts how long a gang waited that was bound just now. Its pods are looked
 // at, once.
-func (r *reporter) observePlaced(g state.Gang, t *told, at time.Time) {
+func (r *reporter) observePlaced(g gangtable.Gang, t *told, at time.Time) {
 	if r.devices == nil {
 		return
 	}
@@ -53,7 +53,7 @@ func (r *reporter) observePlaced(g state.Gang, t *told, at time.Time) {
 }
 
 // observeRunning counts how long a gang took to run since it was bound.
-func (r *reporter) observeRunning(g state.Gang, t *told) {
+func (r *reporter) observeRunning(g gangtable.Gang, t *told) {
 	if !t.timing.bound.IsZero() && !t.timing.runs && g.Running+g.Done >= g.Verdict.Group.Need {
 		t.timing.runs = true
 		gangStart.WithLabelValues(t.timing.size).Observe(max(0, r.clock.Since(t.timing.bound).Seconds()))

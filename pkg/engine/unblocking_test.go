@@ -33,7 +33,7 @@ func TestUnblocking(t *testing.T) {
 			h := newTestCluster(t, rackNodes(6+random.IntN(6), 3), testQueue{name: "tight", limit: int64(16 + random.IntN(24))}, testQueue{name: "wide"})
 			queue := func() string { return []string{"tight", "wide"}[random.IntN(2)] }
 			for i := range 6 + random.IntN(10) {
-				h.submit(workload{name: fmt.Sprint("run", i), queue: queue(), size: random.IntN(4), gpus: int64(1 + random.IntN(8)), rack: random.IntN(3) == 0})
+				h.submit(testJob{name: fmt.Sprint("run", i), queue: queue(), size: random.IntN(4), gpus: int64(1 + random.IntN(8)), rack: random.IntN(3) == 0})
 				h.settle()
 			}
 			for _, pod := range h.byName() {
@@ -42,7 +42,7 @@ func TestUnblocking(t *testing.T) {
 				}
 			}
 			h.settle()
-			late := h.submit(workload{name: "late", queue: queue(), size: 1 + random.IntN(4), gpus: int64(1 + random.IntN(8)), rack: random.IntN(2) == 0})
+			late := h.submit(testJob{name: "late", queue: queue(), size: 1 + random.IntN(4), gpus: int64(1 + random.IntN(8)), rack: random.IntN(2) == 0})
 			h.settle()
 			if len(h.boundNodes(late)) == len(late.uids) {
 				return

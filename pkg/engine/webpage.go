@@ -117,7 +117,7 @@ func (s *pageSource) gangKey(pod *corev1.Pod) string {
 	return webpage.PodKey(pod.Namespace, pod.Name)
 }
 
-// waiterKey is the key on the page of who waits under a name of state.NameOf.
+// waiterKey is the key on the page of who waits under a name of workload.NameOf.
 func waiterKey(name string) string {
 	namespace, rest, _ := strings.Cut(name, "/")
 	if pod, plain := strings.CutSuffix(rest, " (pod)"); plain {

@@ -10,14 +10,15 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler"
 
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/queueing"
+	"github.com/berth-dev/berth/pkg/state/unqueued"
 )
 
 // admissions say who may be tried: queues, and where there are none, the window of a
 // namespace. The fast path hears who is held.
 type admissions struct {
-	*state.Queues
-	windows *state.Windows
+	*queueing.Queues
+	windows *unqueued.Windows
 	fast    *fastpath.Path
 }
 
@@ -35,7 +36,7 @@ func (a admissions) Enter(pod *corev1.Pod) bool {
 // is more to be said than that there is no room now.
 func (e *engine) entitlement(pod *corev1.Pod) (explanation, bool) {
 	if _, never, _ := e.windows.Why(pod); never != "" {
-		return explanation{string(state.NeverFits), never}, true
+		return explanation{string(queueing.NeverFits), never}, true
 	}
 	return e.reclaimer.entitlement(pod)
 }
@@ -91,7 +92,7 @@ func (e *explainer) window(pod *corev1.Pod) (explanation, bool) {
 	case !holds:
 		return explanation{}, false
 	case never != "":
-		return explanation{string(state.NeverFits), never}, true
+		return explanation{string(queueing.NeverFits), never}, true
 	case tried:
 		return explanation{reasonBackoff, "there was no place for it; it is tried again when room may have come free"}, true
 	}

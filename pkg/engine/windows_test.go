@@ -9,11 +9,11 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/berth-dev/berth/pkg/core/gang/gangtest"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/queueing"
 )
 
 // comeIn makes the pods of a workload in a namespace.
-func (h *testCluster) comeIn(namespace string, c workload) *workload {
+func (h *testCluster) comeIn(namespace string, c testJob) *testJob {
 	out := &c
 	if out.pods == 0 {
 		out.pods = max(1, out.size)
@@ -33,28 +33,28 @@ func TestHopelessOfOneNamespace(t *testing.T) {
 	const hopeless = 5 * DefaultNamespaceWindow / 2
 	for _, c := range []struct {
 		name string
-		work func(i int) workload
+		work func(i int) testJob
 		code string
 	}{
-		{"pods alike", func(int) workload { return workload{gpus: 9} }, string(state.NeverFits)},
-		{"pods that differ", func(i int) workload { return workload{gpus: int64(9 + i)} }, string(state.NeverFits)},
-		{"gangs", func(i int) workload { return workload{size: 2 + i%3, gpus: 9} }, string(state.NeverFits)},
-		{"gangs before which others have taken the room", func(i int) workload { return workload{size: 2, gpus: 7} }, reasonBackoff},
+		{"pods alike", func(int) testJob { return testJob{gpus: 9} }, string(queueing.NeverFits)},
+		{"pods that differ", func(i int) testJob { return testJob{gpus: int64(9 + i)} }, string(queueing.NeverFits)},
+		{"gangs", func(i int) testJob { return testJob{size: 2 + i%3, gpus: 9} }, string(queueing.NeverFits)},
+		{"gangs before which others have taken the room", func(i int) testJob { return testJob{size: 2, gpus: 7} }, reasonBackoff},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newTestCluster(t, rackNodes(4, 2))
 			h.unchecked = true
 			for i := range 3 {
-				h.comeIn("theirs", workload{name: fmt.Sprint("runs", i), gpus: 7})
+				h.comeIn("theirs", testJob{name: fmt.Sprint("runs", i), gpus: 7})
 			}
 			h.settle()
-			var bad []*workload
+			var bad []*testJob
 			for i := range hopeless {
 				one := c.work(i)
 				one.name = fmt.Sprint("bad", i)
 				bad = append(bad, h.comeIn("theirs", one))
 			}
-			good := h.comeIn("ours", workload{name: "good", size: 2, gpus: 1})
+			good := h.comeIn("ours", testJob{name: "good", size: 2, gpus: 1})
 			before, placedAfter := h.counts["cycles"], 0
 			h.onCycle = func() {
 				if placedAfter == 0 && len(h.boundNodes(good)) == 2 {
@@ -91,14 +91,14 @@ func TestHopelessOfOneNamespace(t *testing.T) {
 func TestWindowTriesAgain(t *testing.T) {
 	h := newTestCluster(t, rackNodes(2, 2))
 	h.unchecked = true
-	var gangs []*workload
+	var gangs []*testJob
 	for i := range DefaultNamespaceWindow + 10 {
-		gangs = append(gangs, h.submit(workload{name: fmt.Sprint("g", i), size: 2, gpus: 8}))
+		gangs = append(gangs, h.submit(testJob{name: fmt.Sprint("g", i), size: 2, gpus: 8}))
 	}
 	// One at a time runs, until each of them has.
 	for range gangs {
 		h.pass(2, time.Second)
-		var running []*workload
+		var running []*testJob
 		for _, g := range gangs {
 			if n := len(h.boundNodes(g)); n == 2 {
 				running = append(running, g)
@@ -124,7 +124,7 @@ func TestWindowHearsOfSmallerGangs(t *testing.T) {
 	w.declare(h)
 	for i := range 3 {
 		pod := w.pod(w.model.Pods[i])
-		c := workload{name: w.name, gpus: 8}
+		c := testJob{name: w.name, gpus: 8}
 		pod.Spec.Containers = c.podOf(0).Spec.Containers
 		w.uids[pod.Name] = h.create(pod).UID
 	}
@@ -155,9 +155,9 @@ func placedOf(h *testCluster, w *walker) (n int) {
 func TestWindowLeavesToQueues(t *testing.T) {
 	h := newTestCluster(t, rackNodes(1, 1))
 	h.unchecked = true
-	runs := h.submit(workload{name: "runs", queue: "q", gpus: 8})
+	runs := h.submit(testJob{name: "runs", queue: "q", gpus: 8})
 	h.settle()
-	waits := h.submit(workload{name: "waits", queue: "q", size: 2, gpus: 4})
+	waits := h.submit(testJob{name: "waits", queue: "q", size: 2, gpus: 4})
 	h.settle()
 	h.engine.queues.SetQueue((&testQueue{name: "q"}).object(1))
 	for _, pod := range h.engine.windows.Clear() {

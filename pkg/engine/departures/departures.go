@@ -16,7 +16,8 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/queueing"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 const (
@@ -64,7 +65,7 @@ type entry struct {
 	// group is that of its pods, "" for a plain pod.
 	group string
 	pods  map[types.UID]*corev1.Pod
-	fate  state.Fate
+	fate  queueing.Fate
 	// sequence is how its owners make its pods.
 	sequence dialect.Sequence
 	// read is when that was; zero for never.
@@ -93,16 +94,16 @@ func (d *Departures) Set(pod *corev1.Pod) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if e := d.of[pod.UID]; e != nil {
-		if e.group == state.GangGroup(pod) {
+		if e.group == workload.GangGroup(pod) {
 			e.pods[pod.UID] = pod
 			return
 		}
 		d.drop(pod.UID)
 	}
-	name := state.NameOf(pod)
+	name := workload.NameOf(pod)
 	e := d.gangs[name]
 	if e == nil {
-		e = &entry{name: name, group: state.GangGroup(pod), pods: map[types.UID]*corev1.Pod{}}
+		e = &entry{name: name, group: workload.GangGroup(pod), pods: map[types.UID]*corev1.Pod{}}
 		d.gangs[name] = e
 		if e.group != "" {
 			d.queue.AddAfter(name, settleTime)
@@ -138,12 +139,12 @@ func (d *Departures) Known(name string) bool {
 }
 
 // Of returns what becomes of a gang, as far as it is known, and has it read if that is old.
-func (d *Departures) Of(name string) state.Fate {
+func (d *Departures) Of(name string) queueing.Fate {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	e := d.gangs[name]
 	if e == nil {
-		return state.Fate{}
+		return queueing.Fate{}
 	}
 	if e.read.IsZero() || d.clock.Now().Sub(e.read) >= freshFor {
 		e.asked = true
@@ -155,7 +156,7 @@ func (d *Departures) Of(name string) state.Fate {
 // Sequence returns how the owners of a gang make its pods, and has them read if what is known of
 // it is old; false if nothing is known of it yet.
 func (d *Departures) Sequence(key gang.Key) (dialect.Sequence, bool) {
-	name := state.NameOfGang(key)
+	name := workload.NameOfGang(key)
 	d.Of(name)
 	d.mu.Lock()
 	defer d.mu.Unlock()

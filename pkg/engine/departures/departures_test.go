@@ -19,7 +19,8 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/queueing"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // register is a cluster's owners, by name.
@@ -76,7 +77,7 @@ func (b *bench) gang(job string, changes ...func(*corev1.Pod)) string {
 			change(pod)
 		}
 		b.Set(pod)
-		name = state.NameOf(pod)
+		name = workload.NameOf(pod)
 	}
 	return name
 }
@@ -101,13 +102,13 @@ func TestFates(t *testing.T) {
 		name string
 		job  string
 		may  bool
-		want state.Fate
+		want queueing.Fate
 	}{
-		{"no retries for two pods", frail, false, state.Fate{Ends: true, Together: "job"}},
-		{"no retries at all", "{spec: {backoffLimit: 0}}", false, state.Fate{Ends: true, Whole: true, Together: "job"}},
-		{"suspended, for it would not survive a pod", "{spec: {backoffLimit: 0}}", true, state.Fate{Whole: true, Together: "job"}},
-		{"evictions are ignored", hardy, false, state.Fate{}},
-		{"not readable", "", false, state.Fate{}},
+		{"no retries for two pods", frail, false, queueing.Fate{Ends: true, Together: "job"}},
+		{"no retries at all", "{spec: {backoffLimit: 0}}", false, queueing.Fate{Ends: true, Whole: true, Together: "job"}},
+		{"suspended, for it would not survive a pod", "{spec: {backoffLimit: 0}}", true, queueing.Fate{Whole: true, Together: "job"}},
+		{"evictions are ignored", hardy, false, queueing.Fate{}},
+		{"not readable", "", false, queueing.Fate{}},
 	} {
 		specs := map[string]string{}
 		if test.job != "" {
@@ -127,7 +128,7 @@ func TestFates(t *testing.T) {
 func TestNothingIsReadInACycle(t *testing.T) {
 	b := newBench(t, map[string]string{"job": "{spec: {backoffLimit: 0}}"})
 	name := b.gang("job")
-	if got := b.Of(name); got != (state.Fate{}) || b.reads != 0 {
+	if got := b.Of(name); got != (queueing.Fate{}) || b.reads != 0 {
 		t.Fatalf("fate is %+v after %d reads; want nothing known, nothing read", got, b.reads)
 	}
 	b.next(t.Context(), name)
@@ -147,7 +148,7 @@ func TestNothingIsReadInACycle(t *testing.T) {
 	}
 	b.Gone("job-0")
 	b.Gone("job-1")
-	if got := b.Of(name); got != (state.Fate{}) || len(b.gangs)+len(b.of) != 0 {
+	if got := b.Of(name); got != (queueing.Fate{}) || len(b.gangs)+len(b.of) != 0 {
 		t.Errorf("fate is %+v, and %d gangs and %d pods are kept of none", got, len(b.gangs), len(b.of))
 	}
 }
@@ -206,7 +207,7 @@ func TestReadFails(t *testing.T) {
 	if _, err := b.Read(t.Context(), name); err == nil || !strings.Contains(err.Error(), "ns/g-job") {
 		t.Errorf("got %v, want an error that names the gang", err)
 	}
-	if b.next(t.Context(), name); b.Of(name) != (state.Fate{}) {
+	if b.next(t.Context(), name); b.Of(name) != (queueing.Fate{}) {
 		t.Error("something is known of a gang whose owner could not be read")
 	}
 }

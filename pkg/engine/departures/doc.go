@@ -11,7 +11,7 @@
 // more, and no copy of every Job is kept. A gang is read a few seconds after its first pod is
 // known, if its queue may have to give places back; any other gang, and any plain pod, once
 // it is asked for and what is known of it is a minute old. Until then nothing is known of it.
-// What is kept of it is its [state.Fate] and its [dialect.Sequence], as long as it has pods. Of a gang whose pods
+// What is kept of it is its [queueing.Fate] and its [dialect.Sequence], as long as it has pods. Of a gang whose pods
 // have several controllers, the first by name stands for all: they are Jobs of one JobSet.
 //
 // Known is only what an owner says. Pods without a controller, controllers of unknown kinds

@@ -12,7 +12,8 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/queueing"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // Run reads owners until the context is done. It is run by the leader alone.
@@ -46,7 +47,7 @@ func (d *Departures) next(ctx context.Context, name string) {
 		}
 		return
 	}
-	if state.GangGroup(first) != "" && d.queues.Reclaimable(first) && ends(departure) {
+	if workload.GangGroup(first) != "" && d.queues.Reclaimable(first) && ends(departure) {
 		d.tell(ctx, name, departure)
 	}
 }
@@ -73,16 +74,16 @@ func (e *entry) first() (first *corev1.Pod) {
 
 // Read returns what becomes of a gang, by its owners as they are now. Of one that has no pods
 // with a controller, nothing is known.
-func (d *Departures) Read(ctx context.Context, name string) (state.Fate, error) {
+func (d *Departures) Read(ctx context.Context, name string) (queueing.Fate, error) {
 	if _, err := d.read(ctx, name); err != nil {
-		return state.Fate{}, err
+		return queueing.Fate{}, err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if e := d.gangs[name]; e != nil {
 		return e.fate, nil
 	}
-	return state.Fate{}, nil
+	return queueing.Fate{}, nil
 }
 
 // read reads the owners of the first pod of a gang, and keeps what follows from them.
@@ -93,7 +94,7 @@ func (d *Departures) read(ctx context.Context, name string) (dialect.Departure, 
 	}
 	owners, err := d.owners.Owners(ctx, first)
 	if err != nil {
-		return dialect.Departure{}, fmt.Errorf("reading the owners of %s: %w", state.Called(name, ""), err)
+		return dialect.Departure{}, fmt.Errorf("reading the owners of %s: %w", workload.Called(name, ""), err)
 	}
 	pods := d.alike(name, first)
 	departure := dialect.Depart(pods, owners, func(r schema.GroupResource) bool { return d.owners.MaySuspend(ctx, r) })
@@ -124,8 +125,8 @@ func (d *Departures) alike(name string, first *corev1.Pod) []*corev1.Pod {
 }
 
 // fateOf is what follows from how all pods leave, and how one does that is evicted alone.
-func fateOf(all, alone dialect.Departure) state.Fate {
-	fate := state.Fate{Ends: ends(all), Whole: said(alone) && (alone.Together || ends(alone))}
+func fateOf(all, alone dialect.Departure) queueing.Fate {
+	fate := queueing.Fate{Ends: ends(all), Whole: said(alone) && (alone.Together || ends(alone))}
 	if said(all) && all.Together {
 		fate.Together = all.Owner.UID
 	}

@@ -26,7 +26,8 @@ import (
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/plugins/fabricplacement"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/device"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
 
 // cycleRig is a cluster with gangs, on which a real scheduler runs real pod-group cycles, one at
@@ -142,7 +143,7 @@ func (y *cycleRig) declare(c *testGang) {
 func (y *cycleRig) newGang(asked gang.Topology, size, pods int, gpus int64, change ...func(*testGang)) *testGang {
 	y.made++
 	key := gang.Key{Namespace: "ns", Dialect: dialect.Berth, Name: fmt.Sprint("g", y.made)}
-	c := &testGang{name: key.Name, asked: asked, size: size, gpus: gpus, group: state.PodGroup(gang.Group{Key: key, Size: int32(size), Need: int32(size), Topology: asked})}
+	c := &testGang{name: key.Name, asked: asked, size: size, gpus: gpus, group: gangtable.PodGroup(gang.Group{Key: key, Size: int32(size), Need: int32(size), Topology: asked})}
 	for _, f := range change {
 		f(c)
 	}
@@ -294,7 +295,7 @@ func (y *cycleRig) settle(c *testGang, one told) {
 	}
 	m.pod = m.pod.DeepCopy()
 	m.pod.Spec.NodeName = one.node
-	annotations, err := state.Annotations(nil, one.place)
+	annotations, err := device.Annotations(nil, one.place)
 	y.must(err)
 	for key, value := range annotations {
 		metav1.SetMetaDataAnnotation(&m.pod.ObjectMeta, key, value)

@@ -7,14 +7,14 @@ import (
 	internalcache "k8s.io/kubernetes/pkg/scheduler/backend/cache"
 
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/device"
 )
 
 // countingCache is the scheduler's cache, and tells an inventory of devices of each pod
 // and node that comes and goes.
 type countingCache struct {
 	internalcache.Cache
-	inventory *state.Inventory
+	inventory *device.Inventory
 }
 
 func (c countingCache) ForgetPod(logger klog.Logger, pod *corev1.Pod) error {
@@ -82,7 +82,7 @@ func (p *Path) DeleteTopology(name string, node *corev1.Node) {
 	p.devicesChanged(name, node, p.inventory.DeleteTopology(name))
 }
 
-func (p *Path) devicesChanged(name string, node *corev1.Node, change state.Change) {
+func (p *Path) devicesChanged(name string, node *corev1.Node, change device.Change) {
 	if change.Free && p.cache != nil {
 		p.cache.mu.Lock()
 		p.cache.note(name)

@@ -23,7 +23,7 @@ import (
 	"github.com/berth-dev/berth/pkg/core/topology"
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/plugins/devicetopology"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/device"
 )
 
 // deviceRig is a scheduler with DeviceTopology and nodes of several machines.
@@ -63,7 +63,7 @@ func (r *rig) give(pod *corev1.Pod, node string) *corev1.Pod {
 	_, err = r.path.inventory.Take(pod, node, link, false)
 	r.must(err)
 	if taken := r.path.inventory.TakenBy(pod.UID); taken != nil {
-		annotations, err := state.Annotations(taken, nil)
+		annotations, err := device.Annotations(taken, nil)
 		r.must(err)
 		pod = pod.DeepCopy()
 		for key, value := range annotations {

@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	fwk "k8s.io/kube-scheduler/framework"
 
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/device"
 )
 
 // faultPlugin is a plugin that makes trouble where it is told to, and binds nothing: it tells of
@@ -37,7 +37,7 @@ type faultPlugin struct {
 type told struct {
 	pod   *corev1.Pod
 	node  string
-	place *state.Place
+	place *device.Place
 }
 
 const troubleName = "Trouble"
@@ -124,8 +124,8 @@ func (t *faultPlugin) Bind(_ context.Context, _ fwk.CycleState, pod *corev1.Pod,
 // PostBind comes after the scheduler has taken the binding in.
 func (t *faultPlugin) PostBind(_ context.Context, cycle fwk.CycleState, pod *corev1.Pod, node string) {
 	out := told{pod: pod, node: node}
-	if data, err := cycle.Read(state.PlaceKey); err == nil {
-		out.place = data.(*state.Place)
+	if data, err := cycle.Read(device.PlaceKey); err == nil {
+		out.place = data.(*device.Place)
 	}
 	t.told <- out
 }

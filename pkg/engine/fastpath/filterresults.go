@@ -14,12 +14,12 @@ import (
 	"github.com/berth-dev/berth/pkg/core/pack"
 	"github.com/berth-dev/berth/pkg/plugins/devicetopology"
 	"github.com/berth-dev/berth/pkg/plugins/queuereclaim"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/nodeindex"
 )
 
 // filterResults are the results of the filters for pods of one shape, by node.
 type filterResults struct {
-	state.Answers
+	nodeindex.Answers
 	// said are the statuses behind the answers, from number 1 on.
 	statuses []*fwk.Status
 }
@@ -102,7 +102,7 @@ type dislikes struct {
 }
 
 // update returns the disliked nodes, nil if there are none.
-func (d *dislikes) update(index *state.Index, pod *corev1.Pod) *pack.Set {
+func (d *dislikes) update(index *nodeindex.Index, pod *corev1.Pod) *pack.Set {
 	tainted, version := index.Disliking()
 	if tainted.Len() == 0 {
 		return nil

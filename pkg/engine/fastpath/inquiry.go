@@ -4,16 +4,16 @@ import (
 	"maps"
 
 	"github.com/berth-dev/berth/pkg/core/topology"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/nodeindex"
 )
 
 // Settings returns what the configuration says of decisions on pods of a profile; false if the
 // index knows no such profile. They do not change once the scheduler runs.
-func (p *Path) Settings(profile string) (state.Settings, bool) {
+func (p *Path) Settings(profile string) (nodeindex.Settings, bool) {
 	if p.profiles[profile] == nil {
-		return state.Settings{}, false
+		return nodeindex.Settings{}, false
 	}
-	s := state.Settings{Policy: p.policies[profile], Devices: p.devices, Sizes: topology.DefaultSizes()}
+	s := nodeindex.Settings{Policy: p.policies[profile], Devices: p.devices, Sizes: topology.DefaultSizes()}
 	if p.topology != nil {
 		s.Picker, s.Sizes = p.topology.TopologyPicker(), p.topology.TopologySizes()
 	}

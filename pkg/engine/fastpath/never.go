@@ -10,7 +10,8 @@ import (
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/pack"
 	"github.com/berth-dev/berth/pkg/core/plan"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // mostNever is how many judgements are remembered.
@@ -34,7 +35,7 @@ type judgedKey struct {
 	required, shape string
 }
 
-// NodesVersion returns a number that changes when nodes do; see state.Index.
+// NodesVersion returns a number that changes when nodes do; see nodeindex.Index.
 func (p *Path) NodesVersion() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -71,7 +72,7 @@ func (p *Path) Judge(group fwk.PodGroupInfo) (j Judgement, judged bool) {
 	request, alikes, asked, judged := p.neverRequest(group)
 	if len(alikes) == 1 {
 		pod := group.GetUnscheduledPods()[0]
-		if avoided, _ := p.avoidedBy(state.NameOf(pod)); len(avoided) == 0 {
+		if avoided, _ := p.avoidedBy(workload.NameOf(pod)); len(avoided) == 0 {
 			j.Class = alikes[0].class(request, asked, corev1helpers.PodPriority(pod))
 		}
 	}
@@ -121,7 +122,7 @@ func (p *Path) neverRequest(group fwk.PodGroupInfo) (_ *plan.Request, _ []*alike
 		return nil, nil, asked, true
 	}
 	if pg := group.GetPodGroup(); pg != nil {
-		asked = state.TopologyOf(pg)
+		asked = gangtable.TopologyOf(pg)
 	}
 	request, shapes, missing := p.planRequest(group, gang.Topology{Required: asked.Required}, profile)
 	if missing != "" || len(request.Running) > 0 {

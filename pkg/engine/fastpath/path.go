@@ -26,7 +26,9 @@ import (
 	"github.com/berth-dev/berth/pkg/plugins/devicetopology"
 	"github.com/berth-dev/berth/pkg/plugins/fabricplacement"
 	"github.com/berth-dev/berth/pkg/plugins/nodepacking"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/device"
+	"github.com/berth-dev/berth/pkg/state/nodeindex"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // Path is the fast path of one scheduler.
@@ -49,7 +51,7 @@ type Path struct {
 	policies map[string]pack.Policy
 	devices  []corev1.ResourceName
 	// inventory knows the devices of nodes, topology is what DeviceTopology was told.
-	inventory *state.Inventory
+	inventory *device.Inventory
 	topology  *devicetopology.Args
 
 	// claims is what Claims was told, and claimed what it said last.
@@ -62,7 +64,7 @@ type Path struct {
 	// mu guards what follows. The scheduling loop takes it, once a pod and once a
 	// snapshot, and the drift check.
 	mu    sync.Mutex
-	index *state.Index
+	index *nodeindex.Index
 	// common is what most pods of each size ask for.
 	common pack.Common
 	// unread is set while the index has not read the snapshot as a whole.
@@ -92,11 +94,11 @@ type profile struct {
 // New returns a fast path that belongs to no scheduler yet.
 func New() *Path {
 	registerMetrics()
-	return &Path{profiles: map[string]*profile{}, policies: map[string]pack.Policy{}, unread: true, inventory: state.NewInventory(), leavesOut: func() bool { return false }}
+	return &Path{profiles: map[string]*profile{}, policies: map[string]pack.Policy{}, unread: true, inventory: device.NewInventory(), leavesOut: func() bool { return false }}
 }
 
 // Inventory returns what the path knows of devices.
-func (p *Path) Inventory() *state.Inventory { return p.inventory }
+func (p *Path) Inventory() *device.Inventory { return p.inventory }
 
 // Plugins returns the plugins NodePacking, DeviceTopology and FabricPlacement, for
 // scheduler.New.
@@ -140,12 +142,12 @@ func (p *Path) newNodePacking(_ context.Context, obj runtime.Object, handle fwk.
 	}
 	name := named.ProfileName()
 	if p.index == nil {
-		devices, err := state.NewDevices(args.Devices)
+		devices, err := device.NewKinds(args.Devices)
 		if err != nil {
 			return nil, fmt.Errorf("checking the arguments of %s: devices: %w", nodepacking.Name, err)
 		}
 		p.inventory.Count(devices)
-		p.index, p.devices = state.NewIndex(devices, p.inventory), args.Devices
+		p.index, p.devices = nodeindex.New(devices, p.inventory), args.Devices
 	}
 	if !slices.Equal(p.devices, args.Devices) {
 		return nil, fmt.Errorf("profile %q: %s has devices %v, and another profile has %v; give all profiles the same, for they share one index",
@@ -212,7 +214,7 @@ func (p *Path) Request(pod *corev1.Pod) pack.Amounts {
 
 // ResourceOf returns what a pod takes of its node, as the scheduler counts it.
 func ResourceOf(pod *corev1.Pod) fwk.Resource {
-	if requests, plain := state.PlainRequests(pod); plain {
+	if requests, plain := workload.PlainRequests(pod); plain {
 		return framework.NewResource(requests)
 	}
 	info := &framework.PodInfo{Pod: pod}
@@ -234,7 +236,7 @@ func (p *Path) DevicesIn(requests corev1.ResourceList) (corev1.ResourceName, int
 
 // requestAlike reports whether Request is the same for two versions of a pod.
 func (p *Path) requestAlike(a, b *corev1.Pod) bool {
-	if state.AskAlike(a, b) {
+	if workload.RequestsAlike(a, b) {
 		before, _ := dialect.GPULink(a)
 		now, _ := dialect.GPULink(b)
 		if before == now {

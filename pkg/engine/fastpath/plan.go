@@ -16,7 +16,9 @@ import (
 	"github.com/berth-dev/berth/pkg/core/pack"
 	"github.com/berth-dev/berth/pkg/core/plan"
 	"github.com/berth-dev/berth/pkg/plugins/fabricplacement"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/device"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // mostPlacements is how many domains a gang is tried in, in one cycle.
@@ -48,7 +50,7 @@ type plannedPod struct {
 	// within are the nodes of its segment; nil without segments.
 	within *pack.Set
 	// place is what is written on the pod.
-	place *state.Place
+	place *device.Place
 }
 
 // newFabricPlacement builds the plugin of one profile.
@@ -70,7 +72,7 @@ func (p *Path) Place(group fwk.PodGroupInfo, parent *fwk.Placement) (placements 
 	if pg == nil || len(pods) == 0 {
 		return nil, nil, false
 	}
-	asked := state.TopologyOf(pg)
+	asked := gangtable.TopologyOf(pg)
 	if asked == (gang.Topology{}) {
 		return []*fwk.Placement{parent}, nil, true
 	}
@@ -119,7 +121,7 @@ func (p *Path) planRequest(group fwk.PodGroupInfo, asked gang.Topology, profile 
 		running = members.ScheduledPods()
 	}
 	pods := group.GetUnscheduledPods()
-	ranks, runningRanks := state.Ranks(pods, running)
+	ranks, runningRanks := workload.Ranks(pods, running)
 	for i, pod := range running {
 		if id, ok := p.index.ID(pod.Spec.NodeName); ok {
 			r.Running = append(r.Running, plan.Running{Rank: runningRanks[i], Node: id})
@@ -159,7 +161,7 @@ func (p *Path) placementOf(candidate plan.Candidate, request *plan.Request, pods
 		if assignment.Node == plan.NoNode {
 			continue
 		}
-		one := plannedPod{node: assignment.Node, place: &state.Place{Domain: placement.Name, Rank: request.Pods[i].Rank}}
+		one := plannedPod{node: assignment.Node, place: &device.Place{Domain: placement.Name, Rank: request.Pods[i].Rank}}
 		if candidate.Level != fabric.NoLevel {
 			one.place.Level = p.index.Fabric().Key(candidate.Level)
 		}
@@ -200,7 +202,7 @@ func (s *search) follow(ranking *pack.Ranking) bool {
 		found = s.run(ranking)
 	}
 	if found && ok {
-		s.cycle.Write(state.PlaceKey, planned.place)
+		s.cycle.Write(device.PlaceKey, planned.place)
 		s.path.plans.follows(g)
 	}
 	return found
@@ -219,7 +221,7 @@ func (p *Path) followed(pod types.UID, cycle fwk.CycleState) {
 	defer p.mu.Unlock()
 	if g := p.planFor(); g != nil {
 		if planned, ok := g.pods[pod]; ok {
-			cycle.Write(state.PlaceKey, planned.place)
+			cycle.Write(device.PlaceKey, planned.place)
 			p.plans.follows(g)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/berth-dev/berth/pkg/core/fabric"
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/plan"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // mostLookedFor is for how many gangs room is looked for at a snapshot.
@@ -224,7 +224,7 @@ func (p *Path) requestFor(asked gang.Topology, pods, running []*corev1.Pod) (pla
 	if missing != "" {
 		return request, nil, false
 	}
-	ranks, runningRanks := state.Ranks(pods, running)
+	ranks, runningRanks := workload.Ranks(pods, running)
 	for i, pod := range running {
 		if id, ok := p.index.ID(pod.Spec.NodeName); ok {
 			request.Running = append(request.Running, plan.Running{Rank: runningRanks[i], Node: id})

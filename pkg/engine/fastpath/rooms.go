@@ -16,7 +16,8 @@ import (
 	"github.com/berth-dev/berth/pkg/core/pack"
 	"github.com/berth-dev/berth/pkg/core/plan"
 	"github.com/berth-dev/berth/pkg/core/preempt"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
+	"github.com/berth-dev/berth/pkg/state/queueing"
 )
 
 // Room is what a gang or pod that waits needs on each node that it is to get.
@@ -150,7 +151,7 @@ func (p *Path) Victims(pods []*corev1.Pod, group fwk.PodGroupInfo, running *Runn
 	p.readTouched()
 	asked := gang.Topology{}
 	if pg := group.GetPodGroup(); pg != nil {
-		asked = state.TopologyOf(pg)
+		asked = gangtable.TopologyOf(pg)
 	}
 	request, shapes, missing := p.planRequest(group, asked, profile)
 	if missing != "" {
@@ -268,7 +269,7 @@ type Choice struct {
 
 // Evicted are the pods of a gang that go.
 type Evicted struct {
-	Tenant *state.Tenant
+	Tenant *queueing.Tenant
 	Pods   []*corev1.Pod
 	Whole  bool
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/berth-dev/berth/pkg/core/pack"
 	"github.com/berth-dev/berth/pkg/core/preempt"
 	"github.com/berth-dev/berth/pkg/core/topology"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/queueing"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // memberFacts is what the search for victims needs of the pods of a gang that runs, and what
@@ -28,7 +29,7 @@ func (p *Path) factsOf(name string, pods []*corev1.Pod) *memberFacts {
 		return facts
 	}
 	facts := &memberFacts{pods: slices.Clone(pods), requests: make([]pack.Amounts, len(pods))}
-	facts.ranks, _ = state.Ranks(pods, nil)
+	facts.ranks, _ = workload.Ranks(pods, nil)
 	for i, pod := range pods {
 		facts.requests[i] = p.index.Devices().Request(ResourceOf(pod))
 	}
@@ -38,22 +39,22 @@ func (p *Path) factsOf(name string, pods []*corev1.Pod) *memberFacts {
 // Running is who runs and may be asked to go for one claim. It is read once for all searches of
 // the claim, as long as the nodes stay the same. Its methods are called under the lock of Path.
 type Running struct {
-	candidates []state.Tenant
+	candidates []queueing.Tenant
 	now        time.Time
 	gangs      []preempt.Gang
-	byName     map[string]*state.Tenant
+	byName     map[string]*queueing.Tenant
 	// version is that of the nodes when gangs were read, and read says that they were.
 	version int64
 	read    bool
 }
 
 // NewRunning returns those that run at an instant, for Path.Victims.
-func NewRunning(candidates []state.Tenant, now time.Time) *Running {
+func NewRunning(candidates []queueing.Tenant, now time.Time) *Running {
 	return &Running{candidates: candidates, now: now}
 }
 
 // on returns the gangs as a path knows their nodes, and the candidates by name.
-func (r *Running) on(p *Path) ([]preempt.Gang, map[string]*state.Tenant) {
+func (r *Running) on(p *Path) ([]preempt.Gang, map[string]*queueing.Tenant) {
 	if version := p.index.NodesVersion(); !r.read || r.version != version {
 		r.gangs, r.byName = p.runningOf(r.candidates, r.now)
 		r.version, r.read = version, true
@@ -63,13 +64,13 @@ func (r *Running) on(p *Path) ([]preempt.Gang, map[string]*state.Tenant) {
 
 // runningOf translates those that run, as far as the index knows their nodes: a gang that has a
 // pod elsewhere is left alone.
-func (p *Path) runningOf(tenants []state.Tenant, now time.Time) ([]preempt.Gang, map[string]*state.Tenant) {
+func (p *Path) runningOf(tenants []queueing.Tenant, now time.Time) ([]preempt.Gang, map[string]*queueing.Tenant) {
 	if len(tenants) == 0 {
 		return nil, nil
 	}
 	facts := make(map[string]*memberFacts, len(tenants))
 	out := make([]preempt.Gang, 0, len(tenants))
-	byName := make(map[string]*state.Tenant, len(tenants))
+	byName := make(map[string]*queueing.Tenant, len(tenants))
 	for i := range tenants {
 		t := &tenants[i]
 		of := p.factsOf(t.Name, t.Pods)
@@ -85,14 +86,14 @@ func (p *Path) runningOf(tenants []state.Tenant, now time.Time) ([]preempt.Gang,
 				break
 			}
 			request := of.requests[j]
-			lost := state.Lost(pod, int64(request.Devices), now)
+			lost := queueing.Lost(pod, int64(request.Devices), now)
 			if t.Told {
 				lost = 0 // it saves its work to go
 			}
 			g.Members = append(g.Members, preempt.Member{
 				Name: pod.Name, Rank: of.ranks[j], Node: id, Request: request, Held: p.devicesHeld(pod, request), Lost: lost,
 			})
-			done += state.Done(pod, int64(request.Devices), now)
+			done += queueing.Done(pod, int64(request.Devices), now)
 		}
 		g.Ended = t.Ended(done)
 		if len(g.Members) == len(t.Pods) {

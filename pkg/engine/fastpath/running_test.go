@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/queueing"
 )
 
 // runningPod is a member of a gang that runs on a node.
@@ -26,13 +26,13 @@ func runningPod(gang string, member int, node string, devices int64) *corev1.Pod
 }
 
 // full is a cluster of nodes of 8 devices, and gangs of 8 pods of a device each on it.
-func full(t testing.TB, nodes int) (*Path, []state.Tenant) {
+func full(t testing.TB, nodes int) (*Path, []queueing.Tenant) {
 	r := newRig(t, "")
-	tenants := make([]state.Tenant, nodes)
+	tenants := make([]queueing.Tenant, nodes)
 	for i := range nodes {
 		node := fmt.Sprintf("node-%05d", i)
 		r.addNode(testNode(node, 8, 192, 2048))
-		tenants[i] = state.Tenant{Name: fmt.Sprintf("g%05d", i), Least: 8}
+		tenants[i] = queueing.Tenant{Name: fmt.Sprintf("g%05d", i), Least: 8}
 		for j := range 8 {
 			tenants[i].Pods = append(tenants[i].Pods, runningPod(tenants[i].Name, j, node, 1))
 		}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/pack"
 	"github.com/berth-dev/berth/pkg/dialect"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/device"
 )
 
 // keptShapes is how many shapes a profile keeps; the one not used for longest goes.
@@ -48,7 +48,7 @@ func (p *Path) shapeOf(profile *profile, pod *corev1.Pod, r fwk.Resource) *shape
 }
 
 // of returns the shape of a pod that requests r, and devices.
-func (s *shapes) of(pod *corev1.Pod, r fwk.Resource, devices *state.DeviceRequest) *shape {
+func (s *shapes) of(pod *corev1.Pod, r fwk.Resource, devices *device.DeviceRequest) *shape {
 	s.buffer = devices.AppendParts(appendShape(s.buffer[:0], pod, r))
 	if e, known := s.byKey[string(s.buffer)]; known {
 		s.recent.MoveToFront(e)

@@ -17,7 +17,8 @@ import (
 	"github.com/berth-dev/berth/pkg/core/pack"
 	"github.com/berth-dev/berth/pkg/core/plan"
 	"github.com/berth-dev/berth/pkg/core/topology"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/device"
+	"github.com/berth-dev/berth/pkg/state/nodeindex"
 )
 
 const (
@@ -26,16 +27,16 @@ const (
 )
 
 // fromObjects is a snapshot of what the API server has.
-func (r *rig) fromObjects(settings state.Settings) *cluster.Snapshot {
+func (r *rig) fromObjects(settings nodeindex.Settings) *cluster.Snapshot {
 	r.t.Helper()
-	objects := state.Objects{Topologies: r.topologies}
+	objects := nodeindex.Objects{Topologies: r.topologies}
 	for _, node := range r.nodes.List() {
 		objects.Nodes = append(objects.Nodes, node.(*corev1.Node))
 	}
 	for _, pod := range r.pods.List() {
 		objects.Pods = append(objects.Pods, pod.(*corev1.Pod))
 	}
-	s, err := state.SnapshotOf(objects, settings, func(pod *corev1.Pod) corev1.ResourceList {
+	s, err := nodeindex.SnapshotOf(objects, settings, func(pod *corev1.Pod) corev1.ResourceList {
 		return resource.PodRequests(pod, resource.PodResourcesOptions{UseStatusResources: true, InPlacePodLevelResourcesVerticalScalingEnabled: true})
 	})
 	r.must(err)
@@ -43,7 +44,7 @@ func (r *rig) fromObjects(settings state.Settings) *cluster.Snapshot {
 }
 
 // sameSnapshot fails the test if the path does not know what the objects say.
-func (r *rig) sameSnapshot(when string, settings state.Settings) *cluster.Snapshot {
+func (r *rig) sameSnapshot(when string, settings nodeindex.Settings) *cluster.Snapshot {
 	r.t.Helper()
 	got, err := r.path.Snapshot("")
 	r.must(err)
@@ -61,7 +62,7 @@ func TestSnapshotIsWhatTheObjectsSay(t *testing.T) {
 		for range 16 {
 			matrices = append(matrices, []string{"dgx1-v100", "hgx-h100", "pcie-8x4090", ""}[random.IntN(4)])
 		}
-		settings := state.Settings{Policy: pack.Policy{CPU: 1, Memory: 1}, Devices: state.DefaultDevices(), Sizes: topology.DefaultSizes()}
+		settings := nodeindex.Settings{Policy: pack.Policy{CPU: 1, Memory: 1}, Devices: device.DefaultNames(), Sizes: topology.DefaultSizes()}
 		args := ""
 		if seed%2 == 1 {
 			args, settings.Policy.Spread = `{"policy":"Spread","weights":{"cpu":3}}`, true

@@ -15,7 +15,8 @@ import (
 	"github.com/berth-dev/berth/pkg/core/pack"
 	"github.com/berth-dev/berth/pkg/core/plan"
 	"github.com/berth-dev/berth/pkg/core/repair"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/nodeindex"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // Refusals says which nodes the gang of a name is not given now, for their kubelets refused pods of
@@ -91,7 +92,7 @@ func (p *Path) used(name string, r replacing) bool {
 			continue
 		}
 		for _, on := range info.GetPods() {
-			if pod := on.GetPod(); pod.DeletionTimestamp == nil && state.NameOf(pod) == name && !r.before.Has(pod.UID) {
+			if pod := on.GetPod(); pod.DeletionTimestamp == nil && workload.NameOf(pod) == name && !r.before.Has(pod.UID) {
 				n++
 			}
 		}
@@ -148,7 +149,7 @@ func (p *Path) turn(t turning) {
 		full[node] = true
 	}
 	for node := range t.room {
-		if id, known := p.index.ID(node); !known || p.claimed == nil || state.IsSpare(p.index.Info(id).Node()) {
+		if id, known := p.index.ID(node); !known || p.claimed == nil || nodeindex.IsSpare(p.index.Info(id).Node()) {
 			delete(full, node)
 		} else {
 			full[node] = false // it would be kept for a queue, as nobody else has it
@@ -263,7 +264,7 @@ func (p *Path) whyFull(reason *plan.Reason, request *plan.Request, pods []*corev
 			if queue, _ := p.index.Spare(node); queue != "" {
 				whose.Insert(fmt.Sprintf("spares of queue %q", queue))
 			} else {
-				whose.Insert(state.SpareLabel + "=true")
+				whose.Insert(nodeindex.SpareLabel + "=true")
 			}
 		}
 	}
@@ -287,7 +288,7 @@ func (p *Path) whyFull(reason *plan.Reason, request *plan.Request, pods []*corev
 }
 
 const (
-	reasonSpare      = "node(s) are spares, kept for gangs that lose members (" + state.SpareLabel + "=true)"
+	reasonSpare      = "node(s) are spares, kept for gangs that lose members (" + nodeindex.SpareLabel + "=true)"
 	reasonQueueSpare = "node(s) are spares, kept for gangs of queue %q that lose members"
 	reasonAvoided    = "node(s) refused pods of the gang, and are avoided for a while"
 	reasonKept       = "room is kept for another gang"

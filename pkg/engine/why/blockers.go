@@ -14,7 +14,8 @@ import (
 	"github.com/berth-dev/berth/pkg/core/quota"
 	"github.com/berth-dev/berth/pkg/core/remedy"
 	"github.com/berth-dev/berth/pkg/insight"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/queueing"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // asking asks all that a subject has to pass.
@@ -112,9 +113,9 @@ func (a *asking) declaration() bool {
 }
 
 // queue: its queue is not there, not open to it, or makes no sense.
-func (a *asking) queue(l *state.Line) bool {
+func (a *asking) queue(l *queueing.Line) bool {
 	code, text := string(l.Refusal.Code), l.Refusal.Text
-	if l.Refusal.Code == state.NeverFits {
+	if l.Refusal.Code == queueing.NeverFits {
 		return false // that is said of its room
 	}
 	if code == "" && l.Queued && l.Reason.Code == admission.Faulty {
@@ -125,7 +126,7 @@ func (a *asking) queue(l *state.Line) bool {
 	}
 	fix := "the queue is made, or the gang names another"
 	switch code {
-	case string(state.QueueNotAllowed):
+	case string(queueing.QueueNotAllowed):
 		fix = "the namespace is added to those that may use the queue, or the gang names another queue"
 	case string(admission.Faulty):
 		fix = "what the condition of the queue says is wrong with it is corrected"
@@ -135,7 +136,7 @@ func (a *asking) queue(l *state.Line) bool {
 }
 
 // limits: those of its queue, or of one around it.
-func (a *asking) limits(l *state.Line) {
+func (a *asking) limits(l *queueing.Line) {
 	books, some := a.Parts.Queues.Books()
 	if !some || books.Used.Tree() != l.Tree {
 		return // they are new; whoever asks again is told
@@ -144,7 +145,7 @@ func (a *asking) limits(l *state.Line) {
 	byName := map[string]*remedy.Charge{}
 	for i := range books.Charges {
 		c := &books.Charges[i]
-		name := state.NameOf(c.Pod)
+		name := workload.NameOf(c.Pod)
 		if pods[name] = append(pods[name], c.Pod); byName[name] == nil {
 			byName[name] = &remedy.Charge{Name: name, Queue: c.Queue, By: make(quota.Vector, len(c.By))}
 		}
@@ -182,7 +183,7 @@ func (a *asking) limit(tree *quota.Tree, limit remedy.Limit, running []remedy.Ch
 	for _, g := range limit.Gangs {
 		c := &running[g]
 		names = append(names, c.Name)
-		back.Gangs = append(back.Gangs, insight.Ending{Name: state.Shown(c.Name), Queue: tree.Name(c.Queue), Pods: len(pods[c.Name]), Ends: moment(c.Ends)})
+		back.Gangs = append(back.Gangs, insight.Ending{Name: workload.Shown(c.Name), Queue: tree.Name(c.Queue), Pods: len(pods[c.Name]), Ends: moment(c.Ends)})
 	}
 	if len(names) > 0 {
 		back.Sentence += ", as when " + ending(names, back.At, a.Clock.Now())
@@ -193,14 +194,14 @@ func (a *asking) limit(tree *quota.Tree, limit remedy.Limit, running []remedy.Ch
 }
 
 // turn: others come before it.
-func (a *asking) turn(l *state.Line) {
+func (a *asking) turn(l *queueing.Line) {
 	if !l.Queued {
 		return
 	}
 	b := insight.Blocker{Reason: string(l.Reason.Code), Constraint: insight.Turn, Sentence: l.Reason.Sentence(l.Tree, called)}
 	before := make([]string, 0, len(l.Ahead))
 	for _, one := range l.Ahead {
-		before = append(before, state.Shown(one.Name))
+		before = append(before, workload.Shown(one.Name))
 	}
 	named := some(before)
 	if len(before) < l.Reason.Ahead {
@@ -214,7 +215,7 @@ func (a *asking) turn(l *state.Line) {
 			b.Unblocks[0].Sentence = fmt.Sprintf("the gang ahead of it in queue %q is let in or leaves: %s", l.Name, some(before))
 		}
 	case admission.Held:
-		b.Unblocks = []insight.Unblock{{Kind: insight.TurnComes, Queue: l.Name, Count: 1, Gangs: []insight.Ending{{Name: state.Shown(l.Reason.For), Queue: l.Name}},
+		b.Unblocks = []insight.Unblock{{Kind: insight.TurnComes, Queue: l.Name, Count: 1, Gangs: []insight.Ending{{Name: workload.Shown(l.Reason.For), Queue: l.Name}},
 			Sentence: called(l.Reason.For) + " gets its place or leaves"}}
 	case admission.Turn:
 		u := insight.Unblock{Kind: insight.TurnComes, Queue: l.Name, Sentence: "a moment passes: it is the next of its queue, and no queue is served before it"}

@@ -15,7 +15,8 @@ import (
 	"github.com/berth-dev/berth/pkg/core/pack"
 	"github.com/berth-dev/berth/pkg/core/quota"
 	"github.com/berth-dev/berth/pkg/insight"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/queueing"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // Gangs returns gangs and plain pods.
@@ -54,7 +55,7 @@ func (s *Source) list() []insight.Gang {
 	}
 	pods, _ := s.Pods.List(labels.Everything()) // a lister of an informer does not fail
 	for _, pod := range pods {
-		if s.Ours(pod.Spec.SchedulerName) && state.GangGroup(pod) == "" && pod.DeletionTimestamp == nil {
+		if s.Ours(pod.Spec.SchedulerName) && workload.GangGroup(pod) == "" && pod.DeletionTimestamp == nil {
 			out = append(out, s.gang(s.plain(pod)))
 		}
 	}
@@ -67,7 +68,7 @@ func (s *Source) list() []insight.Gang {
 
 // report says what queues use, of a moment ago at most: however many ask, queues are held for
 // it once a second.
-func (s *Source) report() []state.QueueReport {
+func (s *Source) report() []queueing.QueueReport {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now := s.Clock.Now(); s.counted.IsZero() || now.Sub(s.counted) >= listFresh || now.Before(s.counted) {
@@ -81,7 +82,7 @@ func (s *Source) Queues(context.Context) (*insight.Queues, error) {
 	if !s.Leads() {
 		return nil, insight.ErrNotLeading
 	}
-	children := map[string][]state.QueueReport{}
+	children := map[string][]queueing.QueueReport{}
 	for _, r := range s.report() {
 		children[r.Parent] = append(children[r.Parent], r)
 	}
@@ -89,7 +90,7 @@ func (s *Source) Queues(context.Context) (*insight.Queues, error) {
 	var add func(parent string)
 	add = func(parent string) {
 		of := children[parent]
-		slices.SortFunc(of, func(a, b state.QueueReport) int { return strings.Compare(a.Name, b.Name) })
+		slices.SortFunc(of, func(a, b queueing.QueueReport) int { return strings.Compare(a.Name, b.Name) })
 		for i := range of {
 			out.Queues = append(out.Queues, queueOf(&of[i]))
 			add(of[i].Name)
@@ -99,7 +100,7 @@ func (s *Source) Queues(context.Context) (*insight.Queues, error) {
 	return out, nil
 }
 
-func queueOf(r *state.QueueReport) insight.Queue {
+func queueOf(r *queueing.QueueReport) insight.Queue {
 	q := insight.Queue{Name: r.Name, Parent: r.Parent, Depth: r.Depth, Pending: r.Pending, Running: r.Running, Refused: r.Refused, Resources: []insight.QueueResource{}}
 	if r.Fault != nil {
 		q.Fault = r.Fault.Text
@@ -113,7 +114,7 @@ func queueOf(r *state.QueueReport) insight.Queue {
 		q.Resources = append(q.Resources, one)
 	}
 	if h := r.Head; h != nil {
-		q.Next = &insight.QueueNext{Gang: state.Shown(h.Gang), Position: h.Position, Reason: h.Code, Sentence: h.Text, Created: h.Arrived.UTC().Truncate(time.Second)}
+		q.Next = &insight.QueueNext{Gang: workload.Shown(h.Gang), Position: h.Position, Reason: h.Code, Sentence: h.Text, Created: h.Arrived.UTC().Truncate(time.Second)}
 	}
 	return q
 }

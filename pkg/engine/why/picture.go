@@ -17,7 +17,9 @@ import (
 	"github.com/berth-dev/berth/pkg/core/pack"
 	"github.com/berth-dev/berth/pkg/core/plan"
 	"github.com/berth-dev/berth/pkg/core/remedy"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/device"
+	"github.com/berth-dev/berth/pkg/state/nodeindex"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 const (
@@ -34,7 +36,7 @@ type picture struct {
 	levels    []string
 	cluster   remedy.Cluster
 	snapshot  *cluster.Snapshot
-	devices   *state.Devices
+	devices   *device.Kinds
 	nodes     []*corev1.Node
 	numbers   map[string]pack.NodeID
 	// running are those that have places, by name.
@@ -93,7 +95,7 @@ func (s *Source) picture(profile string, levels []string) (*picture, error) {
 	levels = slices.Compact(slices.Sorted(slices.Values(levels)))
 	levels = slices.DeleteFunc(levels, func(key string) bool { return !labelled(nodes, key) })
 	settings.Levels = levels
-	devices, err := state.NewDevices(settings.Devices)
+	devices, err := device.NewKinds(settings.Devices)
 	if err != nil {
 		return nil, err
 	}
@@ -112,8 +114,8 @@ func (s *Source) picture(profile string, levels []string) (*picture, error) {
 		}
 	}
 	topologies := s.Topologies()
-	objects := state.Objects{Nodes: nodes, Pods: bound, Topologies: topologies}
-	snapshot, inventory, err := state.Survey(objects, settings, s.Requests)
+	objects := nodeindex.Objects{Nodes: nodes, Pods: bound, Topologies: topologies}
+	snapshot, inventory, err := nodeindex.Survey(objects, settings, s.Requests)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +125,7 @@ func (s *Source) picture(profile string, levels []string) (*picture, error) {
 	}
 	// The same nodes with nothing on them but what stays.
 	objects.Pods, objects.Topologies = staying, unallocated(topologies)
-	empty, err := state.SnapshotOf(objects, settings, s.Requests)
+	empty, err := nodeindex.SnapshotOf(objects, settings, s.Requests)
 	if err != nil {
 		return nil, err
 	}
@@ -147,14 +149,14 @@ func labelled(nodes []*corev1.Node, key string) bool {
 }
 
 // addRunning adds what runs to a picture, and what is kept for others.
-func (s *Source) addRunning(p *picture, bound []*corev1.Pod, inventory *state.Inventory) {
+func (s *Source) addRunning(p *picture, bound []*corev1.Pod, inventory *device.Inventory) {
 	for _, pod := range bound {
 		if stays(pod) {
 			continue
 		}
 		name := pod.Namespace + "/" + pod.Name + " (pod)"
 		if s.Ours(pod.Spec.SchedulerName) {
-			name = state.NameOf(pod)
+			name = workload.NameOf(pod)
 		}
 		one := p.running[name]
 		if one == nil {

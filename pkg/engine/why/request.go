@@ -18,7 +18,8 @@ import (
 	"github.com/berth-dev/berth/pkg/core/plan"
 	"github.com/berth-dev/berth/pkg/core/remedy"
 	"github.com/berth-dev/berth/pkg/dialect"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // usable says which nodes pods of one kind may use, and what the others say.
@@ -32,13 +33,13 @@ func topologyOf(of *subject) gang.Topology {
 	if of.gang == nil {
 		return gang.Topology{}
 	}
-	return state.TopologyOf(state.PodGroup(of.gang.Verdict.Group))
+	return gangtable.TopologyOf(gangtable.PodGroup(of.gang.Verdict.Group))
 }
 
 // request translates a subject that waits. missing says which level it has to have that is
 // none; "" if there is no such.
 func (s *Source) request(p *picture, of *subject) (request remedy.Request, kinds []*usable, missing string) {
-	asked, why := state.ResolveTiers(topologyOf(of), func(key string) bool { return labelled(p.nodes, key) })
+	asked, why := gangtable.ResolveTiers(topologyOf(of), func(key string) bool { return labelled(p.nodes, key) })
 	if why != "" {
 		return request, nil, why
 	}
@@ -53,7 +54,7 @@ func (s *Source) request(p *picture, of *subject) (request remedy.Request, kinds
 	if key != "" {
 		return request, nil, "no node has label " + key + ", the topology level that it asks for"
 	}
-	ranks, running := state.Ranks(of.waiting, of.standing)
+	ranks, running := workload.Ranks(of.waiting, of.standing)
 	for i, pod := range of.standing {
 		if id, known := p.nodeOf(pod); known {
 			r.Running = append(r.Running, plan.Running{Rank: running[i], Node: id})

@@ -15,7 +15,8 @@ import (
 	"github.com/berth-dev/berth/pkg/core/plan"
 	"github.com/berth-dev/berth/pkg/core/remedy"
 	"github.com/berth-dev/berth/pkg/insight"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/queueing"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // steps is about how often a search for gangs looks at a node.
@@ -56,7 +57,7 @@ func (t *telling) blocker() *insight.Blocker {
 	b := &insight.Blocker{Reason: corev1.PodReasonUnschedulable, Constraint: insight.Constraint(t.answer.Constraint), Hopeless: t.answer.Hopeless, Unblocks: []insight.Unblock{}}
 	// A taint or a cordon may be taken off: without them the cluster might hold it.
 	if b.Hopeless && !slices.ContainsFunc(t.answer.Remedies, func(r remedy.Remedy) bool { return r.Kind == remedy.NodesOpen }) {
-		b.Reason = string(state.NeverFits)
+		b.Reason = string(queueing.NeverFits)
 	}
 	for _, c := range t.answer.Levels {
 		b.Levels = append(b.Levels, t.level(c))
@@ -65,7 +66,7 @@ func (t *telling) blocker() *insight.Blocker {
 		var names []string
 		for i := range t.cluster.Running {
 			if t.cluster.Running[i].Kept {
-				names = append(names, state.Shown(t.cluster.Running[i].Name))
+				names = append(names, workload.Shown(t.cluster.Running[i].Name))
 			}
 		}
 		b.Unblocks = append(b.Unblocks, insight.Unblock{Kind: insight.Wait, Sentence: fmt.Sprintf("%s, for which room is kept, gives it up", some(names))})
@@ -237,12 +238,12 @@ func (t *telling) unblock(r remedy.Remedy) insight.Unblock {
 		var names, kept []string
 		for _, g := range r.Gangs {
 			if names = append(names, t.cluster.Running[g].Name); t.cluster.Running[g].Kept {
-				kept = append(kept, state.Shown(t.cluster.Running[g].Name))
+				kept = append(kept, workload.Shown(t.cluster.Running[g].Name))
 			}
 		}
 		u.At = moment(r.Ends)
 		for _, name := range names {
-			one := insight.Ending{Name: state.Shown(name)}
+			one := insight.Ending{Name: workload.Shown(name)}
 			if runs := t.running[name]; runs != nil {
 				one.Pods, one.Ends, one.Queue = len(runs.pods), moment(runs.ends), t.Parts.Queues.ChargedQueue(runs.pods[0].UID)
 			}

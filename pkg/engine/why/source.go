@@ -18,14 +18,16 @@ import (
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/insight"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
+	"github.com/berth-dev/berth/pkg/state/queueing"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // Parts are what answers are made of.
 type Parts struct {
 	Clock   clock.PassiveClock
-	Gangs   *state.Gangs
-	Queues  *state.Queues
+	Gangs   *gangtable.Table
+	Queues  *queueing.Queues
 	Fast    *fastpath.Path
 	Journal *insight.Journal
 	Pods    corelisters.PodLister
@@ -48,7 +50,7 @@ type Source struct {
 	pictures pictures
 
 	mu      sync.Mutex
-	reports []state.QueueReport
+	reports []queueing.QueueReport
 	counted time.Time
 	gangs   []insight.Gang
 	listed  time.Time
@@ -81,7 +83,7 @@ func (s *Source) Events(_ context.Context, after uint64) (*insight.Events, error
 type subject struct {
 	key gang.Key
 	// gang is nil for a plain pod.
-	gang *state.Gang
+	gang *gangtable.Gang
 	// waiting may be given a place, and standing have one: by name.
 	waiting, standing []*corev1.Pod
 	// all are all its pods that are objects here.
@@ -99,7 +101,7 @@ func (s *subject) name() string {
 func (s *subject) namespace() string { return s.all[0].Namespace }
 
 // lineName is how queues and the reclaimer call it.
-func (s *subject) lineName() string { return state.NameOf(s.all[0]) }
+func (s *subject) lineName() string { return workload.NameOf(s.all[0]) }
 
 // find returns who has a name: a gang, a gang that has such a pod, or whose pods an object of
 // such a name controls, or a plain pod.
@@ -111,7 +113,7 @@ func (s *Source) find(namespace, name string) (*subject, error) {
 			if !s.Ours(pod.Spec.SchedulerName) {
 				return nil, fmt.Errorf("%w: pod %q is placed by scheduler %q, and not by Berth; set spec.schedulerName where it is made", insight.ErrNotFound, name, pod.Spec.SchedulerName)
 			}
-			if group := state.GangGroup(pod); group != "" {
+			if group := workload.GangGroup(pod); group != "" {
 				keys = append(keys, gang.KeyOf(namespace, group))
 			} else {
 				return s.plain(pod), nil
@@ -150,7 +152,7 @@ func (s *Source) controlledBy(namespace, name string) []gang.Key {
 			continue
 		}
 		if owner := metav1.GetControllerOfNoCopy(pod); owner != nil && owner.Name == name && s.Ours(pod.Spec.SchedulerName) {
-			if group := state.GangGroup(pod); group != "" {
+			if group := workload.GangGroup(pod); group != "" {
 				out = append(out, gang.KeyOf(namespace, group))
 			}
 		}

@@ -11,7 +11,8 @@ import (
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/quota"
 	"github.com/berth-dev/berth/pkg/insight"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/queueing"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // mostAhead is how many of those ahead are listed.
@@ -57,7 +58,7 @@ func (s *Source) gang(of *subject) insight.Gang {
 			out.Created = made
 		}
 		for name, q := range s.Requests(pod) {
-			out.Asks[string(name)] += int64(state.AmountOf(name, q))
+			out.Asks[string(name)] += int64(queueing.AmountOf(name, q))
 		}
 	}
 	if p := of.all[0].Spec.Priority; p != nil {
@@ -109,7 +110,7 @@ func (s *Source) holds(of *subject) (code, text string) {
 }
 
 // line describes the place of a subject in its queue.
-func line(l *state.Line) *insight.Line {
+func line(l *queueing.Line) *insight.Line {
 	out := &insight.Line{Queue: l.Name, Path: []string{}, QueuePosition: l.Position}
 	for q := l.Queue; q != quota.NoQueue && q != quota.RootID; q = l.Tree.Parent(q) {
 		out.Path = append(out.Path, l.Tree.Name(q))
@@ -123,7 +124,7 @@ func line(l *state.Line) *insight.Line {
 	}
 	out.Position = l.Reason.Ahead + 1
 	for _, a := range l.Ahead {
-		out.Ahead = append(out.Ahead, insight.Ahead{Name: state.Shown(a.Name), Priority: a.Priority, Created: a.Arrived.UTC().Truncate(time.Second), Asks: byName(l.Tree, a.Asks)})
+		out.Ahead = append(out.Ahead, insight.Ahead{Name: workload.Shown(a.Name), Priority: a.Priority, Created: a.Arrived.UTC().Truncate(time.Second), Asks: byName(l.Tree, a.Asks)})
 	}
 	return out
 }

@@ -9,14 +9,15 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/berth-dev/berth/pkg/core/quota"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/queueing"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // mostNamed is how many are named in a sentence.
 const mostNamed = 3
 
 // called is "gang a/b" or "pod a/b".
-func called(name string) string { return state.Called(name, "") }
+func called(name string) string { return workload.Called(name, "") }
 
 // count is "1 node" or "2 nodes".
 func count(n int, word string) string {
@@ -37,7 +38,7 @@ func some(names []string) string {
 
 // amount writes an amount of a resource with its unit.
 func amount(name string, n int64) string {
-	q := state.QuantityOf(corev1.ResourceName(name), quota.Amount(n))
+	q := queueing.QuantityOf(corev1.ResourceName(name), quota.Amount(n))
 	switch name {
 	case string(corev1.ResourceCPU):
 		return q.String() + " CPU"
@@ -74,7 +75,7 @@ func ending(names []string, last *time.Time, now time.Time) string {
 	} else {
 		all := make([]string, len(names))
 		for i, name := range names {
-			all[i] = state.Shown(name)
+			all[i] = workload.Shown(name)
 		}
 		text = fmt.Sprintf("%s end: %s", count(len(names), "gang"), some(all))
 	}

@@ -9,12 +9,12 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 
 	"github.com/berth-dev/berth/pkg/dialect"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/device"
 )
 
 // Takings knows which devices pods were given.
 type Takings interface {
-	TakenBy(pod types.UID) *state.Taken
+	TakenBy(pod types.UID) *device.Taken
 }
 
 // Ledger knows which queue is charged for a pod; "" if none is.
@@ -45,7 +45,7 @@ func (b *Binder) Name() string { return b.next.Name() }
 
 // Bind writes the binding.
 func (b *Binder) Bind(ctx context.Context, cycle fwk.CycleState, pod *corev1.Pod, node string) *fwk.Status {
-	annotations, err := state.Annotations(b.takings.TakenBy(pod.UID), placeOf(cycle))
+	annotations, err := device.Annotations(b.takings.TakenBy(pod.UID), placeOf(cycle))
 	if err != nil {
 		return fwk.AsStatus(err)
 	}
@@ -81,10 +81,10 @@ func (b *Binder) Bind(ctx context.Context, cycle fwk.CycleState, pod *corev1.Pod
 }
 
 // placeOf returns where a plan has put the pod of a cycle; nil if none has.
-func placeOf(cycle fwk.CycleState) *state.Place {
-	data, err := cycle.Read(state.PlaceKey)
+func placeOf(cycle fwk.CycleState) *device.Place {
+	data, err := cycle.Read(device.PlaceKey)
 	if err != nil {
 		return nil
 	}
-	return data.(*state.Place)
+	return data.(*device.Place)
 }

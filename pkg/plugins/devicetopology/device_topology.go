@@ -28,7 +28,7 @@ import (
 	"github.com/berth-dev/berth/pkg/core/pack"
 	"github.com/berth-dev/berth/pkg/core/topology"
 	"github.com/berth-dev/berth/pkg/dialect"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/device"
 )
 
 // Name is the plugin's name in a profile.
@@ -36,9 +36,9 @@ const Name = "DeviceTopology"
 
 // Inventory knows the devices of nodes and what pods ask for.
 type Inventory interface {
-	RequestOf(pod *corev1.Pod) state.DeviceRequest
-	Judge(node fwk.NodeInfo, request *state.DeviceRequest, link topology.Level) (topology.Choice, state.Fit)
-	Take(pod *corev1.Pod, node string, link topology.Level, trial bool) (*state.Taken, error)
+	RequestOf(pod *corev1.Pod) device.DeviceRequest
+	Judge(node fwk.NodeInfo, request *device.DeviceRequest, link topology.Level) (topology.Choice, device.Fit)
+	Take(pod *corev1.Pod, node string, link topology.Level, trial bool) (*device.Taken, error)
 	Give(pod *corev1.Pod)
 }
 
@@ -96,7 +96,7 @@ const wantedKey fwk.StateKey = "PreFilter" + Name
 
 // wanted is what the pod of a cycle asks for.
 type wanted struct {
-	request state.DeviceRequest
+	request device.DeviceRequest
 	link    topology.Level
 }
 
@@ -136,13 +136,13 @@ func (d *DeviceTopology) Filter(_ context.Context, cycle fwk.CycleState, _ *core
 		return nil
 	}
 	switch _, fit := d.inventory.Judge(node, &w.request, w.link); fit {
-	case state.TooFew:
+	case device.TooFew:
 		return fwk.NewStatus(fwk.Unschedulable, reasonTooFew)
-	case state.NotLinked:
+	case device.NotLinked:
 		return fwk.NewStatus(fwk.Unschedulable, reasonNotLinked)
-	case state.NeverLinked:
+	case device.NeverLinked:
 		return fwk.NewStatus(fwk.UnschedulableAndUnresolvable, reasonNeverLinked)
-	case state.LinksUnknown:
+	case device.LinksUnknown:
 		return fwk.NewStatus(fwk.UnschedulableAndUnresolvable, reasonLinksUnknown)
 	}
 	return nil
@@ -178,7 +178,7 @@ func (d *DeviceTopology) Score(_ context.Context, cycle fwk.CycleState, _ *corev
 	}
 	choice, fit := d.inventory.Judge(node, &w.request, w.link)
 	switch {
-	case fit != state.Fits:
+	case fit != device.Fits:
 		return 0, nil
 	case choice.Set == 0: // only counted
 		return fwk.MaxScore, nil

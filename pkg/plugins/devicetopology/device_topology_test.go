@@ -18,13 +18,13 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/topology"
 	"github.com/berth-dev/berth/pkg/dialect"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/device"
 )
 
 // fixture is an inventory with a DGX-1V "mesh", with devices 0 to 2 held; PCIe-only cards
 // "cards", idle; and a node "plain" of which no links are known.
-func fixture(t *testing.T) (*DeviceTopology, *state.Inventory, map[string]*framework.NodeInfo) {
-	inventory := state.NewInventory()
+func fixture(t *testing.T) (*DeviceTopology, *device.Inventory, map[string]*framework.NodeInfo) {
+	inventory := device.NewInventory()
 	inventory.Pick(topology.Scheduler, topology.DefaultSizes())
 	infos := map[string]*framework.NodeInfo{}
 	for _, name := range []string{"mesh", "cards", "plain"} {
@@ -244,7 +244,7 @@ func TestDecodeArgs(t *testing.T) {
 	}
 }
 
-var _ Inventory = state.NewInventory()
+var _ Inventory = device.NewInventory()
 
 type payers map[types.UID]string
 

@@ -20,7 +20,7 @@ import (
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
 	"github.com/berth-dev/berth/pkg/core/topology"
 	"github.com/berth-dev/berth/pkg/dialect"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/device"
 )
 
 func nodeTopology(t testing.TB, node, matrix string) *v1alpha1.NodeTopology {
@@ -55,7 +55,7 @@ type cluster struct {
 	random *rand.Rand
 	picker topology.Picker
 
-	inventory *state.Inventory
+	inventory *device.Inventory
 	plugin    *DeviceTopology
 
 	// What the API server has.
@@ -69,7 +69,7 @@ type cluster struct {
 }
 
 func (c *cluster) begin() {
-	c.inventory = state.NewInventory()
+	c.inventory = device.NewInventory()
 	c.inventory.Pick(c.picker, topology.DefaultSizes())
 	c.plugin = New(c.inventory)
 }
@@ -127,7 +127,7 @@ func (c *cluster) place() {
 	if taken == nil {
 		c.t.Fatalf("pod %q was given no devices", pod.Name)
 	}
-	annotations, err := state.Annotations(taken, nil)
+	annotations, err := device.Annotations(taken, nil)
 	if err != nil {
 		c.t.Fatal(err)
 	}

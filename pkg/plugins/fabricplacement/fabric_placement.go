@@ -27,7 +27,7 @@ import (
 	"github.com/berth-dev/berth/pkg/core/fabric"
 	"github.com/berth-dev/berth/pkg/core/pack"
 	"github.com/berth-dev/berth/pkg/dialect"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
 
 // Name is the plugin's name in a profile.
@@ -95,7 +95,7 @@ func asksForLess(_ klog.Logger, pod *corev1.Pod, oldObj, newObj any) (fwk.Queuei
 		return fwk.QueueSkip, nil
 	}
 	was, is := before.Spec.SchedulingPolicy.Gang, now.Spec.SchedulingPolicy.Gang
-	if state.TopologyOf(before) != state.TopologyOf(now) || was != nil && (is == nil || is.MinCount < was.MinCount) {
+	if gangtable.TopologyOf(before) != gangtable.TopologyOf(now) || was != nil && (is == nil || is.MinCount < was.MinCount) {
 		return fwk.Queue, nil
 	}
 	return fwk.QueueSkip, nil
@@ -105,7 +105,7 @@ func asksForLess(_ klog.Logger, pod *corev1.Pod, oldObj, newObj any) (fwk.Queuei
 func (f *FabricPlacement) everyDomain(group fwk.PodGroupInfo, parent *fwk.Placement) ([]*fwk.Placement, *fwk.Status) {
 	key := ""
 	if pg := group.GetPodGroup(); pg != nil {
-		key = state.TopologyOf(pg).Required
+		key = gangtable.TopologyOf(pg).Required
 	}
 	if key == "" {
 		return []*fwk.Placement{parent}, nil

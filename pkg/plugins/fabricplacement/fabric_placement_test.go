@@ -13,7 +13,7 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
 
 const (
@@ -237,7 +237,7 @@ func TestGroupThatChanges(t *testing.T) {
 		{"another level", func(pg *schedulingv1beta1.PodGroup) { pg.Spec = asks(block, 4).Spec }, fwk.Queue},
 		{"no level", func(pg *schedulingv1beta1.PodGroup) { pg.Spec.SchedulingConstraints = nil }, fwk.Queue},
 		{"another preference", func(pg *schedulingv1beta1.PodGroup) {
-			metav1.SetMetaDataAnnotation(&pg.ObjectMeta, state.AnnotationPreferredTopology, rack)
+			metav1.SetMetaDataAnnotation(&pg.ObjectMeta, gangtable.AnnotationPreferredTopology, rack)
 		}, fwk.Queue},
 		{"fewer pods", func(pg *schedulingv1beta1.PodGroup) { pg.Spec.SchedulingPolicy.Gang.MinCount = 3 }, fwk.Queue},
 		{"no gang any more", func(pg *schedulingv1beta1.PodGroup) { pg.Spec.SchedulingPolicy.Gang = nil }, fwk.Queue},

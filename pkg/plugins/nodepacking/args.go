@@ -11,7 +11,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/pack"
 	"github.com/berth-dev/berth/pkg/plugins/arguments"
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/device"
 )
 
 // Kind is the kind of Args in a configuration.
@@ -35,7 +35,7 @@ type Args struct {
 	// free.
 	Weights Weights `json:"weights,omitzero"`
 	// Devices are the extended resources that are devices; without any, those of
-	// state.DefaultDevices. All profiles have the same.
+	// device.DefaultNames. All profiles have the same.
 	Devices []corev1.ResourceName `json:"devices,omitempty"`
 }
 
@@ -63,7 +63,7 @@ func DecodeArgs(raw []byte) (*Args, error) {
 		args.Weights.Memory = &one
 	}
 	if len(args.Devices) == 0 {
-		args.Devices = state.DefaultDevices()
+		args.Devices = device.DefaultNames()
 	}
 	if err := args.validate(); err != nil {
 		return nil, fmt.Errorf("checking the arguments of %s: %w", Name, err)

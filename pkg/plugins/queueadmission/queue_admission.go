@@ -14,7 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
 
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/queueing"
 )
 
 // Name is the plugin's name in a profile.
@@ -27,8 +27,8 @@ type Queues interface {
 	Enter(pod *corev1.Pod) bool
 	// Check reports whether a pod's queue may have what the pod asks for, and Reserve has it
 	// pay, until Unreserve, or until the pod is gone.
-	Check(pod *corev1.Pod) (state.Refusal, bool)
-	Reserve(pod *corev1.Pod) (state.Refusal, bool)
+	Check(pod *corev1.Pod) (queueing.Refusal, bool)
+	Reserve(pod *corev1.Pod) (queueing.Refusal, bool)
 	Unreserve(pod *corev1.Pod)
 }
 
@@ -89,6 +89,6 @@ func (a *QueueAdmission) Unreserve(_ context.Context, _ fwk.CycleState, pod *cor
 	a.queues.Unreserve(pod)
 }
 
-func refused(r state.Refusal) *fwk.Status {
+func refused(r queueing.Refusal) *fwk.Status {
 	return fwk.NewStatus(fwk.UnschedulableAndUnresolvable, r.Text)
 }

@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	fwk "k8s.io/kube-scheduler/framework"
 
-	"github.com/berth-dev/berth/pkg/state"
+	"github.com/berth-dev/berth/pkg/state/queueing"
 )
 
 // queues let in those of a name, and refuse to have more than one pay.
@@ -23,11 +23,11 @@ func (q *queues) Enter(pod *corev1.Pod) bool {
 	return pod.Name == q.in
 }
 
-func (q *queues) Check(pod *corev1.Pod) (state.Refusal, bool) {
-	return state.Refusal{Code: state.QueueLimit, Text: "the limit is 1"}, q.pays == "" || q.pays == pod.Name
+func (q *queues) Check(pod *corev1.Pod) (queueing.Refusal, bool) {
+	return queueing.Refusal{Code: queueing.QueueLimit, Text: "the limit is 1"}, q.pays == "" || q.pays == pod.Name
 }
 
-func (q *queues) Reserve(pod *corev1.Pod) (state.Refusal, bool) {
+func (q *queues) Reserve(pod *corev1.Pod) (queueing.Refusal, bool) {
 	refusal, ok := q.Check(pod)
 	if ok {
 		q.pays = pod.Name

@@ -1,0 +1,2 @@
+// Package statetest makes pods for tests.
+package statetest
