@@ -228,7 +228,7 @@ func TestMetricsFollowConventions(t *testing.T) {
 // TestReasonsAreListed finds the reasons in the source that a gang may wait for.
 func TestReasonsAreListed(t *testing.T) {
 	for file, typed := range map[string]string{
-		"../core/gang/code.go": "Code", "../core/admission/reason.go": "Code", "../state/charges.go": "QueueCode", "../state/access.go": "QueueCode",
+		"../core/gang/code.go": "Code", "../core/admission/reason.go": "Code", "../state/queueing/charges.go": "QueueCode", "../state/queueing/access.go": "QueueCode",
 		"explain.go": "", "reclaim.go": "", "windows.go": "",
 	} {
 		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
