@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -301,6 +303,49 @@ func TestWhy(t *testing.T) {
 	}
 	if diff := cmp.Diff(string(want), got.String()); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}
+
+// TestAnswersWhileRenewed asks again and again why a gang waits for which there is room by now:
+// answers rest on what was known a moment ago, and nobody waits until the next is made.
+func TestAnswersWhileRenewed(t *testing.T) {
+	h := newTestCluster(t, rackNodes(4, 2))
+	first := h.submit(testJob{name: "first", gpus: 8})
+	h.submit(testJob{name: "others", size: 3, gpus: 8})
+	h.settle()
+	h.submit(testJob{name: "late", size: 1, gpus: 8})
+	h.settle()
+	s := h.asks()
+	full := func() bool {
+		t.Helper()
+		answer, err := s.Why(context.Background(), "ns", "late")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(answer.Blockers, func(b insight.Blocker) bool { return len(b.Levels) > 0 })
+	}
+	if !full() {
+		t.Fatal("there is room on nodes that are full")
+	}
+	h.end(first.uids...)
+	h.tell()
+	for _, age := range []time.Duration{time.Second, 1500 * time.Millisecond} {
+		h.clock.Step(age)
+		if !full() {
+			t.Fatalf("%s later, what runs where was looked at while somebody waited", age)
+		}
+	}
+	for deadline := time.Now().Add(30 * time.Second); full(); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatal("what runs where was not looked at again")
+		}
+	}
+	for _, n := range h.nodes {
+		h.nodeFeed.remove(n)
+	}
+	h.clock.Step(time.Minute)
+	if !full() {
+		t.Error("an answer rests on what was a minute ago")
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -23,7 +24,8 @@ import (
 )
 
 const (
-	// mostFresh is for how long a picture is good.
+	// mostFresh is for how long a picture is good. For as long after that, answers still rest on
+	// it while the next one is made.
 	mostFresh = 2 * time.Second
 	// pictureShare has pictures be made at most one part in so many of the time.
 	pictureShare = 10
@@ -31,7 +33,10 @@ const (
 
 // picture is what runs where, at one moment, for pods of one profile.
 type picture struct {
-	at, until time.Time
+	// at is when it was made, renewed from when on the next one is made as soon as somebody asks,
+	// and until up to when answers rest on it.
+	at, renewed, until time.Time
+
 	profile   string
 	levels    []string
 	cluster   remedy.Cluster
@@ -55,6 +60,8 @@ type pictures struct {
 
 	mu   sync.Mutex
 	last *picture
+	// renewing says that the next one is being made.
+	renewing bool
 }
 
 // with calls ask with a picture for pods of a profile that has some levels. Nobody else has
@@ -67,20 +74,46 @@ func (p *pictures) with(profile string, levels []string, ask func(*picture)) err
 	missing := func(l *picture) bool {
 		return slices.ContainsFunc(levels, func(key string) bool { return !slices.Contains(l.levels, key) && labelled(l.nodes, key) })
 	}
-	if l := p.last; l == nil || !now.Before(l.until) || l.profile != profile || missing(l) {
+	switch l := p.last; {
+	case l == nil || !now.Before(l.until) || l.profile != profile || missing(l):
 		if l != nil {
 			levels = slices.Concat(l.levels, levels)
 		}
-		made, err := p.source.picture(profile, levels)
+		made, err := p.make(profile, levels)
 		if err != nil {
 			return err
 		}
-		took := p.source.Clock.Since(now)
-		made.at, made.until = now, now.Add(max(mostFresh, pictureShare*took))
 		p.last = made
+	case !now.Before(l.renewed) && !p.renewing:
+		p.renewing = true
+		go p.renew(l)
 	}
 	ask(p.last)
 	return nil
+}
+
+// renew makes the picture that comes after one, while answers rest on that.
+func (p *pictures) renew(last *picture) {
+	// An error is told to whoever asks when the last one is too old.
+	made, err := p.make(last.profile, last.levels)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.renewing = false
+	if err == nil && p.last == last {
+		p.last = made
+	}
+}
+
+// make makes a picture of what the informers have now.
+func (p *pictures) make(profile string, levels []string) (*picture, error) {
+	now := p.source.Clock.Now()
+	made, err := p.source.picture(profile, levels)
+	if err != nil {
+		return nil, err
+	}
+	made.at, made.renewed = now, now.Add(max(mostFresh, pictureShare*p.source.Clock.Since(now)))
+	made.until = made.renewed.Add(mostFresh)
+	return made, nil
 }
 
 // picture makes a picture of what the informers have.
@@ -114,29 +147,32 @@ func (s *Source) picture(profile string, levels []string) (*picture, error) {
 		}
 	}
 	topologies := s.Topologies()
-	objects := nodeindex.Objects{Nodes: nodes, Pods: bound, Topologies: topologies}
-	snapshot, inventory, err := nodeindex.Survey(objects, settings, s.Requests)
-	if err != nil {
-		return nil, err
-	}
-	p.snapshot = snapshot
-	if p.cluster.Planner, err = snapshot.Planner(); err != nil {
-		return nil, err
-	}
+	var inventory *device.Inventory
+	var whole plan.Planner
+	var both errgroup.Group
+	both.Go(func() (err error) {
+		if p.snapshot, inventory, err = nodeindex.Survey(nodeindex.Objects{Nodes: nodes, Pods: bound, Topologies: topologies}, settings, s.Requests); err != nil {
+			return err
+		}
+		p.cluster.Planner, err = p.snapshot.Planner()
+		return err
+	})
 	// The same nodes with nothing on them but what stays.
-	objects.Pods, objects.Topologies = staying, unallocated(topologies)
-	empty, err := nodeindex.SnapshotOf(objects, settings, s.Requests)
-	if err != nil {
-		return nil, err
-	}
-	whole, err := empty.Planner()
-	if err != nil {
+	both.Go(func() error {
+		empty, err := nodeindex.SnapshotOf(nodeindex.Objects{Nodes: nodes, Pods: staying, Topologies: unallocated(topologies)}, settings, s.Requests)
+		if err != nil {
+			return err
+		}
+		whole, err = empty.Planner()
+		return err
+	})
+	if err := both.Wait(); err != nil {
 		return nil, err
 	}
 	for i := range nodes {
 		free, _ := whole.Index.Free(pack.NodeID(i))
 		p.cluster.Whole = append(p.cluster.Whole, free)
-		p.cluster.Labels = append(p.cluster.Labels, snapshot.Nodes[i].Labels)
+		p.cluster.Labels = append(p.cluster.Labels, p.snapshot.Nodes[i].Labels)
 	}
 	s.addRunning(p, bound, inventory)
 	p.cluster.Now = instant(s.Clock.Now())
