@@ -13,6 +13,7 @@ import (
 
 	"github.com/berth-dev/berth/docs"
 	"github.com/berth-dev/berth/pkg/engine"
+	"github.com/berth-dev/berth/pkg/engine/measure"
 )
 
 const root = ".."
@@ -199,7 +200,7 @@ func hasValue(values map[string]any, path []string) bool {
 // page names one that there is not.
 func TestEveryReasonIsExplained(t *testing.T) {
 	var reasons []string
-	for _, m := range engine.Metrics() {
+	for _, m := range measure.Metrics() {
 		for _, label := range m.Labels {
 			if m.Name == "berth_held_gangs" && label.Name == "reason" {
 				reasons = label.Values

@@ -120,10 +120,39 @@ var law = []layer{
 		why:      "draws what it is told, and knows neither Kubernetes nor a scheduler: the demo draws with it too",
 	},
 	{
-		packages: "./pkg/engine/...",
-		may:      []string{"STD", "COMMAND", "k8s.io/...", "golang.org/x/time/...", "./pkg/core/...", "./pkg/api/...", "./pkg/dialect/...", "./pkg/state/...", "./pkg/plugins/...", "./pkg/insight/...", "./pkg/webpage/...", "./pkg/release/...", "./pkg/engine/..."},
+		packages: "./pkg/engine/enginetest",
+		may:      []string{"STD", "CLIENT", "./pkg/core/...", "./pkg/dialect/..."},
+		why:      "it makes objects for the tests of all packages below pkg/engine, so it imports none of them",
+	},
+	{
+		packages: "./pkg/engine/waitreason",
+		may:      []string{"STD", "CLIENT", "./pkg/core/...", "./pkg/state/queueing"},
 		tests:    []string{"ANY"},
-		why:      "the only importer of k8s.io/kubernetes/pkg/scheduler: an upgrade of Kubernetes is done here, that of its command line included; it paces writes by the limiter that client-go's is made of",
+		why:      "a reason is a code and a sentence, whoever gives it and whoever is told",
+	},
+	{
+		packages: "./pkg/engine/measure",
+		may:      []string{"STD", "CLIENT", "k8s.io/component-base/metrics/...", "./pkg/core/...", "./pkg/state/...", "./pkg/engine/catalog", "./pkg/engine/fastpath", "./pkg/engine/waitreason"},
+		tests:    []string{"ANY"},
+		why:      "everybody counts, and nothing is decided by what was counted",
+	},
+	{
+		packages: "./pkg/engine/binder",
+		may:      []string{"STD", "CLIENT", "./pkg/engine/measure", "./pkg/engine/waitreason"},
+		tests:    []string{"ANY"},
+		why:      "what became of a bind is asked of the API server: it knows neither gangs nor queues",
+	},
+	{
+		packages: "./pkg/engine/podgroups",
+		may:      []string{"STD", "CLIENT", "k8s.io/apiserver/pkg/...", "k8s.io/component-base/featuregate/...", "k8s.io/kubernetes/pkg/features", "./pkg/core/...", "./pkg/api/...", "./pkg/dialect/...", "./pkg/state/...", "./pkg/plugins/ganggate", "./pkg/engine/fastpath"},
+		tests:    []string{"ANY"},
+		why:      "it feeds the scheduler with gangs, and neither places nor evicts them nor tells anybody",
+	},
+	{
+		packages: "./pkg/engine/...",
+		may:      []string{"STD", "COMMAND", "k8s.io/...", "golang.org/x/time/...", "golang.org/x/sync/errgroup", "./pkg/core/...", "./pkg/api/...", "./pkg/dialect/...", "./pkg/state/...", "./pkg/plugins/...", "./pkg/insight/...", "./pkg/webpage/...", "./pkg/release/...", "./pkg/engine/..."},
+		tests:    []string{"ANY"},
+		why:      "the only importer of k8s.io/kubernetes/pkg/scheduler: an upgrade of Kubernetes is done here, that of its command line included; it paces writes by the limiter that client-go's is made of, and does two things at a time by errgroup",
 	},
 	{
 		packages: "./pkg/agent/...",

@@ -5,13 +5,13 @@ import (
 	"testing"
 
 	"github.com/berth-dev/berth/bench/rig"
-	"github.com/berth-dev/berth/pkg/engine"
+	"github.com/berth-dev/berth/pkg/engine/podgroups"
 )
 
 // BenchmarkCycle is a cycle of one pod on a cluster that is half full, for profiles
 // and benchstat. Use -benchmem; the allocations are those of the binding as well.
 func BenchmarkCycle(b *testing.B) {
-	if err := engine.EnableGangEngine(); err != nil {
+	if err := podgroups.EnableGangEngine(); err != nil {
 		b.Fatal(err)
 	}
 	for _, name := range contestants {

@@ -4,12 +4,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/berth-dev/berth/pkg/engine"
+	"github.com/berth-dev/berth/pkg/engine/podgroups"
 )
 
 // Gangs of queues are let in, placed and replaced, and all are known to their queues.
 func TestCrowd(t *testing.T) {
-	if err := engine.EnableGangEngine(); err != nil {
+	if err := podgroups.EnableGangEngine(); err != nil {
 		t.Fatal(err)
 	}
 	for _, unqueued := range []bool{false, true} {
@@ -28,7 +28,7 @@ func TestCrowd(t *testing.T) {
 
 // Gangs of queues are admitted, batch after batch, and none that came is left behind.
 func TestAdmissions(t *testing.T) {
-	if err := engine.EnableGangEngine(); err != nil {
+	if err := podgroups.EnableGangEngine(); err != nil {
 		t.Fatal(err)
 	}
 	for _, unqueued := range []bool{false, true} {
@@ -44,7 +44,7 @@ func TestAdmissions(t *testing.T) {
 
 // Pods of all queues are let in and placed, batch after batch, with queues and without.
 func TestQueuePairs(t *testing.T) {
-	if err := engine.EnableGangEngine(); err != nil {
+	if err := podgroups.EnableGangEngine(); err != nil {
 		t.Fatal(err)
 	}
 	o := &options{queues: 50, queuePairs: 3}

@@ -5,12 +5,12 @@ import (
 	"time"
 
 	"github.com/berth-dev/berth/bench/rig"
-	"github.com/berth-dev/berth/pkg/engine"
+	"github.com/berth-dev/berth/pkg/engine/podgroups"
 )
 
 // Every scheduler places every pod, and gives back what it took.
 func TestEverySchedulerPlaces(t *testing.T) {
-	if err := engine.EnableGangEngine(); err != nil {
+	if err := podgroups.EnableGangEngine(); err != nil {
 		t.Fatal(err)
 	}
 	const nodes = 120

@@ -16,7 +16,7 @@ import (
 	"github.com/berth-dev/berth/bench/report"
 	"github.com/berth-dev/berth/bench/rig"
 	"github.com/berth-dev/berth/bench/schedulers"
-	"github.com/berth-dev/berth/pkg/engine"
+	"github.com/berth-dev/berth/pkg/engine/podgroups"
 )
 
 const help = `Measures scheduling cycles without an API server: from the scheduling queue to a pod
@@ -167,7 +167,7 @@ func (o *options) run() error {
 		return err
 	}
 	// All schedulers run with the gates that Berth sets for itself.
-	if err := engine.EnableGangEngine(); err != nil {
+	if err := podgroups.EnableGangEngine(); err != nil {
 		return err
 	}
 	logs.InitLogs()

@@ -29,6 +29,7 @@ import (
 	"github.com/berth-dev/berth/bench/rig"
 	"github.com/berth-dev/berth/bench/schedulers"
 	"github.com/berth-dev/berth/pkg/engine"
+	"github.com/berth-dev/berth/pkg/engine/podgroups"
 )
 
 // refusalOptions are the flags of the subcommand refusals.
@@ -78,7 +79,7 @@ func (o *refusalOptions) run() error {
 	if o.fitting*o.pods > o.nodes*rig.GPUsPerNode {
 		return fmt.Errorf("--fitting=%d gangs of --pods=%d do not fit on --nodes=%d of %d GPUs", o.fitting, o.pods, o.nodes, rig.GPUsPerNode)
 	}
-	if err := engine.EnableGangEngine(); err != nil {
+	if err := podgroups.EnableGangEngine(); err != nil {
 		return err
 	}
 	logs.InitLogs()

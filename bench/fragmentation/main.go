@@ -12,7 +12,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/berth-dev/berth/bench/report"
-	"github.com/berth-dev/berth/pkg/engine"
+	"github.com/berth-dev/berth/pkg/engine/podgroups"
 )
 
 const help = `Measures over how many racks gangs are spread: gangs of 2 to 64 nodes come and go on a
@@ -126,7 +126,7 @@ func (o *options) run(out, log io.Writer) error {
 		return err
 	}
 	// All schedulers run with the gates that Berth sets for itself.
-	if err := engine.EnableGangEngine(); err != nil {
+	if err := podgroups.EnableGangEngine(); err != nil {
 		return err
 	}
 	// Refusals are no news here.

@@ -12,7 +12,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/berth-dev/berth/bench/rig"
-	"github.com/berth-dev/berth/pkg/engine"
+	"github.com/berth-dev/berth/pkg/engine/podgroups"
 )
 
 // tiny is a cluster of 48 nodes: a block of four racks of 8, and one of two.
@@ -25,7 +25,7 @@ var but = cmpopts.IgnoreFields(placement{}, "Took")
 
 func prepare(t *testing.T) {
 	t.Helper()
-	if err := engine.EnableGangEngine(); err != nil {
+	if err := podgroups.EnableGangEngine(); err != nil {
 		t.Fatal(err)
 	}
 	klog.SetSlogLogger(slog.New(slog.DiscardHandler))

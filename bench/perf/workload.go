@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/berth-dev/berth/bench/schedulers"
-	"github.com/berth-dev/berth/pkg/engine"
+	"github.com/berth-dev/berth/pkg/engine/podgroups"
 )
 
 // objects are templates of what scheduler_perf makes, in its own words.
@@ -63,12 +63,12 @@ func workload(dir string, t topic, n sizes, who *schedulers.Scheduler) (string, 
 // there are gangs, which it has behind gates.
 func gates(t topic, scheduler string) map[string]bool {
 	if scheduler == schedulers.Berth || scheduler == schedulers.Null {
-		return engine.Gates()
+		return podgroups.Gates()
 	}
 	if t.full.gang == 0 {
 		return map[string]bool{}
 	}
-	gates := maps.Clone(engine.Gates())
+	gates := maps.Clone(podgroups.Gates())
 	maps.DeleteFunc(gates, func(name string, on bool) bool { return !on || name == string(features.SchedulerPreQueueingHints) })
 	return gates
 }

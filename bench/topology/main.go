@@ -14,7 +14,7 @@ import (
 	"github.com/berth-dev/berth/bench/report"
 	"github.com/berth-dev/berth/bench/rig"
 	"github.com/berth-dev/berth/pkg/core/topology"
-	"github.com/berth-dev/berth/pkg/engine"
+	"github.com/berth-dev/berth/pkg/engine/podgroups"
 	"github.com/berth-dev/berth/pkg/plugins/devicetopology"
 )
 
@@ -121,7 +121,7 @@ func (o *options) run() error {
 		return err
 	}
 	// All schedulers run with the gates that Berth sets for itself.
-	if err := engine.EnableGangEngine(); err != nil {
+	if err := podgroups.EnableGangEngine(); err != nil {
 		return err
 	}
 	// Refusals are no news here.

@@ -13,7 +13,7 @@ import (
 	"github.com/berth-dev/berth/bench/report"
 	"github.com/berth-dev/berth/bench/rig"
 	"github.com/berth-dev/berth/pkg/core/topology"
-	"github.com/berth-dev/berth/pkg/engine"
+	"github.com/berth-dev/berth/pkg/engine/podgroups"
 )
 
 // A tiny instance.
@@ -25,7 +25,7 @@ const (
 
 func prepare(t *testing.T) *machine {
 	t.Helper()
-	if err := engine.EnableGangEngine(); err != nil {
+	if err := podgroups.EnableGangEngine(); err != nil {
 		t.Fatal(err)
 	}
 	klog.SetSlogLogger(slog.New(slog.DiscardHandler))

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/berth-dev/berth/pkg/engine"
+	"github.com/berth-dev/berth/pkg/engine/measure"
 )
 
 // ofKubernetes are the reasons that Kubernetes defines, and Berth only counts.
@@ -34,7 +34,7 @@ func writeReasons(page *bytes.Buffer) error {
 		}
 		meanings[c.value] = string(unicode.ToUpper([]rune(text)[0])) + string([]rune(text)[1:])
 	}
-	for _, m := range engine.Metrics() {
+	for _, m := range measure.Metrics() {
 		for _, label := range m.Labels {
 			if m.Name != "berth_held_gangs" || label.Name != "reason" {
 				continue

@@ -7,6 +7,8 @@ import (
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler"
+
+	"github.com/berth-dev/berth/pkg/engine/podgroups"
 )
 
 // SpareActivations has the plugins of a scheduler activate the pods of a gang once a
@@ -55,7 +57,7 @@ func (a *sparingActivator) done(pods map[string]*corev1.Pod) bool {
 	this := activation{cycle: a.cycle()}
 	for _, pod := range pods {
 		// A caller activates one pod or those of one gang: any tells which.
-		if group := groupOf(pod); group != "" {
+		if group := podgroups.Of(pod); group != "" {
 			this.namespace, this.group = pod.Namespace, group
 		}
 		break

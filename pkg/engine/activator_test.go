@@ -6,6 +6,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/klog/v2"
+
+	"github.com/berth-dev/berth/pkg/engine/enginetest"
 )
 
 // activations counts the pods of each call.
@@ -19,7 +21,7 @@ func TestSparingActivator(t *testing.T) {
 	members := func(namespace, group string, n int) map[string]*corev1.Pod {
 		pods := map[string]*corev1.Pod{}
 		for i := range n {
-			pod := testPod(fmt.Sprint(group, "-", i))
+			pod := enginetest.Pod(fmt.Sprint(group, "-", i))
 			pod.Namespace = namespace
 			if group != "" {
 				pod.Spec.SchedulingGroup = &corev1.PodSchedulingGroup{PodGroupName: &group}

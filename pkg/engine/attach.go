@@ -37,7 +37,7 @@ func (e *engine) hook(ctx context.Context, sched *scheduler.Scheduler) error {
 	sched.FailureHandler = e.reporter.observeRefusals(sched.FailureHandler)
 	e.tries.observe(ctx, sched)
 
-	e.gate.activate = sched.SchedulingQueue.Activate
+	e.gate.Activate = sched.SchedulingQueue.Activate
 	e.explainer.sched = sched
 	e.reclaimer.ctx = ctx
 	return nil
@@ -50,7 +50,7 @@ func (e *engine) attach(ctx context.Context, sched *scheduler.Scheduler) error {
 		return err
 	}
 	if e.takeover != nil {
-		e.takeover.holder = func(pod *corev1.Pod) string {
+		e.takeover.Holder = func(pod *corev1.Pod) string {
 			if known, err := sched.Cache.GetPod(pod); err == nil {
 				return known.Spec.NodeName
 			}
@@ -78,7 +78,7 @@ func (e *engine) lead(ctx context.Context, logger klog.Logger) {
 		logger.Error(err, "Objects that declare gangs are not all known; scheduling starts without them", "waited", syncPatience)
 	}
 	if e.takeover != nil {
-		e.takeover.wait(ctx)
+		e.takeover.Wait(ctx)
 	}
 	e.recovery.resume(ctx)
 	e.leading.Store(true)

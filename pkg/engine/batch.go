@@ -11,6 +11,8 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/engine/measure"
+	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/insight"
 	"github.com/berth-dev/berth/pkg/state/queueing"
 	"github.com/berth-dev/berth/pkg/state/workload"
@@ -89,11 +91,11 @@ func (r *reclaimer) tell(e fastpath.Evicted, claimant *corev1.Pod, claim *queuei
 		_, devices := r.DevicesIn(requestsOf(pod))
 		lost += queueing.Lost(pod, devices, r.clock.Now())
 	}
-	evictedGangs.WithLabelValues(why).Inc()
-	podsEvicted.WithLabelValues(why).Add(float64(len(e.Pods)))
-	lostWork.WithLabelValues(why).Add(float64(lost))
+	measure.EvictedGangs.WithLabelValues(why).Inc()
+	measure.PodsEvicted.WithLabelValues(why).Add(float64(len(e.Pods)))
+	measure.LostWork.WithLabelValues(why).Add(float64(lost))
 	r.queues.Reclaimed(claim, e.Tenant)
-	apiWrites.WithLabelValues("event").Inc()
+	measure.ApiWrites.WithLabelValues("event").Inc()
 	note := fmt.Sprintf("%d pods of %s, of queue %q, are evicted for %s of queue %q",
 		len(e.Pods), workload.Called(e.Tenant.Name, ""), claim.Queue(e.Tenant), workload.Called(claim.Name, ""), claim.Claimant())
 	r.recorder.Eventf(podReference(e.Pods[0].Namespace, e.Pods[0].Name, e.Pods[0].UID), podReference(claimant.Namespace, claimant.Name, claimant.UID), corev1.EventTypeWarning, "Reclaimed", "Evicting", "%s", note)
@@ -147,11 +149,11 @@ func (r *reclaimer) ended(name string, w *evictionBatch) bool {
 
 // end gives up the room that is kept for somebody. The text says why, for the log; it is ""
 // if the room was taken.
-func (r *reclaimer) end(name, why string) { r.endFor(name, explanation{text: why}) }
+func (r *reclaimer) end(name, why string) { r.endFor(name, waitreason.Explanation{Text: why}) }
 
 // endFor is end where a user is to be told a reason.
-func (r *reclaimer) endFor(name string, because explanation) {
-	why := because.text
+func (r *reclaimer) endFor(name string, because waitreason.Explanation) {
+	why := because.Text
 	r.mu.Lock()
 	_, some := r.batches[name]
 	delete(r.batches, name)

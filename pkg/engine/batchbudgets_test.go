@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/berth-dev/berth/pkg/engine/waitreason"
 )
 
 var batchSteps = flag.Int("batch-steps", 10000, "Steps of TestNoGangIsPartlyEvicted.")
@@ -179,7 +181,7 @@ func (w *budgetWorld) check() {
 			})
 		}
 		w.whole[c.name] = staying == c.size
-		if why := w.explainer.why(w.told[c.uids[0]]); staying == 0 && why.code == reasonVictimsProtected {
+		if why := w.explainer.why(w.told[c.uids[0]]); staying == 0 && why.Code == waitreason.VictimsProtected {
 			w.seen["kept by budgets"]++
 		}
 	}

@@ -15,6 +15,8 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/engine/measure"
+	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/state/queueing"
 )
 
@@ -37,7 +39,7 @@ func timeToSave(choice *fastpath.Choice) time.Duration {
 //
 // The annotation is all that the next leader needs: a gang that was told goes before all
 // others, so the same are chosen again, and have what is left of their time.
-func (e *evictor) letSave() (waited bool, stopped *explanation) {
+func (e *evictor) letSave() (waited bool, stopped *waitreason.Explanation) {
 	e.told = map[types.UID]time.Time{}
 	waiting := map[*corev1.Pod]time.Time{}
 	for _, victim := range e.choice.Evicted {
@@ -56,7 +58,7 @@ func (e *evictor) letSave() (waited bool, stopped *explanation) {
 			if !before {
 				at = e.clock.Now().Truncate(time.Second)
 				if err := annotate(e.ctx, e.client, pod, queueing.CheckpointRequestedAt, at.Format(time.RFC3339)); err != nil {
-					return true, &explanation{text: fmt.Sprintf("telling pod %s to save its work: %v", klog.KObj(pod), err)}
+					return true, &waitreason.Explanation{Text: fmt.Sprintf("telling pod %s to save its work: %v", klog.KObj(pod), err)}
 				}
 			}
 			e.told[pod.UID], waiting[pod] = at, at.Add(grace)
@@ -78,7 +80,7 @@ func (e *evictor) letSave() (waited bool, stopped *explanation) {
 			e.choice = e.still()
 			return true, nil
 		case e.ended(e.name, e.batch):
-			return true, &explanation{text: "it has its place, or waits no more"}
+			return true, &waitreason.Explanation{Text: "it has its place, or waits no more"}
 		}
 		select {
 		case <-e.ctx.Done():
@@ -120,7 +122,7 @@ func annotate(ctx context.Context, client kubernetes.Interface, pod *corev1.Pod,
 	if err != nil {
 		return fmt.Errorf("encoding annotation %s of pod %s: %w", key, klog.KObj(pod), err)
 	}
-	apiWrites.WithLabelValues("checkpoint_request").Inc()
+	measure.ApiWrites.WithLabelValues("checkpoint_request").Inc()
 	_, err = client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.MergePatchType, body, metav1.PatchOptions{}, "status")
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 		return fmt.Errorf("writing annotation %s of pod %s: %w", key, klog.KObj(pod), err)

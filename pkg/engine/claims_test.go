@@ -14,6 +14,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
 	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/engine/waitreason"
 )
 
 // run has a workload's pods run on the nodes that are given, one each, without a scheduler.
@@ -220,7 +221,7 @@ func TestBudgetsProtectAll(t *testing.T) {
 	h.pass(5, time.Second)
 	h.expectEvicted(0, "a budget protects them")
 	why := h.explainer.why(h.told[owner.uids[0]])
-	if why.code != reasonVictimsProtected || !strings.Contains(why.text, `disruption budget "ns/cheap" protects 2 pods that would have to go, and allows 1 disruption`) {
+	if why.Code != waitreason.VictimsProtected || !strings.Contains(why.Text, `disruption budget "ns/cheap" protects 2 pods that would have to go, and allows 1 disruption`) {
 		t.Errorf("the gang that waits is told %+v", why)
 	}
 	h.reclaimer.SetBudget(func() *policyv1.PodDisruptionBudget {
@@ -351,7 +352,7 @@ func TestLeavingPodsAreRoomToCome(t *testing.T) {
 			h.expectEvicted(0, "pods are leaving")
 			h.expectBound(owner, 0, "they have not left")
 			why := h.explainer.why(h.told[owner.uids[0]])
-			if why.code != "EvictsOthers" || !strings.Contains(why.text, "once 2 pods have left") {
+			if why.Code != "EvictsOthers" || !strings.Contains(why.Text, "once 2 pods have left") {
 				t.Errorf("the gang that waits is told %+v", why)
 			}
 			h.pass(30, time.Second)
@@ -399,7 +400,7 @@ func TestRoomOfThoseAskedToGoIsWaitedFor(t *testing.T) {
 	if batches := len(h.reclaimer.batches); batches != 1 {
 		t.Fatalf("others are asked to go for %d pods, want one", batches)
 	}
-	if why := h.explainer.why(h.told[owners[3].uids[0]]); why.code != "EvictsOthers" || !strings.Contains(why.text, "are asked to go for others") {
+	if why := h.explainer.why(h.told[owners[3].uids[0]]); why.Code != "EvictsOthers" || !strings.Contains(why.Text, "are asked to go for others") {
 		t.Errorf("one that waits to see it is told %+v", why)
 	}
 	h.answer()

@@ -19,6 +19,10 @@ import (
 	schedulinglisters "k8s.io/client-go/listers/scheduling/v1beta1"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/engine/binder"
+	"github.com/berth-dev/berth/pkg/engine/measure"
+	"github.com/berth-dev/berth/pkg/engine/podgroups"
+	"github.com/berth-dev/berth/pkg/engine/waitreason"
 )
 
 // budgetClient is the client that the scheduler gets. It is the real one, but for
@@ -29,7 +33,7 @@ type budgetClient struct {
 	kubernetes.Interface
 	conditions *conditionWriter
 	reporter   *reporter
-	binder     *binder
+	binder     *binder.Binder
 	groups     schedulinglisters.PodGroupLister
 
 	mu sync.Mutex
@@ -39,7 +43,7 @@ type budgetClient struct {
 }
 
 func newBudgetClient(client kubernetes.Interface, c *conditionWriter, r *reporter, groups schedulinglisters.PodGroupLister) *budgetClient {
-	return &budgetClient{Interface: client, conditions: c, reporter: r, binder: newBinder(c), groups: groups, written: map[types.NamespacedName]*saidOfNative{}}
+	return &budgetClient{Interface: client, conditions: c, reporter: r, binder: binder.New(c), groups: groups, written: map[types.NamespacedName]*saidOfNative{}}
 }
 
 func (c *budgetClient) CoreV1() typedcorev1.CoreV1Interface {
@@ -66,13 +70,13 @@ type budgetPods struct {
 }
 
 func (p budgetPods) Bind(ctx context.Context, binding *corev1.Binding, options metav1.CreateOptions) error {
-	return p.client.binder.bind(ctx, p.PodInterface, binding, options)
+	return p.client.binder.Bind(ctx, p.PodInterface, binding, options)
 }
 
 // Delete evicts the pod: only upstream's preemption deletes any. So disruption budgets hold,
 // and the scheduler needs no right to delete pods.
 func (p budgetPods) Delete(ctx context.Context, name string, options metav1.DeleteOptions) error {
-	apiWrites.WithLabelValues("eviction").Inc()
+	measure.ApiWrites.WithLabelValues("eviction").Inc()
 	return p.client.PolicyV1().Evictions(p.namespace).Evict(ctx, &policyv1.Eviction{
 		ObjectMeta:    metav1.ObjectMeta{Namespace: p.namespace, Name: name},
 		DeleteOptions: &options,
@@ -86,19 +90,19 @@ func (p budgetPods) Patch(ctx context.Context, name string, kind types.PatchType
 			return &corev1.Pod{}, nil
 		}
 	}
-	apiWrites.WithLabelValues("pod_status").Inc()
+	measure.ApiWrites.WithLabelValues("pod_status").Inc()
 	return p.PodInterface.Patch(ctx, name, kind, data, options, subresources...)
 }
 
 // refused asks for the condition of a plain pod that was refused a place. The reporter, who
 // knows all members, asks for that of a gang's.
 func (c *budgetClient) refused(pod *corev1.Pod, condition corev1.PodCondition) {
-	if groupOf(pod) != "" {
+	if podgroups.Of(pod) != "" {
 		return
 	}
 	if c.reporter.entitlement != nil && condition.Reason == corev1.PodReasonUnschedulable {
 		if why, more := c.reporter.entitlement(pod); more {
-			condition.Reason, condition.Message = reasonOf(why.code), why.text
+			condition.Reason, condition.Message = waitreason.InCondition(why.Code), why.Text
 		}
 	}
 	c.conditions.Set(types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, condition)
@@ -165,7 +169,7 @@ func (p budgetPodGroups) Patch(ctx context.Context, name string, kind types.Patc
 	if key.Dialect != gang.Native || only && !p.client.newsOfNative(key, condition) {
 		return &schedulingv1beta1.PodGroup{}, nil
 	}
-	apiWrites.WithLabelValues("group_status").Inc()
+	measure.ApiWrites.WithLabelValues("group_status").Inc()
 	return p.PodGroupInterface.Patch(ctx, name, kind, data, options, subresources...)
 }
 
@@ -196,7 +200,7 @@ func (c *budgetClient) newsOfNative(key gang.Key, condition metav1.Condition) bo
 	if !placed && c.reporter.gangs.Placed(key) {
 		return false
 	}
-	name := groupName(key)
+	name := podgroups.NameOf(key)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	pg, err := c.groups.PodGroups(name.Namespace).Get(name.Name)

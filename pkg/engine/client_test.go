@@ -26,6 +26,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/engine/enginetest"
 	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
 
@@ -74,7 +75,7 @@ func newWriterRig(t *testing.T, objects ...runtime.Object) *writerRig {
 		}
 	}
 	b.reporter = newReporter(b.clock, nil)
-	b.reporter.gangs = gangtable.New(isOurs, noSink{}, b.clock)
+	b.reporter.gangs = gangtable.New(enginetest.Ours, noSink{}, b.clock)
 	b.conditions = newConditionWriter(b.server, corelisters.NewPodLister(b.pods), b.reporter.gangs, b.clock)
 	b.conditions.limiter = flowcontrol.NewFakeAlwaysRateLimiter()
 	b.client = newBudgetClient(b.server, b.conditions, b.reporter, schedulinglisters.NewPodGroupLister(b.groups))
@@ -122,14 +123,6 @@ func (b *writerRig) written(t *testing.T) []string {
 	return out
 }
 
-func testPod(name string, conditions ...corev1.PodCondition) *corev1.Pod {
-	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, UID: types.UID("uid-" + name)},
-		Spec:       corev1.PodSpec{SchedulerName: SchedulerName},
-		Status:     corev1.PodStatus{Conditions: conditions},
-	}
-}
-
 func refused(message string) corev1.PodCondition {
 	return corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: message,
 		LastTransitionTime: metav1.NewTime(epoch.Add(-time.Hour))}
@@ -149,7 +142,7 @@ func TestWhichPodPatchesPass(t *testing.T) {
 		{"a victim that is nominated", corev1.PodStatus{Conditions: []corev1.PodCondition{refused("no room"), disruption}, NominatedNodeName: "n"}, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			pod := testPod("p")
+			pod := enginetest.Pod("p")
 			pod.Status = old
 			b := newWriterRig(t, pod)
 			if err := util.PatchPodStatus(t.Context(), b.client, "p", "ns", &old, &c.new); err != nil {
@@ -189,7 +182,7 @@ func TestWhichPodGroupPatchesPass(t *testing.T) {
 		{"placed", "g", refusal("no room"), []schedulingv1beta1.PodGroupStatus{initially(metav1.ConditionTrue, "Scheduled", "")}, 1, "True Scheduled "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			pg := podGroup(c.group, 2)
+			pg := enginetest.NativeGroup(c.group, 2)
 			pg.Status = c.server
 			b := newWriterRig(t, pg)
 			for _, next := range c.nexts {
@@ -214,7 +207,7 @@ func TestWhichPodGroupPatchesPass(t *testing.T) {
 // Nothing is kept of groups that are gone, even if they are refused a moment later,
 // and what was said of one is said again of the next.
 func TestNativeGroupsAreForgotten(t *testing.T) {
-	pg := podGroup("g", 2)
+	pg := enginetest.NativeGroup("g", 2)
 	b := newWriterRig(t, pg)
 	refuse := func() {
 		t.Helper()
@@ -254,7 +247,7 @@ func TestBindPassesAtOnce(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newWriterRig(t, testPod("p"))
+			b := newWriterRig(t, enginetest.Pod("p"))
 			if err := bind(b); err != nil {
 				t.Fatal(err)
 			}
@@ -284,9 +277,9 @@ func (f *fakeRecorder) Eventf(regarding, related runtime.Object, kind, reason, a
 
 func TestEventBudget(t *testing.T) {
 	group := "berth:g"
-	member := testPod("member")
+	member := enginetest.Pod("member")
 	member.Spec.SchedulingGroup = &corev1.PodSchedulingGroup{PodGroupName: &group}
-	plain, gone := testPod("plain"), testPod("gone")
+	plain, gone := enginetest.Pod("plain"), enginetest.Pod("gone")
 	b := newWriterRig(t, plain, member)
 	budget := NewEventBudget(b.reporter, corelisters.NewPodLister(b.pods), 1)
 	var got []string

@@ -23,6 +23,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 
+	"github.com/berth-dev/berth/pkg/engine/podgroups"
 	"github.com/berth-dev/berth/pkg/release"
 )
 
@@ -54,7 +55,7 @@ const examples = `  # in the cluster, with the built-in profile
 
 // NewCommand returns the scheduler's command.
 func NewCommand() (*cobra.Command, error) {
-	if err := EnableGangEngine(); err != nil {
+	if err := podgroups.EnableGangEngine(); err != nil {
 		return nil, err
 	}
 	upstream := options.NewOptions()
@@ -132,7 +133,7 @@ func run(cmd *cobra.Command, upstream *options.Options, own *Options) error {
 	if err := own.Validate(); err != nil {
 		return err
 	}
-	if err := checkGangEngine(); err != nil {
+	if err := podgroups.CheckGangEngine(); err != nil {
 		return err
 	}
 
@@ -173,7 +174,7 @@ func run(cmd *cobra.Command, upstream *options.Options, own *Options) error {
 	if err != nil {
 		return err
 	}
-	absent, err := awaitAPIs(ctx, config.Client.Discovery(), utilfeature.DefaultMutableFeatureGate)
+	absent, err := podgroups.AwaitAPIs(ctx, config.Client.Discovery(), utilfeature.DefaultMutableFeatureGate)
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -184,7 +185,7 @@ func run(cmd *cobra.Command, upstream *options.Options, own *Options) error {
 	if err != nil {
 		return err
 	}
-	absent.makeEmpty(config.InformerFactory)
+	absent.MakeEmpty(config.InformerFactory)
 	completed := config.Complete()
 	profiles := []schedulerconfig.KubeSchedulerProfile{}
 	sched, err := scheduler.New(ctx, completed.Client, completed.InformerFactory, completed.DynInformerFactory, recorders,

@@ -21,8 +21,10 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/engine/measure"
+	"github.com/berth-dev/berth/pkg/engine/podgroups"
+	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/state/gangtable"
-	"github.com/berth-dev/berth/pkg/state/queueing"
 )
 
 const (
@@ -94,17 +96,17 @@ func newConditionWriter(client kubernetes.Interface, pods corelisters.PodLister,
 
 // silent reports whether a pod waits and does not say why.
 func (w *conditionWriter) silent(name types.NamespacedName) bool {
-	pod := w.waiting(name)
-	return pod != nil && !said(pod)
+	pod := w.Waiting(name)
+	return pod != nil && !waitreason.Said(pod)
 }
 
 // Set asks for a condition. It reports whether that is news to the pod.
 func (w *conditionWriter) Set(name types.NamespacedName, condition corev1.PodCondition) bool {
-	pod := w.waiting(name)
+	pod := w.Waiting(name)
 	leftOut := pod != nil && w.newlyLeftOut(pod)
 	if pod == nil || !news(pod, condition) && !leftOut {
 		w.forget(name)
-		conditionsSaved.Inc()
+		measure.ConditionsSaved.Inc()
 		return false
 	}
 	w.mu.Lock()
@@ -112,7 +114,7 @@ func (w *conditionWriter) Set(name types.NamespacedName, condition corev1.PodCon
 	w.pending[name] = askedCondition{pod.UID, condition, last.paced}
 	w.mu.Unlock()
 	if waiting {
-		conditionsSaved.Inc()
+		measure.ConditionsSaved.Inc()
 	}
 	delay := conditionDelay
 	if onlyReworded(pod, condition) && !leftOut {
@@ -124,7 +126,7 @@ func (w *conditionWriter) Set(name types.NamespacedName, condition corev1.PodCon
 
 // onlyReworded reports whether a condition says in other words what the pod's says.
 func onlyReworded(pod *corev1.Pod, condition corev1.PodCondition) bool {
-	old := scheduledCondition(pod)
+	old := waitreason.ConditionOf(pod)
 	return old != nil && old.Status == condition.Status && old.Reason == condition.Reason
 }
 
@@ -185,7 +187,7 @@ func (w *conditionWriter) flush(ctx context.Context, name types.NamespacedName) 
 	asked, found := w.pending[name]
 	delete(w.pending, name)
 	w.mu.Unlock()
-	pod := w.waiting(name)
+	pod := w.Waiting(name)
 	if !found || pod == nil || pod.UID != asked.pod || !news(pod, asked.condition) && !w.newlyLeftOut(pod) {
 		w.queue.Forget(name)
 		return
@@ -214,7 +216,7 @@ func (w *conditionWriter) flush(ctx context.Context, name types.NamespacedName) 
 // been bound.
 func (w *conditionWriter) patch(ctx context.Context, pod *corev1.Pod, condition corev1.PodCondition) error {
 	condition.LastTransitionTime = metav1.NewTime(w.clock.Now())
-	if old := scheduledCondition(pod); old != nil && old.Status == condition.Status {
+	if old := waitreason.ConditionOf(pod); old != nil && old.Status == condition.Status {
 		condition.LastTransitionTime = old.LastTransitionTime
 	}
 	conditions := []corev1.PodCondition{condition}
@@ -234,7 +236,7 @@ func patchConditions(ctx context.Context, client kubernetes.Interface, name type
 	if err != nil {
 		return fmt.Errorf("encoding the condition of pod %q: %w", name.Name, err)
 	}
-	apiWrites.WithLabelValues("condition").Inc()
+	measure.ApiWrites.WithLabelValues("condition").Inc()
 	_, err = client.CoreV1().Pods(name.Namespace).Patch(ctx, name.Name, types.StrategicMergePatchType, body, metav1.PatchOptions{}, "status")
 	return err
 }
@@ -242,12 +244,12 @@ func patchConditions(ctx context.Context, client kubernetes.Interface, name type
 // newlyLeftOut reports whether a pod's gang was placed without it, and the pod does not say
 // so yet.
 func (w *conditionWriter) newlyLeftOut(pod *corev1.Pod) bool {
-	group := groupOf(pod)
+	group := podgroups.Of(pod)
 	return group != "" && !dialect.LeftOut(pod) && w.gangs.Placed(gang.KeyOf(pod.Namespace, group))
 }
 
-// waiting returns a pod that is not bound and not being deleted; nil if there is none.
-func (w *conditionWriter) waiting(name types.NamespacedName) *corev1.Pod {
+// Waiting returns a pod that is not bound and not being deleted; nil if there is none.
+func (w *conditionWriter) Waiting(name types.NamespacedName) *corev1.Pod {
 	pod, err := w.pods.Pods(name.Namespace).Get(name.Name)
 	if err != nil || pod.Spec.NodeName != "" || pod.DeletionTimestamp != nil {
 		return nil
@@ -258,36 +260,12 @@ func (w *conditionWriter) waiting(name types.NamespacedName) *corev1.Pod {
 // news reports whether a pod's condition does not say so yet, nor something that is still worth
 // knowing beside it: what was asked for a while ago is looked at anew when it is written.
 func news(pod *corev1.Pod, condition corev1.PodCondition) bool {
-	old := scheduledCondition(pod)
+	old := waitreason.ConditionOf(pod)
 	switch {
 	case old == nil || old.Status != condition.Status:
 		return true
 	case old.Reason != condition.Reason:
-		return !said(pod) || contradicts(old.Reason, condition.Reason)
+		return !waitreason.Said(pod) || waitreason.Contradicts(old.Reason, condition.Reason)
 	}
 	return old.Message != condition.Message && messageKey(old.Message) != messageKey(condition.Message)
-}
-
-// waitsFor is the condition of a pod that waits for what has a code.
-func waitsFor(code, text string) corev1.PodCondition {
-	return corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: reasonOf(code), Message: text}
-}
-
-// reasonOf is the reason that a condition gives. Autoscalers buy nodes for pods that are
-// "Unschedulable" and for no others, so a gang that more nodes would help says that, even if
-// those that there are never could hold it: a pool that is empty would not grow otherwise.
-func reasonOf(code string) string {
-	if code == string(queueing.NeverFits) {
-		return corev1.PodReasonUnschedulable
-	}
-	return code
-}
-
-func scheduledCondition(pod *corev1.Pod) *corev1.PodCondition {
-	for i := range pod.Status.Conditions {
-		if pod.Status.Conditions[i].Type == corev1.PodScheduled {
-			return &pod.Status.Conditions[i]
-		}
-	}
-	return nil
 }

@@ -16,6 +16,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/berth-dev/berth/pkg/engine/enginetest"
+	"github.com/berth-dev/berth/pkg/engine/waitreason"
 )
 
 // The steps are of one pod's story; what is written in the end is compared.
@@ -27,7 +30,7 @@ func TestConditionWriter(t *testing.T) {
 	}
 	see := func(change func(*corev1.Pod)) func(*writerRig) {
 		return func(b *writerRig) {
-			pod := testPod("p")
+			pod := enginetest.Pod("p")
 			change(pod)
 			if err := b.pods.Update(pod); err != nil {
 				panic(err)
@@ -58,15 +61,19 @@ func TestConditionWriter(t *testing.T) {
 		{"the last of several", []func(*writerRig){set(refused("a")), set(refused("b")), flush, flush}, []string{"p (uid-p): Unschedulable: b"}, 0},
 		{"bound meanwhile", []func(*writerRig){set(refused("a")), see(func(p *corev1.Pod) { p.Spec.NodeName = "n" }), flush}, nil, 0},
 		{"deleted meanwhile", []func(*writerRig){set(refused("a")), see(func(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{} }), flush}, nil, 0},
-		{"gone meanwhile", []func(*writerRig){set(refused("a")), func(b *writerRig) { _ = b.pods.Delete(testPod("p")) }, flush}, nil, 0},
+		{"gone meanwhile", []func(*writerRig){set(refused("a")), func(b *writerRig) { _ = b.pods.Delete(enginetest.Pod("p")) }, flush}, nil, 0},
 		{"another pod of the name", []func(*writerRig){set(refused("a")), see(func(p *corev1.Pod) { p.UID = "2" }), flush}, nil, 0},
 		{"the pod says so already", []func(*writerRig){see(func(p *corev1.Pod) { p.Status.Conditions = []corev1.PodCondition{refused("1 of 2 fit")} }), set(refused("2 of 2 fit")), flush}, nil, 0},
 		{"there and back", []func(*writerRig){see(func(p *corev1.Pod) { p.Status.Conditions = []corev1.PodCondition{refused("a")} }),
 			set(refused("b")), set(refused("a")), flush}, nil, 0},
-		{"refused since it was told that others come first", []func(*writerRig){set(waitsFor("QueuedBehind", "number 2")), see(func(p *corev1.Pod) { p.Status.Conditions = []corev1.PodCondition{refused("a")} }), flush}, nil, 0},
-		{"told since how far it is in line", []func(*writerRig){set(waitsFor("QueuedBehindHeld", "a goes first")),
-			see(func(p *corev1.Pod) { p.Status.Conditions = []corev1.PodCondition{waitsFor("QueuedBehind", "number 2")} }), flush}, nil, 0},
-		{"refused since it was in line", []func(*writerRig){see(func(p *corev1.Pod) { p.Status.Conditions = []corev1.PodCondition{waitsFor("QueuedBehind", "number 2")} }),
+		{"refused since it was told that others come first", []func(*writerRig){set(waitreason.Condition("QueuedBehind", "number 2")), see(func(p *corev1.Pod) { p.Status.Conditions = []corev1.PodCondition{refused("a")} }), flush}, nil, 0},
+		{"told since how far it is in line", []func(*writerRig){set(waitreason.Condition("QueuedBehindHeld", "a goes first")),
+			see(func(p *corev1.Pod) {
+				p.Status.Conditions = []corev1.PodCondition{waitreason.Condition("QueuedBehind", "number 2")}
+			}), flush}, nil, 0},
+		{"refused since it was in line", []func(*writerRig){see(func(p *corev1.Pod) {
+			p.Status.Conditions = []corev1.PodCondition{waitreason.Condition("QueuedBehind", "number 2")}
+		}),
 			set(refused("a")), flush}, []string{"p (uid-p): Unschedulable: a"}, 0},
 		{"the API server is away", []func(*writerRig){fail(apierrors.NewServiceUnavailable("away")), set(refused("a")), flush}, []string{"p (uid-p): Unschedulable: a"}, 1},
 		{"the API server was away", []func(*writerRig){fail(apierrors.NewServiceUnavailable("away")), set(refused("a")), flush, flush},
@@ -75,7 +82,7 @@ func TestConditionWriter(t *testing.T) {
 		{"it was bound meanwhile", []func(*writerRig){fail(conflict), set(refused("a")), flush, see(func(p *corev1.Pod) { p.Spec.NodeName = "n" }), flush}, []string{"p (uid-p): Unschedulable: a"}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := newWriterRig(t, testPod("p"))
+			b := newWriterRig(t, enginetest.Pod("p"))
 			for _, step := range c.steps {
 				step(b)
 			}
@@ -100,14 +107,14 @@ func TestTransitionTimeOfACondition(t *testing.T) {
 		{"the status stays", []corev1.PodCondition{refused("a")}, epoch.Add(-time.Hour)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := newWriterRig(t, testPod("p", c.have...))
+			b := newWriterRig(t, enginetest.Pod("p", c.have...))
 			b.conditions.Set(name, refused("b"))
 			b.conditions.flush(t.Context(), name)
 			pod, err := b.server.CoreV1().Pods("ns").Get(t.Context(), "p", metav1.GetOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := scheduledCondition(pod); got == nil || got.Message != "b" || !got.LastTransitionTime.Time.Equal(c.want) {
+			if got := waitreason.ConditionOf(pod); got == nil || got.Message != "b" || !got.LastTransitionTime.Time.Equal(c.want) {
 				t.Errorf("the condition is %+v, want text b since %s", got, c.want)
 			}
 		})
@@ -116,7 +123,7 @@ func TestTransitionTimeOfACondition(t *testing.T) {
 
 // A new reason is written after a second, new words for it after half a minute.
 func TestWhenConditionsAreWritten(t *testing.T) {
-	b := newWriterRig(t, testPod("new"), testPod("reworded", refused("a")))
+	b := newWriterRig(t, enginetest.Pod("new"), enginetest.Pod("reworded", refused("a")))
 	b.conditions.Set(types.NamespacedName{Namespace: "ns", Name: "new"}, refused("b"))
 	b.conditions.Set(types.NamespacedName{Namespace: "ns", Name: "reworded"}, refused("b"))
 	go b.conditions.Run(t.Context())
@@ -143,9 +150,9 @@ func TestWhenConditionsAreWritten(t *testing.T) {
 func TestPaceOfWords(t *testing.T) {
 	const reworded = 3 * textBurst
 	nameOf := func(i int) string { return fmt.Sprintf("reworded-%d", i) }
-	pods := []runtime.Object{testPod("new")}
+	pods := []runtime.Object{enginetest.Pod("new")}
 	for i := range reworded {
-		pods = append(pods, testPod(nameOf(i), refused("a")))
+		pods = append(pods, enginetest.Pod(nameOf(i), refused("a")))
 	}
 	b := newWriterRig(t, pods...)
 	for i := range reworded {

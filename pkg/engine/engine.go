@@ -25,8 +25,11 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/profile"
 	"k8s.io/utils/clock"
 
+	"github.com/berth-dev/berth/pkg/engine/binder"
 	"github.com/berth-dev/berth/pkg/engine/departures"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/engine/measure"
+	"github.com/berth-dev/berth/pkg/engine/podgroups"
 	"github.com/berth-dev/berth/pkg/engine/suspension"
 	"github.com/berth-dev/berth/pkg/insight"
 	"github.com/berth-dev/berth/pkg/plugins/boundedbinder"
@@ -48,8 +51,8 @@ const syncPatience = 30 * time.Second
 // engine is everything of Berth that runs around upstream's scheduler.
 type engine struct {
 	gangs      *gangtable.Table
-	kinds      *kindWatcher
-	ended      *endedPods
+	kinds      *podgroups.KindWatcher
+	ended      *podgroups.EndedPods
 	explainer  *explainer
 	reporter   *reporter
 	conditions *conditionWriter
@@ -57,18 +60,18 @@ type engine struct {
 	informers  informers.SharedInformerFactory
 	client     *budgetClient
 	budget     *EventBudget
-	gate       *gate
+	gate       *podgroups.Gate
 	fast       *fastpath.Path
 	requests   lastRequests
-	topologies *topologySource
+	topologies *podgroups.TopologySource
 	queues     *queueing.Queues
 	windows    *unqueued.Windows
 	tries      *tries
 	statuses   *queueStatusWriter
 	announced  *announcedWriter
 	reclaimer  *reclaimer
-	demand     *demand
-	census     *census
+	demand     *measure.Demand
+	census     *measure.Census
 	// nodesAdded counts nodes as they come.
 	nodesAdded atomic.Int64
 	suspender  *suspension.Suspender
@@ -81,7 +84,7 @@ type engine struct {
 	// namespacesKnown reports whether queues have heard of all namespaces that there were.
 	namespacesKnown func() bool
 	// takeover is nil in an embedded engine: there is no leader before it.
-	takeover *takeover
+	takeover *binder.Takeover
 
 	leadOnce sync.Once
 	leading  atomic.Bool
@@ -111,7 +114,7 @@ func install(cc *schedulerserverconfig.Config, informerName *cache.InformerName,
 	if cc.LeaderElection != nil {
 		// Upstream counts all that are built from it as kube-scheduler.
 		cc.LeaderElection.Name = component
-		if client, err = newFence(cc.LeaderElection).client(cc.KubeConfig); err != nil {
+		if client, err = binder.NewFence(cc.LeaderElection).Client(cc.KubeConfig); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -121,10 +124,11 @@ func install(cc *schedulerserverconfig.Config, informerName *cache.InformerName,
 	if err != nil {
 		return nil, nil, err
 	}
-	e.takeover = &takeover{client: client, period: takeoverPeriod}
+	var schedulers []string
 	for i := range profiles {
-		e.takeover.schedulers = append(e.takeover.schedulers, profiles[i].SchedulerName)
+		schedulers = append(schedulers, profiles[i].SchedulerName)
 	}
+	e.takeover = binder.NewTakeover(client, schedulers)
 	cc.Client = e.client
 	cc.InformerFactory = e.informers
 	recorders := func(name string) events.EventRecorderLogger {
@@ -142,18 +146,18 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	}
 	ours := func(name string) bool { return names[name] }
 
-	source := newPodGroupSource()
-	e := &engine{reporter: newReporter(clock.RealClock{}, clients.Dynamic), gate: newGate(), fast: fastpath.New(), bindings: options.Bindings, journal: &insight.Journal{}, webPage: options.WebPage}
-	b := newBridge(source, e.gate, e.reporter)
+	source := podgroups.NewSource()
+	e := &engine{reporter: newReporter(clock.RealClock{}, clients.Dynamic), gate: podgroups.NewGate(), fast: fastpath.New(), bindings: options.Bindings, journal: &insight.Journal{}, webPage: options.WebPage}
+	b := podgroups.NewBridge(source, e.gate, e.reporter.Changed)
 	e.gangs = gangtable.New(ours, b, clock.RealClock{})
-	e.gate.gangs = e.gangs
+	e.gate.Gangs = e.gangs
 	e.fast.Avoid(e.gangs.Avoided)
-	factory, err := newInformerFactory(clients.Kubernetes, informerName, ours, e, source, e.gate)
+	factory, err := podgroups.NewInformers(clients.Kubernetes, informerName, ours, e, source, e.gate)
 	if err != nil {
 		return nil, err
 	}
 	e.informers = factory
-	if e.ended, err = newEndedPods(clients.Kubernetes, slices.Collect(maps.Keys(names)), e.gangs); err != nil {
+	if e.ended, err = podgroups.NewEndedPods(clients.Kubernetes, slices.Collect(maps.Keys(names)), e.gangs); err != nil {
 		return nil, err
 	}
 	e.queues = queueing.New(e.gangs, e.requests.of, podsOf(factory), options.admission(), clock.RealClock{})
@@ -165,17 +169,17 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	e.tries = &tries{queues: e.queues, windows: e.windows, fast: e.fast, gangs: e.gangs, reporter: e.reporter}
 	e.statuses = newQueueStatusWriter(e.queues, clients.Dynamic)
 	e.announced = newAnnouncedWriter(e.gangs, e.queues, clients.Dynamic)
-	b.queues, b.windows = e.queues, e.windows
+	b.Queues, b.Windows = e.queues, e.windows
 	if _, err := factory.Core().V1().Nodes().Informer().AddEventHandler(e.nodeHandler()); err != nil {
 		return nil, fmt.Errorf("watching nodes for topology levels, and what they have: %w", err)
 	}
 	if e.namespacesKnown, err = watchNamespaces(factory, e.queues); err != nil {
 		return nil, err
 	}
-	e.kinds = newKindWatcher(clients.Kubernetes, clients.Dynamic, clients.Metadata, e.gangs, b)
-	e.topologies = newTopologySource(clients.Dynamic, e.fast, factory.Core().V1().Nodes().Lister())
-	e.kinds.sources[nodeTopologies] = e.topologies.source()
-	maps.Copy(e.kinds.sources, queueSources(clients.Dynamic, e.queues))
+	e.kinds = podgroups.NewKindWatcher(clients.Kubernetes, clients.Dynamic, clients.Metadata, e.gangs, b)
+	e.topologies = podgroups.NewTopologySource(clients.Dynamic, e.fast, factory.Core().V1().Nodes().Lister())
+	e.kinds.Sources[podgroups.NodeTopologies] = e.topologies.Source()
+	maps.Copy(e.kinds.Sources, queueSources(clients.Dynamic, e.queues))
 	e.conditions = newConditionWriter(clients.Kubernetes, factory.Core().V1().Pods().Lister(), e.gangs, clock.RealClock{})
 	e.explainer = newExplainer(clock.RealClock{}, ours, e.gangs, e.queues, e.gate, e.conditions)
 	e.explainer.windows = e.windows
@@ -184,9 +188,9 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	e.reporter.gangs, e.reporter.conditions, e.reporter.recorder = e.gangs, e.conditions, recorder
 	e.recovery = &recovery{client: clients.Kubernetes, gangs: e.gangs, recorder: recorder, clock: clock.RealClock{}, grace: options.GangGracePeriod}
 
-	e.suspender = suspension.New(clients.Dynamic, clients.Kubernetes, podsOf(factory), clock.RealClock{}, func() { apiWrites.WithLabelValues("suspend").Inc() })
+	e.suspender = suspension.New(clients.Dynamic, clients.Kubernetes, podsOf(factory), clock.RealClock{}, func() { measure.ApiWrites.WithLabelValues("suspend").Inc() })
 	e.reclaimer = newReclaimer(e.fast, e.queues, e.gangs, clients.Kubernetes, factory.Core().V1().Pods().Lister(), recorder, clock.RealClock{})
-	e.departures = departures.New(e.suspender, e.queues, clients.Kubernetes, clock.RealClock{}, func() { apiWrites.WithLabelValues("event").Inc() })
+	e.departures = departures.New(e.suspender, e.queues, clients.Kubernetes, clock.RealClock{}, func() { measure.ApiWrites.WithLabelValues("event").Inc() })
 	e.reclaimer.suspender, e.reclaimer.departures = e.suspender, e.departures
 	e.reporter.entitlement, e.explainer.entitlement = e.entitlement, e.entitlement
 	e.reporter.sequence = e.departures.Sequence
@@ -196,7 +200,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	e.tries.reclaimer = e.reclaimer
 	e.reporter.journal, e.recovery.journal, e.reclaimer.journal, e.budget.journal = e.journal, e.journal, e.journal, e.journal
 
-	e.gate.gone, e.gate.renewed = e.client.forgetNative, e.tries.renewed
+	e.gate.Gone, e.gate.Renewed = e.client.forgetNative, e.tries.renewed
 	e.repairer = newRepairer(e.reclaimer, e.windows, options.RepairWindow)
 	e.fast.Inventory().OnIllness(func(all []device.Illness) {
 		if e.leading.Load() {
@@ -212,8 +216,8 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	}
 	e.watchOthers(ours, own, recorder)
 	e.measure(clock.RealClock{}, ours)
-	registerMetrics(&queueCollector{queues: e.queues}, &shortCollector{gangs: e.gangs, leading: e.leading.Load}, &censusCollector{census: e.census})
-	e.fast.Inventory().OnPrediction(func(p device.Prediction) { devicePredictions.WithLabelValues(string(p)).Inc() })
+	measure.Register(&measure.QueueCollector{Queues: e.queues}, &measure.ShortCollector{Gangs: e.gangs, Leading: e.leading.Load}, &measure.CensusCollector{Census: e.census})
+	e.fast.Inventory().OnPrediction(func(p device.Prediction) { measure.DevicePredictions.WithLabelValues(string(p)).Inc() })
 
 	for i := range profiles {
 		enable(&profiles[i].Plugins.PreEnqueue, ganggate.Name)

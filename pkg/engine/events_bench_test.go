@@ -7,6 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/berth-dev/berth/pkg/engine/podgroups"
 )
 
 // BenchmarkPodEvents measures what each event of a member of a gang costs the engine beside
@@ -22,7 +24,7 @@ func BenchmarkPodEvents(b *testing.B) {
 		pod.UID = types.UID(fmt.Sprint("u", i))
 		pod.CreationTimestamp = metav1.Unix(1700000000, 0)
 		pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: "batch/v1", Kind: "Job", Name: c.name, UID: types.UID(c.name), Controller: &yes}}
-		obj, err := groupTransform(func(name string) bool { return name == SchedulerName })(pod)
+		obj, err := podgroups.Transform(func(name string) bool { return name == SchedulerName })(pod)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -22,6 +22,8 @@ import (
 
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/engine/measure"
+	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/state/queueing"
 )
 
@@ -52,8 +54,8 @@ type evictor struct {
 
 // run evicts, until all have been, or the batch ends.
 func (e *evictor) run() {
-	outcome := batchNotBegun
-	defer func() { evictionBatches.WithLabelValues(outcome).Inc() }()
+	outcome := measure.BatchNotBegun
+	defer func() { measure.EvictionBatches.WithLabelValues(outcome).Inc() }()
 	if stopped := e.prepare(); stopped != nil {
 		e.endFor(e.name, *stopped)
 		return
@@ -84,31 +86,31 @@ func (e *evictor) run() {
 		}
 		e.tell(victim, e.claimant, e.claim)
 	}
-	outcome = batchCutShort
+	outcome = measure.BatchCutShort
 	victims := e.inOrder()
 	for i, victim := range victims {
 		if e.ended(e.name, e.batch) {
 			// The gang has its place already, or waits no more.
-			outcome = batchDone
+			outcome = measure.BatchDone
 			e.spare(victims[i:])
 			return
 		}
 		if stopped := e.evictGang(victim); stopped != nil {
-			klog.FromContext(e.ctx).Info("A batch of evictions was cut short", "for", e.name, "gang", victim.Tenant.Name, "why", stopped.text)
+			klog.FromContext(e.ctx).Info("A batch of evictions was cut short", "for", e.name, "gang", victim.Tenant.Name, "why", stopped.Text)
 			e.endFor(e.name, *stopped)
 			e.spare(victims[i+1:])
 			return
 		}
 	}
-	outcome = batchDone
+	outcome = measure.BatchDone
 }
 
 // prepare reads what may have changed since the choice, and returns why nobody may go; nil if
 // all may.
-func (e *evictor) prepare() *explanation {
+func (e *evictor) prepare() *waitreason.Explanation {
 	pods := evictedPods(e.choice)
 	if err := e.readBudgets(pods); err != nil {
-		return &explanation{text: err.Error()}
+		return &waitreason.Explanation{Text: err.Error()}
 	}
 	if protection := e.claim.Protected(pods); protection != nil {
 		why := victimsProtected(protection.Sentence())
@@ -122,7 +124,7 @@ func (e *evictor) prepare() *explanation {
 		why = err.Error()
 	}
 	if why != "" {
-		return &explanation{text: why}
+		return &waitreason.Explanation{Text: why}
 	}
 	return nil
 }
@@ -143,12 +145,12 @@ func (e *evictor) inOrder() []fastpath.Evicted {
 
 // evictGang evicts the pods of a gang that go, and returns why it stopped before all had gone;
 // nil if they have.
-func (e *evictor) evictGang(victim fastpath.Evicted) *explanation {
+func (e *evictor) evictGang(victim fastpath.Evicted) *waitreason.Explanation {
 	gone := sets.New[types.UID]()
 	first, err := e.suspendOwners(victim, gone)
 	if err != nil {
 		e.undo(victim, gone)
-		return &explanation{text: err.Error()}
+		return &waitreason.Explanation{Text: err.Error()}
 	}
 	var last []*corev1.Pod
 	if marked := e.markedOf(victim); slices.Contains(first, marked) {
@@ -166,7 +168,7 @@ func (e *evictor) evictGang(victim fastpath.Evicted) *explanation {
 
 // evictPods evicts pods, again if that fails for another reason than a budget, and adds those
 // that go to the gone. It returns why it stopped before all were; nil if they are.
-func (e *evictor) evictPods(pods []*corev1.Pod, gone sets.Set[types.UID]) *explanation {
+func (e *evictor) evictPods(pods []*corev1.Pod, gone sets.Set[types.UID]) *waitreason.Explanation {
 	for {
 		var mu sync.Mutex
 		var failed []*corev1.Pod
@@ -196,7 +198,7 @@ func (e *evictor) evictPods(pods []*corev1.Pod, gone sets.Set[types.UID]) *expla
 		case len(failed) == 0:
 			return nil
 		case e.ended(e.name, e.batch):
-			return &explanation{text: fmt.Sprintf("%d pods could not be evicted in time", len(failed))}
+			return &waitreason.Explanation{Text: fmt.Sprintf("%d pods could not be evicted in time", len(failed))}
 		}
 		pods = failed
 		select {

@@ -12,13 +12,15 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/berth-dev/berth/pkg/engine/enginetest"
 )
 
 // An eviction whose answer is lost is asked for again only if the pod does not go.
 func TestEvictionWithLostAnswers(t *testing.T) {
-	leaving := podOf("u", "n")
+	leaving := enginetest.PodOn("u", "n")
 	leaving.DeletionTimestamp, leaving.Finalizers = &metav1.Time{}, []string{"a/b"}
-	ended := podOf("u", "n")
+	ended := enginetest.PodOn("u", "n")
 	ended.Status.Phase = corev1.PodSucceeded
 	errChanged := apierrors.NewConflict(corev1.Resource("pods"), "p", errors.New("it was modified"))
 	for _, c := range []struct {
@@ -29,13 +31,13 @@ func TestEvictionWithLostAnswers(t *testing.T) {
 		asked int
 	}{
 		{"it has ended", ended, errChanged, true, 1},
-		{"it has changed, again and again", podOf("u", "n"), errChanged, false, evictTries},
-		{"it has changed, and another has its name", podOf("v", "n"), errChanged, true, 1},
-		{"it goes", leaving, errBroken, true, 1},
-		{"it is gone", nil, errBroken, true, 1},
-		{"another has its name", podOf("v", "n"), errBroken, true, 1},
-		{"it stays", podOf("u", "n"), errBroken, false, evictTries},
-		{"refused", podOf("u", "n"), errRefused, false, 1},
+		{"it has changed, again and again", enginetest.PodOn("u", "n"), errChanged, false, evictTries},
+		{"it has changed, and another has its name", enginetest.PodOn("v", "n"), errChanged, true, 1},
+		{"it goes", leaving, enginetest.ErrBroken, true, 1},
+		{"it is gone", nil, enginetest.ErrBroken, true, 1},
+		{"another has its name", enginetest.PodOn("v", "n"), enginetest.ErrBroken, true, 1},
+		{"it stays", enginetest.PodOn("u", "n"), enginetest.ErrBroken, false, evictTries},
+		{"refused", enginetest.PodOn("u", "n"), enginetest.ErrRefused, false, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

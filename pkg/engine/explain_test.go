@@ -12,6 +12,9 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
 
 	"github.com/berth-dev/berth/pkg/core/gang/gangtest"
+	"github.com/berth-dev/berth/pkg/engine/measure"
+	"github.com/berth-dev/berth/pkg/engine/podgroups"
+	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/plugins/ganggate"
 	"github.com/berth-dev/berth/pkg/plugins/queueadmission"
 )
@@ -38,7 +41,7 @@ func TestEveryHolderHasAReason(t *testing.T) {
 			name:    "nobody, but it was not tried yet",
 			hold:    func(h *testCluster) *corev1.Pod { return h.create((&testJob{name: "p"}).podOf(0)) },
 			untried: true,
-			code:    reasonNotTried, text: "tried when its turn comes",
+			code:    waitreason.NotTried, text: "tried when its turn comes",
 		},
 		{
 			name: "a scheduling gate", holder: names.SchedulingGates,
@@ -89,7 +92,7 @@ func TestEveryHolderHasAReason(t *testing.T) {
 				h.settle()
 				return h.create((&testJob{name: "p", queue: "wide", gpus: 8}).podOf(0))
 			},
-			code: reasonBackoff, text: "there was no room",
+			code: waitreason.Backoff, text: "there was no room",
 		},
 		{
 			name: "the size of the cluster",
@@ -105,7 +108,7 @@ func TestEveryHolderHasAReason(t *testing.T) {
 				h.groupFeed.deaf = true
 				return pod
 			},
-			code: reasonGangEntering, text: "being taken into the scheduling queue",
+			code: waitreason.GangEntering, text: "being taken into the scheduling queue",
 		},
 		{
 			name: "the scheduling queue, which knows an earlier size of its gang", holder: ganggate.Name,
@@ -120,7 +123,7 @@ func TestEveryHolderHasAReason(t *testing.T) {
 				h.create(w.pod(gangtest.Pod{Name: "p1", Rank: 1}))
 				return h.create(w.pod(gangtest.Pod{Name: "p2", Rank: 2}))
 			},
-			code: reasonGangEntering, text: "being taken into the scheduling queue",
+			code: waitreason.GangEntering, text: "being taken into the scheduling queue",
 		},
 		{
 			name: "a resource claim that is not there", holder: names.DynamicResources,
@@ -130,7 +133,7 @@ func TestEveryHolderHasAReason(t *testing.T) {
 				pod.Spec.ResourceClaims = []corev1.PodResourceClaim{{Name: "gpus", ResourceClaimName: &claim}}
 				return h.create(pod)
 			},
-			code: reasonHeldByPlugin, text: `could not find ResourceClaim "ns/gpus"`,
+			code: waitreason.HeldByPlugin, text: `could not find ResourceClaim "ns/gpus"`,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -151,7 +154,7 @@ func TestEveryHolderHasAReason(t *testing.T) {
 				t.Errorf("plugin %q holds it (%v), want %q", info.GatingPlugin, found, c.holder)
 			}
 			why := h.explainer.why(told)
-			if why.code != c.code || !strings.Contains(why.text, c.text) {
+			if why.Code != c.code || !strings.Contains(why.Text, c.text) {
 				t.Errorf("said %+v, want %s: .. %s ..", why, c.code, c.text)
 			}
 		})
@@ -181,7 +184,7 @@ func TestContradicts(t *testing.T) {
 	}{
 		{"GangIncomplete", "GangIncomplete", false},
 		{"GangIncomplete", "QueueAtLimit", true},
-		{"Unschedulable", reasonBackoff, false},
+		{"Unschedulable", waitreason.Backoff, false},
 		{"Unschedulable", "GangIncomplete", true},
 		{"QueuedBehind", "QueueNotItsTurn", false},
 		{"QueuedBehind", "QueueAtLimit", true},
@@ -189,12 +192,12 @@ func TestContradicts(t *testing.T) {
 		{"Unschedulable", "QueuedBehind", false},
 		{"Unschedulable", "QueuedBehindHeld", false},
 		{"Unschedulable", "QueueAtLimit", true},
-		{"QueueAtLimit", reasonNotTried, true},
-		{reasonNotTried, reasonBackoff, false},
-		{reasonNamespaceWindow, reasonNotTried, false},
-		{"Unschedulable", reasonNamespaceWindow, false},
+		{"QueueAtLimit", waitreason.NotTried, true},
+		{waitreason.NotTried, waitreason.Backoff, false},
+		{waitreason.NamespaceWindow, waitreason.NotTried, false},
+		{"Unschedulable", waitreason.NamespaceWindow, false},
 	} {
-		if got := contradicts(c.said, c.is); got != c.want {
+		if got := waitreason.Contradicts(c.said, c.is); got != c.want {
 			t.Errorf("%s was said and %s is: %v, want %v", c.said, c.is, got, c.want)
 		}
 	}
@@ -206,11 +209,11 @@ func TestSilenceIsBroken(t *testing.T) {
 	pod := h.create((&testJob{name: "g", size: 2}).podOf(0))
 	h.settle()
 	told := h.told[pod.UID]
-	if said(told) {
+	if waitreason.Said(told) {
 		t.Fatalf("somebody said why already: %v", told.Status.Conditions)
 	}
 	name := types.NamespacedName{Namespace: told.Namespace, Name: told.Name}
-	who := waits{namespace: told.Namespace, group: groupOf(told)}
+	who := measure.Who{Namespace: told.Namespace, Group: podgroups.Of(told)}
 	again := func(list *[]dueLook) time.Duration {
 		h.explainer.first, h.explainer.again = nil, nil
 		h.explainer.look(who)
@@ -299,7 +302,7 @@ func TestToldAreLookedAtSlowly(t *testing.T) {
 	h.tell()
 	look := func() (told, silent int) {
 		for _, who := range h.explainer.due() {
-			if strings.Contains(who.group, "late") {
+			if strings.Contains(who.Group, "late") {
 				silent++
 			} else {
 				told++

@@ -13,6 +13,9 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/engine/measure"
+	"github.com/berth-dev/berth/pkg/engine/podgroups"
+	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/state/gangtable"
 	"github.com/berth-dev/berth/pkg/state/queueing"
 	"github.com/berth-dev/berth/pkg/state/unqueued"
@@ -57,12 +60,12 @@ type explainer struct {
 	gangs      *gangtable.Table
 	queues     *queueing.Queues
 	windows    *unqueued.Windows
-	gate       *gate
+	gate       *podgroups.Gate
 	conditions *conditionWriter
 	sched      *scheduler.Scheduler
 	// entitlement says why a pod that was refused a place does not get what its queue is
 	// entitled to; nil if nobody knows.
-	entitlement func(pod *corev1.Pod) (explanation, bool)
+	entitlement func(pod *corev1.Pod) (waitreason.Explanation, bool)
 
 	mu sync.Mutex
 	// leads is set once Run runs: before that, nobody is kept.
@@ -70,24 +73,19 @@ type explainer struct {
 	// next is when each is to be looked at: first those of which a pod was told nothing yet, and
 	// again the others, each by time. What says another time is out of date. lookedAgain is when
 	// any of the others was.
-	next         map[waits]nextLook
+	next         map[measure.Who]nextLook
 	first, again []dueLook
 	lookedAgain  time.Time
 	// lastBind is when one of them was last seen to be bound.
 	lastBind time.Time
 
 	// line are those that are to be told that others come first. Only Run touches it.
-	line []waits
-}
-
-// waits names a gang by its group, or a plain pod by its name: who waits.
-type waits struct {
-	namespace, group, pod string
+	line []measure.Who
 }
 
 // dueLook is when one is to be looked at.
 type dueLook struct {
-	who waits
+	who measure.Who
 	at  time.Time
 }
 
@@ -97,17 +95,17 @@ type nextLook struct {
 	told bool
 }
 
-func newExplainer(c clock.WithTicker, ours func(string) bool, gangs *gangtable.Table, queues *queueing.Queues, g *gate, conditions *conditionWriter) *explainer {
-	return &explainer{clock: c, ours: ours, gangs: gangs, queues: queues, gate: g, conditions: conditions, next: map[waits]nextLook{}}
+func newExplainer(c clock.WithTicker, ours func(string) bool, gangs *gangtable.Table, queues *queueing.Queues, g *podgroups.Gate, conditions *conditionWriter) *explainer {
+	return &explainer{clock: c, ours: ours, gangs: gangs, queues: queues, gate: g, conditions: conditions, next: map[measure.Who]nextLook{}}
 }
 
 // SetPod takes in a pod that was made or changed.
 func (e *explainer) SetPod(pod *corev1.Pod) {
 	bound := pod.Spec.NodeName != ""
-	if pod.DeletionTimestamp != nil || !e.ours(pod.Spec.SchedulerName) || !bound && said(pod) {
+	if pod.DeletionTimestamp != nil || !e.ours(pod.Spec.SchedulerName) || !bound && waitreason.Said(pod) {
 		return
 	}
-	who := whoOf(pod)
+	who := measure.WhoOf(pod)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	next, known := e.next[who]
@@ -158,11 +156,11 @@ func (e *explainer) pause() time.Duration {
 
 // due returns who is to be looked at now, a few at a time: of those that nobody looked at
 // yet, and of the others.
-func (e *explainer) due() []waits {
+func (e *explainer) due() []measure.Who {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := e.clock.Now()
-	var out []waits
+	var out []measure.Who
 	take := func(list *[]dueLook, most int) {
 		for n := 0; n < most && len(*list) > 0 && !now.Before((*list)[0].at); *list = (*list)[1:] {
 			if look := (*list)[0]; e.next[look.who].at.Equal(look.at) {
@@ -180,7 +178,7 @@ func (e *explainer) due() []waits {
 }
 
 // forget has one not be looked at any more.
-func (e *explainer) forget(who waits) {
+func (e *explainer) forget(who measure.Who) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.next, who)
@@ -188,14 +186,14 @@ func (e *explainer) forget(who waits) {
 
 // lookAgain has one be looked at after a while: those that were told why they wait come after
 // those that were not.
-func (e *explainer) lookAgain(who waits, after time.Duration, told bool) {
+func (e *explainer) lookAgain(who measure.Who, after time.Duration, told bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.plan(who, nextLook{e.clock.Now().Add(after), told})
 }
 
 // plan has one be looked at then.
-func (e *explainer) plan(who waits, next nextLook) {
+func (e *explainer) plan(who measure.Who, next nextLook) {
 	e.next[who] = next
 	list := &e.first
 	if next.told {
@@ -210,7 +208,7 @@ func (e *explainer) plan(who waits, next nextLook) {
 }
 
 // look looks at a gang or plain pod, has it told why it waits, and looked at again later.
-func (e *explainer) look(who waits) {
+func (e *explainer) look(who measure.Who) {
 	if e.holdsStill(who) {
 		e.lookAgain(who, reexplainDelay, true)
 		return
@@ -223,22 +221,22 @@ func (e *explainer) look(who waits) {
 	why := e.why(pods[0])
 	// The reporter tells all members of a gang what the verdict is, with an event, and gives
 	// the others some time to be created.
-	if left := pods[0].CreationTimestamp.Add(incompleteDelay + unexplainedDelay).Sub(e.clock.Now()); left > 0 && why.code == string(gang.Incomplete) {
+	if left := pods[0].CreationTimestamp.Add(incompleteDelay + unexplainedDelay).Sub(e.clock.Now()); left > 0 && why.Code == string(gang.Incomplete) {
 		// Once it is complete, something else may hold it that nobody speaks of.
 		e.lookAgain(who, min(left, incompleteLook), false)
 		return
 	}
-	if why.isInLine() && slices.ContainsFunc(pods, why.isNews) {
+	if why.IsInLine() && slices.ContainsFunc(pods, why.IsNews) {
 		e.line = append(e.line, who)
 		return
 	}
 	e.tell(pods, why)
-	e.lookAgain(who, reexplainDelay, why.code != "" || said(pods[0]))
+	e.lookAgain(who, reexplainDelay, why.Code != "" || waitreason.Said(pods[0]))
 }
 
 // holdsStill reports whether all pods of one were told why they wait, and that is still so: what
 // any of them says goes for all.
-func (e *explainer) holdsStill(who waits) bool {
+func (e *explainer) holdsStill(who measure.Who) bool {
 	e.mu.Lock()
 	told := e.next[who].told
 	e.mu.Unlock()
@@ -246,14 +244,14 @@ func (e *explainer) holdsStill(who waits) bool {
 		return false
 	}
 	pod := e.any(who)
-	return pod != nil && said(pod) && !e.why(pod).isNews(pod)
+	return pod != nil && waitreason.Said(pod) && !e.why(pod).IsNews(pod)
 }
 
 // tell tells those of the pods that do not say so yet why they wait.
-func (e *explainer) tell(pods []*corev1.Pod, why explanation) {
+func (e *explainer) tell(pods []*corev1.Pod, why waitreason.Explanation) {
 	for _, pod := range pods {
-		if why.isNews(pod) {
-			e.conditions.Set(types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, waitsFor(why.code, why.text))
+		if why.IsNews(pod) {
+			e.conditions.Set(types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, waitreason.Condition(why.Code, why.Text))
 		}
 	}
 }
@@ -281,10 +279,10 @@ func (e *explainer) tellInLine() {
 }
 
 // waiting returns the pods of one that wait, and may be placed if they are of a gang.
-func (e *explainer) waiting(who waits) []*corev1.Pod {
-	names := []string{who.pod}
-	if who.group != "" {
-		names = e.gangs.Waiting(gang.KeyOf(who.namespace, who.group))
+func (e *explainer) waiting(who measure.Who) []*corev1.Pod {
+	names := []string{who.Pod}
+	if who.Group != "" {
+		names = e.gangs.Waiting(gang.KeyOf(who.Namespace, who.Group))
 	}
 	var out []*corev1.Pod
 	for _, name := range names {
@@ -297,17 +295,17 @@ func (e *explainer) waiting(who waits) []*corev1.Pod {
 
 // any returns one of those that waiting returns, whichever; nil if there is none, or that one was
 // bound this moment.
-func (e *explainer) any(who waits) *corev1.Pod {
-	name := who.pod
-	if who.group != "" {
-		name = e.gangs.AnyWaiting(gang.KeyOf(who.namespace, who.group))
+func (e *explainer) any(who measure.Who) *corev1.Pod {
+	name := who.Pod
+	if who.Group != "" {
+		name = e.gangs.AnyWaiting(gang.KeyOf(who.Namespace, who.Group))
 	}
 	return e.waits(who, name)
 }
 
 // waits returns a pod of ours that waits, by its name.
-func (e *explainer) waits(who waits, name string) *corev1.Pod {
-	pod := e.conditions.waiting(types.NamespacedName{Namespace: who.namespace, Name: name})
+func (e *explainer) waits(who measure.Who, name string) *corev1.Pod {
+	pod := e.conditions.Waiting(types.NamespacedName{Namespace: who.Namespace, Name: name})
 	if pod == nil || !e.ours(pod.Spec.SchedulerName) {
 		return nil
 	}

@@ -10,11 +10,12 @@ import (
 	"k8s.io/client-go/tools/events"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/engine/podgroups"
 )
 
 // markedBridge is the bridge of a scheduler, and says when the marker is reached.
 type markedBridge struct {
-	*bridge
+	*podgroups.Bridge
 	reached chan struct{}
 }
 
@@ -23,7 +24,7 @@ func (m markedBridge) Changed(key gang.Key) {
 		m.reached <- struct{}{}
 		return
 	}
-	m.bridge.Changed(key)
+	m.Bridge.Changed(key)
 }
 
 // fakeInformer is an informer that hands on what the test says.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/gang/gangtest"
+	"github.com/berth-dev/berth/pkg/engine/podgroups"
+	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/state/queueing"
 )
 
@@ -46,10 +48,10 @@ func TestImpossibleHoldsNobodyUp(t *testing.T) {
 			h.pass(2, time.Second)
 			waits := h.told[impossible.uids[0]]
 			why := h.explainer.why(waits)
-			if why.code != "GangNeverFits" || !strings.Contains(why.text, "even if nothing else ran") || !strings.Contains(why.text, c.text) {
+			if why.Code != "GangNeverFits" || !strings.Contains(why.Text, "even if nothing else ran") || !strings.Contains(why.Text, c.text) {
 				t.Errorf("it is told %+v", why)
 			}
-			if why, more := h.engine.reporter.entitlement(waits); !more || why.code != "GangNeverFits" {
+			if why, more := h.engine.reporter.entitlement(waits); !more || why.Code != "GangNeverFits" {
 				t.Errorf("who tells that it was refused says %+v", why)
 			}
 			before := h.counts["cycles"]
@@ -60,7 +62,7 @@ func TestImpossibleHoldsNobodyUp(t *testing.T) {
 			// A change of nodes that was read before it was judged is heard of after.
 			h.mayFit()
 			h.settle()
-			if why := h.explainer.why(h.told[impossible.uids[0]]); why.code != "GangNeverFits" {
+			if why := h.explainer.why(h.told[impossible.uids[0]]); why.Code != "GangNeverFits" {
 				t.Errorf("looked at again on the same nodes, it is told %+v", why)
 			}
 			node := rackNodes(9, 2)[8]
@@ -103,10 +105,10 @@ func TestImpossibleIsSearchedForOnce(t *testing.T) {
 		}
 		for _, g := range gangs {
 			waits := h.told[g.uids[0]]
-			if why := h.explainer.why(waits); why.code != "GangNeverFits" || !strings.Contains(why.text, "holds 3 pods") {
+			if why := h.explainer.why(waits); why.Code != "GangNeverFits" || !strings.Contains(why.Text, "holds 3 pods") {
 				t.Errorf("gang %s is told %+v", g.name, why)
 			}
-			d := h.engine.reporter.news[gang.KeyOf(waits.Namespace, groupOf(waits))]
+			d := h.engine.reporter.news[gang.KeyOf(waits.Namespace, podgroups.Of(waits))]
 			if d.decided == nil || d.decided.Reason != "Unschedulable" || d.refusal == "" {
 				t.Errorf("of gang %s it is reported that %+v", g.name, d)
 			}
@@ -148,7 +150,7 @@ func TestImpossibleAsksForLess(t *testing.T) {
 				c.uids = append(c.uids, h.create(pod).UID)
 			}
 			h.settle()
-			if why := h.explainer.why(h.told[c.uids[0]]); why.code != "GangNeverFits" {
+			if why := h.explainer.why(h.told[c.uids[0]]); why.Code != "GangNeverFits" {
 				t.Fatalf("it is told %+v", why)
 			}
 			h.leader.groupsLate = slow
@@ -175,11 +177,11 @@ func withAndWithoutQueues(t *testing.T, name string, test func(t *testing.T, que
 // Autoscalers go by the reason: more nodes would help a gang that those that there are could
 // never hold.
 func TestImpossibleIsUnschedulable(t *testing.T) {
-	if c := waitsFor(string(queueing.NeverFits), "text"); c.Reason != corev1.PodReasonUnschedulable || c.Message != "text" {
+	if c := waitreason.Condition(string(queueing.NeverFits), "text"); c.Reason != corev1.PodReasonUnschedulable || c.Message != "text" {
 		t.Errorf("the condition is %+v", c)
 	}
-	said := &corev1.Pod{Status: corev1.PodStatus{Conditions: []corev1.PodCondition{waitsFor(string(queueing.NeverFits), "text")}}}
-	if (explanation{string(queueing.NeverFits), "text"}).isNews(said) {
+	said := &corev1.Pod{Status: corev1.PodStatus{Conditions: []corev1.PodCondition{waitreason.Condition(string(queueing.NeverFits), "text")}}}
+	if (waitreason.Because(string(queueing.NeverFits), "text")).IsNews(said) {
 		t.Error("it is told again what it says")
 	}
 }
@@ -193,7 +195,7 @@ func TestPossibleKeepsItsPlace(t *testing.T) {
 	h.settle()
 	waits := h.submit(testJob{name: "waits", queue: "q", size: 2, gpus: 8})
 	h.settle()
-	if why := h.explainer.why(h.told[waits.uids[0]]); why.code != reasonBackoff {
+	if why := h.explainer.why(h.told[waits.uids[0]]); why.Code != waitreason.Backoff {
 		t.Errorf("it is told %+v", why)
 	}
 }

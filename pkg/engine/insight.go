@@ -8,6 +8,9 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/engine/measure"
+	"github.com/berth-dev/berth/pkg/engine/podgroups"
+	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/engine/why"
 	"github.com/berth-dev/berth/pkg/insight"
 )
@@ -17,17 +20,17 @@ func (e *engine) source(c clock.PassiveClock, factory informers.SharedInformerFa
 	return why.New(why.Parts{
 		Clock: c, Gangs: e.gangs, Queues: e.queues, Fast: e.fast, Journal: e.journal,
 		Pods: factory.Core().V1().Pods().Lister(), Nodes: factory.Core().V1().Nodes().Lister(),
-		Topologies: e.topologies.list, Requests: requestsOf, Ours: e.explainer.ours, Holds: e.holding, Leads: e.leading.Load,
+		Topologies: e.topologies.List, Requests: requestsOf, Ours: e.explainer.ours, Holds: e.holding, Leads: e.leading.Load,
 	})
 }
 
 // holding says why a pod that waits is held, and "" if what the last try said still holds.
 func (e *engine) holding(pod *corev1.Pod) (code, text string) {
 	is := e.explainer.why(pod)
-	if c := scheduledCondition(pod); said(pod) && !contradicts(c.Reason, is.code) && !is.isInLine() {
+	if c := waitreason.ConditionOf(pod); waitreason.Said(pod) && !waitreason.Contradicts(c.Reason, is.Code) && !is.IsInLine() {
 		return "", ""
 	}
-	return is.code, is.text
+	return is.Code, is.Text
 }
 
 // decision is one on a gang, for the journal.
@@ -42,8 +45,19 @@ func decisionOn(at time.Time, action string, pod *corev1.Pod, pods int, reason, 
 
 // subjectOf is the name of the gang of a pod, or of a plain pod.
 func subjectOf(pod *corev1.Pod) string {
-	if group := groupOf(pod); group != "" {
+	if group := podgroups.Of(pod); group != "" {
 		return gang.KeyOf(pod.Namespace, group).Name
 	}
 	return pod.Name
+}
+
+// measure has everything that metrics are made of be counted.
+func (e *engine) measure(c clock.WithTicker, ours func(scheduler string) bool) {
+	e.demand = measure.NewDemand(c, ours, e.devicesOf)
+	e.budget.bound = e.demand.Bound
+	e.reporter.devices, e.reporter.nodesAdded = e.devicesOf, e.nodesAdded.Load
+	e.queues.OnAdmitted(func(queue string, waited time.Duration) {
+		measure.QueuePlaced.WithLabelValues(queue).Observe(waited.Seconds())
+	})
+	e.census = measure.NewCensus(c, e.fast, e.demand, e.explainer, e.queues.Names)
 }

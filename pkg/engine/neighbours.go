@@ -11,6 +11,7 @@ import (
 	"k8s.io/klog/v2"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 
+	"github.com/berth-dev/berth/pkg/engine/measure"
 	"github.com/berth-dev/berth/pkg/state/nodeindex"
 )
 
@@ -46,7 +47,7 @@ func (n *neighbours) overdrawn(o nodeindex.Overdraft) {
 		klog.Background().Info("A node has less than its pods request; no more of that is given out there", "node", o.Node, "resource", o.Resource, "allocatable", o.Allocatable, "requested", o.Used)
 		return
 	}
-	foreignConflicts.Inc()
+	measure.ForeignConflicts.Inc()
 	klog.Background().Info("Another scheduler bound a pod to a node that had no room left for it; its kubelet refuses whoever comes second", "node", o.Node, "pod", o.Foreign,
 		"resource", o.Resource, "allocatable", o.Allocatable, "requested", o.Used)
 }
@@ -57,7 +58,7 @@ func (n *neighbours) intruded(i nodeindex.Intrusion) {
 		return
 	}
 	klog.Background().Info("Another scheduler uses devices of a node that is Berth's own (--own-nodes)", "node", i.Node, "pod", i.Pod, "scheduler", i.Scheduler, "pods", i.Pods)
-	apiWrites.WithLabelValues("event").Inc()
+	measure.ApiWrites.WithLabelValues("event").Inc()
 	node := &corev1.ObjectReference{APIVersion: "v1", Kind: "Node", Name: i.Node, UID: i.NodeUID}
 	n.recorder.Eventf(node, nil, corev1.EventTypeWarning, "ForeignPods", "Watching",
 		"%d pods of other schedulers have devices of this node, which is Berth's own by --own-nodes: the first is %s of scheduler %q; taint the node so that only pods with schedulerName berth tolerate it", i.Pods, i.Pod, i.Scheduler)

@@ -8,6 +8,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	fwk "k8s.io/kube-scheduler/framework"
+
+	"github.com/berth-dev/berth/pkg/engine/enginetest"
 )
 
 // What upstream asks to have written of a pod.
@@ -79,7 +81,7 @@ func TestWhichPodWritesAreDeferred(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			pod := testPod("p")
+			pod := enginetest.Pod("p")
 			pod.Status = c.old
 			b := newWriterRig(t, pod)
 			var conditions []*corev1.PodCondition
@@ -127,7 +129,7 @@ func TestWhichPodWritesAreDeferred(t *testing.T) {
 
 // What was asked for before a write that passes with a newer condition is outdated.
 func TestWriteThatPassesOutdatesWhatWaits(t *testing.T) {
-	pod := testPod("p")
+	pod := enginetest.Pod("p")
 	b := newWriterRig(t, pod)
 	calls := podCalls{t.Context(), b.client}
 	first, second := refused("no room"), refused("preempting")

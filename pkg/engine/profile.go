@@ -7,10 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	utilfeature "k8s.io/apiserver/pkg/util/feature"
-	"k8s.io/component-base/featuregate"
 	fwk "k8s.io/kube-scheduler/framework"
-	"k8s.io/kubernetes/pkg/features"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config/latest"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/defaultbinder"
@@ -35,43 +32,6 @@ const (
 	// configuration names none.
 	upstreamLeaseName = "kube-scheduler"
 )
-
-// Gates are the feature gates that Berth sets in its own process. Two turn on the
-// pod-group cycle. The gates of the API server are its own; the bridge feeds the
-// engine whatever they are.
-//
-// A third has the scheduling queue ask whom an event may help. Without it, each event costs a
-// look at all pods that queues hold.
-//
-// Another gate goes off: with it, upstream writes status.nominatedNodeName of each
-// pod that waits at Permit, which is each of a gang but the last, a moment before
-// it writes the bind. Nominations by preemption do not depend on it.
-func Gates() map[string]bool {
-	return map[string]bool{
-		string(features.GenericWorkload):                 true,
-		string(features.TopologyAwareWorkloadScheduling): true,
-		string(features.SchedulerPreQueueingHints):       true,
-		string(features.NominatedNodeNameForExpectation): false,
-	}
-}
-
-// EnableGangEngine sets Gates in this process.
-func EnableGangEngine() error {
-	if err := utilfeature.DefaultMutableFeatureGate.SetFromMap(Gates()); err != nil {
-		return fmt.Errorf("turning on the gang engine: %w", err)
-	}
-	return nil
-}
-
-// checkGangEngine refuses flags that turned the gang engine off again.
-func checkGangEngine() error {
-	for _, gate := range []string{string(features.GenericWorkload), string(features.TopologyAwareWorkloadScheduling)} {
-		if !utilfeature.DefaultFeatureGate.Enabled(featuregate.Feature(gate)) {
-			return fmt.Errorf("--feature-gates turns off %s, which Berth needs in its own process (the API server does not need it); remove it", gate)
-		}
-	}
-	return nil
-}
 
 // builtinConfiguration is what runs without --config: upstream's defaults with the
 // built-in profile.

@@ -13,12 +13,14 @@ import (
 	"k8s.io/kubernetes/cmd/kube-scheduler/app/options"
 	"k8s.io/kubernetes/pkg/features"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
+
+	"github.com/berth-dev/berth/pkg/engine/podgroups"
 )
 
 // useGangEngine turns the gates on, which defaulting looks at.
 func useGangEngine(t *testing.T) {
 	t.Helper()
-	if err := EnableGangEngine(); err != nil {
+	if err := podgroups.EnableGangEngine(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -74,7 +76,7 @@ func TestCheckProfiles(t *testing.T) {
 
 func TestCheckGangEngine(t *testing.T) {
 	useGangEngine(t)
-	if err := checkGangEngine(); err != nil {
+	if err := podgroups.CheckGangEngine(); err != nil {
 		t.Errorf("with the gates on: %v", err)
 	}
 	if utilfeature.DefaultFeatureGate.Enabled(features.NominatedNodeNameForExpectation) {
@@ -85,7 +87,7 @@ func TestCheckGangEngine(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer useGangEngine(t)
-	if err := checkGangEngine(); err == nil || !strings.Contains(err.Error(), off) {
+	if err := podgroups.CheckGangEngine(); err == nil || !strings.Contains(err.Error(), off) {
 		t.Errorf("with %s off: %v, want an error that names it", off, err)
 	}
 }

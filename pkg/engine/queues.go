@@ -30,6 +30,8 @@ import (
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/engine/podgroups"
+	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/insight"
 	"github.com/berth-dev/berth/pkg/plugins/queueadmission"
 	"github.com/berth-dev/berth/pkg/plugins/queueorder"
@@ -53,11 +55,11 @@ func podsOf(factory informers.SharedInformerFactory) func() []*corev1.Pod {
 }
 
 // queueSources take in the objects that say what queues there are.
-func queueSources(client dynamic.Interface, queues *queueing.Queues) map[schema.GroupVersionResource]kindSource {
-	return map[schema.GroupVersionResource]kindSource{
+func queueSources(client dynamic.Interface, queues *queueing.Queues) map[schema.GroupVersionResource]podgroups.KindSource {
+	return map[schema.GroupVersionResource]podgroups.KindSource{
 		queueObjects: {
-			informer: informerOf(client, queueObjects),
-			set: func(obj any) {
+			Informer: podgroups.InformerOf(client, queueObjects),
+			Set: func(obj any) {
 				u, ok := obj.(*unstructured.Unstructured)
 				if !ok {
 					return
@@ -70,18 +72,18 @@ func queueSources(client dynamic.Interface, queues *queueing.Queues) map[schema.
 				}
 				queues.SetQueue(queue)
 			},
-			remove: func(name types.NamespacedName) { queues.DeleteQueue(name.Name) },
-			drop:   queues.DropQueues,
+			Remove: func(name types.NamespacedName) { queues.DeleteQueue(name.Name) },
+			Drop:   queues.DropQueues,
 		},
 		dialect.ElasticQuotas: {
-			informer: informerOf(client, dialect.ElasticQuotas),
-			set: func(obj any) {
+			Informer: podgroups.InformerOf(client, dialect.ElasticQuotas),
+			Set: func(obj any) {
 				if u, ok := obj.(*unstructured.Unstructured); ok {
 					queues.SetElasticQuota(u)
 				}
 			},
-			remove: queues.DeleteElasticQuota,
-			drop:   queues.DropElasticQuotas,
+			Remove: queues.DeleteElasticQuota,
+			Drop:   queues.DropElasticQuotas,
 		},
 	}
 }
@@ -274,7 +276,7 @@ func tellWhy(all []queueing.Stuck, conditions *conditionWriter, journal *insight
 		if len(stuck.Pods) > 0 {
 			journal.Add(decisionOn(conditions.clock.Now(), insight.ActionHeld, stuck.Pods[0], 0, stuck.Code, stuck.Text))
 		}
-		condition := waitsFor(stuck.Code, stuck.Text)
+		condition := waitreason.Condition(stuck.Code, stuck.Text)
 		for _, pod := range stuck.Pods {
 			conditions.Set(types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, condition)
 		}
@@ -284,7 +286,7 @@ func tellWhy(all []queueing.Stuck, conditions *conditionWriter, journal *insight
 // inQueue reports whether a pod, or its gang, waits in the scheduling queue, and whether it,
 // or one of its gang, is held there by something else.
 func inQueue(sched *scheduler.Scheduler, pod *corev1.Pod) (waits, gated bool) {
-	if group := groupOf(pod); group != "" {
+	if group := podgroups.Of(pod); group != "" {
 		info, ok := sched.SchedulingQueue.GetPodGroup(group, pod.Namespace, fwk.PodGroupKeyType)
 		return ok, ok && info.Gated()
 	}

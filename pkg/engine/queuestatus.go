@@ -18,6 +18,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
 	"github.com/berth-dev/berth/pkg/core/quota"
+	"github.com/berth-dev/berth/pkg/engine/measure"
 	"github.com/berth-dev/berth/pkg/state/queueing"
 	"github.com/berth-dev/berth/pkg/state/workload"
 )
@@ -102,7 +103,7 @@ func (w *queueStatusWriter) patch(ctx context.Context, name string, status v1alp
 	if err != nil {
 		return fmt.Errorf("rendering the status of queue %q: %w", name, err)
 	}
-	apiWrites.WithLabelValues("queue_status").Inc()
+	measure.ApiWrites.WithLabelValues("queue_status").Inc()
 	_, err = w.client.Resource(queueObjects).Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{}, "status")
 	return err
 }

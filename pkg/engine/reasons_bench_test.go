@@ -6,7 +6,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/engine/measure"
+	"github.com/berth-dev/berth/pkg/engine/waitreason"
 )
 
 // BenchmarkReasons has 2,000 gangs wait that were told why: half of them for a member, the others
@@ -23,14 +24,16 @@ func BenchmarkReasons(b *testing.B) {
 	}
 	h.tell()
 	h.admit()
-	var all []waits
+	var all []measure.Who
 	for _, pod := range h.byName() {
 		if pod.Spec.NodeName != "" {
 			continue
 		}
 		why := h.explainer.why(h.told[pod.UID])
-		h.edit(pod.UID, func(p *corev1.Pod) { p.Status.Conditions = []corev1.PodCondition{waitsFor(why.code, why.text)} })
-		if who := whoOf(h.told[pod.UID]); len(all) == 0 || all[len(all)-1] != who {
+		h.edit(pod.UID, func(p *corev1.Pod) {
+			p.Status.Conditions = []corev1.PodCondition{waitreason.Condition(why.Code, why.Text)}
+		})
+		if who := measure.WhoOf(h.told[pod.UID]); len(all) == 0 || all[len(all)-1] != who {
 			all = append(all, who)
 		}
 	}
@@ -48,8 +51,7 @@ func BenchmarkReasons(b *testing.B) {
 	b.Run("count", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			h.census.held()
-			h.census.pending(fastpath.Census{})
+			h.census.Count()
 		}
 	})
 }

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/berth-dev/berth/pkg/core/admission"
+	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/state/queueing"
 )
 
@@ -23,17 +24,17 @@ func TestEveryReasonIsShown(t *testing.T) {
 	// Each lasts for moments, unless thousands wait: the file with a bench that shows it, and
 	// what it says there.
 	passing := map[string][2]string{
-		reasonGangEntering:       {"explain_test.go", "code: reasonGangEntering"},
-		reasonNotTried:           {"explain_test.go", "code:    reasonNotTried"},
-		reasonBackoff:            {"explain_test.go", "code: reasonBackoff"},
-		reasonNamespaceWindow:    {"windows_test.go", "why.code != reasonNamespaceWindow"},
-		string(admission.Turn):   {"testdata/why.txt", "Pending ns/late: QueueNotItsTurn (turn)"},
-		string(admission.Behind): {"testdata/why.txt", "Pending ns/late: QueuedBehind (turn)"},
+		waitreason.GangEntering:    {"explain_test.go", "code: waitreason.GangEntering"},
+		waitreason.NotTried:        {"explain_test.go", "code:    waitreason.NotTried"},
+		waitreason.Backoff:         {"explain_test.go", "code: waitreason.Backoff"},
+		waitreason.NamespaceWindow: {"windows_test.go", "why.Code != waitreason.NamespaceWindow"},
+		string(admission.Turn):     {"testdata/why.txt", "Pending ns/late: QueueNotItsTurn (turn)"},
+		string(admission.Behind):   {"testdata/why.txt", "Pending ns/late: QueuedBehind (turn)"},
 	}
 	silent := map[string]string{
-		otherReason:                    "what somebody else wrote into the condition of a pod",
+		waitreason.Other:               "what somebody else wrote into the condition of a pod",
 		string(admission.LetIn):        "the gang is being tried: it has its place or another reason in a moment",
-		string(admission.NoRoom):       "in its stead it is said why there is no room, or " + reasonBackoff,
+		string(admission.NoRoom):       "in its stead it is said why there is no room, or " + waitreason.Backoff,
 		string(queueing.QueueFault):    "a refusal in the scheduling cycle, which has the reason Unschedulable, as its text",
 		string(queueing.QueueLimit):    "a refusal in the scheduling cycle, which has the reason Unschedulable, as its text",
 		corev1.PodReasonSchedulerError: "a plugin failed, as no object can make one of ours",
@@ -46,7 +47,7 @@ func TestEveryReasonIsShown(t *testing.T) {
 		}
 	}
 	tests := strings.Join(globbed(t, scenarios+"/*_test.go"), "")
-	for _, reason := range waitReasons() {
+	for _, reason := range waitreason.All() {
 		bench, passes := passing[reason]
 		switch shown := held[reason] || strings.Contains(tests, `"`+reason+`"`); {
 		case passes && !strings.Contains(globbed(t, bench[0])[0], bench[1]):
@@ -58,7 +59,7 @@ func TestEveryReasonIsShown(t *testing.T) {
 		}
 	}
 	for reason := range silent {
-		if !slices.Contains(waitReasons(), reason) {
+		if !slices.Contains(waitreason.All(), reason) {
 			t.Errorf("%s is no reason any more", reason)
 		}
 	}

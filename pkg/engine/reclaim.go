@@ -24,6 +24,7 @@ import (
 	"github.com/berth-dev/berth/pkg/engine/departures"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/engine/suspension"
+	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/insight"
 	"github.com/berth-dev/berth/pkg/plugins/queuereclaim"
 	"github.com/berth-dev/berth/pkg/state/disruption"
@@ -86,16 +87,12 @@ type backoff struct {
 	// woken says that the gang was let in again since.
 	woken bool
 	// why is what a user is told, if it is more than that there is no room.
-	why explanation
+	why waitreason.Explanation
 }
 
-// reasonVictimsProtected: disruption budgets protect those that would have to go for the gang.
-// More nodes would help it, but it is entitled to those that there are.
-const reasonVictimsProtected = "VictimsProtected"
-
 // victimsProtected says what keeps others from going for a gang.
-func victimsProtected(by string) explanation {
-	return explanation{reasonVictimsProtected, "the gang is entitled to room that others have, but " + by}
+func victimsProtected(by string) waitreason.Explanation {
+	return waitreason.Because(waitreason.VictimsProtected, "the gang is entitled to room that others have, but "+by)
 }
 
 var _ queuereclaim.Reclaimer = &reclaimer{}
@@ -145,8 +142,8 @@ func (r *reclaimer) Reclaim(pods []*corev1.Pod, group fwk.PodGroupInfo, fits fun
 	r.searched(now)
 	if choice == nil {
 		r.backOff(name, why)
-		klog.FromContext(r.ctx).V(2).Info("Nobody's going makes room for a gang that is entitled to it", "gang", name, "why", why.text)
-		return why.text
+		klog.FromContext(r.ctx).V(2).Info("Nobody's going makes room for a gang that is entitled to it", "gang", name, "why", why.Text)
+		return why.Text
 	}
 	gone := choice.Pods()
 	r.Within(choice)
@@ -156,7 +153,7 @@ func (r *reclaimer) Reclaim(pods []*corev1.Pod, group fwk.PodGroupInfo, fits fun
 	r.Within(nil)
 	r.searched(now)
 	if !ok {
-		r.backOff(name, explanation{})
+		r.backOff(name, waitreason.Explanation{})
 		klog.FromContext(r.ctx).V(2).Info("Gangs whose going would make room for another were tried without, and it did not fit", "gang", name, "gangs", len(choice.Evicted), "pods", len(gone))
 		return "the gangs that would make room for it were tried without, and it did not fit"
 	}
@@ -170,16 +167,16 @@ func (r *reclaimer) Reclaim(pods []*corev1.Pod, group fwk.PodGroupInfo, fits fun
 
 // choose returns who goes, by the first mode by which enough may; or why nobody does, with a
 // code if budgets are what decides.
-func (r *reclaimer) choose(claim *queueing.Reclaim, pods []*corev1.Pod, group fwk.PodGroupInfo, now time.Time) (*fastpath.Choice, explanation) {
+func (r *reclaimer) choose(claim *queueing.Reclaim, pods []*corev1.Pod, group fwk.PodGroupInfo, now time.Time) (*fastpath.Choice, waitreason.Explanation) {
 	running := fastpath.NewRunning(claim.Tenants, now)
 	choice, why := r.chooseByModes(claim, pods, group, running)
 	if choice != nil || !claim.BudgetsRefused() {
-		return choice, explanation{text: why}
+		return choice, waitreason.Explanation{Text: why}
 	}
 	var open *fastpath.Choice
 	claim.WithoutBudgets(func() { open, _ = r.chooseByModes(claim, pods, group, running) })
 	if open == nil {
-		return nil, explanation{text: why}
+		return nil, waitreason.Explanation{Text: why}
 	}
 	for _, e := range open.Evicted {
 		if protection := claim.Protected(e.Pods); protection != nil {
@@ -189,7 +186,7 @@ func (r *reclaimer) choose(claim *queueing.Reclaim, pods []*corev1.Pod, group fw
 	if protection := claim.Protected(evictedPods(open)); protection != nil {
 		return nil, victimsProtected(protection.Sentence())
 	}
-	return nil, explanation{text: why}
+	return nil, waitreason.Explanation{Text: why}
 }
 
 // suffices reports whether a claim gets room once those have gone who are asked to for others.
@@ -206,7 +203,7 @@ func (r *reclaimer) suffices(claim *queueing.Reclaim, pods []*corev1.Pod, group 
 func (r *reclaimer) await(name, text string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.backoffs[name] = backoff{long: r.backoffs[name].long, until: r.clock.Now().Add(awaitBackoff), why: explanation{string(admission.Claims), text}}
+	r.backoffs[name] = backoff{long: r.backoffs[name].long, until: r.clock.Now().Add(awaitBackoff), why: waitreason.Because(string(admission.Claims), text)}
 	return text
 }
 
@@ -267,41 +264,41 @@ func (r *reclaimer) found() {
 }
 
 // backOff pauses the search for victims of a gang, because of why.
-func (r *reclaimer) backOff(name string, why explanation) {
+func (r *reclaimer) backOff(name string, why waitreason.Explanation) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sleep(name, why)
 }
 
-func (r *reclaimer) sleep(name string, why explanation) {
+func (r *reclaimer) sleep(name string, why waitreason.Explanation) {
 	long := min(max(minBackoff, 2*r.backoffs[name].long), maxBackoff)
 	r.backoffs[name] = backoff{long: long, until: r.clock.Now().Add(long), why: why}
 }
 
 // Why says what a gang or plain pod waits for that is entitled to room, if there is more to
 // be said than that there is none.
-func (r *reclaimer) Why(name string) (explanation, bool) {
+func (r *reclaimer) Why(name string) (waitreason.Explanation, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if w := r.batches[name]; w != nil {
-		return explanation{string(admission.Claims), fmt.Sprintf("the gang gets its place once %d pods have left", w.left.Len())}, true
+		return waitreason.Because(string(admission.Claims), fmt.Sprintf("the gang gets its place once %d pods have left", w.left.Len())), true
 	}
 	why := r.backoffs[name].why
-	return why, why.code != ""
+	return why, why.Code != ""
 }
 
 // entitlement says why a pod, or its gang, that is refused a place does not get what its queue
 // is entitled to: a limit holds it, a budget protects those that would have to go, or they
 // are leaving. None of that is for want of nodes. Or the cluster could not hold it at all.
-func (r *reclaimer) entitlement(pod *corev1.Pod) (explanation, bool) {
+func (r *reclaimer) entitlement(pod *corev1.Pod) (waitreason.Explanation, bool) {
 	if text, never := r.queues.WhyNever(pod); never {
-		return explanation{string(queueing.NeverFits), text}, true
+		return waitreason.Because(string(queueing.NeverFits), text), true
 	}
 	if why, more := r.Why(workload.NameOf(pod)); more {
 		return why, true
 	}
 	text, at := r.queues.AtLimit(pod)
-	return explanation{string(admission.AtLimit), text}, at
+	return waitreason.Because(string(admission.AtLimit), text), at
 }
 
 // SetBudget takes in a disruption budget that was made or changed, and DeleteBudget that it
@@ -323,7 +320,7 @@ func (r *reclaimer) wakeProtected() {
 	defer r.mu.Unlock()
 	now := r.clock.Now()
 	for name, one := range r.backoffs {
-		if one.why.code == reasonVictimsProtected && now.Before(one.until) {
+		if one.why.Code == waitreason.VictimsProtected && now.Before(one.until) {
 			one.until = now
 			r.backoffs[name] = one
 		}

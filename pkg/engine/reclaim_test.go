@@ -28,6 +28,7 @@ import (
 	"github.com/berth-dev/berth/pkg/core/admission"
 	"github.com/berth-dev/berth/pkg/core/pack"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/state/gangtable"
 	"github.com/berth-dev/berth/pkg/state/queueing"
 	"github.com/berth-dev/berth/pkg/state/workload"
@@ -207,7 +208,7 @@ func TestBudgetKeepsAll(t *testing.T) {
 	c.begin(c.claimant, c.claim, c.choice, c.clock.Now())
 	c.awaitEnd(t, name)
 	c.expectAsked(t)
-	if why, more := c.entitlement(c.claimant); !more || why.code != reasonVictimsProtected || !strings.Contains(why.text, `disruption budget "ns/keep" protects 2 pods that would have to go, and allows 1 disruption`) {
+	if why, more := c.entitlement(c.claimant); !more || why.Code != waitreason.VictimsProtected || !strings.Contains(why.Text, `disruption budget "ns/keep" protects 2 pods that would have to go, and allows 1 disruption`) {
 		t.Errorf("whoever waits is told %+v", why)
 	}
 	// A budget that allows more has it tried again at once.
@@ -237,14 +238,14 @@ func TestRestsGrow(t *testing.T) {
 	c := newReclaimerRig(t)
 	name := workload.NameOf(c.claimant)
 	for _, want := range []time.Duration{minBackoff, 2 * minBackoff, 4 * minBackoff} {
-		c.backOff(name, explanation{})
+		c.backOff(name, waitreason.Explanation{})
 		if got := c.backoffs[name].long; got != want {
 			t.Errorf("its backoff is %s, want %s", got, want)
 		}
 		c.clock.Step(want)
 	}
 	for range 20 {
-		c.backOff(name, explanation{})
+		c.backOff(name, waitreason.Explanation{})
 	}
 	if got := c.backoffs[name].long; got != maxBackoff {
 		t.Errorf("its backoff is %s, want %s at most", got, maxBackoff)

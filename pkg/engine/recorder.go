@@ -14,6 +14,8 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/engine/measure"
+	"github.com/berth-dev/berth/pkg/engine/podgroups"
 	"github.com/berth-dev/berth/pkg/insight"
 )
 
@@ -83,10 +85,10 @@ func (r budgetRecorder) WithLogger(logger klog.Logger) events.EventRecorderLogge
 // Eventf records an event unless the budget says no.
 func (r budgetRecorder) Eventf(regarding, related runtime.Object, kind, reason, action, note string, args ...any) {
 	if pod, ok := regarding.(*corev1.Pod); ok && !r.budget.allows(pod, reason, note, args) {
-		eventsSaved.Inc()
+		measure.EventsSaved.Inc()
 		return
 	}
-	apiWrites.WithLabelValues("event").Inc()
+	measure.ApiWrites.WithLabelValues("event").Inc()
 	r.EventRecorderLogger.Eventf(regarding, related, kind, reason, action, note, args...)
 }
 
@@ -97,7 +99,7 @@ func (b *EventBudget) allows(pod *corev1.Pod, reason, note string, args []any) b
 	if reason == eventScheduled && b.bound != nil {
 		b.bound(pod)
 	}
-	if group := groupOf(pod); group != "" {
+	if group := podgroups.Of(pod); group != "" {
 		if reason == eventScheduled {
 			b.gangs.Bound(gang.KeyOf(pod.Namespace, group))
 		}

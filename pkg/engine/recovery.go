@@ -16,6 +16,8 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/engine/binder"
+	"github.com/berth-dev/berth/pkg/engine/measure"
 	"github.com/berth-dev/berth/pkg/insight"
 	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
@@ -65,7 +67,7 @@ func (r *recovery) resume(ctx context.Context) {
 		if !g.Whole {
 			klog.FromContext(ctx).Info("A gang was being evicted when the leader changed; evicting the rest", "gang", g.Key)
 			r.gangs.Finish(g.Key)
-			gangsReleased.Inc()
+			measure.GangsReleased.Inc()
 			continue
 		}
 		klog.FromContext(ctx).Info("A gang was to be evicted when the leader changed; it stays", "gang", g.Key)
@@ -109,7 +111,7 @@ func (r *rounds) look(ctx context.Context) {
 		if !g.Releasing {
 			r.announce(logger, g)
 			r.gangs.Release(g.Key)
-			gangsReleased.Inc()
+			measure.GangsReleased.Inc()
 		}
 		r.retry[g.Key] = now.Add(evictionRetry)
 		r.evict(ctx, g)
@@ -129,7 +131,7 @@ func (r *recovery) announce(logger klog.Logger, g gangtable.Interrupted) {
 	note := fmt.Sprintf("Gang %s has %d of %d pods bound and could not be completed within %s: evicting them", g.Key, len(g.Bound), g.Size, r.grace)
 	r.journal.Add(decision(r.clock.Now(), insight.ActionReleased, g.Key, len(g.Bound), string(gang.Releasing), note))
 	pod := podReference(g.Key.Namespace, g.Bound[0].Name, g.Bound[0].UID)
-	apiWrites.WithLabelValues("event").Inc()
+	measure.ApiWrites.WithLabelValues("event").Inc()
 	r.recorder.Eventf(pod, nil, corev1.EventTypeWarning, string(gang.Releasing), "Evicting", "%s", note)
 }
 
@@ -159,19 +161,19 @@ const evictTries = 3
 func evictPod(ctx context.Context, client kubernetes.Interface, name types.NamespacedName, uid types.UID, version string) error {
 	for try := 1; ; try++ {
 		if version != "" {
-			apiWrites.WithLabelValues("eviction").Inc()
+			measure.ApiWrites.WithLabelValues("eviction").Inc()
 			err := client.PolicyV1().Evictions(name.Namespace).Evict(ctx, &policyv1.Eviction{
 				ObjectMeta:    metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name},
 				DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &version}},
 			})
 			changed := apierrors.IsConflict(err)
-			if !changed && !inDoubt(err) || try >= evictTries || !changed && !pause(ctx, settleRest(settleFirst, try)) {
+			if !changed && !binder.InDoubt(err) || try >= evictTries || !changed && !binder.Pause(ctx, binder.SettleRest(binder.SettleFirst, try)) {
 				return err
 			}
 		}
 		pod, err := client.CoreV1().Pods(name.Namespace).Get(ctx, name.Name, metav1.GetOptions{})
 		switch {
-		case apierrors.IsNotFound(err), err == nil && (pod.UID != uid || pod.DeletionTimestamp != nil || over(pod)):
+		case apierrors.IsNotFound(err), err == nil && (pod.UID != uid || pod.DeletionTimestamp != nil || measure.Over(pod)):
 			return nil
 		case err == nil:
 			version = pod.ResourceVersion

@@ -16,6 +16,7 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/engine/enginetest"
 )
 
 // recoveryRig is a recovery at work on a gang of four, "g".
@@ -66,14 +67,14 @@ func newWard(t *testing.T) *recoveryRig {
 func (w *recoveryRig) start() {
 	r := &recovery{client: w.server, gangs: w.gangs, recorder: w.events, clock: w.clock, grace: grace}
 	go r.Run(w.t.Context())
-	eventually(w.t, "recovery waits for its first second", w.clock.HasWaiters)
+	enginetest.Eventually(w.t, "recovery waits for its first second", w.clock.HasWaiters)
 }
 
 // until turns the clock until as many evictions were asked for.
 func (w *recoveryRig) until(n int) []eviction {
 	w.t.Helper()
 	var got []eviction
-	eventually(w.t, fmt.Sprintf("%d evictions are asked for", n), func() bool {
+	enginetest.Eventually(w.t, fmt.Sprintf("%d evictions are asked for", n), func() bool {
 		w.mu.Lock()
 		got = append([]eviction(nil), w.evictions...)
 		w.mu.Unlock()

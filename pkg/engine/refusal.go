@@ -15,6 +15,8 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/engine/podgroups"
+	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
 
@@ -23,7 +25,7 @@ import (
 func (r *reporter) observeRefusals(next scheduler.FailureHandlerFn) scheduler.FailureHandlerFn {
 	return func(ctx context.Context, f framework.Framework, pod *framework.QueuedPodInfo, status *fwk.Status, nominating *fwk.NominatingInfo, start time.Time) {
 		var fit *framework.FitError
-		if group := groupOf(pod.Pod); group != "" && errors.As(status.AsError(), &fit) {
+		if group := podgroups.Of(pod.Pod); group != "" && errors.As(status.AsError(), &fit) {
 			why := fit.Error()
 			r.did(gang.KeyOf(pod.Pod.Namespace, group), func(d *deeds) { d.refusal = why })
 		}
@@ -37,7 +39,7 @@ func (r *reporter) reportRefused(g gangtable.Gang, t *told, d deeds) {
 	code, text := d.decided.Reason, refusalText(g, d)
 	r.observeRefused(t, code)
 	if why, more := r.entitled(g); more {
-		code, text = reasonOf(why.code), why.text
+		code, text = waitreason.InCondition(why.Code), why.Text
 	}
 	r.tellWaiting(g, code, text)
 	r.trouble(g, t, eventFailedScheduling, "Scheduling", text)
@@ -47,16 +49,16 @@ func (r *reporter) reportRefused(g gangtable.Gang, t *told, d deeds) {
 }
 
 // entitled says why a gang that was refused does not get what its queue is entitled to.
-func (r *reporter) entitled(g gangtable.Gang) (explanation, bool) {
+func (r *reporter) entitled(g gangtable.Gang) (waitreason.Explanation, bool) {
 	for _, p := range g.Pods {
 		if p.Ours && p.State == gang.Waiting {
-			pod := r.conditions.waiting(types.NamespacedName{Namespace: g.Key.Namespace, Name: p.Name})
+			pod := r.conditions.Waiting(types.NamespacedName{Namespace: g.Key.Namespace, Name: p.Name})
 			if pod != nil && r.entitlement != nil {
 				return r.entitlement(pod)
 			}
 		}
 	}
-	return explanation{}, false
+	return waitreason.Explanation{}, false
 }
 
 // reportLeftOut tells the members that found no place beside a gang that has its
@@ -83,7 +85,7 @@ func refusalText(g gangtable.Gang, d deeds) string {
 // tellWaiting asks for a condition of each pod of ours that waits. It reports
 // whether that is news to any.
 func (r *reporter) tellWaiting(g gangtable.Gang, reason, text string) bool {
-	condition := waitsFor(reason, text)
+	condition := waitreason.Condition(reason, text)
 	news := false
 	for _, p := range g.Pods {
 		if p.Ours && p.State == gang.Waiting {

@@ -12,6 +12,8 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/engine/enginetest"
+	"github.com/berth-dev/berth/pkg/engine/podgroups"
 )
 
 // The handler of failures passes everything on, and keeps why a member did not fit.
@@ -26,7 +28,7 @@ func TestRefusalNamesWhatWasShort(t *testing.T) {
 	})
 	fail := func(pod *corev1.Pod, err error) {
 		t.Helper()
-		grouped, err2 := groupTransform(isOurs)(pod.DeepCopy())
+		grouped, err2 := podgroups.Transform(enginetest.Ours)(pod.DeepCopy())
 		if err2 != nil {
 			t.Fatal(err2)
 		}

@@ -9,6 +9,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/engine/measure"
 )
 
 // undone is a gang that lost pods to a batch that was cut short.
@@ -41,17 +42,17 @@ func (r *reclaimer) sweepRepairs(now time.Time) {
 	done, open := map[string]string{}, []string{}
 	end := func(name, outcome, why string) {
 		done[name] = why
-		repairs.WithLabelValues(outcome).Inc()
+		measure.Repairs.WithLabelValues(outcome).Inc()
 	}
 	r.mu.Lock()
 	for name, one := range r.repairs {
 		switch bound, known := r.queues.Standing(one.pod); {
 		case !known:
-			end(name, repairGone, "it is gone")
+			end(name, measure.RepairGone, "it is gone")
 		case bound >= one.had:
-			end(name, repairWhole, "it is whole")
+			end(name, measure.RepairWhole, "it is whole")
 		case now.After(one.deadline):
-			end(name, repairFailed, fmt.Sprintf("%d of its %d pods have a place, and nobody made the others in time", bound, one.had))
+			end(name, measure.RepairFailed, fmt.Sprintf("%d of its %d pods have a place, and nobody made the others in time", bound, one.had))
 		default:
 			open = append(open, name)
 		}

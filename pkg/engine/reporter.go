@@ -21,6 +21,8 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/engine/measure"
+	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/insight"
 	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
@@ -50,7 +52,7 @@ type reporter struct {
 	recorder   events.EventRecorder
 	// entitlement says why a pod, or its gang, that is refused a place does not get what its
 	// queue is entitled to; false if no more is to be said than that there is no room.
-	entitlement func(pod *corev1.Pod) (explanation, bool)
+	entitlement func(pod *corev1.Pod) (waitreason.Explanation, bool)
 	// sequence is how the owners of a gang make its pods; false if that is not known yet, and
 	// will be. It is nil if nobody knows.
 	sequence func(key gang.Key) (dialect.Sequence, bool)
@@ -125,7 +127,7 @@ func (r *reporter) Changed(key gang.Key) {
 
 // Decided takes in what the scheduler decided of a gang.
 func (r *reporter) Decided(key gang.Key, condition metav1.Condition) {
-	gangDecisions.WithLabelValues(outcomeOf(condition)).Inc()
+	measure.GangDecisions.WithLabelValues(outcomeOf(condition)).Inc()
 	r.did(key, func(d *deeds) { d.decided = &condition })
 	r.queue.AddAfter(key, newsDelay)
 }
@@ -313,7 +315,7 @@ func (r *reporter) reportPlaced(g gangtable.Gang, t *told, bound deeds) {
 	r.mu.Unlock()
 	if !t.placed {
 		t.placed = true
-		gangsPlaced.Inc()
+		measure.GangsPlaced.Inc()
 		r.observePlaced(g, t, bound.lastBind)
 	}
 	nodes := map[string]bool{}
@@ -343,7 +345,7 @@ func (r *reporter) reportPlaced(g gangtable.Gang, t *told, bound deeds) {
 // that waits, for that is where a user looks, and related to the object.
 func (r *reporter) trouble(g gangtable.Gang, t *told, reason, action, note string) {
 	if !t.troubles.news(reason + " " + messageKey(note)) {
-		eventsSaved.Inc()
+		measure.EventsSaved.Inc()
 		return
 	}
 	did := insight.ActionHeld
@@ -371,7 +373,7 @@ func recordEvent(recorder events.EventRecorder, regarding, related runtime.Objec
 	if len(note) > maxNote {
 		note = strings.ToValidUTF8(note[:maxNote-len(more)], "") + more
 	}
-	apiWrites.WithLabelValues("event").Inc()
+	measure.ApiWrites.WithLabelValues("event").Inc()
 	recorder.Eventf(regarding, related, kind, reason, action, "%s", note)
 }
 
@@ -412,7 +414,7 @@ func (r *reporter) writeStatus(ctx context.Context, g gangtable.Gang, t *told) e
 		return nil
 	}
 	err := patchGroup(ctx, r.dynamic, g.Kind, g.Object, body)
-	// If the object is gone, so is who would have read its status.
+	// if the object is gone, so is who would have read its status.
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("writing the status of %s %q: %w", g.Kind.Kind, g.Key, err)
 	}
@@ -422,7 +424,7 @@ func (r *reporter) writeStatus(ctx context.Context, g gangtable.Gang, t *told) e
 
 // patchGroup patches the status of an object that declares gangs.
 func patchGroup(ctx context.Context, client dynamic.Interface, kind *dialect.Kind, object *unstructured.Unstructured, body []byte) error {
-	apiWrites.WithLabelValues("group_status").Inc()
+	measure.ApiWrites.WithLabelValues("group_status").Inc()
 	var subresources []string
 	if kind.Subresource != "" {
 		subresources = []string{kind.Subresource}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/engine/enginetest"
 )
 
 func TestReportOfAPlacedGang(t *testing.T) {
@@ -291,7 +292,7 @@ func TestReporterLeadsLater(t *testing.T) {
 		d.reporter.Changed(d.key())
 	}
 	d.reporter.queue.AddAfter(syncMarker, 2*newsDelay)
-	eventually(t, "the marker is reached", func() bool {
+	enginetest.Eventually(t, "the marker is reached", func() bool {
 		d.clock.Step(100 * time.Millisecond)
 		return d.reporter.queue.Len() > 0
 	})
@@ -301,7 +302,7 @@ func TestReporterLeadsLater(t *testing.T) {
 	d.reporter.queue.Done(syncMarker)
 	go d.reporter.Run(t.Context())
 	name := types.NamespacedName{Namespace: "ns", Name: "a"}
-	eventually(t, "the gang is reported on", func() bool {
+	enginetest.Eventually(t, "the gang is reported on", func() bool {
 		d.clock.Step(100 * time.Millisecond)
 		d.conditions.mu.Lock()
 		defer d.conditions.mu.Unlock()

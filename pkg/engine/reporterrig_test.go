@@ -17,6 +17,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/engine/enginetest"
 	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
 
@@ -47,21 +48,10 @@ type reporterRig struct {
 	passed  int
 }
 
-func kindOf(t *testing.T, of gang.Dialect) dialect.Kind {
-	t.Helper()
-	for _, kind := range dialect.Kinds() {
-		if kind.Dialect == of {
-			return kind
-		}
-	}
-	t.Fatalf("%s has no kind", of)
-	return dialect.Kind{}
-}
-
 func newReporterRig(t *testing.T, of gang.Dialect) *reporterRig {
 	t.Helper()
-	d := &reporterRig{writerRig: newWriterRig(t), t: t, events: &fakeRecorder{}, kind: kindOf(t, of), reached: make(chan struct{}, 1)}
-	d.gangs = gangtable.New(isOurs, syncSink{reached: d.reached}, d.clock)
+	d := &reporterRig{writerRig: newWriterRig(t), t: t, events: &fakeRecorder{}, kind: enginetest.Kind(t, of), reached: make(chan struct{}, 1)}
+	d.gangs = gangtable.New(enginetest.Ours, syncSink{reached: d.reached}, d.clock)
 	d.dynamic = dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(),
 		map[schema.GroupVersionResource]string{d.kind.Resource: d.kind.Kind + "List"})
 	d.reporter.gangs, d.reporter.recorder, d.reporter.conditions, d.reporter.dynamic = d.gangs, d.events, d.conditions, d.dynamic
@@ -72,7 +62,7 @@ func newReporterRig(t *testing.T, of gang.Dialect) *reporterRig {
 // settle waits until the gangs have taken in everything so far.
 func (d *reporterRig) settle() {
 	d.passed++
-	pod := testPod("sync-marker")
+	pod := enginetest.Pod("sync-marker")
 	pod.Labels = map[string]string{"berth.dev/gang": syncMarker.Name}
 	pod.Annotations = map[string]string{"berth.dev/rank": fmt.Sprint(d.passed)}
 	pod.CreationTimestamp = metav1.Unix(int64(d.passed), 0)
@@ -83,7 +73,7 @@ func (d *reporterRig) settle() {
 // member is a pod of the gang "g" of the reporter rig's dialect, or of Berth's own if the
 // size is given.
 func (d *reporterRig) member(name, node string, change ...func(*corev1.Pod)) *corev1.Pod {
-	pod := testPod(name)
+	pod := enginetest.Pod(name)
 	pod.Labels = map[string]string{"scheduling.x-k8s.io/pod-group": "g"}
 	pod.Spec.NodeName = node
 	for _, f := range change {

@@ -34,7 +34,7 @@ func (r *reclaimer) restart(key gang.Key, pods []*corev1.Pod) error {
 	}
 	r.gangs.Restart(key)
 	if stopped := e.evictGang(victim); stopped != nil {
-		return fmt.Errorf("its eviction was cut short: %s", stopped.text)
+		return fmt.Errorf("its eviction was cut short: %s", stopped.Text)
 	}
 	if len(e.suspended[name]) == 0 {
 		// A pod that was being bound meanwhile goes too.

@@ -155,7 +155,7 @@ func (e *engine) pages(ctx context.Context, cc *schedulerserverconfig.CompletedC
 
 	nodes, pods := cc.InformerFactory.Core().V1().Nodes().Lister(), cc.InformerFactory.Core().V1().Pods().Lister()
 	pages.HandleFunc(driftPath, func(w http.ResponseWriter, r *http.Request) {
-		drift, err := e.fast.Drift(nodes, pods, e.topologies.list)
+		drift, err := e.fast.Drift(nodes, pods, e.topologies.List)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return

@@ -16,6 +16,7 @@ import (
 	"github.com/berth-dev/berth/pkg/core/repair"
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/engine/measure"
 	"github.com/berth-dev/berth/pkg/state/gangtable"
 	"github.com/berth-dev/berth/pkg/state/queueing"
 	"github.com/berth-dev/berth/pkg/state/unqueued"
@@ -339,7 +340,7 @@ func (r *repairer) begin(key gang.Key, g *shortGang, pods []*corev1.Pod, now tim
 			klog.FromContext(r.ctx).Info("A gang that lost pods could not be restarted; trying again", "gang", key, "after", restartRest, "why", err)
 			return
 		}
-		gangsRestarted.Inc()
+		measure.GangsRestarted.Inc()
 	}()
 }
 

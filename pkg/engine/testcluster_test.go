@@ -26,7 +26,9 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/engine/departures"
+	"github.com/berth-dev/berth/pkg/engine/enginetest"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/engine/podgroups"
 	"github.com/berth-dev/berth/pkg/engine/suspension"
 	"github.com/berth-dev/berth/pkg/plugins/queuereclaim"
 	"github.com/berth-dev/berth/pkg/state/gangtable"
@@ -71,7 +73,7 @@ type leader struct {
 	judged int64
 	// groups are those of gangs, seen up to a version. groupsLate has the scheduler hear of
 	// them later.
-	groups     *podGroupSource
+	groups     *podgroups.Source
 	seen       int64
 	groupsLate bool
 	// Each cycle waits for its turn; idle says that the last has ended.
@@ -81,7 +83,7 @@ type leader struct {
 func newTestCluster(t testing.TB, nodes []*corev1.Node, queues ...testQueue) *testCluster {
 	t.Helper()
 	overrides := featuregatetesting.FeatureOverrides{}
-	for name, on := range Gates() {
+	for name, on := range podgroups.Gates() {
 		overrides[featuregate.Feature(name)] = on
 	}
 	featuregatetesting.SetFeatureGatesDuringTest(t, utilfeature.DefaultFeatureGate, overrides)
@@ -100,9 +102,9 @@ func (h *testCluster) lead() {
 	h.t.Helper()
 	ctx, cancel := context.WithCancel(klog.NewContext(context.Background(), klog.Logger{}))
 	l := &leader{
-		engine: &engine{gate: newGate(), fast: fastpath.New(), bindings: 1000}, observerPlugin: newObserverPlugin(h), ctx: ctx, cancel: cancel,
+		engine: &engine{gate: podgroups.NewGate(), fast: fastpath.New(), bindings: 1000}, observerPlugin: newObserverPlugin(h), ctx: ctx, cancel: cancel,
 		podFeed: newFakeInformer(&corev1.Pod{}), nodeFeed: newFakeInformer(&corev1.Node{}), groupFeed: newFakeInformer(&schedulingv1beta1.PodGroup{}),
-		told: map[types.UID]*corev1.Pod{}, groups: newPodGroupSource(), turn: make(chan struct{}), idle: make(chan struct{}), stopped: make(chan struct{}),
+		told: map[types.UID]*corev1.Pod{}, groups: podgroups.NewSource(), turn: make(chan struct{}), idle: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	h.leader = l
 	client, recorder := h.client(), &evictionRecorder{FakeRecorder: &events.FakeRecorder{}, cluster: h}
@@ -154,29 +156,29 @@ func (h *testCluster) lead() {
 func (h *testCluster) build(client kubernetes.Interface, recorder events.EventRecorder) informers.SharedInformerFactory {
 	l, e := h.leader, h.leader.engine
 	e.reporter = newReporter(h.clock, nil)
-	b := newBridge(l.groups, e.gate, e.reporter)
-	l.sink = markedBridge{bridge: b, reached: make(chan struct{}, 1)}
+	b := podgroups.NewBridge(l.groups, e.gate, e.reporter.Changed)
+	l.sink = markedBridge{Bridge: b, reached: make(chan struct{}, 1)}
 	ours := func(name string) bool { return name == SchedulerName }
 	e.gangs = gangtable.New(ours, l.sink, h.clock)
-	e.gate.gangs = e.gangs
+	e.gate.Gangs = e.gangs
 	e.fast.Avoid(e.gangs.Avoided)
 	factory := informers.NewSharedInformerFactory(client, 0)
 	put := func(object runtime.Object, informer cache.SharedIndexInformer) {
 		factory.InformerFor(object, func(kubernetes.Interface, time.Duration) cache.SharedIndexInformer { return informer })
 	}
-	put(&corev1.Pod{}, &regroupingInformer{SharedIndexInformer: l.podFeed, feed: e})
+	put(&corev1.Pod{}, podgroups.Regrouped(l.podFeed, e))
 	put(&corev1.Node{}, l.nodeFeed)
-	put(&schedulingv1beta1.PodGroup{}, gatedInformer{l.groupFeed, e.gate})
+	put(&schedulingv1beta1.PodGroup{}, podgroups.Gated(l.groupFeed, e.gate))
 	e.queues = queueing.New(e.gangs, e.requests.of, podsOf(factory), DefaultOptions().admission(), h.clock)
 	e.fast.Claims(e.queues.SpareClaims)
-	b.queues = e.queues
+	b.Queues = e.queues
 	_, _ = l.nodeFeed.AddEventHandler(e.nodeHandler())
 	pods := factory.Core().V1().Pods().Lister()
 	e.conditions = newConditionWriter(client, pods, e.gangs, h.clock)
 	e.explainer = newExplainer(h.clock, ours, e.gangs, e.queues, e.gate, e.conditions)
 	e.client = newBudgetClient(client, e.conditions, e.reporter, factory.Scheduling().V1beta1().PodGroups().Lister())
 	// The watch tells nothing while bindings are under way.
-	e.client.binder.settle, e.client.binder.catchUp = time.Millisecond, 0
+	e.client.binder.Hasten(time.Millisecond, 0)
 	e.budget = NewEventBudget(e.reporter, pods, 0)
 	e.reporter.gangs, e.reporter.conditions, e.reporter.recorder = e.gangs, e.conditions, recorder
 	e.reclaimer = newReclaimer(e.fast, e.queues, e.gangs, client, pods, recorder, h.clock)
@@ -185,11 +187,11 @@ func (h *testCluster) build(client kubernetes.Interface, recorder events.EventRe
 	e.watchOthers(ours, nil, recorder)
 	e.reporter.entitlement, e.explainer.entitlement = e.entitlement, e.entitlement
 	e.windows = unqueued.New(DefaultNamespaceWindow, e.queues.Reserved, h.clock)
-	b.windows, e.explainer.windows = e.windows, e.windows
+	b.Windows, e.explainer.windows = e.windows, e.windows
 	e.repairer = newRepairer(e.reclaimer, e.windows, DefaultRepairWindow)
 	e.tries = &tries{queues: e.queues, windows: e.windows, reclaimer: e.reclaimer, fast: e.fast, gangs: e.gangs, reporter: e.reporter}
 	e.measure(h.clock, ours)
-	e.gate.gone, e.gate.renewed = e.client.forgetNative, e.tries.renewed
+	e.gate.Gone, e.gate.Renewed = e.client.forgetNative, e.tries.renewed
 	return factory
 }
 
@@ -267,7 +269,7 @@ func (h *testCluster) tell() bool {
 
 func (h *testCluster) tellOne(c change) {
 	h.t.Helper()
-	transform := groupTransform(func(name string) bool { return name == SchedulerName })
+	transform := podgroups.Transform(func(name string) bool { return name == SchedulerName })
 	forget := func(uid types.UID) {
 		if told := h.leader.told[uid]; told != nil {
 			h.podFeed.remove(told)
@@ -306,7 +308,7 @@ func (h *testCluster) judge() {
 	h.t.Helper()
 	l := h.leader
 	l.judged++
-	mark := testPod("sync-marker")
+	mark := enginetest.Pod("sync-marker")
 	mark.Labels = map[string]string{"berth.dev/gang": syncMarker.Name}
 	mark.CreationTimestamp = metav1.Unix(l.judged, 0)
 	l.gangs.SetPod(mark)
@@ -314,7 +316,7 @@ func (h *testCluster) judge() {
 	if l.groupsLate {
 		return
 	}
-	changes, _, ok := l.groups.after(l.seen)
+	changes, _, ok := l.groups.After(l.seen)
 	if !ok {
 		h.t.Fatal("the history of groups is too short")
 	}
@@ -388,7 +390,7 @@ func (h *testCluster) evicting() bool {
 	defer r.mu.Unlock()
 	for _, w := range r.batches {
 		for uid := range w.left {
-			if pod := h.pods[uid]; pod != nil && pod.DeletionTimestamp == nil && !h.busy[pod.Name] && !finishing.Has(gang.KeyOf("ns", groupOf(h.told[uid]))) {
+			if pod := h.pods[uid]; pod != nil && pod.DeletionTimestamp == nil && !h.busy[pod.Name] && !finishing.Has(gang.KeyOf("ns", podgroups.Of(h.told[uid]))) {
 				return false
 			}
 		}

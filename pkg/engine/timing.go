@@ -5,6 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/berth-dev/berth/pkg/engine/measure"
 	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
 
@@ -45,10 +46,10 @@ func (r *reporter) observePlaced(g gangtable.Gang, t *told, at time.Time) {
 			made = c
 		}
 	}
-	t.timing.bound, t.timing.size = at, gangSizes.of(devices)
-	gangWait.WithLabelValues(t.timing.size).Observe(at.Sub(made).Seconds())
+	t.timing.bound, t.timing.size = at, measure.GangSizes.Of(devices)
+	measure.GangWait.WithLabelValues(t.timing.size).Observe(at.Sub(made).Seconds())
 	if refused := t.timing.refused; !refused.IsZero() && r.nodesAdded() > t.timing.nodes {
-		scaleUp.Observe(max(0, at.Sub(refused).Seconds()))
+		measure.ScaleUp.Observe(max(0, at.Sub(refused).Seconds()))
 	}
 }
 
@@ -56,6 +57,6 @@ func (r *reporter) observePlaced(g gangtable.Gang, t *told, at time.Time) {
 func (r *reporter) observeRunning(g gangtable.Gang, t *told) {
 	if !t.timing.bound.IsZero() && !t.timing.runs && g.Running+g.Done >= g.Verdict.Group.Need {
 		t.timing.runs = true
-		gangStart.WithLabelValues(t.timing.size).Observe(max(0, r.clock.Since(t.timing.bound).Seconds()))
+		measure.GangStart.WithLabelValues(t.timing.size).Observe(max(0, r.clock.Since(t.timing.bound).Seconds()))
 	}
 }

@@ -4,12 +4,12 @@ import (
 	"testing"
 	"time"
 
-	"k8s.io/component-base/metrics/testutil"
-
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/component-base/metrics/testutil"
 
 	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/engine/measure"
 )
 
 // TestGangIsTimed follows a gang that waits for nodes: how long it took to be bound, to run,
@@ -22,9 +22,9 @@ func TestGangIsTimed(t *testing.T) {
 	}{{"nodes came", 1, 1}, {"room was freed", 0, 0}} {
 		t.Run(c.name, func(t *testing.T) {
 			countedRegistry()
-			gangWait.Reset()
-			gangStart.Reset()
-			before := histogram(t, scaleUpMetric.Name)
+			measure.GangWait.Reset()
+			measure.GangStart.Reset()
+			before := histogram(t, measure.ScaleUpMetric.Name)
 			d := newReporterRig(t, dialect.SchedulerPlugins)
 			nodes := int64(7)
 			d.reporter.nodesAdded = func() int64 { return nodes }
@@ -44,10 +44,10 @@ func TestGangIsTimed(t *testing.T) {
 			d.mustReport(10 * time.Second)
 			d.mustReport(time.Hour)
 
-			for metric, bounds := range map[string][2]float64{gangWaitMetric.Name: {59, 63}, gangStartMetric.Name: {9, 12}} {
-				vec := gangWait
-				if metric == gangStartMetric.Name {
-					vec = gangStart
+			for metric, bounds := range map[string][2]float64{measure.GangWaitMetric.Name: {59, 63}, measure.GangStartMetric.Name: {9, 12}} {
+				vec := measure.GangWait
+				if metric == measure.GangStartMetric.Name {
+					vec = measure.GangStart
 				}
 				n, err := testutil.GetHistogramMetricCount(vec.WithLabelValues("8-63"))
 				sum, errSum := testutil.GetHistogramMetricValue(vec.WithLabelValues("8-63"))
@@ -55,7 +55,7 @@ func TestGangIsTimed(t *testing.T) {
 					t.Errorf("%s: %d times, %v seconds in all; want once and between %v (%v, %v)", metric, n, sum, bounds, err, errSum)
 				}
 			}
-			if got := histogram(t, scaleUpMetric.Name) - before; got != c.want {
+			if got := histogram(t, measure.ScaleUpMetric.Name) - before; got != c.want {
 				t.Errorf("the time to scale was counted %d times, want %d", got, c.want)
 			}
 		})
@@ -65,61 +65,9 @@ func TestGangIsTimed(t *testing.T) {
 // histogram returns how many times scaleUp was observed.
 func histogram(t *testing.T, name string) uint64 {
 	t.Helper()
-	n, err := testutil.GetHistogramMetricCount(scaleUp.ObserverMetric)
+	n, err := testutil.GetHistogramMetricCount(measure.ScaleUp.ObserverMetric)
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
 	return n
-}
-
-// TestDemand has pods come, be bound, run and go.
-func TestDemand(t *testing.T) {
-	d := newReporterRig(t, dialect.SchedulerPlugins)
-	demand := newDemand(d.clock, func(string) bool { return true }, func(p *corev1.Pod) (corev1.ResourceName, int64) {
-		return "nvidia.com/gpu", int64(len(p.Name))
-	})
-	asked := func(want int64) {
-		t.Helper()
-		if got := demand.Asked()["nvidia.com/gpu"]; got != want {
-			t.Errorf("%d devices asked for, want %d", got, want)
-		}
-	}
-	pod := func(name, group string, change ...func(*corev1.Pod)) *corev1.Pod {
-		p := testPod(name)
-		for _, c := range change {
-			c(p)
-		}
-		if group != "" {
-			p.Spec.SchedulingGroup = &corev1.PodSchedulingGroup{PodGroupName: &group}
-		}
-		return p
-	}
-	demand.SetPod(pod("a", "g"))
-	demand.SetPod(pod("bb", "g"))
-	demand.SetPod(pod("bb", "g"))
-	demand.SetPod(pod("cccc", ""))
-	demand.SetPod(pod("gated", "", func(p *corev1.Pod) { p.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: "x"}} }))
-	asked(7)
-	countedRegistry()
-	podStart.Reset()
-	demand.Bound(pod("a", "g"))
-	demand.SetPod(pod("a", "g", func(p *corev1.Pod) { p.Spec.NodeName = "n" }))
-	asked(6)
-	d.clock.Step(3 * time.Second)
-	running := pod("a", "g", func(p *corev1.Pod) { p.Spec.NodeName, p.Status.Phase = "n", corev1.PodRunning })
-	demand.SetPod(running)
-	demand.SetPod(running)
-	if sum, err := testutil.GetHistogramMetricValue(podStart.WithLabelValues("1")); err != nil || sum < 3 || sum >= 4 {
-		t.Errorf("the pod took %v seconds to run, want 3 (%v)", sum, err)
-	}
-	if n, err := testutil.GetHistogramMetricCount(podStart.WithLabelValues("1")); err != nil || n != 1 {
-		t.Errorf("the pod was seen to run %d times, want once (%v)", n, err)
-	}
-	for _, name := range []string{"bb", "cccc", "a", "gated", "never"} {
-		demand.DeletePod(pod(name, "").UID)
-	}
-	asked(0)
-	if len(demand.waiting)+len(demand.bound)+len(demand.by) > 0 {
-		t.Error("pods that are gone are kept")
-	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/engine/podgroups"
 	"github.com/berth-dev/berth/pkg/engine/why"
 	"github.com/berth-dev/berth/pkg/insight"
 	"github.com/berth-dev/berth/pkg/webpage"
@@ -40,7 +41,7 @@ type pageSource struct {
 func (e *engine) pageSource(source insight.Source, factory informers.SharedInformerFactory) *pageSource {
 	s := &pageSource{
 		Source: source, pods: factory.Core().V1().Pods().Lister(), nodes: factory.Core().V1().Nodes().Lister(),
-		topologies: e.topologies.list, kept: e.fast.Kept, ours: e.explainer.ours, trees: dialect.FabricTrees(),
+		topologies: e.topologies.List, kept: e.fast.Kept, ours: e.explainer.ours, trees: dialect.FabricTrees(),
 	}
 	if settings, known := e.fast.Settings(e.fast.Profile()); known {
 		s.devices = settings.Devices
@@ -111,7 +112,7 @@ func (s *pageSource) gangKey(pod *corev1.Pod) string {
 	if !s.ours(pod.Spec.SchedulerName) {
 		return ""
 	}
-	if group := groupOf(pod); group != "" {
+	if group := podgroups.Of(pod); group != "" {
 		return webpage.GangKey(pod.Namespace, gang.KeyOf(pod.Namespace, group).Name)
 	}
 	return webpage.PodKey(pod.Namespace, pod.Name)

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -10,6 +9,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler"
 
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/state/queueing"
 	"github.com/berth-dev/berth/pkg/state/unqueued"
 )
@@ -34,9 +34,9 @@ func (a admissions) Enter(pod *corev1.Pod) bool {
 
 // entitlement says why a pod, or its gang, that was refused a place does not get one, if there
 // is more to be said than that there is no room now.
-func (e *engine) entitlement(pod *corev1.Pod) (explanation, bool) {
+func (e *engine) entitlement(pod *corev1.Pod) (waitreason.Explanation, bool) {
 	if _, never, _ := e.windows.Why(pod); never != "" {
-		return explanation{string(queueing.NeverFits), never}, true
+		return waitreason.Because(string(queueing.NeverFits), never), true
 	}
 	return e.reclaimer.entitlement(pod)
 }
@@ -76,25 +76,4 @@ func letInByWindow(ctx context.Context, tries *tries, sched *scheduler.Scheduler
 			enter(logger, windows, sched)
 		}
 	}
-}
-
-// reasonNamespaceWindow: others of the pod's namespace are tried before it.
-const reasonNamespaceWindow = "NamespaceWindow"
-
-// window: the pod's namespace has enough others tried, or there was no place for the pod, and
-// nothing has changed that.
-func (e *explainer) window(pod *corev1.Pod) (explanation, bool) {
-	if e.windows == nil {
-		return explanation{}, false
-	}
-	tried, never, holds := e.windows.Why(pod)
-	switch {
-	case !holds:
-		return explanation{}, false
-	case never != "":
-		return explanation{string(queueing.NeverFits), never}, true
-	case tried:
-		return explanation{reasonBackoff, "there was no place for it; it is tried again when room may have come free"}, true
-	}
-	return explanation{reasonNamespaceWindow, fmt.Sprintf("others of namespace %s are tried before it; of one namespace, so many at a time as --namespace-window says", pod.Namespace)}, true
 }

@@ -9,6 +9,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/berth-dev/berth/pkg/core/gang/gangtest"
+	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/state/queueing"
 )
 
@@ -39,7 +40,7 @@ func TestHopelessOfOneNamespace(t *testing.T) {
 		{"pods alike", func(int) testJob { return testJob{gpus: 9} }, string(queueing.NeverFits)},
 		{"pods that differ", func(i int) testJob { return testJob{gpus: int64(9 + i)} }, string(queueing.NeverFits)},
 		{"gangs", func(i int) testJob { return testJob{size: 2 + i%3, gpus: 9} }, string(queueing.NeverFits)},
-		{"gangs before which others have taken the room", func(i int) testJob { return testJob{size: 2, gpus: 7} }, reasonBackoff},
+		{"gangs before which others have taken the room", func(i int) testJob { return testJob{size: 2, gpus: 7} }, waitreason.Backoff},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newTestCluster(t, rackNodes(4, 2))
@@ -66,12 +67,12 @@ func TestHopelessOfOneNamespace(t *testing.T) {
 				t.Errorf("a gang of another namespace is placed after %d tries; 0 is never", placedAfter)
 			}
 			last := bad[len(bad)-1]
-			if why := h.explainer.why(h.told[last.uids[0]]); why.code != reasonNamespaceWindow {
+			if why := h.explainer.why(h.told[last.uids[0]]); why.Code != waitreason.NamespaceWindow {
 				t.Errorf("the last is told %+v before it is tried", why)
 			}
 			h.pass(3, time.Second)
 			for _, one := range bad {
-				if why := h.explainer.why(h.told[one.uids[0]]); why.code != c.code {
+				if why := h.explainer.why(h.told[one.uids[0]]); why.Code != c.code {
 					t.Fatalf("%s is told %+v", one.name, why)
 				}
 			}

@@ -1,5 +1,5 @@
 // Command metricspage writes docs/metrics.md, and what the tests of dashboards and alerts read,
-// from the definitions of the metrics. make generate runs it in pkg/engine.
+// from the definitions of the metrics. make generate runs it in pkg/engine/measure.
 package main
 
 import (
@@ -8,8 +8,8 @@ import (
 	"io"
 	"os"
 
-	"github.com/berth-dev/berth/pkg/engine"
 	"github.com/berth-dev/berth/pkg/engine/catalog"
+	"github.com/berth-dev/berth/pkg/engine/measure"
 )
 
 func main() {
@@ -17,11 +17,11 @@ func main() {
 		name  string
 		write func(io.Writer, []catalog.Metric) error
 	}{
-		{"../../docs/metrics.md", catalog.Write},
-		{"../../test/monitoring/testdata/served.json", catalog.WriteJSON},
+		{"../../../docs/metrics.md", catalog.Write},
+		{"../../../test/monitoring/testdata/served.json", catalog.WriteJSON},
 	} {
 		var content bytes.Buffer
-		err := file.write(&content, engine.Metrics())
+		err := file.write(&content, measure.Metrics())
 		if err == nil {
 			err = os.WriteFile(file.name, content.Bytes(), 0o644)
 		}

@@ -37,13 +37,13 @@ type picture struct {
 	// and until up to when answers rest on it.
 	at, renewed, until time.Time
 
-	profile   string
-	levels    []string
-	cluster   remedy.Cluster
-	snapshot  *cluster.Snapshot
-	devices   *device.Kinds
-	nodes     []*corev1.Node
-	numbers   map[string]pack.NodeID
+	profile  string
+	levels   []string
+	cluster  remedy.Cluster
+	snapshot *cluster.Snapshot
+	devices  *device.Kinds
+	nodes    []*corev1.Node
+	numbers  map[string]pack.NodeID
 	// running are those that have places, by name.
 	running map[string]*runs
 }

@@ -1,4 +1,4 @@
-package engine
+package binder
 
 import (
 	"context"
@@ -16,6 +16,8 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+
+	"github.com/berth-dev/berth/pkg/engine/enginetest"
 )
 
 // lock is a lease that is renewed or not.
@@ -41,7 +43,7 @@ func TestFence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lease := &lock{}
 		election := &leaderelection.LeaderElectionConfig{Lock: lease, LeaseDuration: 15 * time.Second, RenewDeadline: 10 * time.Second}
-		f := newFence(election)
+		f := NewFence(election)
 		below := &sent{}
 		transport := &fencedTransport{below, f}
 		bind := func() bool {
@@ -66,7 +68,7 @@ func TestFence(t *testing.T) {
 			t.Errorf("the server may take %q, want 5s", got)
 		}
 		time.Sleep(9 * time.Second)
-		lease.err = errLost
+		lease.err = enginetest.ErrLost
 		renew("me")
 		if !bind() {
 			t.Error("it does not bind within its deadline")
@@ -104,7 +106,7 @@ func TestTakeoverWaitsForTheWatch(t *testing.T) {
 			return name
 		}
 		begin := time.Now()
-		(&takeover{client: server, schedulers: []string{"berth"}, holder: holder, period: takeoverPeriod}).wait(t.Context())
+		(&Takeover{client: server, schedulers: []string{"berth"}, Holder: holder, period: takeoverPeriod}).Wait(t.Context())
 		if took := time.Since(begin); took < 3*time.Second || took > 3*time.Second+takeoverPeriod {
 			t.Errorf("it began after %s, want 3s", took)
 		}

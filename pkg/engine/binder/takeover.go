@@ -1,4 +1,4 @@
-package engine
+package binder
 
 import (
 	"context"
@@ -11,14 +11,14 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// takeover has a leader begin with all that those before it have bound. What the watch has
+// Takeover has a leader begin with all that those before it have bound. What the watch has
 // told of them may be old: the last binds of a leader that died are stored after the list of
 // its successor, or just before the successor leads.
-type takeover struct {
+type Takeover struct {
 	client     kubernetes.Interface
 	schedulers []string
-	// holder returns the node that the scheduler's cache has a pod on, "" for none.
-	holder func(pod *corev1.Pod) string
+	// Holder returns the node that the scheduler's cache has a pod on, "" for none.
+	Holder func(pod *corev1.Pod) string
 	period time.Duration
 }
 
@@ -27,10 +27,15 @@ const (
 	takeoverPage   = 1000
 )
 
-// wait waits until the watch has told of every pod that the store has bound by one of our
+// NewTakeover returns the takeover of a leader whose profiles have these names.
+func NewTakeover(client kubernetes.Interface, schedulers []string) *Takeover {
+	return &Takeover{client: client, schedulers: schedulers, period: takeoverPeriod}
+}
+
+// Wait waits until the watch has told of every pod that the store has bound by one of our
 // schedulers. The list is as new as the store at the time of the request; nothing is bound
 // meanwhile but by others.
-func (t *takeover) wait(ctx context.Context) {
+func (t *Takeover) Wait(ctx context.Context) {
 	logger, begin, told := klog.FromContext(ctx), time.Now(), false
 	for {
 		missing, err := t.missing(ctx)
@@ -44,14 +49,14 @@ func (t *takeover) wait(ctx context.Context) {
 			told = true
 			logger.Info("Waiting until all that earlier leaders have bound is known", "missing", missing, "err", err)
 		}
-		if !pause(ctx, t.period) {
+		if !Pause(ctx, t.period) {
 			return
 		}
 	}
 }
 
 // missing counts the pods that the store has on nodes, and the watch has not told of.
-func (t *takeover) missing(ctx context.Context) (int, error) {
+func (t *Takeover) missing(ctx context.Context) (int, error) {
 	missing := 0
 	for _, scheduler := range t.schedulers {
 		selector := fmt.Sprintf("spec.schedulerName=%s,spec.nodeName!=,status.phase!=%s,status.phase!=%s", scheduler, corev1.PodSucceeded, corev1.PodFailed)
@@ -61,7 +66,7 @@ func (t *takeover) missing(ctx context.Context) (int, error) {
 				return missing, fmt.Errorf("listing the pods that %q has bound: %w", scheduler, err)
 			}
 			for i := range page.Items {
-				if pod := &page.Items[i]; t.holder(pod) != pod.Spec.NodeName {
+				if pod := &page.Items[i]; t.Holder(pod) != pod.Spec.NodeName {
 					missing++
 				}
 			}

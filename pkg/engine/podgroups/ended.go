@@ -1,4 +1,4 @@
-package engine
+package podgroups
 
 import (
 	"context"
@@ -23,16 +23,16 @@ type endedFeed interface {
 	DeleteEnded(uid types.UID)
 }
 
-// endedPods watches the pods of Berth's schedulers that have succeeded or failed. The
+// EndedPods watches the pods of Berth's schedulers that have succeeded or failed. The
 // scheduler's own informer leaves them out, for they hold nothing; but a member that is
 // done counts towards the size of its gang. Of each only what says so is kept.
-type endedPods struct {
+type EndedPods struct {
 	informers []cache.SharedIndexInformer
 }
 
-// newEndedPods returns a watch on the ended pods of each of the schedulers.
-func newEndedPods(client kubernetes.Interface, schedulers []string, feed endedFeed) (*endedPods, error) {
-	e := &endedPods{}
+// NewEndedPods returns a watch on the ended pods of each of the schedulers.
+func NewEndedPods(client kubernetes.Interface, schedulers []string, feed endedFeed) (*EndedPods, error) {
+	e := &EndedPods{}
 	for _, name := range slices.Sorted(slices.Values(schedulers)) {
 		selector := endedSelector(name)
 		informer := coreinformers.NewPodInformerWithOptions(client, corev1.NamespaceAll, internalinterfaces.InformerOptions{
@@ -75,14 +75,14 @@ func endedSelector(scheduler string) string {
 }
 
 // Run watches until the context is done.
-func (e *endedPods) Run(ctx context.Context) {
+func (e *EndedPods) Run(ctx context.Context) {
 	for _, informer := range e.informers {
 		go informer.RunWithContext(ctx)
 	}
 }
 
 // Synced reports whether all ended pods that there were at the beginning are known.
-func (e *endedPods) Synced() bool {
+func (e *EndedPods) Synced() bool {
 	for _, informer := range e.informers {
 		if !informer.HasSynced() {
 			return false

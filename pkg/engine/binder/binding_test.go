@@ -1,4 +1,4 @@
-package engine
+package binder
 
 import (
 	"context"
@@ -14,16 +14,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+
+	"github.com/berth-dev/berth/pkg/engine/enginetest"
 )
 
-var (
-	errLost    = io.ErrUnexpectedEOF
-	errRefused = apierrors.NewForbidden(schema.GroupResource{Resource: "pods/binding"}, "p", errors.New("no"))
-	errBroken  = apierrors.NewInternalError(errors.New("etcdserver: request timed out"))
-	errTaken   = apierrors.NewConflict(schema.GroupResource{Resource: "pods/binding"}, "p", errors.New(`pod p is already assigned to node "n"`))
-)
+var errTaken = apierrors.NewConflict(schema.GroupResource{Resource: "pods/binding"}, "p", errors.New(`pod p is already assigned to node "n"`))
 
 // podServer answers binds and reads of one pod as a script says.
 type podServer struct {
@@ -62,7 +58,7 @@ func (s *podServer) Get(context.Context, string, metav1.GetOptions) (*corev1.Pod
 	defer s.mu.Unlock()
 	if s.deaf > 0 {
 		s.deaf--
-		return nil, errLost
+		return nil, enginetest.ErrLost
 	}
 	if s.pod == nil {
 		return nil, apierrors.NewNotFound(schema.GroupResource{Resource: "pods"}, "p")
@@ -70,15 +66,9 @@ func (s *podServer) Get(context.Context, string, metav1.GetOptions) (*corev1.Pod
 	return s.pod.DeepCopy(), nil
 }
 
-func podOf(uid types.UID, node string) *corev1.Pod {
-	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", Namespace: "ns", UID: uid}}
-	p.Spec.NodeName = node
-	return p
-}
-
 // A bind fails only if the pod is not bound, and will not be.
 func TestBindWithLostAnswers(t *testing.T) {
-	leaving := podOf("u", "")
+	leaving := enginetest.PodOn("u", "")
 	leaving.DeletionTimestamp = &metav1.Time{}
 	for _, c := range []struct {
 		name   string
@@ -88,29 +78,29 @@ func TestBindWithLostAnswers(t *testing.T) {
 		binds  int
 		within time.Duration
 	}{
-		{"stored and answered", podServer{answers: []error{nil}, stored: map[int]time.Duration{0: 0}, pod: podOf("u", "")}, true, 1, time.Millisecond},
-		{"refused", podServer{answers: []error{errRefused}, pod: podOf("u", "")}, false, 1, time.Millisecond},
-		{"stored, answer lost", podServer{answers: []error{errLost}, stored: map[int]time.Duration{0: 0}, pod: podOf("u", "")}, true, 1, time.Second},
-		{"stored, answer 500", podServer{answers: []error{errBroken}, stored: map[int]time.Duration{0: 0}, pod: podOf("u", "")}, true, 1, time.Second},
-		{"stored, and a retry of the client conflicts", podServer{answers: []error{errTaken}, pod: podOf("u", "n")}, true, 1, time.Millisecond},
-		{"lost before it was stored", podServer{answers: []error{errLost, nil}, stored: map[int]time.Duration{1: 0}, pod: podOf("u", "")}, true, 2, time.Second},
-		{"reads fail for long", podServer{answers: []error{errLost}, stored: map[int]time.Duration{0: 0}, pod: podOf("u", ""), deaf: 20}, true, 1, 100 * time.Second},
-		{"the first is stored late, the second refused", podServer{answers: []error{errLost, errRefused}, stored: map[int]time.Duration{0: 40 * time.Second}, pod: podOf("u", "")}, true, 0, 60 * time.Second},
-		{"never stored, refused later", podServer{answers: []error{errLost, errRefused}, pod: podOf("u", "")}, false, 0, requestHorizon + 2*settleMost},
-		{"broken for ever", podServer{answers: []error{errBroken}, pod: podOf("u", "")}, false, 0, requestHorizon + resendPeriod + 2*settleMost},
-		{"bound elsewhere", podServer{answers: []error{errTaken}, pod: podOf("u", "other")}, false, 1, time.Millisecond},
-		{"lost, and bound elsewhere", podServer{answers: []error{errLost}, pod: podOf("u", "other")}, false, 1, time.Second},
-		{"replaced", podServer{answers: []error{errLost}, pod: podOf("v", "n")}, false, 1, time.Second},
-		{"gone", podServer{answers: []error{errLost}}, false, 1, time.Second},
-		{"leaving", podServer{answers: []error{errLost}, pod: leaving}, false, 1, time.Second},
-		{"gated", podServer{answers: []error{errTaken}, pod: podOf("u", "")}, false, 1, time.Millisecond},
+		{"stored and answered", podServer{answers: []error{nil}, stored: map[int]time.Duration{0: 0}, pod: enginetest.PodOn("u", "")}, true, 1, time.Millisecond},
+		{"refused", podServer{answers: []error{enginetest.ErrRefused}, pod: enginetest.PodOn("u", "")}, false, 1, time.Millisecond},
+		{"stored, answer lost", podServer{answers: []error{enginetest.ErrLost}, stored: map[int]time.Duration{0: 0}, pod: enginetest.PodOn("u", "")}, true, 1, time.Second},
+		{"stored, answer 500", podServer{answers: []error{enginetest.ErrBroken}, stored: map[int]time.Duration{0: 0}, pod: enginetest.PodOn("u", "")}, true, 1, time.Second},
+		{"stored, and a retry of the client conflicts", podServer{answers: []error{errTaken}, pod: enginetest.PodOn("u", "n")}, true, 1, time.Millisecond},
+		{"lost before it was stored", podServer{answers: []error{enginetest.ErrLost, nil}, stored: map[int]time.Duration{1: 0}, pod: enginetest.PodOn("u", "")}, true, 2, time.Second},
+		{"reads fail for long", podServer{answers: []error{enginetest.ErrLost}, stored: map[int]time.Duration{0: 0}, pod: enginetest.PodOn("u", ""), deaf: 20}, true, 1, 100 * time.Second},
+		{"the first is stored late, the second refused", podServer{answers: []error{enginetest.ErrLost, enginetest.ErrRefused}, stored: map[int]time.Duration{0: 40 * time.Second}, pod: enginetest.PodOn("u", "")}, true, 0, 60 * time.Second},
+		{"never stored, refused later", podServer{answers: []error{enginetest.ErrLost, enginetest.ErrRefused}, pod: enginetest.PodOn("u", "")}, false, 0, requestHorizon + 2*settleMost},
+		{"broken for ever", podServer{answers: []error{enginetest.ErrBroken}, pod: enginetest.PodOn("u", "")}, false, 0, requestHorizon + resendPeriod + 2*settleMost},
+		{"bound elsewhere", podServer{answers: []error{errTaken}, pod: enginetest.PodOn("u", "other")}, false, 1, time.Millisecond},
+		{"lost, and bound elsewhere", podServer{answers: []error{enginetest.ErrLost}, pod: enginetest.PodOn("u", "other")}, false, 1, time.Second},
+		{"replaced", podServer{answers: []error{enginetest.ErrLost}, pod: enginetest.PodOn("v", "n")}, false, 1, time.Second},
+		{"gone", podServer{answers: []error{enginetest.ErrLost}}, false, 1, time.Second},
+		{"leaving", podServer{answers: []error{enginetest.ErrLost}, pod: leaving}, false, 1, time.Second},
+		{"gated", podServer{answers: []error{errTaken}, pod: enginetest.PodOn("u", "")}, false, 1, time.Millisecond},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c.server.mu = &sync.Mutex{}
 				begin := time.Now()
 				binding := &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "p", UID: "u"}, Target: corev1.ObjectReference{Name: "n"}}
-				err := newBinder(nil).bind(t.Context(), &c.server, binding, metav1.CreateOptions{})
+				err := New(nil).Bind(t.Context(), &c.server, binding, metav1.CreateOptions{})
 				if (err == nil) != c.bound {
 					t.Errorf("got %v; bound should be %t", err, c.bound)
 				}
@@ -141,18 +131,18 @@ func TestInDoubt(t *testing.T) {
 		{nil, false},
 		{io.EOF, true},
 		{context.DeadlineExceeded, true},
-		{errBroken, true},
+		{enginetest.ErrBroken, true},
 		{apierrors.NewServerTimeout(resource, "create", 1), true},
 		{apierrors.NewTimeoutError("late", 1), true},
 		{apierrors.NewServiceUnavailable("down"), true},
 		{apierrors.NewGenericServerResponse(http.StatusBadGateway, "create", resource, "p", "", 0, true), true},
 		{apierrors.NewTooManyRequests("later", 1), false},
-		{errRefused, false},
+		{enginetest.ErrRefused, false},
 		{errTaken, false},
 		{apierrors.NewNotFound(resource, "p"), false},
 		{apierrors.NewBadRequest("what?"), false},
 	} {
-		if got := inDoubt(c.err); got != c.want {
+		if got := InDoubt(c.err); got != c.want {
 			t.Errorf("%v: %t, want %t", c.err, got, c.want)
 		}
 	}

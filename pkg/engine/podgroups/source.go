@@ -1,4 +1,4 @@
-package engine
+package podgroups
 
 import (
 	"cmp"
@@ -21,10 +21,10 @@ import (
 // falls further behind lists again, as it would from an API server.
 const historyLimit = 8192
 
-// podGroupSource is the list and watch of pod groups that the scheduler's
+// Source is the list and watch of pod groups that the scheduler's
 // informer reads: native and translated ones in one stream, with resource
 // versions of its own. Writers never wait for a reader.
-type podGroupSource struct {
+type Source struct {
 	mu      sync.Mutex
 	version int64
 	groups  map[types.NamespacedName]*schedulingv1beta1.PodGroup
@@ -34,17 +34,17 @@ type podGroupSource struct {
 	grown chan struct{}
 }
 
-var _ cache.ListerWatcher = &podGroupSource{}
+var _ cache.ListerWatcher = &Source{}
 
-func newPodGroupSource() *podGroupSource {
-	return &podGroupSource{
+func NewSource() *Source {
+	return &Source{
 		groups: map[types.NamespacedName]*schedulingv1beta1.PodGroup{},
 		grown:  make(chan struct{}),
 	}
 }
 
 // Set adds or replaces a pod group. The source owns the object from then on.
-func (s *podGroupSource) Set(pg *schedulingv1beta1.PodGroup) {
+func (s *Source) Set(pg *schedulingv1beta1.PodGroup) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	name := types.NamespacedName{Namespace: pg.Namespace, Name: pg.Name}
@@ -57,7 +57,7 @@ func (s *podGroupSource) Set(pg *schedulingv1beta1.PodGroup) {
 }
 
 // Delete removes a pod group if it is there.
-func (s *podGroupSource) Delete(name types.NamespacedName) {
+func (s *Source) Delete(name types.NamespacedName) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	pg, exists := s.groups[name]
@@ -68,7 +68,7 @@ func (s *podGroupSource) Delete(name types.NamespacedName) {
 	s.record(watch.Deleted, pg.DeepCopy())
 }
 
-func (s *podGroupSource) record(event watch.EventType, pg *schedulingv1beta1.PodGroup) {
+func (s *Source) record(event watch.EventType, pg *schedulingv1beta1.PodGroup) {
 	s.version++
 	pg.ResourceVersion = strconv.FormatInt(s.version, 10)
 	if len(s.history) >= 2*historyLimit {
@@ -80,7 +80,7 @@ func (s *podGroupSource) record(event watch.EventType, pg *schedulingv1beta1.Pod
 }
 
 // List returns all pod groups; the options are not looked at.
-func (s *podGroupSource) List(metav1.ListOptions) (runtime.Object, error) {
+func (s *Source) List(metav1.ListOptions) (runtime.Object, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list := &schedulingv1beta1.PodGroupList{}
@@ -95,12 +95,12 @@ func (s *podGroupSource) List(metav1.ListOptions) (runtime.Object, error) {
 }
 
 // Watch streams what changes after options.ResourceVersion.
-func (s *podGroupSource) Watch(options metav1.ListOptions) (watch.Interface, error) {
+func (s *Source) Watch(options metav1.ListOptions) (watch.Interface, error) {
 	from, err := strconv.ParseInt(options.ResourceVersion, 10, 64)
 	if err != nil {
 		return nil, fmt.Errorf("watching pod groups from version %q: %w", options.ResourceVersion, err)
 	}
-	if _, _, ok := s.after(from); !ok {
+	if _, _, ok := s.After(from); !ok {
 		return nil, apierrors.NewResourceExpired("the version is older than the history")
 	}
 	w := &podGroupWatch{source: s, result: make(chan watch.Event), done: make(chan struct{})}
@@ -109,11 +109,11 @@ func (s *podGroupSource) Watch(options metav1.ListOptions) (watch.Interface, err
 }
 
 // IsWatchListSemanticsUnSupported tells the reflector to list first.
-func (s *podGroupSource) IsWatchListSemanticsUnSupported() bool { return true }
+func (s *Source) IsWatchListSemanticsUnSupported() bool { return true }
 
-// after returns the changes after a version, or a channel that is closed when
+// After returns the changes after a version, or a channel that is closed when
 // there are some. It is false if the history no longer reaches back so far.
-func (s *podGroupSource) after(version int64) (changes []watch.Event, grown <-chan struct{}, ok bool) {
+func (s *Source) After(version int64) (changes []watch.Event, grown <-chan struct{}, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	behind := s.version - version
@@ -125,7 +125,7 @@ func (s *podGroupSource) after(version int64) (changes []watch.Event, grown <-ch
 
 // podGroupWatch is one reader of a source.
 type podGroupWatch struct {
-	source *podGroupSource
+	source *Source
 	result chan watch.Event
 	done   chan struct{}
 	stop   sync.Once
@@ -138,7 +138,7 @@ func (w *podGroupWatch) Stop() { w.stop.Do(func() { close(w.done) }) }
 func (w *podGroupWatch) run(version int64) {
 	defer close(w.result)
 	for {
-		changes, grown, ok := w.source.after(version)
+		changes, grown, ok := w.source.After(version)
 		if !ok {
 			expired := apierrors.NewResourceExpired("the watch fell behind the history")
 			w.send(watch.Event{Type: watch.Error, Object: &expired.ErrStatus})

@@ -1,4 +1,4 @@
-package engine
+package podgroups
 
 import (
 	"sync"
@@ -12,17 +12,18 @@ import (
 	"github.com/berth-dev/berth/pkg/state/unqueued"
 )
 
-// bridge carries verdicts into the scheduler: an admitted gang becomes a pod group
+// Bridge carries verdicts into the scheduler: an admitted gang becomes a pod group
 // of the source, a held one leaves it. A pod whose group is not in the source
 // waits in the scheduling queue outside of all heaps and costs no cycle.
-type bridge struct {
-	groups   *podGroupSource
-	gate     *gate
-	reporter *reporter
-	// queues hear what gangs say of their queue.
-	queues *queueing.Queues
-	// windows hear of gangs that leave.
-	windows *unqueued.Windows
+type Bridge struct {
+	groups *Source
+	gate   *Gate
+	// changed hears of gangs of which something is to be told.
+	changed func(key gang.Key)
+	// Queues hear what gangs say of their queue.
+	Queues *queueing.Queues
+	// Windows hear of gangs that leave.
+	Windows *unqueued.Windows
 
 	mu sync.Mutex
 	// natives are the native pod groups of the server, published those of them
@@ -31,13 +32,13 @@ type bridge struct {
 	published map[types.NamespacedName]gang.Group
 }
 
-var _ gangtable.Sink = &bridge{}
+var _ gangtable.Sink = &Bridge{}
 
-func newBridge(groups *podGroupSource, g *gate, r *reporter) *bridge {
-	return &bridge{
+func NewBridge(groups *Source, g *Gate, changed func(key gang.Key)) *Bridge {
+	return &Bridge{
 		groups:    groups,
 		gate:      g,
-		reporter:  r,
+		changed:   changed,
 		natives:   map[types.NamespacedName]*schedulingv1beta1.PodGroup{},
 		published: map[types.NamespacedName]gang.Group{},
 	}
@@ -45,14 +46,14 @@ func newBridge(groups *podGroupSource, g *gate, r *reporter) *bridge {
 
 // Publish hands a gang to the scheduler: a native group as the server has it but for
 // its least count, any other one translated.
-func (b *bridge) Publish(group gang.Group) {
+func (b *Bridge) Publish(group gang.Group) {
 	if group.Key.Dialect != gang.Native {
 		b.groups.Set(gangtable.PodGroup(group))
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	name := groupName(group.Key)
+	name := NameOf(group.Key)
 	b.published[name] = group
 	if pg := b.natives[name]; pg != nil {
 		b.groups.Set(gangtable.NativePodGroup(pg, group))
@@ -60,31 +61,31 @@ func (b *bridge) Publish(group gang.Group) {
 }
 
 // Withdraw takes a gang back from the scheduler.
-func (b *bridge) Withdraw(key gang.Key) {
+func (b *Bridge) Withdraw(key gang.Key) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	name := groupName(key)
+	name := NameOf(key)
 	delete(b.published, name)
 	b.groups.Delete(name)
-	if b.windows != nil {
-		b.windows.ForgetGang(key)
+	if b.Windows != nil {
+		b.Windows.ForgetGang(key)
 	}
 }
 
 // Cleared lets members join a gang that the scheduler knows.
-func (b *bridge) Cleared(key gang.Key) { b.gate.cleared(groupName(key)) }
+func (b *Bridge) Cleared(key gang.Key) { b.gate.cleared(NameOf(key)) }
 
 // Changed passes the news on to those who tell users, and to those who pay.
-func (b *bridge) Changed(key gang.Key) {
-	b.reporter.Changed(key)
-	if b.queues != nil {
-		b.queues.GangChanged(key)
+func (b *Bridge) Changed(key gang.Key) {
+	b.changed(key)
+	if b.Queues != nil {
+		b.Queues.GangChanged(key)
 	}
 }
 
 // SetNative takes in a native pod group; the scheduler sees every change of one
 // that it knows.
-func (b *bridge) SetNative(pg *schedulingv1beta1.PodGroup) {
+func (b *Bridge) SetNative(pg *schedulingv1beta1.PodGroup) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	name := types.NamespacedName{Namespace: pg.Namespace, Name: pg.Name}
@@ -95,20 +96,20 @@ func (b *bridge) SetNative(pg *schedulingv1beta1.PodGroup) {
 }
 
 // DeleteNative forgets a native pod group.
-func (b *bridge) DeleteNative(name types.NamespacedName) {
+func (b *Bridge) DeleteNative(name types.NamespacedName) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.natives, name)
 }
 
 // DropNatives forgets all native pod groups.
-func (b *bridge) DropNatives() {
+func (b *Bridge) DropNatives() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	clear(b.natives)
 }
 
-// groupName returns the name of the pod group that stands for a gang.
-func groupName(key gang.Key) types.NamespacedName {
+// NameOf returns the name of the pod group that stands for a gang.
+func NameOf(key gang.Key) types.NamespacedName {
 	return types.NamespacedName{Namespace: key.Namespace, Name: key.GroupName()}
 }

@@ -1,4 +1,4 @@
-package engine
+package measure
 
 import (
 	"sync"
@@ -12,6 +12,7 @@ import (
 	"github.com/berth-dev/berth/pkg/core/repair"
 	"github.com/berth-dev/berth/pkg/engine/catalog"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/state/gangtable"
 	"github.com/berth-dev/berth/pkg/state/queueing"
 )
@@ -22,12 +23,12 @@ var (
 	heldGangsMetric = catalog.Metric{
 		Name: "berth_held_gangs", Kind: catalog.Gauge,
 		Help:   "Gangs that have members without a place, by the reason that they were told last, or for which they wait if they were told none yet. Reasons for which none waits are left out.",
-		Labels: []catalog.Label{{Name: "reason", Values: allWaitReasons}},
+		Labels: []catalog.Label{{Name: "reason", Values: waitreason.All()}},
 	}
 	pendingGPUsMetric = catalog.Metric{
 		Name: "berth_pending_gpus", Kind: catalog.Gauge,
 		Help:   "Devices that waiting pods ask for, by the reason that their gang was told last. Only those that are Unschedulable would be helped by more nodes. Other reasons for which none waits are left out.",
-		Labels: []catalog.Label{catalog.DeviceLabel, {Name: "reason", Values: allWaitReasons}},
+		Labels: []catalog.Label{catalog.DeviceLabel, {Name: "reason", Values: waitreason.All()}},
 	}
 	shortGangsMetric = catalog.Metric{
 		Name: "berth_gangs_short", Kind: catalog.Gauge,
@@ -138,39 +139,39 @@ func (l *lately[T]) get(make func() T) T {
 	return l.value
 }
 
-// shortCollector counts the gangs that lack members when it is asked: of several replicas, the
+// ShortCollector counts the gangs that lack members when it is asked: of several replicas, the
 // leader's.
-type shortCollector struct {
+type ShortCollector struct {
 	metrics.BaseStableCollector
-	gangs   *gangtable.Table
-	leading func() bool
+	Gangs   *gangtable.Table
+	Leading func() bool
 }
 
-func (c *shortCollector) DescribeWithStability(ch chan<- *metrics.Desc) { ch <- shortGangs }
+func (c *ShortCollector) DescribeWithStability(ch chan<- *metrics.Desc) { ch <- shortGangs }
 
-func (c *shortCollector) CollectWithStability(ch chan<- metrics.Metric) {
-	if !c.leading() {
+func (c *ShortCollector) CollectWithStability(ch chan<- metrics.Metric) {
+	if !c.Leading() {
 		return
 	}
-	for cause, n := range c.gangs.ShortBy() {
+	for cause, n := range c.Gangs.ShortBy() {
 		ch <- metrics.NewLazyConstMetric(shortGangs, metrics.GaugeValue, float64(n), string(cause))
 	}
 }
 
-// queueCollector says what queues have when it is asked.
-type queueCollector struct {
+// QueueCollector says what queues have when it is asked.
+type QueueCollector struct {
 	metrics.BaseStableCollector
-	queues *queueing.Queues
+	Queues *queueing.Queues
 	last   lately[[]queueing.QueueReport]
 }
 
-func (c *queueCollector) DescribeWithStability(ch chan<- *metrics.Desc) {
+func (c *QueueCollector) DescribeWithStability(ch chan<- *metrics.Desc) {
 	for _, desc := range []*metrics.Desc{queueAmount, queueGangs, queueHeadWait, queueAdmitted, queueReclaims} {
 		ch <- desc
 	}
 }
 
-func (c *queueCollector) CollectWithStability(ch chan<- metrics.Metric) {
+func (c *QueueCollector) CollectWithStability(ch chan<- metrics.Metric) {
 	now := time.Now()
 	gauge := func(desc *metrics.Desc, value float64, labels ...string) {
 		ch <- metrics.NewLazyConstMetric(desc, metrics.GaugeValue, value, labels...)
@@ -178,7 +179,7 @@ func (c *queueCollector) CollectWithStability(ch chan<- metrics.Metric) {
 	count := func(desc *metrics.Desc, value uint64, labels ...string) {
 		ch <- metrics.NewLazyConstMetric(desc, metrics.CounterValue, float64(value), labels...)
 	}
-	for _, r := range c.last.get(c.queues.Report) {
+	for _, r := range c.last.get(c.Queues.Report) {
 		for _, a := range r.Resources {
 			for name, amount := range map[string]quota.Amount{"used": a.Used, "guaranteed": a.Guaranteed, "share": a.Share, "pending": a.Asked} {
 				gauge(queueAmount, float64(amount), r.Name, a.Resource, name)
@@ -198,23 +199,23 @@ func (c *queueCollector) CollectWithStability(ch chan<- metrics.Metric) {
 	}
 }
 
-// censusCollector says what a census found.
-type censusCollector struct {
+// CensusCollector says what a census found.
+type CensusCollector struct {
 	metrics.BaseStableCollector
-	census *census
+	Census *Census
 }
 
-func (c *censusCollector) DescribeWithStability(ch chan<- *metrics.Desc) {
+func (c *CensusCollector) DescribeWithStability(ch chan<- *metrics.Desc) {
 	for _, desc := range []*metrics.Desc{heldGangs, pendingGPUs, gpus, largestGang, censusDuration, censusTime} {
 		ch <- desc
 	}
 }
 
-func (c *censusCollector) CollectWithStability(ch chan<- metrics.Metric) {
+func (c *CensusCollector) CollectWithStability(ch chan<- metrics.Metric) {
 	gauge := func(desc *metrics.Desc, value float64, labels ...string) {
 		ch <- metrics.NewLazyConstMetric(desc, metrics.GaugeValue, value, labels...)
 	}
-	found := c.census.found.Load()
+	found := c.Census.found.Load()
 	if found == nil {
 		gauge(censusTime, 0)
 		return

@@ -1,4 +1,4 @@
-package engine
+package measure
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/state/queueing"
 )
 
@@ -23,20 +24,32 @@ const (
 	censusShare  = 300
 )
 
-// census counts what metrics say of the cluster as a whole, beside scheduling and at a pace
+// Census counts what metrics say of the cluster as a whole, beside scheduling and at a pace
 // of its own: a scrape reads what it found last, and costs the same whatever the cluster is.
 // Only the leader counts.
-type census struct {
+type Census struct {
 	clock  clock.WithTicker
 	fast   *fastpath.Path
-	demand *demand
+	demand *Demand
 	// waits says why gangs wait, and queues which there are.
-	waits  *explainer
+	waits  Reasons
 	queues func() []string
 
 	found atomic.Pointer[counts]
 	// known are the queues of which a histogram is served.
 	known sets.Set[string]
+}
+
+// Reasons says why gangs wait.
+type Reasons interface {
+	// HeldFor returns the reason for which a gang waits that was told none yet.
+	HeldFor(who Who) string
+	// NeverFit returns the gangs that the cluster could not hold at all.
+	NeverFit() sets.Set[Who]
+}
+
+func NewCensus(c clock.WithTicker, fast *fastpath.Path, d *Demand, why Reasons, queues func() []string) *Census {
+	return &Census{clock: c, fast: fast, demand: d, waits: why, queues: queues}
 }
 
 // counts is what one census found.
@@ -49,19 +62,10 @@ type counts struct {
 	devices fastpath.Census
 }
 
-// measure has everything that metrics are made of be counted.
-func (e *engine) measure(c clock.WithTicker, ours func(scheduler string) bool) {
-	e.demand = newDemand(c, ours, e.devicesOf)
-	e.budget.bound = e.demand.Bound
-	e.reporter.devices, e.reporter.nodesAdded = e.devicesOf, e.nodesAdded.Load
-	e.queues.OnAdmitted(func(queue string, waited time.Duration) { queuePlaced.WithLabelValues(queue).Observe(waited.Seconds()) })
-	e.census = &census{clock: c, fast: e.fast, demand: e.demand, waits: e.explainer, queues: e.queues.Names}
-}
-
 // Run counts until the context is done.
-func (c *census) Run(ctx context.Context) {
+func (c *Census) Run(ctx context.Context) {
 	for {
-		took := c.count()
+		took := c.Count()
 		select {
 		case <-ctx.Done():
 			c.found.Store(nil)
@@ -71,8 +75,8 @@ func (c *census) Run(ctx context.Context) {
 	}
 }
 
-// count counts once, and returns how long it took.
-func (c *census) count() time.Duration {
+// Count counts once, and returns how long it took.
+func (c *Census) Count() time.Duration {
 	start := c.clock.Now()
 	found := &counts{at: start, held: c.held(), asked: c.demand.Asked(), devices: c.fast.Census()}
 	found.pending = c.pending(found.devices)
@@ -85,12 +89,12 @@ func (c *census) count() time.Duration {
 // held returns how many gangs wait, by the reason that they were told last. Those that were told
 // none yet are asked for theirs. What the cluster could not hold is told as other gangs that fit
 // nowhere.
-func (c *census) held() map[string]int {
+func (c *Census) held() map[string]int {
 	out, silent := c.demand.Held()
 	for _, who := range silent {
-		out[reasonLabel(c.waits.heldFor(who))]++
+		out[waitreason.Label(c.waits.HeldFor(who))]++
 	}
-	for who := range c.waits.neverFit() {
+	for who := range c.waits.NeverFit() {
 		if c.demand.Told(who) == string(gang.Unschedulable) {
 			out[string(gang.Unschedulable)]--
 			out[string(queueing.NeverFits)]++
@@ -101,7 +105,7 @@ func (c *census) held() map[string]int {
 }
 
 // pending returns what waiting pods ask for, by what they were told last.
-func (c *census) pending(devices fastpath.Census) map[reasonKey]int64 {
+func (c *Census) pending(devices fastpath.Census) map[reasonKey]int64 {
 	out := c.demand.Pending()
 	for _, d := range devices.Devices {
 		out[reasonKey{d.Resource, string(gang.Unschedulable)}] += 0 // an autoscaler must see that none wait
@@ -110,13 +114,13 @@ func (c *census) pending(devices fastpath.Census) map[reasonKey]int64 {
 }
 
 // follow has a histogram for each queue that there is, and none for those that are gone.
-func (c *census) follow() {
+func (c *Census) follow() {
 	now := sets.New(c.queues()...)
 	for name := range now.Difference(c.known) {
-		queuePlaced.WithLabelValues(name)
+		QueuePlaced.WithLabelValues(name)
 	}
 	for name := range c.known.Difference(now) {
-		queuePlaced.Delete(map[string]string{"queue": name})
+		QueuePlaced.Delete(map[string]string{"queue": name})
 	}
 	c.known = now
 }

@@ -1,4 +1,4 @@
-package engine
+package binder
 
 import (
 	"context"
@@ -42,15 +42,15 @@ type fence struct {
 // errFenced is why a bind is not sent.
 var errFenced = errors.New("the lease was not renewed in time: another may lead")
 
-// newFence puts a fence around an election.
-func newFence(election *leaderelection.LeaderElectionConfig) *fence {
+// NewFence puts a fence around an election.
+func NewFence(election *leaderelection.LeaderElectionConfig) *fence {
 	f := &fence{deadline: election.RenewDeadline, limit: election.LeaseDuration - election.RenewDeadline, now: time.Now}
 	election.Lock = &fencedLock{election.Lock, f}
 	return f
 }
 
-// client returns a client whose binds are fenced.
-func (f *fence) client(config *restclient.Config) (kubernetes.Interface, error) {
+// Client returns a client whose binds are fenced.
+func (f *fence) Client(config *restclient.Config) (kubernetes.Interface, error) {
 	config = restclient.AddUserAgent(config, "scheduler")
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &fencedTransport{next, f} })
 	client, err := kubernetes.NewForConfig(config)

@@ -1,22 +1,18 @@
-package engine
+package measure
 
 import (
 	"slices"
 	"sync"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/component-base/metrics"
 	"k8s.io/component-base/metrics/legacyregistry"
 
-	"github.com/berth-dev/berth/pkg/core/admission"
-	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/engine/catalog"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/state/device"
-	"github.com/berth-dev/berth/pkg/state/queueing"
 )
 
-//go:generate go run ./metricspage
+//go:generate go run ../metricspage
 
 // waitBuckets are those of how long something waited, where there are few histograms of it,
 // and queueWaitBuckets those where each queue has one. The objectives of alerts are among both.
@@ -81,12 +77,12 @@ var (
 	batchesMetric = catalog.Metric{
 		Name: "berth_eviction_batches_total", Kind: catalog.Counter,
 		Help:   "Times that gangs were to be evicted for another, by outcome: all were asked to go (done), none because budgets or the API server did not let them (not_begun), or only some (cut_short).",
-		Labels: []catalog.Label{{Name: "outcome", Values: []string{batchDone, batchNotBegun, batchCutShort}}},
+		Labels: []catalog.Label{{Name: "outcome", Values: []string{BatchDone, BatchNotBegun, BatchCutShort}}},
 	}
 	repairsMetric = catalog.Metric{
 		Name: "berth_repairs_total", Kind: catalog.Counter,
 		Help:   "Gangs that lost some of their pods to evictions that were cut short, by outcome: made whole again (whole), ended meanwhile (gone), or not made whole in time (failed).",
-		Labels: []catalog.Label{{Name: "outcome", Values: []string{repairWhole, repairGone, repairFailed}}},
+		Labels: []catalog.Label{{Name: "outcome", Values: []string{RepairWhole, RepairGone, RepairFailed}}},
 	}
 	gangsRestartedMetric = catalog.Metric{
 		Name: "berth_gangs_restarted_total", Kind: catalog.Counter,
@@ -96,12 +92,12 @@ var (
 		Name: "berth_foreign_conflicts_total", Kind: catalog.Counter,
 		Help: "Times that a node had given out more of a resource than it has, with a pod of another scheduler among its pods.",
 	}
-	gangWaitMetric = catalog.Metric{
+	GangWaitMetric = catalog.Metric{
 		Name: "berth_gang_bound_duration_seconds", Kind: catalog.Histogram, Buckets: waitBuckets,
 		Help:   "Time from the creation of the first pod of a gang until as many members were bound as the gang needs, by what all of them ask for.",
 		Labels: []catalog.Label{gangSize},
 	}
-	gangStartMetric = catalog.Metric{
+	GangStartMetric = catalog.Metric{
 		Name: "berth_gang_running_duration_seconds", Kind: catalog.Histogram, Buckets: waitBuckets,
 		Help:   "Time from when a gang was bound until as many members ran as it needs. It is seen within about a second.",
 		Labels: []catalog.Label{gangSize},
@@ -121,7 +117,7 @@ var (
 		Help:   "Time from the creation of the first pod of a gang, or of a plain pod, until it got a place, by the queue that pays.",
 		Labels: []catalog.Label{catalog.QueueLabel},
 	}
-	scaleUpMetric = catalog.Metric{
+	ScaleUpMetric = catalog.Metric{
 		Name: "berth_scale_up_duration_seconds", Kind: catalog.Histogram, Buckets: waitBuckets,
 		Help: "Time from the first refusal of a gang for want of room until it was bound, of gangs for which nodes were added meanwhile.",
 	}
@@ -130,43 +126,43 @@ var (
 // Labels of more than one metric.
 var (
 	evictedFor = catalog.Label{Name: "why", Values: []string{"within_queue", "reclaimed"}}
-	gangSize   = catalog.Label{Name: "gpus", Values: gangSizes.names()}
+	gangSize   = catalog.Label{Name: "gpus", Values: GangSizes.names()}
 	podSize    = catalog.Label{Name: "gpus", Values: podSizes.names()}
 )
 
 // The outcomes of batches and repairs.
 const (
-	batchDone     = "done"
-	batchNotBegun = "not_begun"
-	batchCutShort = "cut_short"
+	BatchDone     = "done"
+	BatchNotBegun = "not_begun"
+	BatchCutShort = "cut_short"
 
-	repairWhole  = "whole"
-	repairGone   = "gone"
-	repairFailed = "failed"
+	RepairWhole  = "whole"
+	RepairGone   = "gone"
+	RepairFailed = "failed"
 )
 
 var (
-	apiWrites         = apiWritesMetric.NewCounterVec()
-	conditionsSaved   = conditionsSavedMetric.NewCounter()
-	eventsSaved       = eventsSavedMetric.NewCounter()
-	gangsPlaced       = gangsPlacedMetric.NewCounter()
-	gangsReleased     = gangsReleasedMetric.NewCounter()
-	gangDecisions     = gangDecisionsMetric.NewCounterVec()
-	bindingsInDoubt   = bindingsInDoubtMetric.NewCounterVec()
-	devicePredictions = devicePredictionsMetric.NewCounterVec()
-	evictedGangs      = evictedGangsMetric.NewCounterVec()
-	podsEvicted       = evictedPodsMetric.NewCounterVec()
-	lostWork          = lostWorkMetric.NewCounterVec()
-	evictionBatches   = batchesMetric.NewCounterVec()
-	repairs           = repairsMetric.NewCounterVec()
-	gangsRestarted    = gangsRestartedMetric.NewCounter()
-	foreignConflicts  = foreignConflictsMetric.NewCounter()
-	gangWait          = gangWaitMetric.NewHistogramVec()
-	gangStart         = gangStartMetric.NewHistogramVec()
+	ApiWrites         = apiWritesMetric.NewCounterVec()
+	ConditionsSaved   = conditionsSavedMetric.NewCounter()
+	EventsSaved       = eventsSavedMetric.NewCounter()
+	GangsPlaced       = gangsPlacedMetric.NewCounter()
+	GangsReleased     = gangsReleasedMetric.NewCounter()
+	GangDecisions     = gangDecisionsMetric.NewCounterVec()
+	BindingsInDoubt   = bindingsInDoubtMetric.NewCounterVec()
+	DevicePredictions = devicePredictionsMetric.NewCounterVec()
+	EvictedGangs      = evictedGangsMetric.NewCounterVec()
+	PodsEvicted       = evictedPodsMetric.NewCounterVec()
+	LostWork          = lostWorkMetric.NewCounterVec()
+	EvictionBatches   = batchesMetric.NewCounterVec()
+	Repairs           = repairsMetric.NewCounterVec()
+	GangsRestarted    = gangsRestartedMetric.NewCounter()
+	ForeignConflicts  = foreignConflictsMetric.NewCounter()
+	GangWait          = GangWaitMetric.NewHistogramVec()
+	GangStart         = GangStartMetric.NewHistogramVec()
 	podWait           = podWaitMetric.NewHistogramVec()
 	podStart          = podStartMetric.NewHistogramVec()
-	queuePlaced       = queuePlacedMetric.NewHistogramVec()
-	scaleUp           = scaleUpMetric.NewHistogram()
+	QueuePlaced       = queuePlacedMetric.NewHistogramVec()
+	ScaleUp           = ScaleUpMetric.NewHistogram()
 
 	registerOnce sync.Once
 )
@@ -176,7 +172,7 @@ func Metrics() []catalog.Metric {
 	counted := []catalog.Metric{
 		apiWritesMetric, conditionsSavedMetric, eventsSavedMetric, gangsPlacedMetric, gangsReleasedMetric, gangDecisionsMetric,
 		bindingsInDoubtMetric, devicePredictionsMetric, evictedGangsMetric, evictedPodsMetric, lostWorkMetric, batchesMetric, repairsMetric, gangsRestartedMetric, foreignConflictsMetric,
-		gangWaitMetric, gangStartMetric, podWaitMetric, podStartMetric, queuePlacedMetric, scaleUpMetric,
+		GangWaitMetric, GangStartMetric, podWaitMetric, podStartMetric, queuePlacedMetric, ScaleUpMetric,
 	}
 	return slices.Concat(counted, collectedMetrics(), fastpath.Metrics())
 }
@@ -184,14 +180,14 @@ func Metrics() []catalog.Metric {
 // counted are the metrics that are counted as it happens.
 func counted() []metrics.Registerable {
 	return []metrics.Registerable{
-		apiWrites, conditionsSaved, eventsSaved, gangsPlaced, gangsReleased, gangDecisions, bindingsInDoubt, devicePredictions,
-		evictedGangs, podsEvicted, lostWork, evictionBatches, repairs, gangsRestarted, foreignConflicts, gangWait, gangStart, podWait, podStart, queuePlaced, scaleUp,
+		ApiWrites, ConditionsSaved, EventsSaved, GangsPlaced, GangsReleased, GangDecisions, BindingsInDoubt, DevicePredictions,
+		EvictedGangs, PodsEvicted, LostWork, EvictionBatches, Repairs, GangsRestarted, ForeignConflicts, GangWait, GangStart, podWait, podStart, QueuePlaced, ScaleUp,
 	}
 }
 
-// registerMetrics makes the metrics part of /metrics, every value of closed sets from the
+// Register makes the metrics part of /metrics, every value of closed sets from the
 // start: a rate is known from the first event on.
-func registerMetrics(collectors ...metrics.StableCollector) {
+func Register(collectors ...metrics.StableCollector) {
 	registerOnce.Do(func() {
 		legacyregistry.MustRegister(counted()...)
 		legacyregistry.CustomMustRegister(collectors...)
@@ -199,14 +195,22 @@ func registerMetrics(collectors ...metrics.StableCollector) {
 	})
 }
 
+// RegisterIn makes the metrics that are counted as it happens part of a registry: before they are
+// in any, nothing is counted.
+func RegisterIn(registry metrics.KubeRegistry) {
+	registry.MustRegister(counted()...)
+	begin()
+}
+
+// begin has every value of closed sets served from the start.
 func begin() {
 	for m, vec := range map[*catalog.Metric]*metrics.CounterVec{
-		&apiWritesMetric: apiWrites, &gangDecisionsMetric: gangDecisions, &bindingsInDoubtMetric: bindingsInDoubt, &devicePredictionsMetric: devicePredictions,
-		&evictedGangsMetric: evictedGangs, &evictedPodsMetric: podsEvicted, &lostWorkMetric: lostWork, &batchesMetric: evictionBatches, &repairsMetric: repairs,
+		&apiWritesMetric: ApiWrites, &gangDecisionsMetric: GangDecisions, &bindingsInDoubtMetric: BindingsInDoubt, &devicePredictionsMetric: DevicePredictions,
+		&evictedGangsMetric: EvictedGangs, &evictedPodsMetric: PodsEvicted, &lostWorkMetric: LostWork, &batchesMetric: EvictionBatches, &repairsMetric: Repairs,
 	} {
 		m.Each(func(values ...string) { vec.WithLabelValues(values...) })
 	}
-	for m, vec := range map[*catalog.Metric]*metrics.HistogramVec{&gangWaitMetric: gangWait, &gangStartMetric: gangStart, &podWaitMetric: podWait, &podStartMetric: podStart} {
+	for m, vec := range map[*catalog.Metric]*metrics.HistogramVec{&GangWaitMetric: GangWait, &GangStartMetric: GangStart, &podWaitMetric: podWait, &podStartMetric: podStart} {
 		m.Each(func(values ...string) { vec.WithLabelValues(values...) })
 	}
 }
@@ -218,36 +222,3 @@ func predictionNames() []string {
 	}
 	return out
 }
-
-// otherReason stands for a reason that is none of ours: whoever may write the status of a pod
-// may write any.
-const otherReason = "Other"
-
-// waitReasons are the reasons for which a gang or pod may wait, as labels.
-func waitReasons() []string {
-	out := []string{
-		otherReason, reasonGangEntering, reasonNotTried, reasonBackoff, reasonHeldByPlugin, reasonVictimsProtected, reasonNamespaceWindow,
-		corev1.PodReasonSchedulerError, corev1.PodReasonSchedulingGated,
-	}
-	for _, c := range gang.Codes() {
-		out = append(out, string(c)) // Unschedulable is one of them
-	}
-	for _, c := range admission.Codes() {
-		out = append(out, string(c))
-	}
-	for _, c := range queueing.QueueCodes() {
-		out = append(out, string(c))
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-// reasonLabel returns a reason as a label.
-func reasonLabel(reason string) string {
-	if slices.Contains(allWaitReasons, reason) {
-		return reason
-	}
-	return otherReason
-}
-
-var allWaitReasons = waitReasons()

@@ -1,4 +1,4 @@
-package engine
+package podgroups
 
 import (
 	"context"
@@ -84,9 +84,9 @@ func gatedAPIs() []gatedAPI {
 	}
 }
 
-// absentAPIs are the resources that a server does not serve, and that a locked gate has the
+// AbsentAPIs are the resources that a server does not serve, and that a locked gate has the
 // scheduler watch all the same.
-type absentAPIs []emptyResource
+type AbsentAPIs []emptyResource
 
 // retries of a question to a server that does not answer.
 const (
@@ -94,10 +94,10 @@ const (
 	discoveryMaxPause = 10 * time.Second
 )
 
-// awaitAPIs asks the server which APIs it serves until it has an answer, and turns off the
+// AwaitAPIs asks the server which APIs it serves until it has an answer, and turns off the
 // gates that need others. It fails for a gate that a flag has turned on, and, with the error of
 // the context, once that is done.
-func awaitAPIs(ctx context.Context, server discovery.DiscoveryInterface, gates featuregate.MutableVersionedFeatureGate) (absentAPIs, error) {
+func AwaitAPIs(ctx context.Context, server discovery.DiscoveryInterface, gates featuregate.MutableVersionedFeatureGate) (AbsentAPIs, error) {
 	logger := klog.FromContext(ctx)
 	for wait := discoveryPause; ; wait = min(2*wait, discoveryMaxPause) {
 		missing, err := missingAPIs(ctx, server, gates)
@@ -105,7 +105,9 @@ func awaitAPIs(ctx context.Context, server discovery.DiscoveryInterface, gates f
 			return doWithout(logger, gates, missing)
 		}
 		logger.Error(err, "The API server does not say which APIs it serves; asking again", "in", wait)
-		if !pause(ctx, wait) {
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 	}
@@ -144,8 +146,8 @@ func missingAPIs(ctx context.Context, server discovery.DiscoveryInterface, gates
 
 // doWithout turns off the gates of what is missing. It returns the resources of gates that are
 // locked, and fails for a gate that was turned on by name.
-func doWithout(logger klog.Logger, gates featuregate.MutableVersionedFeatureGate, missing []missingAPI) (absentAPIs, error) {
-	var absent absentAPIs
+func doWithout(logger klog.Logger, gates featuregate.MutableVersionedFeatureGate, missing []missingAPI) (AbsentAPIs, error) {
+	var absent AbsentAPIs
 	for _, m := range missing {
 		apis, since := strings.Join(m.lacking, ", "), "no release serves it by default"
 		if m.since != "" {
@@ -168,9 +170,9 @@ func doWithout(logger klog.Logger, gates featuregate.MutableVersionedFeatureGate
 	return absent, nil
 }
 
-// makeEmpty has the factory's informers of the absent resources be synced, and have nothing. It
+// MakeEmpty has the factory's informers of the absent resources be synced, and have nothing. It
 // must come before anybody asks for them: the factory keeps the first of each type.
-func (a absentAPIs) makeEmpty(factory informers.SharedInformerFactory) {
+func (a AbsentAPIs) MakeEmpty(factory informers.SharedInformerFactory) {
 	for _, r := range a {
 		factory.InformerFor(r.object, func(kubernetes.Interface, time.Duration) cache.SharedIndexInformer {
 			return cache.NewSharedIndexInformer(emptySource{r.list}, r.object, 0, cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})

@@ -1,4 +1,4 @@
-package engine
+package podgroups
 
 import (
 	"errors"
@@ -19,17 +19,17 @@ import (
 	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
-// podFeed takes in pods, each after the scheduler has.
-type podFeed interface {
+// PodFeed takes in pods, each after the scheduler has.
+type PodFeed interface {
 	SetPod(pod *corev1.Pod)
 	DeletePod(pod *corev1.Pod)
 }
 
-// newInformerFactory returns the informers that the scheduler runs on. Two of
+// NewInformers returns the informers that the scheduler runs on. Two of
 // them are ours, registered before the scheduler asks for them: the pod informer,
 // which puts each pod into the group that its dialect names, and the pod group
 // informer, which reads the source. The factory keeps the first of each type.
-func newInformerFactory(client kubernetes.Interface, name *cache.InformerName, ours func(string) bool, feed podFeed, groups *podGroupSource, g *gate) (informers.SharedInformerFactory, error) {
+func NewInformers(client kubernetes.Interface, name *cache.InformerName, ours func(string) bool, feed PodFeed, groups *Source, g *Gate) (informers.SharedInformerFactory, error) {
 	factory := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithInformerName(name))
 
 	// Pods that have ended hold nothing, and a cluster has many of them.
@@ -39,15 +39,15 @@ func newInformerFactory(client kubernetes.Interface, name *cache.InformerName, o
 		TweakListOptions: func(options *metav1.ListOptions) { options.FieldSelector = live },
 		InformerName:     name,
 	})
-	if err := pods.SetTransform(groupTransform(ours)); err != nil {
+	if err := pods.SetTransform(Transform(ours)); err != nil {
 		return nil, fmt.Errorf("setting up the pod informer: %w", err)
 	}
 	factory.InformerFor(&corev1.Pod{}, func(kubernetes.Interface, time.Duration) cache.SharedIndexInformer {
-		return &regroupingInformer{SharedIndexInformer: pods, feed: feed}
+		return Regrouped(pods, feed)
 	})
 	factory.InformerFor(&schedulingv1beta1.PodGroup{}, func(kubernetes.Interface, time.Duration) cache.SharedIndexInformer {
 		informer := cache.NewSharedIndexInformer(groups, &schedulingv1beta1.PodGroup{}, 0, cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})
-		return gatedInformer{informer, g}
+		return Gated(informer, g)
 	})
 	return factory, nil
 }
@@ -60,11 +60,11 @@ func dropManagedFields(obj any) (any, error) {
 	return obj, nil
 }
 
-// groupTransform sets spec.schedulingGroup of each pod that speaks a dialect, in
+// Transform sets spec.schedulingGroup of each pod that speaks a dialect, in
 // memory only. A member that does not count towards its gang is in a group that is set
 // aside (see workload.GroupName), so the scheduler does not count it either. Like every
 // transform it may meet an object twice: see dialect.Of.
-func groupTransform(ours func(string) bool) cache.TransformFunc {
+func Transform(ours func(string) bool) cache.TransformFunc {
 	return func(obj any) (any, error) {
 		obj, err := dropManagedFields(obj)
 		if err != nil {
@@ -91,7 +91,7 @@ func groupTransform(ours func(string) bool) cache.TransformFunc {
 // the scheduling queue.
 type regroupingInformer struct {
 	cache.SharedIndexInformer
-	feed podFeed
+	feed PodFeed
 	// handled is set once there is a handler. The scheduler has one; a second one
 	// would feed pods twice, and before the first is done with them.
 	handled bool
@@ -101,6 +101,12 @@ var (
 	errSecondHandler = errors.New("the scheduler handles pods in two places; the bridge expects one")
 	errOtherWay      = errors.New("the scheduler adds its handlers in a way that the bridge does not expect")
 )
+
+// Regrouped is a pod informer that tells the feed of each pod once the scheduler has taken it in,
+// and takes a pod out of its old group before it is in a new one.
+func Regrouped(pods cache.SharedIndexInformer, feed PodFeed) cache.SharedIndexInformer {
+	return &regroupingInformer{SharedIndexInformer: pods, feed: feed}
+}
 
 func (i *regroupingInformer) AddEventHandler(handler cache.ResourceEventHandler) (cache.ResourceEventHandlerRegistration, error) {
 	if i.handled {
@@ -123,7 +129,7 @@ func (i *regroupingInformer) AddEventHandlerWithOptions(cache.ResourceEventHandl
 // regroupingHandler is one handler with the feed behind it.
 type regroupingHandler struct {
 	scheduler cache.ResourceEventHandler
-	feed      podFeed
+	feed      PodFeed
 }
 
 func (h regroupingHandler) OnAdd(obj any, initial bool) {
@@ -139,7 +145,7 @@ func (h regroupingHandler) OnUpdate(oldObj, newObj any) {
 	case replaced:
 		h.scheduler.OnDelete(oldObj)
 		h.scheduler.OnAdd(newObj, false)
-	case groupOf(oldPod) == groupOf(newPod), oldPod.Spec.NodeName != "":
+	case Of(oldPod) == Of(newPod), oldPod.Spec.NodeName != "":
 		h.scheduler.OnUpdate(oldObj, newObj)
 	case newPod.Spec.NodeName != "":
 		// It was bound, and changed its group after that: one after the other.
@@ -172,8 +178,8 @@ func lastState(obj any) any {
 	return obj
 }
 
-// groupOf returns the name of the pod group of a pod, "" for a plain pod.
-func groupOf(pod *corev1.Pod) string {
+// Of returns the name of the pod group of a pod, "" for a plain pod.
+func Of(pod *corev1.Pod) string {
 	if g := pod.Spec.SchedulingGroup; g != nil && g.PodGroupName != nil {
 		return *g.PodGroupName
 	}

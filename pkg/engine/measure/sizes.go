@@ -1,4 +1,4 @@
-package engine
+package measure
 
 import "fmt"
 
@@ -7,7 +7,7 @@ type sizeClasses []int64
 
 // A gang is sized by what all of its members ask for, a pod by what it asks for itself.
 var (
-	gangSizes = sizeClasses{0, 1, 8, 64, 512}
+	GangSizes = sizeClasses{0, 1, 8, 64, 512}
 	podSizes  = sizeClasses{0, 1, 2, 8}
 )
 
@@ -30,8 +30,8 @@ func (c sizeClasses) names() []string {
 	return out
 }
 
-// of returns the name of the class of a size.
-func (c sizeClasses) of(size int64) string {
+// Of returns the name of the class of a size.
+func (c sizeClasses) Of(size int64) string {
 	i := len(c) - 1
 	for i > 0 && size < c[i] {
 		i--

@@ -1,4 +1,4 @@
-package engine
+package podgroups
 
 import (
 	"maps"
@@ -18,41 +18,41 @@ import (
 	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
 
-// gate opens for a group once the scheduler has taken the group in with all its
+// Gate opens for a group once the scheduler has taken the group in with all its
 // pods, and in it for each pod that the gang's verdict rests on, as long as the
 // scheduler asks for no fewer members than the verdict does. It lets the scheduling
 // queue know.
-type gate struct {
-	gangs *gangtable.Table
-	// activate makes the queue look at a pod's group again.
-	activate func(logger klog.Logger, pods map[string]*corev1.Pod)
-	// renewed is told of each group that the scheduler has taken in, or that it knows
+type Gate struct {
+	Gangs *gangtable.Table
+	// Activate makes the queue look at a pod's group again.
+	Activate func(logger klog.Logger, pods map[string]*corev1.Pod)
+	// Renewed is told of each group that the scheduler has taken in, or that it knows
 	// otherwise than before; gone of each that it gives up.
-	renewed func(key gang.Key)
-	gone    func(name types.NamespacedName)
+	Renewed func(key gang.Key)
+	Gone    func(name types.NamespacedName)
 
 	mu sync.Mutex
 	// open has the least count of each group that the scheduler has taken in.
 	open map[types.NamespacedName]int32
 }
 
-var _ ganggate.Gate = &gate{}
+var _ ganggate.Gate = &Gate{}
 
-func newGate() *gate { return &gate{open: map[types.NamespacedName]int32{}} }
+func NewGate() *Gate { return &Gate{open: map[types.NamespacedName]int32{}} }
 
 // Open reports whether a pod may be scheduled with its group.
-func (g *gate) Open(pod *corev1.Pod, group string) bool {
+func (g *Gate) Open(pod *corev1.Pod, group string) bool {
 	asked, open := g.least(types.NamespacedName{Namespace: pod.Namespace, Name: group})
 	if !open {
 		return false
 	}
-	need, cleared := g.gangs.Cleared(gang.KeyOf(pod.Namespace, group), pod.UID)
+	need, cleared := g.Gangs.Cleared(gang.KeyOf(pod.Namespace, group), pod.UID)
 	return cleared && asked >= need
 }
 
 // least returns how many members of a group the scheduler asks for; false if it has not
 // taken the group in.
-func (g *gate) least(name types.NamespacedName) (count int32, open bool) {
+func (g *Gate) least(name types.NamespacedName) (count int32, open bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	count, open = g.open[name]
@@ -61,7 +61,7 @@ func (g *gate) least(name types.NamespacedName) (count int32, open bool) {
 
 // cleared is called when pods of a group may join it. If the group is not open yet,
 // its opening will look at them.
-func (g *gate) cleared(name types.NamespacedName) {
+func (g *Gate) cleared(name types.NamespacedName) {
 	if _, open := g.least(name); open {
 		g.wake(name)
 	}
@@ -69,11 +69,11 @@ func (g *gate) cleared(name types.NamespacedName) {
 
 // taken is called when the scheduler has taken in a group, or a change of it. Whoever was
 // refused as it was before is not refused as it is.
-func (g *gate) taken(old, pg *schedulingv1beta1.PodGroup) {
+func (g *Gate) taken(old, pg *schedulingv1beta1.PodGroup) {
 	name := types.NamespacedName{Namespace: pg.Namespace, Name: pg.Name}
 	count := gangtable.LeastCount(pg)
 	if old == nil || !apiequality.Semantic.DeepEqual(old.Spec, pg.Spec) || !maps.Equal(old.Annotations, pg.Annotations) {
-		g.renewed(gang.KeyOf(pg.Namespace, pg.Name))
+		g.Renewed(gang.KeyOf(pg.Namespace, pg.Name))
 	}
 	g.mu.Lock()
 	was, open := g.open[name]
@@ -85,28 +85,33 @@ func (g *gate) taken(old, pg *schedulingv1beta1.PodGroup) {
 }
 
 // wake makes the queue look at a group again.
-func (g *gate) wake(name types.NamespacedName) {
+func (g *Gate) wake(name types.NamespacedName) {
 	// The queue finds the group by any of its pods, and asks for no more of it.
 	member := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace},
 		Spec:       corev1.PodSpec{SchedulingGroup: &corev1.PodSchedulingGroup{PodGroupName: &name.Name}},
 	}
-	g.activate(klog.Background(), map[string]*corev1.Pod{"": member})
+	g.Activate(klog.Background(), map[string]*corev1.Pod{"": member})
 }
 
 // deleted is called before the scheduler gives a group up.
-func (g *gate) deleted(name types.NamespacedName) {
+func (g *Gate) deleted(name types.NamespacedName) {
 	g.mu.Lock()
 	delete(g.open, name)
 	g.mu.Unlock()
-	g.gone(name)
+	g.Gone(name)
+}
+
+// Gated is an informer of pod groups that tells a gate of them.
+func Gated(groups cache.SharedIndexInformer, g *Gate) cache.SharedIndexInformer {
+	return gatedInformer{groups, g}
 }
 
 // gatedInformer is the pod group informer. Its handlers, of which the scheduler's
 // is one, are called inside of the gate.
 type gatedInformer struct {
 	cache.SharedIndexInformer
-	gate *gate
+	gate *Gate
 }
 
 func (i gatedInformer) AddEventHandler(handler cache.ResourceEventHandler) (cache.ResourceEventHandlerRegistration, error) {
@@ -125,7 +130,7 @@ func (i gatedInformer) AddEventHandlerWithOptions(cache.ResourceEventHandler, ca
 
 type gatedHandler struct {
 	cache.ResourceEventHandler
-	gate *gate
+	gate *Gate
 }
 
 func (h gatedHandler) OnAdd(obj any, initial bool) {

@@ -1,4 +1,4 @@
-package engine
+package binder
 
 import (
 	"context"
@@ -15,6 +15,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/klog/v2"
+
+	"github.com/berth-dev/berth/pkg/engine/measure"
+	"github.com/berth-dev/berth/pkg/engine/waitreason"
 )
 
 // A binding whose answer is lost may have been stored, or may be stored yet. Its pod
@@ -43,8 +46,8 @@ const (
 	// for a reason, as behind a webhook that is broken, and goes back to the queue once the
 	// horizon has passed.
 	resendPeriod = 30 * time.Second
-	// settleFirst and settleMost are the first and the longest rest between two looks.
-	settleFirst = 200 * time.Millisecond
+	// SettleFirst and settleMost are the first and the longest rest between two looks.
+	SettleFirst = 200 * time.Millisecond
 	settleMost  = 5 * time.Second
 	// settlesAtATime bounds the requests of all bindings in doubt: thousands may be when a
 	// server comes back, which has enough to do.
@@ -54,9 +57,17 @@ const (
 	catchUp = 30 * time.Second
 )
 
-// binder binds pods, and says of none that it failed if it may have succeeded.
-type binder struct {
-	conditions *conditionWriter
+// WaitingPods are the pods without a node, as far as the watch has told.
+type WaitingPods interface {
+	// Waiting returns a pod that is not bound and not being deleted; nil if there is none.
+	Waiting(name types.NamespacedName) *corev1.Pod
+	// Set asks for a condition of a pod.
+	Set(name types.NamespacedName, condition corev1.PodCondition) bool
+}
+
+// Binder binds pods, and says of none that it failed if it may have succeeded.
+type Binder struct {
+	conditions WaitingPods
 	slots      chan struct{}
 	// settle is the first rest between two looks, catchUp how long to wait for the watch.
 	settle, catchUp time.Duration
@@ -64,13 +75,17 @@ type binder struct {
 	sent func()
 }
 
-func newBinder(c *conditionWriter) *binder {
-	return &binder{conditions: c, slots: make(chan struct{}, settlesAtATime), settle: settleFirst, catchUp: catchUp, sent: func() { apiWrites.WithLabelValues("bind").Inc() }}
+func New(c WaitingPods) *Binder {
+	return &Binder{conditions: c, slots: make(chan struct{}, settlesAtATime), settle: SettleFirst, catchUp: catchUp, sent: func() { measure.ApiWrites.WithLabelValues("bind").Inc() }}
 }
 
-// bind binds a pod. An error says that the pod is not bound to the node, and will not be
+// Hasten sets how long the first rest between two looks is, and how long a binding that is refused
+// waits for the watch.
+func (b *Binder) Hasten(settle, catchUp time.Duration) { b.settle, b.catchUp = settle, catchUp }
+
+// Bind binds a pod. An error says that the pod is not bound to the node, and will not be
 // by this call; unless the context has ended, when nothing is known.
-func (b *binder) bind(ctx context.Context, pods typedcorev1.PodInterface, binding *corev1.Binding, options metav1.CreateOptions) error {
+func (b *Binder) Bind(ctx context.Context, pods typedcorev1.PodInterface, binding *corev1.Binding, options metav1.CreateOptions) error {
 	b.sent()
 	begin := time.Now()
 	err := pods.Bind(ctx, binding, options)
@@ -78,7 +93,7 @@ func (b *binder) bind(ctx context.Context, pods typedcorev1.PodInterface, bindin
 	switch {
 	case err == nil:
 		return nil
-	case inDoubt(err):
+	case InDoubt(err):
 		doubted = begin
 	case !apierrors.IsConflict(err):
 		return err
@@ -88,7 +103,7 @@ func (b *binder) bind(ctx context.Context, pods typedcorev1.PodInterface, bindin
 	for look := 0; ; look++ {
 		// A conflict is looked into at once.
 		if !doubted.IsZero() || look > 0 {
-			if !pause(ctx, settleRest(b.settle, look)) {
+			if !Pause(ctx, SettleRest(b.settle, look)) {
 				return err
 			}
 		}
@@ -97,10 +112,10 @@ func (b *binder) bind(ctx context.Context, pods typedcorev1.PodInterface, bindin
 		case ctx.Err() != nil:
 			return err
 		case fate == stored:
-			bindingsInDoubt.WithLabelValues("bound").Inc()
+			measure.BindingsInDoubt.WithLabelValues("bound").Inc()
 			return nil
 		case fate == impossible:
-			bindingsInDoubt.WithLabelValues("not_bound").Inc()
+			measure.BindingsInDoubt.WithLabelValues("not_bound").Inc()
 			b.awaitWatch(ctx, binding)
 			return again
 		case fate == unknown:
@@ -108,22 +123,22 @@ func (b *binder) bind(ctx context.Context, pods typedcorev1.PodInterface, bindin
 		}
 		// It has no node. What was refused for good cannot be stored; what is in doubt may be.
 		if doubted.IsZero() || time.Since(doubted) > requestHorizon {
-			bindingsInDoubt.WithLabelValues("not_bound").Inc()
+			measure.BindingsInDoubt.WithLabelValues("not_bound").Inc()
 			return err
 		}
 		if look > 2 && b.conditions != nil {
 			b.conditions.Set(types.NamespacedName{Namespace: binding.Namespace, Name: binding.Name},
-				waitsFor(corev1.PodReasonSchedulerError, fmt.Sprintf("binding the pod to node %q: %v; trying again", binding.Target.Name, err)))
+				waitreason.Condition(corev1.PodReasonSchedulerError, fmt.Sprintf("binding the pod to node %q: %v; trying again", binding.Target.Name, err)))
 		}
 		if time.Since(begin) > resendPeriod {
 			continue
 		}
 		b.sent()
 		at := time.Now()
-		if err = pods.Bind(ctx, binding, options); inDoubt(err) {
+		if err = pods.Bind(ctx, binding, options); InDoubt(err) {
 			doubted = at
 		} else if err == nil {
-			bindingsInDoubt.WithLabelValues("bound").Inc()
+			measure.BindingsInDoubt.WithLabelValues("bound").Inc()
 			return nil
 		}
 	}
@@ -142,7 +157,7 @@ const (
 )
 
 // look reads what became of a binding. If it is impossible, the error says why.
-func (b *binder) look(ctx context.Context, pods typedcorev1.PodInterface, binding *corev1.Binding) (bindFate, error) {
+func (b *Binder) look(ctx context.Context, pods typedcorev1.PodInterface, binding *corev1.Binding) (bindFate, error) {
 	select {
 	case b.slots <- struct{}{}:
 		defer func() { <-b.slots }()
@@ -173,21 +188,21 @@ func (b *binder) look(ctx context.Context, pods typedcorev1.PodInterface, bindin
 
 // awaitWatch waits until the watch has told what a read has: until then the pod would be
 // tried and refused over and over.
-func (b *binder) awaitWatch(ctx context.Context, binding *corev1.Binding) {
+func (b *Binder) awaitWatch(ctx context.Context, binding *corev1.Binding) {
 	if b.conditions == nil {
 		return
 	}
 	name := types.NamespacedName{Namespace: binding.Namespace, Name: binding.Name}
 	for end := time.Now().Add(b.catchUp); time.Now().Before(end); {
-		if pod := b.conditions.waiting(name); pod == nil || pod.UID != binding.UID || !pause(ctx, b.settle) {
+		if pod := b.conditions.Waiting(name); pod == nil || pod.UID != binding.UID || !Pause(ctx, b.settle) {
 			return
 		}
 	}
 }
 
-// inDoubt reports whether a request that failed with an error may have been stored, or
+// InDoubt reports whether a request that failed with an error may have been stored, or
 // may be yet: all that is not the server's word that it was refused.
-func inDoubt(err error) bool {
+func InDoubt(err error) bool {
 	if err == nil {
 		return false
 	}
@@ -199,9 +214,9 @@ func inDoubt(err error) bool {
 	return code < http.StatusBadRequest || code == http.StatusRequestTimeout || code >= http.StatusInternalServerError
 }
 
-// settleRest is how long to rest before the nth look: longer each time, and not the same
+// SettleRest is how long to rest before the nth look: longer each time, and not the same
 // for all.
-func settleRest(first time.Duration, n int) time.Duration {
+func SettleRest(first time.Duration, n int) time.Duration {
 	d := settleMost
 	if n < 5 {
 		d = min(first<<n, settleMost)
@@ -209,8 +224,8 @@ func settleRest(first time.Duration, n int) time.Duration {
 	return d/2 + rand.N(d/2+1)
 }
 
-// pause waits; false if the context ends before.
-func pause(ctx context.Context, d time.Duration) bool {
+// Pause waits; false if the context ends before.
+func Pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

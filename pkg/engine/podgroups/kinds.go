@@ -1,4 +1,4 @@
-package engine
+package podgroups
 
 import (
 	"context"
@@ -42,17 +42,17 @@ const (
 	doubtAttempts = 5
 )
 
-// kindWatcher watches the objects of custom kinds, those that declare gangs and those
+// KindWatcher watches the objects of custom kinds, those that declare gangs and those
 // that describe nodes: each kind while, and only while, the server serves it.
-type kindWatcher struct {
+type KindWatcher struct {
 	discovery discovery.DiscoveryInterface
 	dynamic   dynamic.Interface
 	metadata  metadata.Interface
 	client    kubernetes.Interface
 	gangs     *gangtable.Table
-	bridge    *bridge
+	bridge    *Bridge
 
-	sources map[schema.GroupVersionResource]kindSource
+	Sources map[schema.GroupVersionResource]KindSource
 	queue   workqueue.TypedRateLimitingInterface[schema.GroupVersionResource]
 
 	mu      sync.Mutex
@@ -60,16 +60,16 @@ type kindWatcher struct {
 	asked   map[schema.GroupVersionResource]bool
 }
 
-// kindSource makes the informer of one kind, and takes in and forgets its objects.
-type kindSource struct {
-	informer func() cache.SharedIndexInformer
-	set      func(obj any)
-	remove   func(name types.NamespacedName)
-	drop     func()
+// KindSource makes the informer of one kind, and takes in and forgets its objects.
+type KindSource struct {
+	Informer func() cache.SharedIndexInformer
+	Set      func(obj any)
+	Remove   func(name types.NamespacedName)
+	Drop     func()
 }
 
-// informerOf makes the informer of a kind of which this program has no client.
-func informerOf(client dynamic.Interface, of schema.GroupVersionResource) func() cache.SharedIndexInformer {
+// InformerOf makes the informer of a kind of which this program has no client.
+func InformerOf(client dynamic.Interface, of schema.GroupVersionResource) func() cache.SharedIndexInformer {
 	return func() cache.SharedIndexInformer {
 		return dynamicinformer.NewFilteredDynamicInformer(client, of, metav1.NamespaceAll, 0, cache.Indexers{}, nil).Informer()
 	}
@@ -82,58 +82,58 @@ type runningWatch struct {
 	stopped  chan struct{}
 }
 
-func newKindWatcher(client kubernetes.Interface, dynamicClient dynamic.Interface, metadataClient metadata.Interface, gangs *gangtable.Table, b *bridge) *kindWatcher {
-	w := &kindWatcher{
+func NewKindWatcher(client kubernetes.Interface, dynamicClient dynamic.Interface, metadataClient metadata.Interface, gangs *gangtable.Table, b *Bridge) *KindWatcher {
+	w := &KindWatcher{
 		discovery: client.Discovery(),
 		dynamic:   dynamicClient,
 		metadata:  metadataClient,
 		client:    client,
 		gangs:     gangs,
 		bridge:    b,
-		sources:   map[schema.GroupVersionResource]kindSource{},
+		Sources:   map[schema.GroupVersionResource]KindSource{},
 		running:   map[schema.GroupVersionResource]*runningWatch{},
 		asked:     map[schema.GroupVersionResource]bool{},
 		queue: workqueue.NewTypedRateLimitingQueue(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[schema.GroupVersionResource](200*time.Millisecond, 10*time.Second)),
 	}
 	for _, kind := range dialect.Kinds() {
-		w.sources[kind.Resource] = w.foreignSource(kind)
+		w.Sources[kind.Resource] = w.foreignSource(kind)
 	}
 	native := schedulingv1beta1.SchemeGroupVersion.WithResource("podgroups")
-	w.sources[native] = w.nativeSource(native)
+	w.Sources[native] = w.nativeSource(native)
 	return w
 }
 
-func (w *kindWatcher) foreignSource(kind dialect.Kind) kindSource {
-	return kindSource{
-		informer: informerOf(w.dynamic, kind.Resource),
-		set: func(obj any) {
+func (w *KindWatcher) foreignSource(kind dialect.Kind) KindSource {
+	return KindSource{
+		Informer: InformerOf(w.dynamic, kind.Resource),
+		Set: func(obj any) {
 			if u, ok := obj.(*unstructured.Unstructured); ok {
 				w.gangs.SetObject(&kind, u)
 			}
 		},
-		remove: func(name types.NamespacedName) { w.gangs.DeleteObject(&kind, name) },
-		drop:   func() { w.gangs.Drop(kind.Resource) },
+		Remove: func(name types.NamespacedName) { w.gangs.DeleteObject(&kind, name) },
+		Drop:   func() { w.gangs.Drop(kind.Resource) },
 	}
 }
 
 // nativeSource passes native pod groups on to the bridge.
-func (w *kindWatcher) nativeSource(resource schema.GroupVersionResource) kindSource {
-	return kindSource{
-		informer: func() cache.SharedIndexInformer {
+func (w *KindWatcher) nativeSource(resource schema.GroupVersionResource) KindSource {
+	return KindSource{
+		Informer: func() cache.SharedIndexInformer {
 			return schedulinginformers.NewPodGroupInformer(w.client, metav1.NamespaceAll, 0, cache.Indexers{})
 		},
-		set: func(obj any) {
+		Set: func(obj any) {
 			if pg, ok := obj.(*schedulingv1beta1.PodGroup); ok {
 				w.bridge.SetNative(pg)
 				w.gangs.SetNative(pg)
 			}
 		},
-		remove: func(name types.NamespacedName) {
+		Remove: func(name types.NamespacedName) {
 			w.gangs.DeleteNative(name)
 			w.bridge.DeleteNative(name)
 		},
-		drop: func() {
+		Drop: func() {
 			w.gangs.Drop(resource)
 			w.bridge.DropNatives()
 		},
@@ -141,7 +141,7 @@ func (w *kindWatcher) nativeSource(resource schema.GroupVersionResource) kindSou
 }
 
 // Run watches until the context is done.
-func (w *kindWatcher) Run(ctx context.Context) {
+func (w *KindWatcher) Run(ctx context.Context) {
 	definitions := metadatainformer.NewFilteredMetadataInformer(w.metadata,
 		schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"},
 		metav1.NamespaceAll, 0, cache.Indexers{}, nil).Informer()
@@ -159,7 +159,7 @@ func (w *kindWatcher) Run(ctx context.Context) {
 	defer stop()
 	go func() {
 		for {
-			for resource := range w.sources {
+			for resource := range w.Sources {
 				w.queue.Add(resource)
 			}
 			select {
@@ -181,10 +181,10 @@ func (w *kindWatcher) Run(ctx context.Context) {
 
 // Synced reports whether every kind was asked for once and the objects of those
 // that are served have been taken in.
-func (w *kindWatcher) Synced() bool {
+func (w *KindWatcher) Synced() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.asked) < len(w.sources) {
+	if len(w.asked) < len(w.Sources) {
 		return false
 	}
 	for _, r := range w.running {
@@ -197,12 +197,12 @@ func (w *kindWatcher) Synced() bool {
 
 // definitionChanged asks anew for the kinds of a definition that came, changed or
 // went.
-func (w *kindWatcher) definitionChanged(obj any) {
+func (w *KindWatcher) definitionChanged(obj any) {
 	accessor, err := meta.Accessor(lastState(obj))
 	if err != nil {
 		return
 	}
-	for resource := range w.sources {
+	for resource := range w.Sources {
 		if resource.GroupResource().String() == accessor.GetName() {
 			w.queue.Forget(resource)
 			w.queue.Add(resource)
@@ -212,7 +212,7 @@ func (w *kindWatcher) definitionChanged(obj any) {
 }
 
 // reconcile starts or stops the watch of a kind by whether it is served.
-func (w *kindWatcher) reconcile(ctx context.Context, resource schema.GroupVersionResource) {
+func (w *KindWatcher) reconcile(ctx context.Context, resource schema.GroupVersionResource) {
 	logger := klog.FromContext(ctx)
 	served, err := w.served(ctx, resource)
 	if err != nil {
@@ -240,7 +240,7 @@ func (w *kindWatcher) reconcile(ctx context.Context, resource schema.GroupVersio
 		running.cancel()
 		<-running.stopped
 		delete(w.running, resource)
-		w.sources[resource].drop()
+		w.Sources[resource].Drop()
 		logger.Info("The server no longer serves a kind; its objects are forgotten", "resource", resource)
 	case w.queue.NumRequeues(resource) > 0 && w.queue.NumRequeues(resource) < settleAttempts:
 		w.queue.AddRateLimited(resource)
@@ -250,24 +250,24 @@ func (w *kindWatcher) reconcile(ctx context.Context, resource schema.GroupVersio
 }
 
 // served asks the server whether it serves a resource.
-func (w *kindWatcher) served(ctx context.Context, resource schema.GroupVersionResource) (bool, error) {
+func (w *KindWatcher) served(ctx context.Context, resource schema.GroupVersionResource) (bool, error) {
 	names, err := servedResources(ctx, w.discovery, resource.GroupVersion())
 	return slices.Contains(names, resource.Resource), err
 }
 
 // start runs the informer of a kind.
-func (w *kindWatcher) start(ctx context.Context, resource schema.GroupVersionResource) (*runningWatch, error) {
-	source := w.sources[resource]
-	informer := source.informer()
+func (w *KindWatcher) start(ctx context.Context, resource schema.GroupVersionResource) (*runningWatch, error) {
+	source := w.Sources[resource]
+	informer := source.Informer()
 	if err := informer.SetTransform(dropManagedFields); err != nil {
 		return nil, fmt.Errorf("setting up the informer of %s: %w", resource, err)
 	}
 	handler, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    source.set,
-		UpdateFunc: func(_, obj any) { source.set(obj) },
+		AddFunc:    source.Set,
+		UpdateFunc: func(_, obj any) { source.Set(obj) },
 		DeleteFunc: func(obj any) {
 			if name, err := cache.DeletionHandlingObjectToName(obj); err == nil {
-				source.remove(types.NamespacedName{Namespace: name.Namespace, Name: name.Name})
+				source.Remove(types.NamespacedName{Namespace: name.Namespace, Name: name.Name})
 			}
 		},
 	})

@@ -1,4 +1,4 @@
-package engine
+package podgroups
 
 import (
 	"context"
@@ -20,6 +20,13 @@ import (
 	"k8s.io/component-base/featuregate"
 	"k8s.io/kubernetes/pkg/features"
 )
+
+func enableGangEngine(t *testing.T) {
+	t.Helper()
+	if err := EnableGangEngine(); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // serverWith is a client of a server that serves these resources of these versions, and no more.
 func serverWith(versions map[string][]string) *fake.Clientset {
@@ -52,7 +59,7 @@ func gatesSet(t *testing.T, flag map[string]bool) featuregate.MutableVersionedFe
 }
 
 func TestGatesFollowWhatTheServerServes(t *testing.T) {
-	useGangEngine(t)
+	enableGangEngine(t)
 	const rules, composite = features.DRADeviceTaintRules, features.CompositePodGroup
 	for _, c := range []struct {
 		name   string
@@ -79,7 +86,7 @@ func TestGatesFollowWhatTheServerServes(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			gates := gatesSet(t, c.flag)
-			absent, err := awaitAPIs(t.Context(), serverWith(c.server).Discovery(), gates)
+			absent, err := AwaitAPIs(t.Context(), serverWith(c.server).Discovery(), gates)
 			if (err != nil) != (c.refused != nil) {
 				t.Fatalf("error %v, want one with %q", err, c.refused)
 			}
@@ -104,7 +111,7 @@ func TestGatesFollowWhatTheServerServes(t *testing.T) {
 
 // A server that is away, or that has not read its own paths yet, has not denied anything.
 func TestNoAnswerIsNoDenial(t *testing.T) {
-	useGangEngine(t)
+	enableGangEngine(t)
 	gates, client := gatesSet(t, nil), serverWith(server37)
 	answers := []error{errors.New("connection refused"), apierrors.NewServiceUnavailable("not all paths are installed")}
 	asked := 0
@@ -115,7 +122,7 @@ func TestNoAnswerIsNoDenial(t *testing.T) {
 		}
 		return true, nil, answers[asked-1]
 	})
-	absent, err := awaitAPIs(t.Context(), client.Discovery(), gates)
+	absent, err := AwaitAPIs(t.Context(), client.Discovery(), gates)
 	if err != nil || len(absent) != 0 || !gates.Enabled(features.DRADeviceTaintRules) {
 		t.Errorf("got %v, %v with %s %t, want everything on", absent, err, features.DRADeviceTaintRules, gates.Enabled(features.DRADeviceTaintRules))
 	}
@@ -127,25 +134,25 @@ func TestNoAnswerIsNoDenial(t *testing.T) {
 	cancel()
 	answers = slices.Repeat(answers, 1000)
 	asked = 0
-	if _, err := awaitAPIs(ended, client.Discovery(), gates); !errors.Is(err, context.Canceled) || !gates.Enabled(features.DRADeviceTaintRules) {
+	if _, err := AwaitAPIs(ended, client.Discovery(), gates); !errors.Is(err, context.Canceled) || !gates.Enabled(features.DRADeviceTaintRules) {
 		t.Errorf("asked to end, it says %v with %s %t, want %v and on", err, features.DRADeviceTaintRules, gates.Enabled(features.DRADeviceTaintRules), context.Canceled)
 	}
 }
 
 // What a locked gate watches in vain is synced and empty; the rest comes from the server.
 func TestAbsentResourcesAreEmpty(t *testing.T) {
-	useGangEngine(t)
+	enableGangEngine(t)
 	client := serverWith(server33)
 	client.PrependReactor("list", "*", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		resource := action.GetResource()
 		return resource.Group == resourcev1.GroupName, nil, apierrors.NewNotFound(resource.GroupResource(), "")
 	})
-	absent, err := awaitAPIs(t.Context(), client.Discovery(), gatesSet(t, nil))
+	absent, err := AwaitAPIs(t.Context(), client.Discovery(), gatesSet(t, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
 	factory := informers.NewSharedInformerFactory(client, 0)
-	absent.makeEmpty(factory)
+	absent.MakeEmpty(factory)
 	claims, slices, classes := factory.Resource().V1().ResourceClaims(), factory.Resource().V1().ResourceSlices(), factory.Resource().V1().DeviceClasses()
 	claims.Informer()
 	slices.Informer()

@@ -1,4 +1,4 @@
-package engine
+package podgroups
 
 import (
 	"fmt"
@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
@@ -15,25 +14,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/berth-dev/berth/pkg/engine/enginetest"
 )
-
-// eventually waits until a check holds, for a minute at most.
-func eventually(t *testing.T, what string, check func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !check(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited for a minute, and it is not so that %s", what)
-		}
-	}
-}
-
-func podGroup(name string, size int32) *schedulingv1beta1.PodGroup {
-	return &schedulingv1beta1.PodGroup{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, UID: types.UID("uid-" + name)},
-		Spec: schedulingv1beta1.PodGroupSpec{SchedulingPolicy: schedulingv1beta1.PodGroupSchedulingPolicy{
-			Gang: &schedulingv1beta1.GangSchedulingPolicy{MinCount: size}}},
-	}
-}
 
 func sizesOf(t *testing.T, objects []any) map[string]int32 {
 	t.Helper()
@@ -47,15 +30,15 @@ func sizesOf(t *testing.T, objects []any) map[string]int32 {
 
 // A watch streams what changed after the version it starts from, and nothing else.
 func TestWatchFromAVersion(t *testing.T) {
-	s := newPodGroupSource()
-	s.Set(podGroup("a", 1))
-	s.Set(podGroup("b", 1))
+	s := NewSource()
+	s.Set(enginetest.NativeGroup("a", 1))
+	s.Set(enginetest.NativeGroup("b", 1))
 	list, err := s.List(metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	version := list.(*schedulingv1beta1.PodGroupList).ResourceVersion
-	s.Set(podGroup("a", 2))
+	s.Set(enginetest.NativeGroup("a", 2))
 	w, err := s.Watch(metav1.ListOptions{ResourceVersion: version})
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +46,7 @@ func TestWatchFromAVersion(t *testing.T) {
 	defer w.Stop()
 	s.Delete(types.NamespacedName{Namespace: "ns", Name: "b"})
 	s.Delete(types.NamespacedName{Namespace: "ns", Name: "never there"})
-	s.Set(podGroup("b", 3))
+	s.Set(enginetest.NativeGroup("b", 3))
 	var got []string
 	for range 3 {
 		event := <-w.ResultChan()
@@ -79,9 +62,9 @@ func TestWatchFromAVersion(t *testing.T) {
 // Who is further behind than the history reaches is told to list again, when the
 // watch starts and while it runs.
 func TestLateWatcherExpires(t *testing.T) {
-	s := newPodGroupSource()
-	s.Set(podGroup("a", 1))
-	s.Set(podGroup("b", 1))
+	s := NewSource()
+	s.Set(enginetest.NativeGroup("a", 1))
+	s.Set(enginetest.NativeGroup("b", 1))
 	late, err := s.Watch(metav1.ListOptions{ResourceVersion: "0"})
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +73,7 @@ func TestLateWatcherExpires(t *testing.T) {
 	// It has taken in two changes and stands before the second.
 	<-late.ResultChan()
 	for i := range 3 * historyLimit {
-		s.Set(podGroup("a", int32(i)))
+		s.Set(enginetest.NativeGroup("a", int32(i)))
 	}
 	for _, version := range []string{"0", "1", strconv.Itoa(10 * historyLimit)} {
 		if _, err := s.Watch(metav1.ListOptions{ResourceVersion: version}); !apierrors.IsResourceExpired(err) {
@@ -112,12 +95,12 @@ func TestLateWatcherExpires(t *testing.T) {
 }
 
 func TestStoppedWatchEnds(t *testing.T) {
-	s := newPodGroupSource()
+	s := NewSource()
 	idle, err := s.Watch(metav1.ListOptions{ResourceVersion: "0"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Set(podGroup("a", 1))
+	s.Set(enginetest.NativeGroup("a", 1))
 	unread, err := s.Watch(metav1.ListOptions{ResourceVersion: "0"})
 	if err != nil {
 		t.Fatal(err)
@@ -139,8 +122,8 @@ func TestInformerEndsWithTheTruth(t *testing.T) {
 		names   = 20
 		changes = 3 * historyLimit
 	)
-	s := newPodGroupSource()
-	s.Set(podGroup("before", 1))
+	s := NewSource()
+	s.Set(enginetest.NativeGroup("before", 1))
 	informer := cache.NewSharedIndexInformer(s, &schedulingv1beta1.PodGroup{}, 0, cache.Indexers{})
 	stall := make(chan struct{})
 	var once sync.Once
@@ -150,7 +133,7 @@ func TestInformerEndsWithTheTruth(t *testing.T) {
 		t.Fatal(err)
 	}
 	go informer.RunWithContext(t.Context())
-	eventually(t, "the informer has listed", informer.HasSynced)
+	enginetest.Eventually(t, "the informer has listed", informer.HasSynced)
 
 	truths := make([]map[string]int32, writers)
 	var done sync.WaitGroup
@@ -165,7 +148,7 @@ func TestInformerEndsWithTheTruth(t *testing.T) {
 					delete(truths[i], name)
 					continue
 				}
-				s.Set(podGroup(name, size))
+				s.Set(enginetest.NativeGroup(name, size))
 				truths[i][name] = size
 			}
 		})
@@ -179,7 +162,7 @@ func TestInformerEndsWithTheTruth(t *testing.T) {
 		}
 	}
 	diff := ""
-	eventually(t, "the informer has caught up", func() bool {
+	enginetest.Eventually(t, "the informer has caught up", func() bool {
 		diff = cmp.Diff(want, sizesOf(t, informer.GetStore().List()))
 		return diff == ""
 	})

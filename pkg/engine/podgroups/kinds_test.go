@@ -1,4 +1,4 @@
-package engine
+package podgroups
 
 import (
 	"testing"
@@ -10,32 +10,37 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	dynamicfake "k8s.io/client-go/dynamic/fake"
+	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/utils/clock"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/engine/enginetest"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
 
 // watched is a kindWatcher over a fake server, whose kinds the test asks for.
 type watched struct {
-	*writerRig
 	t       *testing.T
+	server  *fake.Clientset
+	gangs   *gangtable.Table
 	dynamic *dynamicfake.FakeDynamicClient
-	kinds   *kindWatcher
-	source  *podGroupSource
+	kinds   *KindWatcher
+	source  *Source
 }
 
 func newWatched(t *testing.T, objects ...runtime.Object) *watched {
 	t.Helper()
-	w := &watched{writerRig: newWriterRig(t, objects...), t: t, source: newPodGroupSource()}
+	w := &watched{t: t, server: fake.NewClientset(objects...), source: NewSource()}
 	lists := map[schema.GroupVersionResource]string{}
 	for _, kind := range dialect.Kinds() {
 		lists[kind.Resource] = kind.Kind + "List"
 	}
 	w.dynamic = dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), lists)
-	b := newBridge(w.source, newGate(), w.reporter)
-	gangs := w.reporter.gangs
-	w.kinds = newKindWatcher(w.server, w.dynamic, nil, gangs, b)
+	b := NewBridge(w.source, NewGate(), func(gang.Key) {})
+	w.gangs = gangtable.New(enginetest.Ours, b, clock.RealClock{})
+	w.kinds = NewKindWatcher(w.server, w.dynamic, nil, w.gangs, b)
 	t.Cleanup(w.kinds.queue.ShutDown)
 	return w
 }
@@ -56,15 +61,15 @@ func (w *watched) ask(resource schema.GroupVersionResource, times int) {
 }
 
 func (w *watched) known(key gang.Key) bool {
-	g, known := w.reporter.gangs.Get(key)
+	g, known := w.gangs.Get(key)
 	return known && g.Ref != nil
 }
 
 func TestKindComesAndGoes(t *testing.T) {
 	w := newWatched(t)
-	kind := kindOf(t, dialect.SchedulerPlugins)
+	kind := enginetest.Kind(t, dialect.SchedulerPlugins)
 	key := gang.Key{Namespace: "ns", Dialect: kind.Dialect, Name: "g"}
-	go w.reporter.gangs.Run(t.Context())
+	go w.gangs.Run(t.Context())
 	create := func() {
 		t.Helper()
 		_, err := w.dynamic.Resource(kind.Resource).Namespace("ns").Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
@@ -86,7 +91,7 @@ func TestKindComesAndGoes(t *testing.T) {
 		if len(w.kinds.running) != 1 {
 			t.Fatalf("%d kinds are watched, want 1", len(w.kinds.running))
 		}
-		eventually(t, "the object is known", func() bool { return w.known(key) })
+		enginetest.Eventually(t, "the object is known", func() bool { return w.known(key) })
 
 		w.serve()
 		w.ask(kind.Resource, 1)
@@ -108,9 +113,9 @@ func TestKindComesAndGoes(t *testing.T) {
 }
 
 func TestNativeGroupsPassThrough(t *testing.T) {
-	pg := podGroup("g", 1)
+	pg := enginetest.NativeGroup("g", 1)
 	w := newWatched(t, pg)
-	native := w.kinds.sources
+	native := w.kinds.Sources
 	resource := schema.GroupVersionResource{Group: "scheduling.k8s.io", Version: "v1beta1", Resource: "podgroups"}
 	if _, ok := native[resource]; !ok {
 		t.Fatalf("native groups are not asked for: %v", native)
@@ -118,7 +123,7 @@ func TestNativeGroupsPassThrough(t *testing.T) {
 	w.serve(resource)
 	w.ask(resource, 1)
 	key := gang.Key{Namespace: "ns", Dialect: gang.Native, Name: "g"}
-	eventually(t, "the native group is known", func() bool { return w.known(key) })
+	enginetest.Eventually(t, "the native group is known", func() bool { return w.known(key) })
 	w.serve()
 	w.ask(resource, doubtAttempts+1)
 	if w.known(key) || len(w.kinds.bridge.natives) != 0 {
@@ -133,7 +138,7 @@ func TestSyncedAfterErrors(t *testing.T) {
 		return away, nil, apierrors.NewServiceUnavailable("away")
 	})
 	all := func() {
-		for resource := range w.kinds.sources {
+		for resource := range w.kinds.Sources {
 			w.ask(resource, 1)
 		}
 	}
@@ -142,10 +147,10 @@ func TestSyncedAfterErrors(t *testing.T) {
 		t.Error("synced, and the server said nothing yet")
 	}
 	away = false
-	kind := kindOf(t, dialect.KAI)
+	kind := enginetest.Kind(t, dialect.KAI)
 	w.serve(kind.Resource)
 	all()
-	eventually(t, "the watcher is synced", w.kinds.Synced)
+	enginetest.Eventually(t, "the watcher is synced", w.kinds.Synced)
 
 	// An error is no answer: what is watched is watched on.
 	away = true
@@ -157,7 +162,7 @@ func TestSyncedAfterErrors(t *testing.T) {
 
 func TestDefinitionsAskForTheirKind(t *testing.T) {
 	w := newWatched(t)
-	kind := kindOf(t, dialect.Volcano)
+	kind := enginetest.Kind(t, dialect.Volcano)
 	w.kinds.definitionChanged(&metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: "widgets.example.com"}})
 	if n := w.kinds.queue.Len(); n != 0 {
 		t.Errorf("%d kinds are asked for after a definition of another kind", n)
@@ -171,8 +176,8 @@ func TestDefinitionsAskForTheirKind(t *testing.T) {
 // What the scheduler sees of gangs: translated ones as they are published, native
 // ones as the server has them, while they are published.
 func TestBridge(t *testing.T) {
-	source := newPodGroupSource()
-	b := newBridge(source, newGate(), newWriterRig(t).reporter)
+	source := NewSource()
+	b := NewBridge(source, NewGate(), func(gang.Key) {})
 	native := gang.Group{Key: gang.Key{Namespace: "ns", Dialect: gang.Native, Name: "n"}, Size: 2, Need: 2}
 	foreign := gang.Group{Key: gang.Key{Namespace: "ns", Dialect: dialect.KAI, Name: "f"}, Size: 2, Need: 2}
 	seen := func(want ...string) {
@@ -186,12 +191,12 @@ func TestBridge(t *testing.T) {
 			}
 		}
 	}
-	b.SetNative(podGroup("n", 2))
+	b.SetNative(enginetest.NativeGroup("n", 2))
 	seen()
 	b.Publish(native)
 	b.Publish(foreign)
 	seen("n", "kai:f")
-	changed := podGroup("n", 3)
+	changed := enginetest.NativeGroup("n", 3)
 	b.SetNative(changed)
 	if got := source.groups[types.NamespacedName{Namespace: "ns", Name: "n"}]; got.UID != changed.UID || got.Spec.SchedulingPolicy.Gang.MinCount != 2 || changed.Spec.SchedulingPolicy.Gang.MinCount != 3 {
 		t.Errorf("the scheduler sees %v, want a copy of the latest, with what the gang needs", got)
@@ -199,12 +204,12 @@ func TestBridge(t *testing.T) {
 	b.Withdraw(native.Key)
 	b.Withdraw(foreign.Key)
 	seen()
-	b.SetNative(podGroup("n", 2))
+	b.SetNative(enginetest.NativeGroup("n", 2))
 	seen()
 	b.DeleteNative(types.NamespacedName{Namespace: "ns", Name: "n"})
 	b.Publish(native)
 	seen()
-	b.SetNative(podGroup("n", 2))
+	b.SetNative(enginetest.NativeGroup("n", 2))
 	seen("n")
 	b.Withdraw(native.Key)
 	b.DropNatives()

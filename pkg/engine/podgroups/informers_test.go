@@ -1,4 +1,4 @@
-package engine
+package podgroups
 
 import (
 	"bytes"
@@ -17,14 +17,13 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/engine/enginetest"
 )
-
-func isOurs(name string) bool { return name == SchedulerName }
 
 // dialectPods reads the pods among the manifests of package dialect's tests.
 func dialectPods(t *testing.T) map[string]*corev1.Pod {
 	t.Helper()
-	files, err := filepath.Glob("../dialect/testdata/*/*.yaml")
+	files, err := filepath.Glob("../../dialect/testdata/*/*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("finding the manifests of the dialects: %v", err)
 	}
@@ -42,7 +41,7 @@ func dialectPods(t *testing.T) map[string]*corev1.Pod {
 			} else if err != nil || pod.Kind != "Pod" {
 				continue
 			}
-			pod.Spec.SchedulerName = SchedulerName
+			pod.Spec.SchedulerName = "berth"
 			out[fmt.Sprintf("%s/%d-%s", filepath.Base(filepath.Dir(file)), i, pod.Name)] = pod
 		}
 	}
@@ -62,13 +61,13 @@ func TestGroupTransformTwice(t *testing.T) {
 		"native and two foreign":     {"berth.dev/gang": "g", "scheduling.x-k8s.io/pod-group": "h"},
 		"two foreign and not native": {"berth.dev/gang": "g", "scheduling.x-k8s.io/pod-group": "h"},
 	} {
-		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "p", Labels: labels}, Spec: corev1.PodSpec{SchedulerName: SchedulerName}}
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "p", Labels: labels}, Spec: corev1.PodSpec{SchedulerName: "berth"}}
 		if name != "two foreign and not native" {
 			pod.Spec.SchedulingGroup = &corev1.PodSchedulingGroup{PodGroupName: &group}
 		}
 		pods[name] = pod
 	}
-	transform := groupTransform(isOurs)
+	transform := Transform(enginetest.Ours)
 	look := func(pod *corev1.Pod) *corev1.Pod {
 		t.Helper()
 		obj, err := transform(pod.DeepCopy())
@@ -101,7 +100,7 @@ func TestGroupTransformTwice(t *testing.T) {
 					want = before.Key.AsideName()
 				}
 			}
-			if got := groupOf(once); got != want {
+			if got := Of(once); got != want {
 				t.Errorf("the group is %q, want %q", got, want)
 			}
 		})
@@ -114,15 +113,15 @@ func TestGroupTransformTwice(t *testing.T) {
 func TestGroupTransformLeavesOthersAlone(t *testing.T) {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", Labels: map[string]string{"berth.dev/gang": "g"},
 		ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "m"}}}, Spec: corev1.PodSpec{SchedulerName: "other"}}
-	obj, err := groupTransform(isOurs)(pod)
+	obj, err := Transform(enginetest.Ours)(pod)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := obj.(*corev1.Pod); groupOf(got) != "" || got.ManagedFields != nil {
-		t.Errorf("group %q, managed fields %v; want neither", groupOf(got), got.ManagedFields)
+	if got := obj.(*corev1.Pod); Of(got) != "" || got.ManagedFields != nil {
+		t.Errorf("group %q, managed fields %v; want neither", Of(got), got.ManagedFields)
 	}
 	tombstone := cache.DeletedFinalStateUnknown{Key: "ns/p", Obj: pod}
-	if got, err := groupTransform(isOurs)(tombstone); err != nil || got != any(tombstone) {
+	if got, err := Transform(enginetest.Ours)(tombstone); err != nil || got != any(tombstone) {
 		t.Errorf("a tombstone became %v (%v)", got, err)
 	}
 }
@@ -141,7 +140,7 @@ func (c *calls) OnDelete(obj any) {
 func (c *calls) SetPod(pod *corev1.Pod)    { c.add("feed", pod) }
 func (c *calls) DeletePod(pod *corev1.Pod) { c.add("unfeed", pod) }
 func (c *calls) add(what string, pod *corev1.Pod) {
-	c.log = append(c.log, fmt.Sprintf("%s %s %q", what, pod.UID, groupOf(pod)))
+	c.log = append(c.log, fmt.Sprintf("%s %s %q", what, pod.UID, Of(pod)))
 }
 
 func TestRegroupingHandler(t *testing.T) {

@@ -1,4 +1,4 @@
-package engine
+package podgroups
 
 import (
 	"sync"
@@ -15,12 +15,12 @@ import (
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 )
 
-// nodeTopologies is the resource that says how the devices of nodes are linked.
-var nodeTopologies = v1alpha1.GroupVersion.WithResource("nodetopologies")
+// NodeTopologies is the resource that says how the devices of nodes are linked.
+var NodeTopologies = v1alpha1.GroupVersion.WithResource("nodetopologies")
 
-// topologySource takes NodeTopologies in for the fast path, while the server serves
+// TopologySource takes NodeTopologies in for the fast path, while the server serves
 // them. It keeps them as they are, for the drift check.
-type topologySource struct {
+type TopologySource struct {
 	dynamic dynamic.Interface
 	fast    *fastpath.Path
 	nodes   corelisters.NodeLister
@@ -29,24 +29,24 @@ type topologySource struct {
 	objects map[string]*v1alpha1.NodeTopology
 }
 
-func newTopologySource(client dynamic.Interface, fast *fastpath.Path, nodes corelisters.NodeLister) *topologySource {
-	return &topologySource{dynamic: client, fast: fast, nodes: nodes, objects: map[string]*v1alpha1.NodeTopology{}}
+func NewTopologySource(client dynamic.Interface, fast *fastpath.Path, nodes corelisters.NodeLister) *TopologySource {
+	return &TopologySource{dynamic: client, fast: fast, nodes: nodes, objects: map[string]*v1alpha1.NodeTopology{}}
 }
 
-func (s *topologySource) source() kindSource {
-	return kindSource{
-		informer: informerOf(s.dynamic, nodeTopologies),
-		set:      s.set,
-		remove:   func(name types.NamespacedName) { s.remove(name.Name) },
-		drop: func() {
-			for _, object := range s.list() {
+func (s *TopologySource) Source() KindSource {
+	return KindSource{
+		Informer: InformerOf(s.dynamic, NodeTopologies),
+		Set:      s.set,
+		Remove:   func(name types.NamespacedName) { s.remove(name.Name) },
+		Drop: func() {
+			for _, object := range s.List() {
 				s.remove(object.Name)
 			}
 		},
 	}
 }
 
-func (s *topologySource) set(obj any) {
+func (s *TopologySource) set(obj any) {
 	u, ok := obj.(*unstructured.Unstructured)
 	if !ok || !s.fast.UsesTopology() {
 		return
@@ -63,7 +63,7 @@ func (s *topologySource) set(obj any) {
 	s.fast.SetTopology(object, s.node(object.Name))
 }
 
-func (s *topologySource) remove(name string) {
+func (s *TopologySource) remove(name string) {
 	s.mu.Lock()
 	delete(s.objects, name)
 	s.mu.Unlock()
@@ -71,7 +71,7 @@ func (s *topologySource) remove(name string) {
 }
 
 // node returns a node, nil if it is not there.
-func (s *topologySource) node(name string) *corev1.Node {
+func (s *TopologySource) node(name string) *corev1.Node {
 	node, err := s.nodes.Get(name)
 	if err != nil {
 		return nil
@@ -79,8 +79,8 @@ func (s *topologySource) node(name string) *corev1.Node {
 	return node
 }
 
-// list returns all that are there.
-func (s *topologySource) list() []*v1alpha1.NodeTopology {
+// List returns all that are there.
+func (s *TopologySource) List() []*v1alpha1.NodeTopology {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := make([]*v1alpha1.NodeTopology, 0, len(s.objects))
