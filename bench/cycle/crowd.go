@@ -27,30 +27,30 @@ import (
 // beginning, and there is room.
 type crowd struct {
 	crowdSetup
-	forest   *forest
-	tenants  *tenants
-	server   *rig.Server
-	embedded *engine.Embedded
-	sched    *scheduler.Scheduler
-	stop     context.CancelFunc
+	forest    *forest
+	generator *generator
+	server    *rig.Server
+	embedded  *engine.Embedded
+	sched     *scheduler.Scheduler
+	stop      context.CancelFunc
 
 	// gangs are all that wait or run by the names of their pods. running are those that run,
 	// the oldest first.
 	mu      sync.Mutex
-	gangs   map[string]*tenant
-	running []*tenant
+	gangs   map[string]*workload
+	running []*workload
 	// whole are gangs that got their places, and gone those of which the last pod was evicted,
 	// that were not dealt with. placed is how many got theirs, and first when the first of all
 	// did.
-	whole  []*tenant
-	gone   []*tenant
+	whole  []*workload
+	gone   []*workload
 	placed int
 	first  time.Time
 	more   chan struct{}
 	// refused are gangs that were tried and not placed since the last reset: whoever a limit
 	// holds is tried now and then, for others may be evicted for it.
-	refused map[*tenant]bool
-	// chosen are how long choices took, of those in which somebody was let in or nobody was.
+	refused map[*workload]bool
+	// chosen are how long choices took, of those in which somebody was admitted or nobody was.
 	chosen []time.Duration
 }
 
@@ -68,7 +68,7 @@ const crowdLoad = 0.7
 
 // newCrowd makes a crowd that nobody was told of yet.
 func newCrowd(s crowdSetup) (*crowd, error) {
-	c := &crowd{crowdSetup: s, forest: newForest(s.queues, s.nodes), tenants: newTenants(), gangs: map[string]*tenant{}, refused: map[*tenant]bool{}, more: make(chan struct{}, 1)}
+	c := &crowd{crowdSetup: s, forest: newForest(s.queues, s.nodes), generator: newGenerator(), gangs: map[string]*workload{}, refused: map[*workload]bool{}, more: make(chan struct{}, 1)}
 	var objects []*v1alpha1.Queue
 	if !s.unqueued {
 		objects = c.forest.objects
@@ -80,7 +80,7 @@ func newCrowd(s crowdSetup) (*crowd, error) {
 	c.server.OnEvict(c.evicted)
 	places, due := newCounter(s.nodes, 0), crowdLoad*float64(s.nodes*rig.GPUsPerNode)
 	for used, i := 0, 0; float64(used) < due; i++ {
-		t := c.tenants.next(c.forest.leaf(i))
+		t := c.generator.next(c.forest.leaf(i))
 		for _, p := range t.pods {
 			if p.Spec.NodeName, err = places.Next(p); err != nil {
 				return nil, fmt.Errorf("placing those that run from the beginning: %w", err)
@@ -90,13 +90,13 @@ func newCrowd(s crowdSetup) (*crowd, error) {
 		c.come(t)
 	}
 	for i := range s.pending {
-		c.come(c.tenants.next(c.forest.leaf(i)))
+		c.come(c.generator.next(c.forest.leaf(i)))
 	}
 	return c, nil
 }
 
 // come has a gang be created.
-func (c *crowd) come(t *tenant) {
+func (c *crowd) come(t *workload) {
 	c.mu.Lock()
 	for _, p := range t.pods {
 		c.gangs[p.Name] = t
@@ -106,7 +106,7 @@ func (c *crowd) come(t *tenant) {
 }
 
 // end has a gang end.
-func (c *crowd) end(t *tenant) {
+func (c *crowd) end(t *workload) {
 	c.mu.Lock()
 	for _, p := range t.pods {
 		delete(c.gangs, p.Name)
@@ -221,14 +221,14 @@ func (c *crowd) turn() error {
 
 // replace has gangs run that got their places, ends as many, and has as many come, as well as
 // those that were evicted.
-func (c *crowd) replace() (begun, ended, come []*tenant) {
+func (c *crowd) replace() (begun, ended, come []*workload) {
 	c.mu.Lock()
 	begun, gone := c.whole, c.gone
 	c.whole, c.gone = nil, nil
 	c.mu.Unlock()
-	leave := func(t *tenant) {
+	leave := func(t *workload) {
 		c.end(t)
-		next := c.tenants.next(t.queue)
+		next := c.generator.next(t.queue)
 		c.come(next)
 		ended, come = append(ended, t), append(come, next)
 	}
@@ -261,7 +261,7 @@ func (c *crowd) wait(what string, so func() bool) error {
 
 // has reports whether the scheduler has any pod of a gang on a node, and whether it has all,
 // bound.
-func (c *crowd) has(t *tenant) (some, all bool) {
+func (c *crowd) has(t *workload) (some, all bool) {
 	all = true
 	for _, p := range t.pods {
 		_, err := c.sched.Cache.GetPod(p)
@@ -272,14 +272,14 @@ func (c *crowd) has(t *tenant) (some, all bool) {
 }
 
 // leaves reports whether a gang is evicted.
-func (c *crowd) leaves(t *tenant) bool {
+func (c *crowd) leaves(t *workload) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return t.evicted > 0
 }
 
 // waits reports whether the scheduling queue has all pods of a gang.
-func (c *crowd) waits(t *tenant) bool {
+func (c *crowd) waits(t *workload) bool {
 	group := gang.Key{Namespace: rig.Namespace, Dialect: dialect.Berth, Name: t.name}.GroupName()
 	_, has := c.sched.SchedulingQueue.GetPodGroup(group, rig.Namespace, fwk.PodGroupKeyType)
 	for _, p := range t.pods {

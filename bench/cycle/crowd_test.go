@@ -7,7 +7,7 @@ import (
 	"github.com/berth-dev/berth/pkg/engine/podgroups"
 )
 
-// Gangs of queues are let in, placed and replaced, and all are known to their queues.
+// Gangs of queues are admitted, placed and replaced, and all are known to their queues.
 func TestCrowd(t *testing.T) {
 	if err := podgroups.EnableGangEngine(); err != nil {
 		t.Fatal(err)
@@ -42,7 +42,7 @@ func TestAdmissions(t *testing.T) {
 	}
 }
 
-// Pods of all queues are let in and placed, batch after batch, with queues and without.
+// Pods of all queues are admitted and placed, batch after batch, with queues and without.
 func TestQueuePairs(t *testing.T) {
 	if err := podgroups.EnableGangEngine(); err != nil {
 		t.Fatal(err)

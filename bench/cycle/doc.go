@@ -79,18 +79,18 @@
 //     last pod is bound. All gangs are known once their queues report as many as there are.
 //   - Then, for each gang that is placed, its pods begin to run, the gang that ran for longest
 //     goes, and another comes to its queue. So as many wait as in the beginning, everywhere:
-//     what is measured is how fast gangs can be let in and placed, with all that follows from
+//     what is measured is how fast gangs can be admitted and placed, with all that follows from
 //     their coming and going. The loop is faster than the handlers of what follows, and fills
 //     the cluster until it has to wait for them. Gangs a second are those that were placed, by
 //     the wall clock. The time on processors has that of the API server in memory and of the
 //     benchmark in it.
-//   - A choice is one look for who is let in next, as queueing.Queues has it, whether somebody is
+//   - A choice is one look for who is admitted next, as queueing.Queues has it, whether somebody is
 //     or not; bringing the order up to date is in it, waiting for the lock is not.
 //   - The same gangs come to a cluster without a Queue for comparison. All of them are in the
 //     scheduling queue's heap then.
 //
 // What queues cost a pod without a gang is measured in turn, as with links: the cycles of
-// pods that are let in one after another by a thousand queues, over those of pods where
+// pods that are admitted one after another by a thousand queues, over those of pods where
 // there is none. Here nobody binds, and no informer runs.
 //
 // # Refusals

@@ -37,7 +37,7 @@ empty cluster a gang is placed as well. Then berth and berth-topology are measur
 turn, batch by batch, to tell what it costs to know how GPUs are linked. Then
 upstream-pack and berth pack random histories of pods that come and go, and the nodes are
 counted that are left free. Then gangs of 512 are planned on the smallest and on the
-largest cluster, without a scheduler. At last, gangs of many queues are let in and placed
+largest cluster, without a scheduler. At last, gangs of many queues are admitted and placed
 by the whole of Berth on the smallest cluster, which an API server in memory tells of them:
 first it is timed how fast the scheduling loop admits them, and then how fast they come and
 go with all that follows.
@@ -118,9 +118,9 @@ func command() *cobra.Command {
 	fs.IntVar(&o.seeds, "seeds", 20, "How many random histories of pods are packed to compare the nodes left free; 0 for none.")
 	fs.IntVar(&o.packed, "packed-nodes", 500, "Size of the cluster that they are packed onto.")
 	fs.IntVar(&o.plans, "plans", 300, "How many times each gang is planned on each cluster; 0 for none.")
-	fs.IntVar(&o.queues, "queues", 1000, "How many queues gangs wait in to be let in; 0 for none.")
+	fs.IntVar(&o.queues, "queues", 1000, "How many queues gangs wait in to be admitted; 0 for none.")
 	fs.IntVar(&o.pending, "pending", 10_000, "How many gangs wait in them at every time.")
-	fs.DurationVar(&o.queueTime, "queue-time", 20*time.Second, "How long gangs are let in and placed; 0 for none.")
+	fs.DurationVar(&o.queueTime, "queue-time", 20*time.Second, "How long gangs are admitted and placed; 0 for none.")
 	fs.IntVar(&o.queuePairs, "queue-pairs", 300, "How many pairs of batches of pods are measured to compare a cycle with those queues with one without any; 0 for none.")
 	fs.StringVar(&o.out, "out", "bench/out/cycle.json", "Where the results are written.")
 	fs.StringVar(&o.cpuProfile, "cpuprofile", "", "Where a CPU profile of everything is written.")

@@ -75,8 +75,8 @@ func (f *forest) leaf(i int) string { return f.leaves[i%len(f.leaves)] }
 
 func gpus(n int) *resource.Quantity { return resource.NewQuantity(int64(n), resource.DecimalSI) }
 
-// tenant is a gang that waits in a queue, or runs.
-type tenant struct {
+// workload is a gang that waits in a queue, or runs.
+type workload struct {
 	name, queue string
 	pods        []*corev1.Pod
 	gpus        int
@@ -84,19 +84,19 @@ type tenant struct {
 	bound, evicted int
 }
 
-// tenants makes gangs of random sizes, always the same.
-type tenants struct {
+// generator makes gangs of random sizes, always the same.
+type generator struct {
 	random *rand.Rand
 	made   int
 }
 
-func newTenants() *tenants { return &tenants{random: rand.New(rand.NewPCG(1, 1))} }
+func newGenerator() *generator { return &generator{random: rand.New(rand.NewPCG(1, 1))} }
 
 // next makes a gang of a queue, of pods of 1, 2, 4 or 8 GPUs.
-func (t *tenants) next(queue string) *tenant {
+func (t *generator) next(queue string) *workload {
 	t.made++
 	name, each := "gang-"+strconv.Itoa(t.made), 1<<t.random.IntN(4)
-	out := &tenant{name: name, queue: queue, pods: make([]*corev1.Pod, gangPods), gpus: gangPods * each}
+	out := &workload{name: name, queue: queue, pods: make([]*corev1.Pod, gangPods), gpus: gangPods * each}
 	for i := range out.pods {
 		p := rig.Pod(name+"-"+strconv.Itoa(i), each)
 		p.CreationTimestamp = metav1.Unix(epoch+int64(t.made), 0)

@@ -136,8 +136,8 @@ func (c *crowd) batch() (admitted int, took time.Duration, err error) {
 	begun, ended, come := c.replace()
 	c.reset()
 	return len(begun), took, c.wait("who came and went is known", func() bool {
-		return !slices.ContainsFunc(begun, func(t *tenant) bool { _, runs := c.has(t); return !runs && !c.leaves(t) }) &&
-			!slices.ContainsFunc(ended, func(t *tenant) bool { stays, _ := c.has(t); return stays }) &&
-			!slices.ContainsFunc(come, func(t *tenant) bool { return !c.waits(t) })
+		return !slices.ContainsFunc(begun, func(t *workload) bool { _, runs := c.has(t); return !runs && !c.leaves(t) }) &&
+			!slices.ContainsFunc(ended, func(t *workload) bool { stays, _ := c.has(t); return stays }) &&
+			!slices.ContainsFunc(come, func(t *workload) bool { return !c.waits(t) })
 	})
 }

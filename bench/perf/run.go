@@ -37,7 +37,7 @@ func (s single) run() error {
 	if err := utilfeature.DefaultMutableFeatureGate.SetFromMap(gates(t, s.scheduler)); err != nil {
 		return fmt.Errorf("setting the feature gates: %w", err)
 	}
-	who, err := schedulers.New(s.scheduler, &turns{nodes: n.nodes})
+	who, err := schedulers.New(s.scheduler, &roundRobin{nodes: n.nodes})
 	if err != nil {
 		return err
 	}
@@ -93,12 +93,12 @@ func (s single) write(sample report.PerfSample) error {
 	return nil
 }
 
-// turns gives out nodes by turns. Nobody asks whether they have room: the API server
+// roundRobin gives out nodes by turns. Nobody asks whether they have room: the API server
 // does not either.
-type turns struct{ nodes, at int }
+type roundRobin struct{ nodes, at int }
 
 // Next returns the next node.
-func (t *turns) Next(*corev1.Pod) (string, error) {
+func (t *roundRobin) Next(*corev1.Pod) (string, error) {
 	t.at++
 	return fmt.Sprintf("node-%d", t.at%t.nodes), nil
 }

@@ -13,14 +13,14 @@ type QueueRow struct {
 	// is bound, and CompleteSeconds until all gangs are known to their queues.
 	FirstSeconds    float64 `json:"first_seconds"`
 	CompleteSeconds float64 `json:"complete_seconds"`
-	// PerSecond is how many gangs were let in and bound a second, over Seconds, and
+	// PerSecond is how many gangs were admitted and bound a second, over Seconds, and
 	// LeastPerSecond how many in the second with the fewest.
 	PerSecond      float64 `json:"gangs_per_second"`
 	LeastPerSecond float64 `json:"least_gangs_per_second"`
 	Seconds        float64 `json:"seconds"`
 	// ProcessorUs is the time on processors for a gang, of all threads of the process.
 	ProcessorUs float64 `json:"processor_us_per_gang"`
-	// Choices is how often it was chosen who is let in. The times are those of one choice, in
+	// Choices is how often it was chosen who is admitted. The times are those of one choice, in
 	// microseconds: the median, what 99 % stay within, and the longest.
 	Choices int     `json:"choices"`
 	UsP50   float64 `json:"choice_us_p50"`

@@ -20,7 +20,7 @@
 // forget a device that was taken out, or an error of one that was repaired.
 //
 // Where the facts come from is behind two interfaces: Hardware (package nvml, or
-// package board for a matrix in a file) and Kubelet (package podresources).
+// Package board for a matrix in a file) and Kubelet (package podresources).
 //
 // Files: sources.go (the interfaces), agent.go (the loop), watch.go (the hardware's
 // goroutine), publisher.go, document.go (what is applied), troubles.go (what is

@@ -101,8 +101,8 @@ func FuzzOwner(f *testing.F) {
 			if kind.Announced == nil {
 				continue
 			}
-			if a := kind.Announced(object); a != nil && kind.LetIn != nil {
-				if patch := kind.LetIn(object); patch != nil && !json.Valid(patch) {
+			if a := kind.Announced(object); a != nil && kind.Admit != nil {
+				if patch := kind.Admit(object); patch != nil && !json.Valid(patch) {
 					t.Errorf("patch %s", patch)
 				}
 			}

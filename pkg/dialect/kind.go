@@ -35,16 +35,16 @@ type Kind struct {
 	// transition, to the second.
 	Status func(obj *unstructured.Unstructured, o Outcome, now time.Time) []byte
 	// Announced says what an object announces whose controller makes its pods only once
-	// the object says that they are let in; nil if it announces nothing. LetIn is the merge
+	// the object says that they are admitted; nil if it announces nothing. Admit is the merge
 	// patch that lets them in. Both are nil for a kind whose pods come by themselves.
 	Announced func(obj *unstructured.Unstructured) *Announcement
-	LetIn     func(obj *unstructured.Unstructured) []byte
+	Admit     func(obj *unstructured.Unstructured) []byte
 }
 
 // Announcement is a gang before its pods.
 type Announcement struct {
-	// LetIn says that its controller makes the pods now, and that they do not run yet.
-	LetIn bool
+	// Admitted says that its controller makes the pods now, and that they do not run yet.
+	Admitted bool
 	// Asks is what the least number of members asks for together, as far as it is said.
 	Asks corev1.ResourceList
 }

@@ -66,7 +66,7 @@ func volcanoKind() Kind {
 		Declare:   declareVolcano,
 		Status:    volcanoStatus,
 		Announced: volcanoAnnounced,
-		LetIn:     volcanoLetIn,
+		Admit:     volcanoAdmit,
 	}
 }
 
@@ -168,11 +168,11 @@ func volcanoAnnounced(obj *unstructured.Unstructured) *Announcement {
 			delete(asks, name)
 		}
 	}
-	return &Announcement{LetIn: phase == volcanoInqueue, Asks: asks}
+	return &Announcement{Admitted: phase == volcanoInqueue, Asks: asks}
 }
 
-// volcanoLetIn writes the phase, if the object is still as it was seen.
-func volcanoLetIn(obj *unstructured.Unstructured) []byte {
+// volcanoAdmit writes the phase, if the object is still as it was seen.
+func volcanoAdmit(obj *unstructured.Unstructured) []byte {
 	body, err := json.Marshal(map[string]any{
 		"metadata": map[string]any{"resourceVersion": obj.GetResourceVersion()},
 		"status":   map[string]any{"phase": volcanoInqueue},

@@ -16,7 +16,7 @@ import (
 // announcedPeriod is how often gangs that have no pods yet are looked at.
 const announcedPeriod = time.Second
 
-// announcedWriter lets in gangs whose controllers make no pods before: see gangtable.Announced.
+// announcedWriter admits gangs whose controllers make no pods before: see gangtable.Announced.
 type announcedWriter struct {
 	gangs   *gangtable.Table
 	queues  *queueing.Queues
@@ -29,7 +29,7 @@ func newAnnouncedWriter(gangs *gangtable.Table, queues *queueing.Queues, client 
 	return &announcedWriter{gangs: gangs, queues: queues, dynamic: client, written: map[types.UID]string{}}
 }
 
-// Run lets in until the context is done. It is run by the leader alone.
+// Run admits until the context is done. It is run by the leader alone.
 func (w *announcedWriter) Run(ctx context.Context) {
 	ticker := time.NewTicker(announcedPeriod)
 	defer ticker.Stop()
@@ -43,14 +43,14 @@ func (w *announcedWriter) Run(ctx context.Context) {
 	}
 }
 
-// look lets in those whose turn it is. What was written counts as let in until it is seen.
+// look admits those whose turn it is. What was written counts as admitted until it is seen.
 func (w *announcedWriter) look(ctx context.Context) {
 	all := w.gangs.Announced()
 	still := map[types.UID]string{}
 	for i := range all {
 		object := all[i].Object
 		if version, was := w.written[object.GetUID()]; was && version == object.GetResourceVersion() {
-			all[i].LetIn = true
+			all[i].Admitted = true
 			still[object.GetUID()] = version
 		}
 	}
@@ -59,7 +59,7 @@ func (w *announcedWriter) look(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		body := a.Kind.LetIn(a.Object)
+		body := a.Kind.Admit(a.Object)
 		if body == nil {
 			continue
 		}

@@ -57,8 +57,8 @@ func (e *engine) attach(ctx context.Context, sched *scheduler.Scheduler) error {
 			return ""
 		}
 	}
-	go letIn(ctx, e.queues, e.tries, sched, e.conditions, e.journal)
-	go letInByWindow(ctx, e.tries, sched)
+	go admit(ctx, e.queues, e.tries, sched, e.conditions, e.journal)
+	go admitByWindow(ctx, e.tries, sched)
 	next := sched.NextEntity
 	sched.NextEntity = func(logger klog.Logger) (framework.QueuedEntityInfo, error) {
 		e.leadOnce.Do(func() { e.lead(ctx, logger) })

@@ -94,19 +94,19 @@ func (r *reclaimer) tell(e fastpath.Evicted, claimant *corev1.Pod, claim *queuei
 	measure.EvictedGangs.WithLabelValues(why).Inc()
 	measure.PodsEvicted.WithLabelValues(why).Add(float64(len(e.Pods)))
 	measure.LostWork.WithLabelValues(why).Add(float64(lost))
-	r.queues.Reclaimed(claim, e.Tenant)
+	r.queues.Reclaimed(claim, e.Candidate)
 	measure.ApiWrites.WithLabelValues("event").Inc()
 	note := fmt.Sprintf("%d pods of %s, of queue %q, are evicted for %s of queue %q",
-		len(e.Pods), workload.Called(e.Tenant.Name, ""), claim.Queue(e.Tenant), workload.Called(claim.Name, ""), claim.Claimant())
+		len(e.Pods), workload.Called(e.Candidate.Name, ""), claim.Queue(e.Candidate), workload.Called(claim.Name, ""), claim.Claimant())
 	r.recorder.Eventf(podReference(e.Pods[0].Namespace, e.Pods[0].Name, e.Pods[0].UID), podReference(claimant.Namespace, claimant.Name, claimant.UID), corev1.EventTypeWarning, "Reclaimed", "Evicting", "%s", note)
 	event := decisionOn(r.clock.Now(), insight.ActionEvicted, e.Pods[0], len(e.Pods), "Reclaimed", note)
-	event.Queue, event.For = claim.Queue(e.Tenant), claimant.Namespace+"/"+subjectOf(claimant)
+	event.Queue, event.For = claim.Queue(e.Candidate), claimant.Namespace+"/"+subjectOf(claimant)
 	r.journal.Add(event)
 }
 
 // kind is why a gang goes, as a label of the metric.
 func (r *reclaimer) kind(e fastpath.Evicted, claim *queueing.Reclaim) string {
-	if claim.Queue(e.Tenant) == claim.Claimant() {
+	if claim.Queue(e.Candidate) == claim.Claimant() {
 		return "within_queue"
 	}
 	return "reclaimed"

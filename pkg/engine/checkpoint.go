@@ -27,7 +27,7 @@ const saveLook = time.Second
 func timeToSave(choice *fastpath.Choice) time.Duration {
 	var longest time.Duration
 	for _, victim := range choice.Evicted {
-		longest = max(longest, victim.Tenant.Grace)
+		longest = max(longest, victim.Candidate.Grace)
 	}
 	return longest
 }
@@ -43,7 +43,7 @@ func (e *evictor) letSave() (waited bool, stopped *waitreason.Explanation) {
 	e.told = map[types.UID]time.Time{}
 	waiting := map[*corev1.Pod]time.Time{}
 	for _, victim := range e.choice.Evicted {
-		grace := victim.Tenant.Grace
+		grace := victim.Candidate.Grace
 		if grace <= 0 {
 			continue
 		}

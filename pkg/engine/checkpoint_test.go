@@ -42,8 +42,8 @@ func newSignalled(t *testing.T, annotations map[string]string) *signalled {
 	})
 	first := &s.choice.Evicted[0]
 	s.say(0, annotations)
-	first.Tenant.Pods, first.Tenant.Grace = []*corev1.Pod{s.victims[0]}, time.Minute
-	first.Pods = first.Tenant.Pods
+	first.Candidate.Pods, first.Candidate.Grace = []*corev1.Pod{s.victims[0]}, time.Minute
+	first.Pods = first.Candidate.Pods
 	return s
 }
 

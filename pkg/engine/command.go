@@ -91,7 +91,7 @@ func NewCommand() (*cobra.Command, error) {
 	fs.IntVar(&own.Bindings, "bindings-in-flight", own.Bindings,
 		"How many bindings are under way at once. One connection to the API server carries 100 requests; beyond that each opens another, at the cost of a TLS handshake.")
 	fs.IntVar(&own.QueueWindow, "queue-window", own.QueueWindow,
-		"How many gangs and plain pods the queues let in at a time. Those in it are tried in the order in which they were let in; more of them, and the order is less that of fair shares.")
+		"How many gangs and plain pods the queues admit at a time. Those in it are tried in the order in which they were admitted; more of them, and the order is less that of fair shares.")
 	fs.IntVar(&own.QueueOvertaking, "queue-overtaking", own.QueueOvertaking,
 		"How often a gang for which there was no room may be overtaken by later ones of its queue. After that they wait for it; with 0, from the start.")
 	fs.IntVar(&own.NamespaceWindow, "namespace-window", own.NamespaceWindow,

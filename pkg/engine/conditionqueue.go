@@ -17,7 +17,7 @@ type conditionQueue struct {
 	// silent reports whether a pod says nothing yet.
 	silent func(name types.NamespacedName) bool
 	// first are those that say nothing yet, and again the others.
-	first, again turnsOfNamespaces
+	first, again namespaceRoundRobin
 	// taken counts those of first since one of again.
 	taken int
 }
@@ -49,15 +49,15 @@ func (q *conditionQueue) Pop() types.NamespacedName {
 	return q.again.pop()
 }
 
-// turnsOfNamespaces are pods, in the order of their coming in each namespace, and one of each
+// namespaceRoundRobin are pods, in the order of their coming in each namespace, and one of each
 // namespace after another.
-type turnsOfNamespaces struct {
+type namespaceRoundRobin struct {
 	of    map[string][]types.NamespacedName
 	order []string
 	len   int
 }
 
-func (t *turnsOfNamespaces) push(name types.NamespacedName) {
+func (t *namespaceRoundRobin) push(name types.NamespacedName) {
 	if t.of == nil {
 		t.of = map[string][]types.NamespacedName{}
 	}
@@ -68,7 +68,7 @@ func (t *turnsOfNamespaces) push(name types.NamespacedName) {
 	t.len++
 }
 
-func (t *turnsOfNamespaces) pop() types.NamespacedName {
+func (t *namespaceRoundRobin) pop() types.NamespacedName {
 	namespace := t.order[0]
 	t.order = t.order[1:]
 	names := t.of[namespace]

@@ -1,4 +1,4 @@
-// package engine runs upstream's scheduler with Berth around it. It is the only
+// Package engine runs upstream's scheduler with Berth around it. It is the only
 // importer of k8s.io/kubernetes/pkg/scheduler.
 //
 // Upstream has a native gang engine, the pod-group cycle: it tries a whole group against one

@@ -96,7 +96,7 @@ func (e *evictor) run() {
 			return
 		}
 		if stopped := e.evictGang(victim); stopped != nil {
-			klog.FromContext(e.ctx).Info("A batch of evictions was cut short", "for", e.name, "gang", victim.Tenant.Name, "why", stopped.Text)
+			klog.FromContext(e.ctx).Info("A batch of evictions was cut short", "for", e.name, "gang", victim.Candidate.Name, "why", stopped.Text)
 			e.endFor(e.name, *stopped)
 			e.spare(victims[i+1:])
 			return
@@ -252,7 +252,7 @@ func (e *evictor) readBudgets(pods []*corev1.Pod) error {
 // markedOf returns the pod of a gang on which it is written that the gang goes: the last by
 // name; nil if it goes in one step, or not whole, or if its owner has the mark.
 func (e *evictor) markedOf(victim fastpath.Evicted) *corev1.Pod {
-	if !victim.Whole || len(victim.Pods) < 2 || len(e.suspended[victim.Tenant.Name]) > 0 {
+	if !victim.Whole || len(victim.Pods) < 2 || len(e.suspended[victim.Candidate.Name]) > 0 {
 		return nil
 	}
 	return slices.MaxFunc(victim.Pods, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
@@ -296,7 +296,7 @@ func (e *evictor) spare(victims []fastpath.Evicted) {
 		e.queues.Stays(victim.Pods[0])
 		e.takeBack(victim)
 		if err := e.mark(victim, false); err != nil {
-			klog.FromContext(e.ctx).Error(err, "A gang that is not evicted after all still says that it is", "gang", victim.Tenant.Name)
+			klog.FromContext(e.ctx).Error(err, "A gang that is not evicted after all still says that it is", "gang", victim.Candidate.Name)
 		}
 	}
 }

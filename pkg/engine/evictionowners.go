@@ -25,7 +25,7 @@ func (e *evictor) reconsider() (string, error) {
 		return "", nil
 	}
 	for _, victim := range e.choice.Evicted {
-		name, then := victim.Tenant.Name, victim.Tenant.Fate
+		name, then := victim.Candidate.Name, victim.Candidate.Fate
 		now, err := e.departures.Read(e.ctx, name)
 		if err != nil {
 			return "", err
@@ -79,7 +79,7 @@ func (e *evictor) readOwners(pods []*corev1.Pod) (string, error) {
 		}
 		departures, err := e.suspender.Departures(e.ctx, victim.Pods)
 		if err != nil {
-			return "", fmt.Errorf("reading the owners of %s: %w", workload.Called(victim.Tenant.Name, ""), err)
+			return "", fmt.Errorf("reading the owners of %s: %w", workload.Called(victim.Candidate.Name, ""), err)
 		}
 		for _, d := range departures {
 			if d.Action != dialect.Suspend {
@@ -90,10 +90,10 @@ func (e *evictor) readOwners(pods []*corev1.Pod) (string, error) {
 				return "", err
 			}
 			if news, err := e.mates(affected, victims); err != nil || len(news) > 0 {
-				return fmt.Sprintf("others go with %s of which that was not known: %s", workload.Called(victim.Tenant.Name, ""), strings.Join(news, ", ")), err
+				return fmt.Sprintf("others go with %s of which that was not known: %s", workload.Called(victim.Candidate.Name, ""), strings.Join(news, ", ")), err
 			}
 			if !slices.ContainsFunc(affected, func(pod *corev1.Pod) bool { return pod.Spec.NodeName != "" && !victims.Has(pod.UID) }) {
-				e.suspended[victim.Tenant.Name] = append(e.suspended[victim.Tenant.Name], d)
+				e.suspended[victim.Candidate.Name] = append(e.suspended[victim.Candidate.Name], d)
 			}
 		}
 	}
@@ -105,7 +105,7 @@ func (e *evictor) readOwners(pods []*corev1.Pod) (string, error) {
 func (e *evictor) suspendOwners(victim fastpath.Evicted, gone sets.Set[types.UID]) ([]*corev1.Pod, error) {
 	left := slices.Clone(victim.Pods)
 	done := sets.New[types.UID]()
-	for _, d := range e.suspended[victim.Tenant.Name] {
+	for _, d := range e.suspended[victim.Candidate.Name] {
 		err := error(nil)
 		if !done.Has(d.Owner.UID) {
 			done.Insert(d.Owner.UID)

@@ -91,7 +91,7 @@ func (e *explainer) queue(pod *corev1.Pod) (waitreason.Explanation, bool) {
 	return waitreason.Because(code, text), holds
 }
 
-// refusedBefore: the pod is not let in, as ask says, because it was never asked for: another
+// refusedBefore: the pod is not admitted, as ask says, because it was never asked for: another
 // plugin holds it, as DynamicResources does a pod whose ResourceClaim is not there.
 func (e *explainer) refusedBefore(ask func(*corev1.Pod) (waitreason.Explanation, bool)) func(*corev1.Pod) (waitreason.Explanation, bool) {
 	return func(pod *corev1.Pod) (waitreason.Explanation, bool) {

@@ -271,7 +271,7 @@ func TestWhy(t *testing.T) {
 			h := newTestCluster(t, rackNodes(4, 2), testQueue{name: "q", limit: 8}, testQueue{name: "wide"}, testQueue{name: "theirs", others: true},
 				testQueue{name: "own", guaranteed: 16, preemption: v1alpha1.QueuePreemption{Reclaim: v1alpha1.PreemptAny}}, testQueue{name: "lend"})
 			c.hold(h)
-			if !strings.HasPrefix(c.name, "others") || c.name == "others leave for it" { // they are let in, and not tried yet
+			if !strings.HasPrefix(c.name, "others") || c.name == "others leave for it" { // they are admitted, and not tried yet
 				h.settle()
 				h.pass(3, time.Second)
 			}

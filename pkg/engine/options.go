@@ -26,7 +26,7 @@ const (
 	maxScheduledEvents     = 10_000
 )
 
-// DefaultQueueWindow is how many gangs and plain pods the queues let in at a time, unless a
+// DefaultQueueWindow is how many gangs and plain pods the queues admit at a time, unless a
 // flag says otherwise, and DefaultQueueOvertaking how often one may be overtaken by later
 // ones of its queue.
 const (
@@ -67,7 +67,7 @@ type Options struct {
 	Bindings int
 	// ScheduledEventsPerSecond is how many events say that a plain pod was placed.
 	ScheduledEventsPerSecond int
-	// QueueWindow is how many gangs and plain pods the queues let in at a time, and
+	// QueueWindow is how many gangs and plain pods the queues admit at a time, and
 	// QueueOvertaking how often one may be overtaken by later ones of its queue.
 	QueueWindow     int
 	QueueOvertaking int
@@ -126,7 +126,7 @@ func (o *Options) Validate() error {
 	return nil
 }
 
-// admission bounds what queues let in.
+// admission bounds what queues admit.
 func (o *Options) admission() admission.Config {
 	return admission.Config{Window: o.QueueWindow, Overtaking: o.QueueOvertaking, Backlog: queueBacklog}
 }

@@ -103,7 +103,7 @@ func TestOptionsValidate(t *testing.T) {
 		{"too little grace", func(o *Options) { o.GangGracePeriod = time.Millisecond }, "--gang-grace-period=1ms"},
 		{"no bindings", func(o *Options) { o.Bindings = 0 }, "--bindings-in-flight=0"},
 		{"negative events", func(o *Options) { o.ScheduledEventsPerSecond = -1 }, "--scheduled-events-per-second=-1"},
-		{"nobody let in", func(o *Options) { o.QueueWindow = 0 }, "--queue-window=0"},
+		{"nobody admitted", func(o *Options) { o.QueueWindow = 0 }, "--queue-window=0"},
 		{"nobody of a namespace tried", func(o *Options) { o.NamespaceWindow = 0 }, "--namespace-window=0"},
 		{"nobody overtaken", func(o *Options) { o.QueueOvertaking = 0 }, ""},
 		{"queues open", func(o *Options) { o.QueueAccess = QueuesOpen }, ""},

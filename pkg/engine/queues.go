@@ -187,9 +187,9 @@ const retryPeriod = time.Second
 // that gives them room, as when a taint is gone.
 const retryAnyway = 30 * time.Second
 
-// letIn has the scheduling queue take those whose turn it is, and tells the others why they
+// admit has the scheduling queue take those whose turn it is, and tells the others why they
 // wait, until the context is done.
-func letIn(ctx context.Context, queues *queueing.Queues, tries *tries, sched *scheduler.Scheduler, conditions *conditionWriter, journal *insight.Journal) {
+func admit(ctx context.Context, queues *queueing.Queues, tries *tries, sched *scheduler.Scheduler, conditions *conditionWriter, journal *insight.Journal) {
 	logger := klog.FromContext(ctx)
 	ticker := time.NewTicker(retryPeriod)
 	defer ticker.Stop()
@@ -215,26 +215,26 @@ func letIn(ctx context.Context, queues *queueing.Queues, tries *tries, sched *sc
 			queues.Claims()
 			tellWhy(queues.Explain(), conditions, journal)
 		case <-queues.News():
-			letInNext(logger, queues, sched, conditions, journal)
+			admitNext(logger, queues, sched, conditions, journal)
 		}
 	}
 }
 
-// overdue is after how long without a try it is looked where one is that was let in.
+// overdue is after how long without a try it is looked where one is that was admitted.
 const overdue = 10 * time.Second
 
 // turns say who may be tried of those that they hold: queues, and where there are none, the
 // windows of namespaces.
-type turns interface {
-	LetIn() []*corev1.Pod
+type admitter interface {
+	Admit() []*corev1.Pod
 	Held(pod *corev1.Pod)
 	Overdue(after time.Duration) []*corev1.Pod
 }
 
-// giveBackLost has those give their places in the window back that were let in and that the
+// giveBackLost has those give their places in the window back that were admitted and that the
 // scheduling queue does not have in a place from which they would be tried. What waits for
 // the loop there, however long, stays.
-func giveBackLost(sched *scheduler.Scheduler, of turns) {
+func giveBackLost(sched *scheduler.Scheduler, of admitter) {
 	for _, pod := range of.Overdue(overdue) {
 		if lost(sched, pod) {
 			of.Held(pod)
@@ -243,8 +243,8 @@ func giveBackLost(sched *scheduler.Scheduler, of turns) {
 }
 
 // enter has the scheduling queue take those whose turn it is.
-func enter(logger klog.Logger, of turns, sched *scheduler.Scheduler) {
-	for _, pod := range of.LetIn() {
+func enter(logger klog.Logger, of admitter, sched *scheduler.Scheduler) {
+	for _, pod := range of.Admit() {
 		activate(logger, sched, pod)
 		if _, gated := inQueue(sched, pod); gated {
 			of.Held(pod)
@@ -259,8 +259,8 @@ func lost(sched *scheduler.Scheduler, pod *corev1.Pod) bool {
 	return !waits || gated
 }
 
-// letInNext is letIn after one piece of news.
-func letInNext(logger klog.Logger, queues *queueing.Queues, sched *scheduler.Scheduler, conditions *conditionWriter, journal *insight.Journal) {
+// admitNext is admit after one piece of news.
+func admitNext(logger klog.Logger, queues *queueing.Queues, sched *scheduler.Scheduler, conditions *conditionWriter, journal *insight.Journal) {
 	enter(logger, queues, sched)
 	tellWhy(queues.Stuck(), conditions, journal)
 }
@@ -294,7 +294,7 @@ func inQueue(sched *scheduler.Scheduler, pod *corev1.Pod) (waits, gated bool) {
 	return ok, ok && info.Pod.UID == pod.UID && info.Gated()
 }
 
-// tries tells queues how the tries end of those that they let in.
+// tries tells queues how the tries end of those that they admit.
 type tries struct {
 	queues    *queueing.Queues
 	windows   *unqueued.Windows

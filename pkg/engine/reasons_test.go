@@ -33,7 +33,7 @@ func TestEveryReasonIsShown(t *testing.T) {
 	}
 	silent := map[string]string{
 		waitreason.Other:               "what somebody else wrote into the condition of a pod",
-		string(admission.LetIn):        "the gang is being tried: it has its place or another reason in a moment",
+		string(admission.Admitted):     "the gang is being tried: it has its place or another reason in a moment",
 		string(admission.NoRoom):       "in its stead it is said why there is no room, or " + waitreason.Backoff,
 		string(queueing.QueueFault):    "a refusal in the scheduling cycle, which has the reason Unschedulable, as its text",
 		string(queueing.QueueLimit):    "a refusal in the scheduling cycle, which has the reason Unschedulable, as its text",

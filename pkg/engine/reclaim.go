@@ -84,7 +84,7 @@ type reclaimer struct {
 type backoff struct {
 	long  time.Duration
 	until time.Time
-	// woken says that the gang was let in again since.
+	// woken says that the gang was admitted again since.
 	woken bool
 	// why is what a user is told, if it is more than that there is no room.
 	why waitreason.Explanation
@@ -126,7 +126,7 @@ func (r *reclaimer) Reclaim(pods []*corev1.Pod, group fwk.PodGroupInfo, fits fun
 	if text := r.busy(name, now); text != "" {
 		return text
 	}
-	defer r.turnOver()
+	defer r.leaveSearchLine()
 	if pods[0].Spec.PreemptionPolicy != nil && *pods[0].Spec.PreemptionPolicy == corev1.PreemptNever {
 		return "its pods say that nobody is to be evicted for them"
 	}
@@ -168,7 +168,7 @@ func (r *reclaimer) Reclaim(pods []*corev1.Pod, group fwk.PodGroupInfo, fits fun
 // choose returns who goes, by the first mode by which enough may; or why nobody does, with a
 // code if budgets are what decides.
 func (r *reclaimer) choose(claim *queueing.Reclaim, pods []*corev1.Pod, group fwk.PodGroupInfo, now time.Time) (*fastpath.Choice, waitreason.Explanation) {
-	running := fastpath.NewRunning(claim.Tenants, now)
+	running := fastpath.NewRunning(claim.Candidates, now)
 	choice, why := r.chooseByModes(claim, pods, group, running)
 	if choice != nil || !claim.BudgetsRefused() {
 		return choice, waitreason.Explanation{Text: why}
@@ -180,7 +180,7 @@ func (r *reclaimer) choose(claim *queueing.Reclaim, pods []*corev1.Pod, group fw
 	}
 	for _, e := range open.Evicted {
 		if protection := claim.Protected(e.Pods); protection != nil {
-			return nil, victimsProtected(fmt.Sprintf("%s (%s)", protection.Sentence(), workload.Called(e.Tenant.Name, pods[0].Namespace)))
+			return nil, victimsProtected(fmt.Sprintf("%s (%s)", protection.Sentence(), workload.Called(e.Candidate.Name, pods[0].Namespace)))
 		}
 	}
 	if protection := claim.Protected(evictedPods(open)); protection != nil {

@@ -34,7 +34,7 @@ import (
 	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
-// reclaimerRig is a reclaimer with a claim against two pods of one GPU each, of two tenants.
+// reclaimerRig is a reclaimer with a claim against two pods of one GPU each, of two candidates.
 type reclaimerRig struct {
 	*reclaimer
 	clock    *clocktesting.FakeClock
@@ -71,8 +71,8 @@ func newReclaimerRig(t *testing.T) *reclaimerRig {
 	c.victims = []*corev1.Pod{pod("v1", "borrower", "n", "1"), pod("v2", "borrower", "n", "1")}
 	c.claimant = pod("claimant", "owner", "", "2")
 	queues.Enter(c.claimant)
-	if let := queues.LetIn(); len(let) != 1 {
-		t.Fatalf("%d are let in, want the claimant", len(let))
+	if let := queues.Admit(); len(let) != 1 {
+		t.Fatalf("%d are admitted, want the claimant", len(let))
 	}
 	client := fake.NewClientset()
 	client.PrependReactor("create", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
@@ -94,9 +94,9 @@ func newReclaimerRig(t *testing.T) *reclaimerRig {
 	if c.claim = queues.Reclaim([]*corev1.Pod{c.claimant}, queueing.Others{Budgets: c.budgets}); c.claim == nil {
 		t.Fatal("the queue is not entitled to its guarantee")
 	}
-	c.choice = &fastpath.Choice{Room: fastpath.Room{"n": pack.Amounts{Kind: 1, Devices: 2}}}
-	for i := range c.claim.Tenants {
-		c.choice.Evicted = append(c.choice.Evicted, fastpath.Evicted{Tenant: &c.claim.Tenants[i], Pods: c.claim.Tenants[i].Pods, Whole: true})
+	c.choice = &fastpath.Choice{Room: fastpath.Reservation{"n": pack.Amounts{Kind: 1, Devices: 2}}}
+	for i := range c.claim.Candidates {
+		c.choice.Evicted = append(c.choice.Evicted, fastpath.Evicted{Candidate: &c.claim.Candidates[i], Pods: c.claim.Candidates[i].Pods, Whole: true})
 	}
 	return c
 }
@@ -152,8 +152,8 @@ func TestRoomIsTakenAtOnce(t *testing.T) {
 	c.queues.Ended(c.claimant)
 	expect := func(want int, when string) {
 		t.Helper()
-		if let := c.queues.LetIn(); len(let) != want {
-			t.Errorf("%d are let in %s, want %d", len(let), when, want)
+		if let := c.queues.Admit(); len(let) != want {
+			t.Errorf("%d are admitted %s, want %d", len(let), when, want)
 		}
 	}
 	c.gone(c.victims[0].UID)

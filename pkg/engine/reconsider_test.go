@@ -49,7 +49,7 @@ func TestVictimsAreReconsidered(t *testing.T) {
 				c.departures.Set(pod)
 			}
 			for _, victim := range c.choice.Evicted {
-				victim.Tenant.Fate = test.then
+				victim.Candidate.Fate = test.then
 			}
 			name := workload.NameOf(c.claimant)
 			e := evictor{reclaimer: c.reclaimer, name: name, claimant: c.claimant, claim: c.claim, choice: c.choice}

@@ -26,8 +26,8 @@ type undone struct {
 // repair keeps the room of the pods that a gang has lost until their owner has made them
 // again and they have their place.
 func (r *reclaimer) repair(victim fastpath.Evicted, lost []*corev1.Pod, claimant string) {
-	name := victim.Tenant.Name
-	room := r.RoomOf(lost)
+	name := victim.Candidate.Name
+	room := r.ReservationOf(lost)
 	now := r.clock.Now()
 	r.mu.Lock()
 	r.repairs[name] = undone{pod: lost[0], claimant: claimant, had: int32(len(victim.Pods)), deadline: now.Add(batchPatience + graceOf(lost) + placePatience)}

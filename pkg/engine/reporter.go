@@ -414,7 +414,7 @@ func (r *reporter) writeStatus(ctx context.Context, g gangtable.Gang, t *told) e
 		return nil
 	}
 	err := patchGroup(ctx, r.dynamic, g.Kind, g.Object, body)
-	// if the object is gone, so is who would have read its status.
+	// If the object is gone, so is who would have read its status.
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("writing the status of %s %q: %w", g.Kind.Kind, g.Key, err)
 	}

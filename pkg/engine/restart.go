@@ -18,7 +18,7 @@ import (
 // why it did not.
 func (r *reclaimer) restart(key gang.Key, pods []*corev1.Pod) error {
 	name := workload.NameOf(pods[0])
-	victim := fastpath.Evicted{Tenant: &queueing.Tenant{Name: name, Pods: pods}, Pods: pods, Whole: true}
+	victim := fastpath.Evicted{Candidate: &queueing.Candidate{Name: name, Pods: pods}, Pods: pods, Whole: true}
 	e := evictor{reclaimer: r, name: name, choice: &fastpath.Choice{Evicted: []fastpath.Evicted{victim}}}
 	if err := e.readBudgets(pods); err != nil {
 		return err

@@ -10,8 +10,8 @@ import (
 // searchShare has victims be searched for in vain at most one part in so many of the time.
 const searchShare = 4
 
-// turnPatience is how long the next is not called while one that was called is not tried.
-const turnPatience = 100 * time.Millisecond
+// searchPatience is how long the next is not called while one that was called is not tried.
+const searchPatience = 100 * time.Millisecond
 
 // searchLine says whose turn it is to have victims searched for. A search costs as much as all
 // that runs and waits, so there is a pause after each that finds nobody: it may be made again and
@@ -84,7 +84,7 @@ func (l *searchLine) next(now time.Time) (name string, after time.Duration) {
 	if wait := l.quiet.Sub(now); wait > 0 {
 		return "", wait
 	}
-	if wait := l.calledAt.Add(turnPatience).Sub(now); wait > 0 && l.called.Len() > 0 {
+	if wait := l.calledAt.Add(searchPatience).Sub(now); wait > 0 && l.called.Len() > 0 {
 		return "", wait
 	}
 	name, l.names = l.names[0], l.names[1:]
@@ -127,8 +127,8 @@ func (r *reclaimer) callNext() time.Duration {
 	}
 }
 
-// turnOver calls the next after a search, or has it called after the pause.
-func (r *reclaimer) turnOver() {
+// leaveSearchLine calls the next after a search, or has it called after the pause.
+func (r *reclaimer) leaveSearchLine() {
 	if r.callNext() > 0 {
 		r.line.tell()
 	}

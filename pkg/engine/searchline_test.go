@@ -36,14 +36,14 @@ func TestSearchLine(t *testing.T) {
 	next(20, "", 20*time.Millisecond)
 	enter("d", 50, false) // others stand in line before it
 	next(50, "a", 0)
-	next(50, "", turnPatience) // one at a time
-	enter("b", 60, true)       // the next in line, which is tried for another reason
+	next(50, "", searchPatience) // one at a time
+	enter("b", 60, true)         // the next in line, which is tried for another reason
 	l.searched(at(60), at(61))
 	enter("a", 62, false) // it was called, and another searched meanwhile: it stands in line again
 	next(64, "c", 0)
-	next(64+int(turnPatience/time.Millisecond), "d", 0) // c is not tried
-	enter("c", 200, true)                               // and comes late
-	next(200, "", turnPatience-36*time.Millisecond)
+	next(64+int(searchPatience/time.Millisecond), "d", 0) // c is not tried
+	enter("c", 200, true)                                 // and comes late
+	next(200, "", searchPatience-36*time.Millisecond)
 	enter("d", 201, true)
 	next(201, "a", 0)
 	enter("a", 202, true)

@@ -334,7 +334,7 @@ func (h *testCluster) judge() {
 func (h *testCluster) admit() {
 	select {
 	case <-h.engine.queues.News():
-		letInNext(klog.Background(), h.engine.queues, h.sched, h.conditions, nil)
+		admitNext(klog.Background(), h.engine.queues, h.sched, h.conditions, nil)
 	default:
 	}
 	enter(klog.Background(), h.engine.windows, h.sched)

@@ -30,7 +30,7 @@ type pageSource struct {
 	// topologies are the NodeTopologies, kept the room that is kept for who waits, and ours
 	// tells whether pods of a scheduler's name are placed here.
 	topologies func() []*v1alpha1.NodeTopology
-	kept       func() map[string]fastpath.Room
+	kept       func() map[string]fastpath.Reservation
 	ours       func(scheduler string) bool
 	// devices are the resources that are GPUs.
 	devices []corev1.ResourceName

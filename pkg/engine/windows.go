@@ -44,9 +44,9 @@ func (e *engine) entitlement(pod *corev1.Pod) (waitreason.Explanation, bool) {
 // roundPeriod is how often it is looked whether another round of tries may begin.
 const roundPeriod = 50 * time.Millisecond
 
-// letInByWindow has the scheduling queue take those of a namespace that may be tried, where
+// admitByWindow has the scheduling queue take those of a namespace that may be tried, where
 // there are no queues, until the context is done.
-func letInByWindow(ctx context.Context, tries *tries, sched *scheduler.Scheduler) {
+func admitByWindow(ctx context.Context, tries *tries, sched *scheduler.Scheduler) {
 	windows, queues := tries.windows, tries.queues
 	logger := klog.FromContext(ctx)
 	round := time.NewTicker(roundPeriod)

@@ -111,7 +111,7 @@ type QueueResource struct {
 type QueueNext struct {
 	Gang string `json:"gang"`
 	// Position is the place of its queue among its siblings, from 1; 0 if none of the queue
-	// may be let in.
+	// may be admitted.
 	Position int       `json:"position"`
 	Reason   string    `json:"reason"`
 	Sentence string    `json:"sentence"`

@@ -17,7 +17,7 @@ type Admission struct {
 	capacity quota.Vector
 	scale    *quota.Scale
 
-	// used is what runs, and averages are of that; all is with what is let in besides.
+	// used is what runs, and averages are of that; all is with what is admitted besides.
 	used, all *quota.Usage
 	averages  *quota.Averages
 
@@ -25,9 +25,9 @@ type Admission struct {
 	// gangs are those of each queue, by Tree.Own.
 	gangs []gangs
 	// waiters are the queues that have gangs for which there was no room.
-	waiters []quota.QueueID
-	inside  int
-	made    uint64
+	waiters  []quota.QueueID
+	inFlight int
+	made     uint64
 
 	// queues are the places of queues in the lines of their parents, lines those of the
 	// children of each queue.
@@ -35,8 +35,8 @@ type Admission struct {
 	lines  []line
 	// heads are the first gangs that each queue and those in it let through.
 	heads []*entry
-	// rooms is for the search, by depth.
-	rooms []quota.Vector
+	// headrooms are for the search, by depth.
+	headrooms []quota.Vector
 
 	// keyed is the instant to which averages count in the order, and step how old it may
 	// get; stale says that the order has to be made anew whatever the time is.
@@ -68,8 +68,8 @@ func New(tree *quota.Tree, capacity quota.Vector, config Config) *Admission {
 	for q := range quota.QueueID(n) {
 		a.queues[q] = a.node(nil, q)
 		a.queues[q].asks = a.vector()
-		for len(a.rooms) <= tree.Depth(q) {
-			a.rooms = append(a.rooms, a.vector())
+		for len(a.headrooms) <= tree.Depth(q) {
+			a.headrooms = append(a.headrooms, a.vector())
 		}
 		if h := tree.HalfLife(q); h > 0 && (a.step == 0 || h/stepsInHalfLife < a.step) {
 			a.step = max(1, h/stepsInHalfLife)
@@ -153,9 +153,9 @@ func (a *Admission) Push(g Gang) error {
 		e.stage = beyond
 	}
 	queue := &a.gangs[e.leaf]
-	// Those that were let in and come after it may be placed while it waits.
-	before, _ := slices.BinarySearchFunc(queue.letIn, e, compareEntries)
-	e.node.overtaken += len(queue.letIn) - before
+	// Those that were admitted and come after it may be placed while it waits.
+	before, _ := slices.BinarySearchFunc(queue.admitted, e, compareEntries)
+	e.node.overtaken += len(queue.admitted) - before
 	a.byName[g.Name] = e
 	queue.put(e)
 	a.update(e.leaf)

@@ -8,7 +8,7 @@ import (
 
 // Adopt takes over the gangs of an admission of another tree with the same resources, before
 // the first call of Next: each in the queue that into says, none if it is false. They stay
-// what they were, let in, held or without room, and as often overtaken, unless they ask for
+// what they were, admitted, held or without room, and as often overtaken, unless they ask for
 // more than a limit of their path now. The other admission is not used afterwards. What runs
 // is not taken over.
 func (a *Admission) Adopt(from *Admission, into func(Gang) (quota.QueueID, bool)) {
@@ -86,7 +86,7 @@ func (a *Admission) stoppedIn(q quota.QueueID, stopped *[]Gang) {
 func (a *Admission) bring(e *entry, to stage) {
 	queue := &a.gangs[e.leaf]
 	switch to {
-	case letIn:
+	case admitted:
 		if _, err := a.all.Charge(e.leaf, e.gang.Asks); err == nil {
 			a.enter(e)
 		}
@@ -104,23 +104,23 @@ func (a *Admission) bring(e *entry, to stage) {
 }
 
 // passed returns how often a gang was overtaken by others that were placed, without those
-// that are let in. Nothing may be owed to its node.
+// that are admitted. Nothing may be owed to its node.
 func (g *gangs) passed(e *entry) int {
 	if e.stage == beyond {
 		return e.gang.Overtaken
 	}
-	at, _ := slices.BinarySearchFunc(g.letIn, e, compareEntries)
-	if e.stage == letIn {
+	at, _ := slices.BinarySearchFunc(g.admitted, e, compareEntries)
+	if e.stage == admitted {
 		at++
 	}
-	return e.node.overtaken - (len(g.letIn) - at)
+	return e.node.overtaken - (len(g.admitted) - at)
 }
 
 // Has reports whether there is a gang of a name.
 func (a *Admission) Has(name string) bool { return a.byName[name] != nil }
 
-// IsLetIn and IsRefused report whether a gang is let in, or was without room.
-func (a *Admission) IsLetIn(name string) bool { return a.is(name, letIn) }
+// IsAdmitted and IsRefused report whether a gang is admitted, or was without room.
+func (a *Admission) IsAdmitted(name string) bool { return a.is(name, admitted) }
 
 func (a *Admission) IsRefused(name string) bool { return a.is(name, refused) }
 

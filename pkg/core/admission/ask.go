@@ -69,7 +69,7 @@ func (a *Admission) Asked(q quota.QueueID) quota.Vector {
 }
 
 // Position returns the place of a queue among its siblings in the order in which they are
-// served, from 1; 0 if there is nobody in it who may be let in.
+// served, from 1; 0 if there is nobody in it who may be admitted.
 func (a *Admission) Position(q quota.QueueID) int {
 	n := &a.queues[q]
 	if q == quota.RootID || !n.in {
@@ -91,7 +91,7 @@ func (a *Admission) Before(name string, most int) []Gang {
 		first = append(first, n.gang)
 		return len(first) < most
 	})
-	for _, list := range [...][]*entry{queue.refused, queue.letIn, queue.held} {
+	for _, list := range [...][]*entry{queue.refused, queue.admitted, queue.held} {
 		first = append(first, list[:min(len(list), most)]...)
 	}
 	slices.SortFunc(first, compareEntries)
@@ -106,7 +106,7 @@ func (a *Admission) Before(name string, most int) []Gang {
 }
 
 // QueuesBefore returns the siblings of a queue that are served before it, at most so many, in
-// their order; none for one in which nobody may be let in.
+// their order; none for one in which nobody may be admitted.
 func (a *Admission) QueuesBefore(q quota.QueueID, most int) []quota.QueueID {
 	if a.Position(q) == 0 || most <= 0 {
 		return nil
@@ -125,5 +125,5 @@ func (a *Admission) QueuesBefore(q quota.QueueID, most int) []quota.QueueID {
 // Size returns how many gangs of a queue itself are not placed.
 func (a *Admission) Size(q quota.QueueID) int {
 	queue := &a.gangs[a.tree.Own(q)]
-	return queue.line.root.count() + len(queue.refused) + len(queue.letIn) + len(queue.held) + len(queue.beyond)
+	return queue.line.root.count() + len(queue.refused) + len(queue.admitted) + len(queue.held) + len(queue.beyond)
 }

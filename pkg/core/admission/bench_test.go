@@ -50,8 +50,8 @@ func gang(r *rand.Rand, n int, queues []quota.QueueID) Gang {
 	}
 }
 
-// One choice: the next gang is let in, charged and placed, what was refused is tried again,
-// and another gang comes. The oldest go when nobody may be let in: where the limits of
+// One choice: the next gang is admitted, charged and placed, what was refused is tried again,
+// and another gang comes. The oldest go when nobody may be admitted: where the limits of
 // departments bind, most queues are in one that has no room left.
 func BenchmarkChoose(b *testing.B) {
 	for _, queues := range []int{10, 100, 1000, 5000} {

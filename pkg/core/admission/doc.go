@@ -2,17 +2,17 @@
 //
 //	New(tree, capacity) -> Admission
 //	Push(gang)                        a gang waits in its queue
-//	Next(now) -> gang                 one is let in, of the queue that needs it most
-//	Claim(name) -> gang               one is let in that a limit holds, for others to go
+//	Next(now) -> gang                 one is admitted, of the queue that needs it most
+//	Claim(name) -> gang               one is admitted that a limit holds, for others to go
 //	Placed, Refused, Gone(name)       what became of it
 //	Hold, Resume(name)                others leave for it, and have left
-//	Charge, Release(now, queue)       what runs, for what was let in and all else
+//	Charge, Release(now, queue)       what runs, for what was admitted and all else
 //	Retry()                           there may be room again
 //	Reason(name) -> code, sentence    why it waits
 //
 // # The window
 //
-// At most [Config].Window gangs are let in at a time, so that the order is decided as late
+// At most [Config].Window gangs are admitted at a time, so that the order is decided as late
 // as can be. Until it is known what became of it, a gang counts as using what it asks for,
 // for limits and for the order; averages and [Admission.Used] are of what runs.
 //
@@ -37,7 +37,7 @@
 //
 // A gang that would pass a limit, or for which there was no room, lets those behind it in its
 // queue pass: up to [Config].Overtaking of them, counted when they are placed and reserved
-// when they are let in. After that they wait for it; so does everyone behind the last of
+// when they are admitted. After that they wait for it; so does everyone behind the last of
 // [Config].Backlog gangs without room. A gang above a limit that it can never meet holds
 // nobody. Between queues, nobody is held: large gangs of a needy queue get their room by
 // reclaiming it, or from a caller that keeps what comes free for the one it tried first.
@@ -61,7 +61,7 @@
 // half-life ago, in which no average decays by more than 0.3 %. That, and what follows a
 // change of capacity, costs queues x log(siblings).
 //
-// Files: admission.go (gangs come, usage changes), window.go (gangs are let in), order.go
+// Files: admission.go (gangs come, usage changes), window.go (gangs are admitted), order.go
 // (who is first), gang.go (gangs of one queue), line.go (the ordered line), reason.go (why
 // a gang waits), adopt.go (from one tree to another), ask.go (who waits).
 package admission

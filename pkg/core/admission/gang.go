@@ -35,8 +35,8 @@ const (
 	waiting stage = iota
 	// refused: there was no room for it.
 	refused
-	// letIn: it is being placed.
-	letIn
+	// admitted: it is being placed.
+	admitted
 	// held: others leave for it, and what it asks for is held for it meanwhile.
 	held
 	// beyond: it asks for more than a limit of its path, whatever else is there.
@@ -66,8 +66,8 @@ func keyOf(g *Gang, order quota.Order) key {
 // gangs are those of one queue.
 type gangs struct {
 	line line
-	// refused, letIn, held and beyond are in the order of the queue.
-	refused, letIn, held, beyond []*entry
+	// refused, admitted, held and beyond are in the order of the queue.
+	refused, admitted, held, beyond []*entry
 }
 
 // list returns the gangs of a stage other than waiting.
@@ -75,8 +75,8 @@ func (g *gangs) list(s stage) *[]*entry {
 	switch s {
 	case refused:
 		return &g.refused
-	case letIn:
-		return &g.letIn
+	case admitted:
+		return &g.admitted
 	case held:
 		return &g.held
 	}
@@ -110,7 +110,7 @@ func compareEntries(a, b *entry) int { return a.node.key.compare(&b.node.key) }
 // overtake adds to how often the gangs that come before one were overtaken.
 func (g *gangs) overtake(e *entry, by int) {
 	g.line.overtake(&e.node.key, by)
-	for _, list := range [...][]*entry{g.refused, g.letIn, g.held} {
+	for _, list := range [...][]*entry{g.refused, g.admitted, g.held} {
 		for _, other := range list {
 			if compareEntries(other, e) >= 0 {
 				break
@@ -132,7 +132,7 @@ func (g *gangs) bar(c Config) *entry {
 	if n := g.line.aged(c.Overtaking); n != nil {
 		nearer(n.gang)
 	}
-	for _, list := range [...][]*entry{g.refused, g.letIn, g.held} {
+	for _, list := range [...][]*entry{g.refused, g.admitted, g.held} {
 		for _, e := range list {
 			if e.node.overtaken >= c.Overtaking {
 				nearer(e)
@@ -145,7 +145,7 @@ func (g *gangs) bar(c Config) *entry {
 	return bar
 }
 
-// last returns the key up to which gangs may be let in; nil if all may.
+// last returns the key up to which gangs may be admitted; nil if all may.
 func (g *gangs) last(c Config) *key {
 	if bar := g.bar(c); bar != nil {
 		return &bar.node.key
@@ -156,7 +156,7 @@ func (g *gangs) last(c Config) *key {
 // position returns how many gangs of its queue come before one and are not placed.
 func (g *gangs) position(e *entry) int {
 	n := g.line.before(&e.node.key)
-	for _, list := range [...][]*entry{g.refused, g.letIn, g.held} {
+	for _, list := range [...][]*entry{g.refused, g.admitted, g.held} {
 		at, _ := slices.BinarySearchFunc(list, e, compareEntries)
 		n += at
 	}
@@ -168,7 +168,7 @@ func (g *gangs) all(yield func(*entry) bool) bool {
 	if !g.line.each(func(n *node) bool { return yield(n.gang) }) {
 		return false
 	}
-	for _, list := range [...][]*entry{g.refused, g.letIn, g.held, g.beyond} {
+	for _, list := range [...][]*entry{g.refused, g.admitted, g.held, g.beyond} {
 		for _, e := range list {
 			if !yield(e) {
 				return false
@@ -178,9 +178,9 @@ func (g *gangs) all(yield func(*entry) bool) bool {
 	return true
 }
 
-// Config bounds what is let in.
+// Config bounds what is admitted.
 type Config struct {
-	// Window is how many gangs are let in at a time, at least 1.
+	// Window is how many gangs are admitted at a time, at least 1.
 	Window int
 	// Overtaking is how often a gang may be overtaken by later ones of its queue, before
 	// those wait for it. With 0, each gang waits for the one before it.

@@ -58,7 +58,7 @@ func (a *Admission) head(q quota.QueueID) bool {
 // find returns the first gang of a queue that asks for no more than the room around the
 // queue, all of it if nil, and its own limits leave; nil if there is none.
 func (a *Admission) find(q quota.QueueID, around quota.Vector) *entry {
-	room := a.rooms[a.tree.Depth(q)]
+	room := a.headrooms[a.tree.Depth(q)]
 	a.all.Headroom(q, room)
 	if around != nil {
 		lower(room, around)

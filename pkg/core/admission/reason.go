@@ -12,8 +12,8 @@ type Code string
 
 // The reasons for which a gang waits. More nodes would help with NoRoom alone.
 const (
-	// LetIn: it is being placed.
-	LetIn Code = "LetIn"
+	// Admitted: it is being placed.
+	Admitted Code = "Admitted"
 	// Claims: others leave for it.
 	Claims Code = "EvictsOthers"
 	// Turn: it is the next of its queue, and others are served before the queue.
@@ -35,7 +35,7 @@ const (
 
 // Codes are all of them.
 func Codes() []Code {
-	return []Code{LetIn, Claims, Turn, Behind, Held, AtLimit, NeverFits, Faulty, NoRoom}
+	return []Code{Admitted, Claims, Turn, Behind, Held, AtLimit, NeverFits, Faulty, NoRoom}
 }
 
 // Reason says why a gang waits.
@@ -64,8 +64,8 @@ func (a *Admission) Reason(name string) (Reason, bool) {
 		return why, true
 	}
 	switch e.stage {
-	case letIn:
-		why.Code = LetIn
+	case admitted:
+		why.Code = Admitted
 		return why, true
 	case held:
 		why.Code = Claims
@@ -93,7 +93,7 @@ func (a *Admission) Reason(name string) (Reason, bool) {
 // Sentence says it in words. called says who has a name, as in: gang "a".
 func (r Reason) Sentence(t *quota.Tree, called func(name string) string) string {
 	switch r.Code {
-	case LetIn:
+	case Admitted:
 		return "the gang is being placed"
 	case Claims:
 		return "others are evicted for the gang, which gets its place once they have left"

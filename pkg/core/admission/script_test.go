@@ -31,7 +31,7 @@ var update = flag.Bool("update", false, "rewrite the expected output under testd
 //	refused|gone|why NAME
 //	retry
 //	charge|release QUEUE GPUS
-//	all                                     lets in and places all that can be, one by one
+//	all                                     admits and places all that can be, one by one
 //
 // A part of a quota that is "-" or left out is not stated. Lines that start with # are
 // comments. Run with -update to rewrite what is expected.

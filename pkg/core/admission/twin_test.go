@@ -58,11 +58,11 @@ func (tw *twin) line(leaf quota.QueueID) []*twinGang {
 	return line
 }
 
-// overtaken is how often a gang was, with those that were let in behind it.
+// overtaken is how often a gang was, with those that were admitted behind it.
 func (tw *twin) overtaken(g *twinGang) int {
 	n := g.passed
 	for _, other := range tw.line(tw.tree.Own(g.Queue)) {
-		if other.stage == letIn && tw.compare(g, other) < 0 {
+		if other.stage == admitted && tw.compare(g, other) < 0 {
 			n++
 		}
 	}
@@ -181,7 +181,7 @@ func (tw *twin) next(now quota.Time) (string, bool) {
 	if g == nil {
 		return "", false
 	}
-	g.stage = letIn
+	g.stage = admitted
 	tw.must(tw.all.Charge(g.Queue, g.Asks))
 	return g.Name, true
 }
@@ -189,20 +189,20 @@ func (tw *twin) next(now quota.Time) (string, bool) {
 func (tw *twin) inside() int {
 	n := 0
 	for _, g := range tw.gangs {
-		if g.stage == letIn {
+		if g.stage == admitted {
 			n++
 		}
 	}
 	return n
 }
 
-// claim lets in a gang that waits for a limit.
+// claim admits a gang that waits for a limit.
 func (tw *twin) claim(name string) bool {
 	g := tw.get(name)
 	if tw.reason(name).Code != AtLimit || tw.inside() >= tw.config.Window {
 		return false
 	}
-	g.stage = letIn
+	g.stage = admitted
 	tw.must(tw.all.Charge(g.Queue, g.Asks))
 	return true
 }
@@ -216,7 +216,7 @@ func (tw *twin) ahead(name string) bool {
 		return false
 	}
 	tw.must(tw.all.Charge(g.Queue, g.Asks))
-	g.stage = letIn
+	g.stage = admitted
 	return true
 }
 
@@ -237,7 +237,7 @@ func (tw *twin) resume(name string) bool {
 	if g.stage != held || tw.inside() >= tw.config.Window {
 		return false
 	}
-	g.stage = letIn
+	g.stage = admitted
 	return true
 }
 
@@ -281,7 +281,7 @@ func (tw *twin) retry() {
 
 func (tw *twin) gone(name string) {
 	g := tw.get(name)
-	if g.stage == letIn || g.stage == held {
+	if g.stage == admitted || g.stage == held {
 		tw.must(tw.all.Release(g.Queue, g.Asks))
 	}
 	tw.gangs = slices.DeleteFunc(tw.gangs, func(other *twinGang) bool { return other == g })
@@ -303,8 +303,8 @@ func (tw *twin) reason(name string) Reason {
 	switch {
 	case refusal.Fault != nil:
 		why.Code, why.Refusal = Faulty, refusal
-	case g.stage == letIn:
-		why.Code = LetIn
+	case g.stage == admitted:
+		why.Code = Admitted
 	case g.stage == held:
 		why.Code = Claims
 	case g.stage == refused:
@@ -330,7 +330,7 @@ type pair struct {
 	charges []charged
 	codes   map[Code]int
 	chosen  int
-	// claims counts the claims, those that were held, let in again and let in ahead.
+	// claims counts the claims, those that were held, admitted again and admitted ahead.
 	claims [4]int
 	// renewed counts how often a gang was put back, or all of them into another tree.
 	renewed  int
@@ -403,7 +403,7 @@ func (p *pair) some(r *rand.Rand, s stage) string {
 	return names[r.IntN(len(names))]
 }
 
-// stepClaim has a gang claimed, held or let in again in both.
+// stepClaim has a gang claimed, held or admitted again in both.
 func (p *pair) stepClaim(t *testing.T, r *rand.Rand) {
 	t.Helper()
 	if len(p.twin.gangs) == 0 {
@@ -486,20 +486,20 @@ func (p *pair) step(t *testing.T, r *rand.Rand) {
 			p.chosen++
 		}
 	case 6, 7:
-		if name := p.some(r, letIn); name != "" {
+		if name := p.some(r, admitted); name != "" {
 			g := p.twin.get(name)
 			if r.IntN(3) > 0 {
 				p.charge(t, g.Queue, g.Asks)
 			}
 			if !p.Placed(name) {
-				t.Fatalf("%q was let in, and cannot be placed", name)
+				t.Fatalf("%q was admitted, and cannot be placed", name)
 			}
 			p.twin.placed(name)
 		}
 	case 8:
-		if name := p.some(r, letIn); name != "" {
+		if name := p.some(r, admitted); name != "" {
 			if !p.Refused(name) {
-				t.Fatalf("%q was let in, and cannot be refused", name)
+				t.Fatalf("%q was admitted, and cannot be refused", name)
 			}
 			p.twin.refused(name)
 		}
@@ -642,7 +642,7 @@ func (tw *twin) goOn(tree *quota.Tree, p *pair, where func(quota.QueueID) (quota
 			g.stage = beyond
 		case g.stage == beyond:
 			g.stage = waiting
-		case g.stage == letIn, g.stage == held:
+		case g.stage == admitted, g.stage == held:
 			tw.must(tw.all.Charge(id, g.Asks))
 		}
 		gangs = append(gangs, g)
@@ -734,19 +734,19 @@ func TestAdmissionAgreesWithAList(t *testing.T) {
 			claims[i] += n
 		}
 	}
-	for _, code := range []Code{LetIn, Turn, Behind, Held, AtLimit, NeverFits, Faulty, NoRoom, Claims} {
+	for _, code := range []Code{Admitted, Turn, Behind, Held, AtLimit, NeverFits, Faulty, NoRoom, Claims} {
 		if codes[code] < 30 {
 			t.Errorf("%s was seen %d times: the test is too easy", code, codes[code])
 		}
 	}
 	if slices.Min(claims[:]) < 100 {
-		t.Errorf("%v gangs were claimed, held and let in again: the test is too easy", claims)
+		t.Errorf("%v gangs were claimed, held and admitted again: the test is too easy", claims)
 	}
 	if changed < 300 {
 		t.Errorf("a queue was changed %d times: the test is too easy", changed)
 	}
 	if chosen < trees*steps/20 {
-		t.Errorf("%d gangs were let in in %d steps: the test is too easy", chosen, trees*steps)
+		t.Errorf("%d gangs were admitted in %d steps: the test is too easy", chosen, trees*steps)
 	}
 }
 

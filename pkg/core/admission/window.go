@@ -6,42 +6,42 @@ import (
 	"github.com/berth-dev/berth/pkg/core/quota"
 )
 
-// Next lets in the gang that is next at an instant, and returns it; false if the window is
+// Next admits the gang that is next at an instant, and returns it; false if the window is
 // full, or if nobody may go now. Until it is placed, refused or gone, it counts as using
 // what it asks for.
 func (a *Admission) Next(now quota.Time) (Gang, bool) {
 	a.refresh(now)
-	if a.inside >= a.config.Window {
+	if a.inFlight >= a.config.Window {
 		return Gang{}, false
 	}
-	return a.let(a.find(quota.RootID, nil))
+	return a.admit(a.find(quota.RootID, nil))
 }
 
-// Claim lets in a gang that waits for a limit, and not for one of its queue, for others to
+// Claim admits a gang that waits for a limit, and not for one of its queue, for others to
 // go; false if it does not, or if the window is full. It counts as Next has it.
 func (a *Admission) Claim(name string) (Gang, bool) {
-	if reason, _ := a.Reason(name); reason.Code != AtLimit || a.inside >= a.config.Window {
+	if reason, _ := a.Reason(name); reason.Code != AtLimit || a.inFlight >= a.config.Window {
 		return Gang{}, false
 	}
-	return a.let(a.byName[name])
+	return a.admit(a.byName[name])
 }
 
-// Ahead lets in a gang that waits, whoever comes before it: room is kept for it, which the others
+// Ahead admits a gang that waits, whoever comes before it: room is kept for it, which the others
 // do not get. false if there is none of that name that waits, if it would pass a limit, or if the
 // window is full. It counts as Next has it.
 func (a *Admission) Ahead(name string) (Gang, bool) {
 	e := a.byName[name]
-	if e == nil || e.stage != waiting || a.inside >= a.config.Window {
+	if e == nil || e.stage != waiting || a.inFlight >= a.config.Window {
 		return Gang{}, false
 	}
 	if _, ok := a.all.CanCharge(e.leaf, e.gang.Asks); !ok {
 		return Gang{}, false
 	}
-	return a.let(e)
+	return a.admit(e)
 }
 
-// let lets in a gang that waits; false if there is none.
-func (a *Admission) let(e *entry) (Gang, bool) {
+// admit admits a gang that waits; false if there is none.
+func (a *Admission) admit(e *entry) (Gang, bool) {
 	if e == nil {
 		return Gang{}, false
 	}
@@ -54,16 +54,16 @@ func (a *Admission) let(e *entry) (Gang, bool) {
 
 // enter puts a gang that counts into the window.
 func (a *Admission) enter(e *entry) {
-	a.inside++
+	a.inFlight++
 	queue := &a.gangs[e.leaf]
 	queue.take(e)
-	e.stage = letIn
+	e.stage = admitted
 	queue.put(e)
 	queue.overtake(e, 1)
 	a.update(e.leaf)
 }
 
-// Hold says that others leave for a gang, which was let in or waits: it is not let in until
+// Hold says that others leave for a gang, which was admitted or waits: it is not admitted until
 // Resume, and counts as using what it asks for, so that nobody else gets that of a limit which
 // they leave. It reports whether there is one of that name for which they can.
 func (a *Admission) Hold(name string) bool {
@@ -72,9 +72,9 @@ func (a *Admission) Hold(name string) bool {
 		return false
 	}
 	queue := &a.gangs[e.leaf]
-	if e.stage == letIn {
+	if e.stage == admitted {
 		queue.overtake(e, -1)
-		a.inside--
+		a.inFlight--
 	} else if _, err := a.all.Charge(e.leaf, e.gang.Asks); err != nil {
 		return false
 	}
@@ -86,11 +86,11 @@ func (a *Admission) Hold(name string) bool {
 	return true
 }
 
-// Resume lets in a gang that is held, whatever the limits are; false if it is not, or if the
+// Resume admits a gang that is held, whatever the limits are; false if it is not, or if the
 // window is full.
 func (a *Admission) Resume(name string) (Gang, bool) {
 	e := a.byName[name]
-	if e == nil || e.stage != held || a.inside >= a.config.Window {
+	if e == nil || e.stage != held || a.inFlight >= a.config.Window {
 		return Gang{}, false
 	}
 	a.enter(e)
@@ -104,14 +104,14 @@ func (a *Admission) forgetRefused(e *entry) {
 	}
 }
 
-// Inside returns how many gangs are let in whose try has not ended.
-func (a *Admission) Inside() int { return a.inside }
+// InFlight returns how many gangs are admitted whose try has not ended.
+func (a *Admission) InFlight() int { return a.inFlight }
 
-// Placed says that a gang that was let in has its place: it waits no more, and counts as
-// far as it is charged, which is the caller's to do. It reports whether it was let in.
+// Placed says that a gang that was admitted has its place: it waits no more, and counts as
+// far as it is charged, which is the caller's to do. It reports whether it was admitted.
 func (a *Admission) Placed(name string) bool {
 	e := a.byName[name]
-	if e == nil || e.stage != letIn {
+	if e == nil || e.stage != admitted {
 		return false
 	}
 	a.leave(e)
@@ -120,11 +120,11 @@ func (a *Admission) Placed(name string) bool {
 	return true
 }
 
-// Refused says that there was no room for a gang that was let in. It waits until Retry, and
-// those that it had passed were not overtaken. It reports whether it was let in.
+// Refused says that there was no room for a gang that was admitted. It waits until Retry, and
+// those that it had passed were not overtaken. It reports whether it was admitted.
 func (a *Admission) Refused(name string) bool {
 	e := a.byName[name]
-	if e == nil || e.stage != letIn {
+	if e == nil || e.stage != admitted {
 		return false
 	}
 	queue := &a.gangs[e.leaf]
@@ -162,7 +162,7 @@ func (a *Admission) Gone(name string) bool {
 	}
 	queue := &a.gangs[e.leaf]
 	switch e.stage {
-	case letIn:
+	case admitted:
 		queue.overtake(e, -1)
 		a.leave(e)
 	case held:
@@ -180,7 +180,7 @@ func (a *Admission) Gone(name string) bool {
 // leave takes a gang out of the window.
 func (a *Admission) leave(e *entry) {
 	a.gangs[e.leaf].take(e)
-	a.inside--
-	// It was charged when it was let in, so there is as much to release.
+	a.inFlight--
+	// It was charged when it was admitted, so there is as much to release.
 	_, _ = a.all.Release(e.leaf, e.gang.Asks)
 }

@@ -37,7 +37,7 @@
 // # What if
 //
 // [Planner.Trial] plans in one domain at a time, on an index that may change in between: so
-// package preempt asks where the gang would go if others went.
+// Package preempt asks where the gang would go if others went.
 //
 // # Cost
 //

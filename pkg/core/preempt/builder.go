@@ -10,7 +10,7 @@ type builder struct {
 	search *search
 	level  fabric.Level
 	order  int
-	// binding says that all tenants have holdings in each domain.
+	// binding says that all candidates have holdings in each domain.
 	binding bool
 	// at is where each node is.
 	at []place
@@ -26,8 +26,8 @@ func (b *builder) build(ids ...pack.DomainID) []*domain {
 	for i, id := range ids {
 		out[i] = b.empty(i, id)
 	}
-	for i := range s.tenants {
-		b.settle(&s.tenants[i], out)
+	for i := range s.candidates {
+		b.settle(&s.candidates[i], out)
 	}
 	for _, d := range out {
 		d.finish()
@@ -68,12 +68,12 @@ func (b *builder) empty(number int, id pack.DomainID) *domain {
 	return d
 }
 
-// settle adds a tenant to the domains in which it has pods, or, if the permit is binding, to
+// settle adds a candidate to the domains in which it has pods, or, if the permit is binding, to
 // all of them.
-func (b *builder) settle(t *tenant, domains []*domain) {
+func (b *builder) settle(t *candidate, domains []*domain) {
 	if b.binding {
 		for _, d := range domains {
-			d.holdings = append(d.holdings, holding{tenant: t})
+			d.holdings = append(d.holdings, holding{candidate: t})
 			for i := range t.members {
 				d.add(i, noSite)
 			}
@@ -86,8 +86,8 @@ func (b *builder) settle(t *tenant, domains []*domain) {
 		}
 		at := b.at[m.Node]
 		d := domains[at.domain]
-		if n := len(d.holdings); n == 0 || d.holdings[n-1].tenant != t {
-			d.holdings = append(d.holdings, holding{tenant: t})
+		if n := len(d.holdings); n == 0 || d.holdings[n-1].candidate != t {
+			d.holdings = append(d.holdings, holding{candidate: t})
 		}
 		h := &d.holdings[len(d.holdings)-1]
 		h.inside = append(h.inside, int32(i))

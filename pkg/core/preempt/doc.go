@@ -69,7 +69,7 @@
 // choice takes the domains that the bounds leave, times the pods that run there. No step
 // looks at the index, but for plans, of which most searches need a few.
 //
-// Files: victims.go (what is asked and answered), damage.go (what is least), tenants.go (who
+// Files: victims.go (what is asked and answered), damage.go (what is least), candidates.go (who
 // may go), permits.go (answers of the permit), domain.go and builder.go (who is where), measure.go
 // (what a gang needs most), ledger.go (what fits), bound.go (what it costs at least), search.go
 // (the search), draft.go (a set in the making), grow.go (who goes), prune.go (who is spared),

@@ -23,8 +23,8 @@ type domain struct {
 	// The wanted pods have so many segments of that size, and no larger ones.
 	segmentSize, segmentsWanted int
 
-	// holdings are what the tenants have here, least damaging first; parts are their pods on
-	// the sites. For a binding permit, all tenants have holdings, with all their pods.
+	// holdings are what the candidates have here, least damaging first; parts are their pods on
+	// the sites. For a binding permit, all candidates have holdings, with all their pods.
 	binding  bool
 	holdings []holding
 	parts    []part
@@ -50,9 +50,9 @@ type domain struct {
 	searched bool
 }
 
-// holding is a tenant in a domain.
+// holding is a candidate in a domain.
 type holding struct {
-	*tenant
+	*candidate
 	// parts are its parts, in the order of members, onSites those that are on sites.
 	parts   []int32
 	onSites int
@@ -62,7 +62,7 @@ type holding struct {
 	gain int64
 }
 
-// part is a pod of a tenant, on a site or, with noSite, elsewhere.
+// part is a pod of a candidate, on a site or, with noSite, elsewhere.
 type part struct {
 	holding, member, site int32
 	gain                  int64

@@ -91,7 +91,7 @@ func (e *exact) visit(i int) bool {
 		return false
 	}
 	h := &e.holdings[e.order[i]]
-	if h.tenant.whole {
+	if h.candidate.whole {
 		e.now.change(h.parts, true)
 		e.with(pick{holding: e.order[i], whole: true}, func() { e.visit(i + 1) })
 		e.now.change(h.parts, false)

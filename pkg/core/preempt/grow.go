@@ -227,8 +227,8 @@ func (d *draft) stairsOf(s int32, out []stair) []stair {
 // more than any gang loses.
 const lastResort = 1 << 50
 
-// cost returns what a tenant costs that goes whole, as one amount.
-func (t *tenant) cost() int64 {
+// cost returns what a candidate costs that goes whole, as one amount.
+func (t *candidate) cost() int64 {
 	if t.ended == 0 {
 		return t.lost
 	}
@@ -246,7 +246,7 @@ func (d *draft) price(p int32) (int64, bool) {
 	}
 	sites := int64(max(h.onSites, 1))
 	cost, pods := h.cost()/sites, int64(len(h.members))*fraction/sites
-	may := h.tenant.whole
+	may := h.candidate.whole
 	if d.mayAlone(p) {
 		cost, pods, may = h.members[one.member].Lost, fraction, true
 	}

@@ -22,11 +22,11 @@ func (d *draft) prune(holds func() bool) {
 // with the most device-seconds stay first.
 func (d *draft) shrink(h int, ask func() bool) {
 	one := &d.holdings[h]
-	if one.tenant.spare == 0 {
+	if one.candidate.spare == 0 {
 		return
 	}
 	before := d.posture(h)
-	kept := slices.DeleteFunc(slices.Clone(before.out), func(p int32) bool { return !one.tenant.alone[d.parts[p].member] })
+	kept := slices.DeleteFunc(slices.Clone(before.out), func(p int32) bool { return !one.candidate.alone[d.parts[p].member] })
 	if len(kept) == 0 {
 		return
 	}
@@ -41,7 +41,7 @@ func (d *draft) shrink(h int, ask func() bool) {
 			kept = fewer
 		}
 	}
-	if d.set(h, goesInPart, kept); len(kept) > one.tenant.spare {
+	if d.set(h, goesInPart, kept); len(kept) > one.candidate.spare {
 		d.restore(before)
 	}
 }

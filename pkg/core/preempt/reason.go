@@ -61,7 +61,7 @@ func (s *search) why() *Reason {
 		r.Code = Scattered
 	case last.Closest == fabric.NoDomain:
 		r.Code = NoDomain
-	case len(s.tenants) == 0:
+	case len(s.candidates) == 0:
 		r.Code = Protected
 	case s.binding && !s.enough():
 		r.Code = AboveLimit
@@ -75,11 +75,11 @@ func (s *search) why() *Reason {
 func (s *search) enough() bool {
 	p := permits{permit: s.permit}
 	defer p.clear()
-	gone := make([]bool, len(s.tenants))
+	gone := make([]bool, len(s.candidates))
 	for more := true; more; {
 		more = false
-		for i := range s.tenants {
-			if t := &s.tenants[i]; !gone[i] && t.whole && p.push(t.gang, t.members) {
+		for i := range s.candidates {
+			if t := &s.candidates[i]; !gone[i] && t.whole && p.push(t.gang, t.members) {
 				gone[i], more = true, true
 			}
 		}

@@ -15,11 +15,11 @@ const DefaultSteps = 200_000
 
 // search is one call of Victims.
 type search struct {
-	planner plan.Planner
-	request plan.Request
-	permit  Permit
-	trial   *plan.Trial
-	tenants []tenant
+	planner    plan.Planner
+	request    plan.Request
+	permit     Permit
+	trial      *plan.Trial
+	candidates []candidate
 
 	wanted                []plan.Alike
 	by                    measure
@@ -54,11 +54,11 @@ type choice struct {
 }
 
 func newSearch(p plan.Planner, request plan.Request, running []Gang, permit Permit, steps int) *search {
-	s := &search{planner: p, request: request, permit: permit, trial: p.Trial(request), tenants: tenants(running, permit), steps: steps}
+	s := &search{planner: p, request: request, permit: permit, trial: p.Trial(request), candidates: candidates(running, permit), steps: steps}
 	s.wanted = s.trial.Wanted()
 	s.by, s.need = measureOf(s.wanted)
 	s.segmentSize, s.segments = s.trial.LargestSegment()
-	s.binding = !permit.Enough() || slices.ContainsFunc(s.tenants, func(t tenant) bool { return t.later })
+	s.binding = !permit.Enough() || slices.ContainsFunc(s.candidates, func(t candidate) bool { return t.later })
 	for order, level := range s.trial.Levels() {
 		ids, ok := s.trial.Domains(level)
 		b := builder{search: s, level: level, order: order}

@@ -52,7 +52,7 @@ func TestCensus(t *testing.T) {
 	}
 
 	// Room that is kept is reserved, and neither idle nor given to a gang.
-	r.path.Keep("somebody", Room{"a0": pack.Amounts{Kind: 1, Devices: 8, Pods: 1}})
+	r.path.Keep("somebody", Reservation{"a0": pack.Amounts{Kind: 1, Devices: 8, Pods: 1}})
 	got = r.path.Census()
 	want[0].Reserved, want[0].Idle = 8, want[0].Idle-8
 	if diff := cmp.Diff(want, got.Devices); diff != "" {

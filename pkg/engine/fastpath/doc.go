@@ -60,7 +60,7 @@
 //
 // # Room for those that wait
 //
-// Whose going makes room for a gang is worked out on the same index (rooms.go). The room is
+// Whose going makes room for a gang is worked out on the same index (reservations.go). The room is
 // kept until the gang has it: the index has so much less free, but while the gang itself is
 // tried.
 //
@@ -75,7 +75,7 @@
 // and placed.go (gangs that nothing is done with), reason.go (who takes the framework's way), shape.go
 // (which pods are alike), filterresults.go (what nodes said), diagnosis.go (why there is no
 // place), devices.go (what feeds the inventory of devices), plan.go (gangs with a
-// topology), verify.go (do nodes take what is planned), rooms.go (who goes, and for whom
+// topology), verify.go (do nodes take what is planned), reservations.go (who goes, and for whom
 // room is kept), running.go (among whom victims are searched), replacements.go (room for gangs that lost members), spares.go (nodes that
 // count as full), snapshot.go and inquiry.go
 // (what the next decision rests on), drift.go (does the index

@@ -21,13 +21,13 @@ func (p *Path) Settings(profile string) (nodeindex.Settings, bool) {
 }
 
 // Kept returns the room that is kept for others, by the name of who waits.
-func (p *Path) Kept() map[string]Room {
-	if p.rooms.kept.Load() == nil {
+func (p *Path) Kept() map[string]Reservation {
+	if p.reservations.kept.Load() == nil {
 		return nil
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return maps.Clone(p.rooms.of) // a room is replaced and never changed
+	return maps.Clone(p.reservations.of) // a room is replaced and never changed
 }
 
 // Profile returns the first profile by name that the index knows; "" if there is none.

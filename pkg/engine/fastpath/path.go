@@ -77,10 +77,10 @@ type Path struct {
 	placementNodes pack.Set
 	// plans are those of the gang of this cycle.
 	plans plans
-	// rooms are kept for those who wait for others to leave, and within is where such a one
+	// reservations are kept for those who wait for others to leave, and within is where such a one
 	// is tried out.
-	rooms  rooms
-	within sets.Set[string]
+	reservations reservations
+	within       sets.Set[string]
 }
 
 type schedulePodFunc = func(context.Context, framework.Framework, fwk.CycleState, *framework.QueuedPodInfo) (scheduler.ScheduleResult, error)

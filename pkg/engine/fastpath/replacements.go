@@ -39,7 +39,7 @@ type Found struct {
 	Looked bool
 	// Room is kept for all that are missing; NoRoom says that there is none, and Why. Unjudged
 	// says that the index cannot tell.
-	Room     Room
+	Room     Reservation
 	NoRoom   bool
 	Why      string
 	Unjudged bool
@@ -67,13 +67,13 @@ type wanted struct {
 func (p *Path) Want(name string, want Want) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.rooms.wants == nil {
-		p.rooms.wants = map[string]*wanted{}
+	if p.reservations.wants == nil {
+		p.reservations.wants = map[string]*wanted{}
 	}
-	one := p.rooms.wants[name]
+	one := p.reservations.wants[name]
 	if one == nil {
 		one = &wanted{}
-		p.rooms.wants[name] = one
+		p.reservations.wants[name] = one
 	}
 	one.Want, one.due, one.found.Looked = want, true, false
 	p.wantsRoom.Store(true)
@@ -88,8 +88,8 @@ func (p *Path) StopLooking(name string) {
 }
 
 func (p *Path) stopLooking(name string) {
-	delete(p.rooms.wants, name)
-	p.wantsRoom.Store(len(p.rooms.wants) > 0)
+	delete(p.reservations.wants, name)
+	p.wantsRoom.Store(len(p.reservations.wants) > 0)
 }
 
 // Unwant is StopLooking for a gang that lacks nobody any more, or gets nobody in their place:
@@ -98,14 +98,14 @@ func (p *Path) Unwant(name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stopLooking(name)
-	delete(p.rooms.replacing, name)
+	delete(p.reservations.replacing, name)
 }
 
 // Found returns what was found for a gang when somebody looked last.
 func (p *Path) Found(name string) Found {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if one := p.rooms.wants[name]; one != nil {
+	if one := p.reservations.wants[name]; one != nil {
 		return one.found
 	}
 	return Found{}
@@ -116,12 +116,12 @@ func (p *Path) Found(name string) Found {
 func (p *Path) lookForRoom() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.rooms.wants) == 0 || p.unread || p.snapshot.NumNodesInPlacement() == 0 || !p.inStep() {
+	if len(p.reservations.wants) == 0 || p.unread || p.snapshot.NumNodesInPlacement() == 0 || !p.inStep() {
 		return
 	}
 	looked := 0
-	for _, name := range slices.Sorted(maps.Keys(p.rooms.wants)) {
-		one := p.rooms.wants[name]
+	for _, name := range slices.Sorted(maps.Keys(p.reservations.wants)) {
+		one := p.reservations.wants[name]
 		if !one.due || len(one.Missing) == 0 {
 			continue
 		}
@@ -136,8 +136,8 @@ func (p *Path) lookForRoom() {
 // lookFor looks for room for a gang, and keeps it. Room that is kept for it already counts as
 // free, and that of others does not. Spares are taken where there is no other room.
 func (p *Path) lookFor(name string, one *wanted) {
-	lent := p.rooms.lent
-	p.rooms.lent = name
+	lent := p.reservations.lent
+	p.reservations.lent = name
 	p.rekeep()
 	found := Found{Looked: true}
 	one.onSpares = 0
@@ -150,7 +150,7 @@ func (p *Path) lookFor(name string, one *wanted) {
 		}
 		result := p.planFound(one, p.plannerOf(one), &request, shapes)
 		if len(result.Candidates) > 0 {
-			found.Room, found.NoRoom, found.Why = p.roomOf(result.Candidates[0], &request), false, ""
+			found.Room, found.NoRoom, found.Why = p.reservationOf(result.Candidates[0], &request), false, ""
 			for _, a := range result.Candidates[0].Assignments {
 				if a.Node != plan.NoNode && p.index.Spares().Has(a.Node) {
 					one.onSpares++
@@ -167,17 +167,17 @@ func (p *Path) lookFor(name string, one *wanted) {
 	found.Spares = p.sparesIn(found.Room)
 	one.found = found
 	p.replaces(name, one)
-	if delete(p.rooms.of, name); len(found.Room) > 0 {
-		if p.rooms.of == nil {
-			p.rooms.of = map[string]Room{}
+	if delete(p.reservations.of, name); len(found.Room) > 0 {
+		if p.reservations.of == nil {
+			p.reservations.of = map[string]Reservation{}
 		}
-		p.rooms.of[name] = found.Room
+		p.reservations.of[name] = found.Room
 	}
-	if p.rooms.lent = lent; p.rooms.tried == name && len(found.Room) > 0 {
-		p.rooms.lent = name
+	if p.reservations.lent = lent; p.reservations.tried == name && len(found.Room) > 0 {
+		p.reservations.lent = name
 	}
 	p.rekeep()
-	p.turnFor(p.rooms.tried)
+	p.turnFor(p.reservations.tried)
 }
 
 func (p *Path) plannerOf(one *wanted) plan.Planner {
@@ -185,7 +185,7 @@ func (p *Path) plannerOf(one *wanted) plan.Planner {
 }
 
 // sparesIn returns the spares of a room, by name.
-func (p *Path) sparesIn(room Room) (names []string) {
+func (p *Path) sparesIn(room Reservation) (names []string) {
 	for node := range room {
 		if id, known := p.index.ID(node); known && p.index.Spares().Has(id) {
 			names = append(names, node)
@@ -244,9 +244,9 @@ func (p *Path) requestFor(asked gang.Topology, pods, running []*corev1.Pod) (pla
 	return request, shapes, true
 }
 
-// roomOf returns the room of a candidate.
-func (p *Path) roomOf(candidate plan.Candidate, request *plan.Request) Room {
-	room := Room{}
+// reservationOf returns the room of a candidate.
+func (p *Path) reservationOf(candidate plan.Candidate, request *plan.Request) Reservation {
+	room := Reservation{}
 	for i, a := range candidate.Assignments {
 		if a.Node != plan.NoNode {
 			node := p.index.Info(a.Node).Node().Name

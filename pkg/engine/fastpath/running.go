@@ -39,22 +39,22 @@ func (p *Path) factsOf(name string, pods []*corev1.Pod) *memberFacts {
 // Running is who runs and may be asked to go for one claim. It is read once for all searches of
 // the claim, as long as the nodes stay the same. Its methods are called under the lock of Path.
 type Running struct {
-	candidates []queueing.Tenant
+	candidates []queueing.Candidate
 	now        time.Time
 	gangs      []preempt.Gang
-	byName     map[string]*queueing.Tenant
+	byName     map[string]*queueing.Candidate
 	// version is that of the nodes when gangs were read, and read says that they were.
 	version int64
 	read    bool
 }
 
 // NewRunning returns those that run at an instant, for Path.Victims.
-func NewRunning(candidates []queueing.Tenant, now time.Time) *Running {
+func NewRunning(candidates []queueing.Candidate, now time.Time) *Running {
 	return &Running{candidates: candidates, now: now}
 }
 
 // on returns the gangs as a path knows their nodes, and the candidates by name.
-func (r *Running) on(p *Path) ([]preempt.Gang, map[string]*queueing.Tenant) {
+func (r *Running) on(p *Path) ([]preempt.Gang, map[string]*queueing.Candidate) {
 	if version := p.index.NodesVersion(); !r.read || r.version != version {
 		r.gangs, r.byName = p.runningOf(r.candidates, r.now)
 		r.version, r.read = version, true
@@ -64,15 +64,15 @@ func (r *Running) on(p *Path) ([]preempt.Gang, map[string]*queueing.Tenant) {
 
 // runningOf translates those that run, as far as the index knows their nodes: a gang that has a
 // pod elsewhere is left alone.
-func (p *Path) runningOf(tenants []queueing.Tenant, now time.Time) ([]preempt.Gang, map[string]*queueing.Tenant) {
-	if len(tenants) == 0 {
+func (p *Path) runningOf(candidates []queueing.Candidate, now time.Time) ([]preempt.Gang, map[string]*queueing.Candidate) {
+	if len(candidates) == 0 {
 		return nil, nil
 	}
-	facts := make(map[string]*memberFacts, len(tenants))
-	out := make([]preempt.Gang, 0, len(tenants))
-	byName := make(map[string]*queueing.Tenant, len(tenants))
-	for i := range tenants {
-		t := &tenants[i]
+	facts := make(map[string]*memberFacts, len(candidates))
+	out := make([]preempt.Gang, 0, len(candidates))
+	byName := make(map[string]*queueing.Candidate, len(candidates))
+	for i := range candidates {
+		t := &candidates[i]
 		of := p.factsOf(t.Name, t.Pods)
 		facts[t.Name] = of
 		g := preempt.Gang{

@@ -26,34 +26,34 @@ func runningPod(gang string, member int, node string, devices int64) *corev1.Pod
 }
 
 // full is a cluster of nodes of 8 devices, and gangs of 8 pods of a device each on it.
-func full(t testing.TB, nodes int) (*Path, []queueing.Tenant) {
+func full(t testing.TB, nodes int) (*Path, []queueing.Candidate) {
 	r := newRig(t, "")
-	tenants := make([]queueing.Tenant, nodes)
+	candidates := make([]queueing.Candidate, nodes)
 	for i := range nodes {
 		node := fmt.Sprintf("node-%05d", i)
 		r.addNode(testNode(node, 8, 192, 2048))
-		tenants[i] = queueing.Tenant{Name: fmt.Sprintf("g%05d", i), Least: 8}
+		candidates[i] = queueing.Candidate{Name: fmt.Sprintf("g%05d", i), Least: 8}
 		for j := range 8 {
-			tenants[i].Pods = append(tenants[i].Pods, runningPod(tenants[i].Name, j, node, 1))
+			candidates[i].Pods = append(candidates[i].Pods, runningPod(candidates[i].Name, j, node, 1))
 		}
 	}
 	r.begin()
-	return r.path, tenants
+	return r.path, candidates
 }
 
 // What is remembered of pods is what they say, whatever changes between two searches.
 func TestRunningIsAsItIsNow(t *testing.T) {
-	path, tenants := full(t, 6)
+	path, candidates := full(t, 6)
 	random := rand.New(rand.NewPCG(7, 7))
 	now := time.Unix(1_700_001_000, 0)
 	remembered := 0
 	for step := range 500 {
-		tenant := &tenants[random.IntN(len(tenants))]
-		pods := make([]*corev1.Pod, len(tenant.Pods))
-		copy(pods, tenant.Pods)
+		candidate := &candidates[random.IntN(len(candidates))]
+		pods := make([]*corev1.Pod, len(candidate.Pods))
+		copy(pods, candidate.Pods)
 		if len(pods) == 0 {
 			for j := range 8 {
-				pods = append(pods, runningPod(tenant.Name, j, "node-00000", 1))
+				pods = append(pods, runningPod(candidate.Name, j, "node-00000", 1))
 			}
 		}
 		i := random.IntN(len(pods))
@@ -64,22 +64,22 @@ func TestRunningIsAsItIsNow(t *testing.T) {
 			changed.Spec.NodeName = fmt.Sprintf("node-%05d", random.IntN(8))
 			pods[i] = changed
 		case 2: // it asks for more
-			pods[i] = runningPod(tenant.Name, i, changed.Spec.NodeName, int64(1+random.IntN(4)))
+			pods[i] = runningPod(candidate.Name, i, changed.Spec.NodeName, int64(1+random.IntN(4)))
 		case 3: // it says its rank
 			changed.Annotations["berth.dev/rank"] = fmt.Sprint(random.IntN(8))
 			pods[i] = changed
 		}
-		tenant.Pods = pods
+		candidate.Pods = pods
 		now = now.Add(time.Second)
-		for _, of := range tenants {
+		for _, of := range candidates {
 			if known := path.facts[of.Name]; known != nil && len(of.Pods) > 0 && path.factsOf(of.Name, of.Pods) == known {
 				remembered++
 			}
 		}
-		got, gotNames := path.runningOf(tenants, now)
+		got, gotNames := path.runningOf(candidates, now)
 		kept := path.facts
 		path.facts = nil
-		want, wantNames := path.runningOf(tenants, now)
+		want, wantNames := path.runningOf(candidates, now)
 		path.facts = kept
 		if diff := cmp.Diff(want, got); diff != "" || len(gotNames) != len(wantNames) {
 			t.Fatalf("step %d (-without what is remembered, +with it):\n%s", step, diff)
@@ -92,7 +92,7 @@ func TestRunningIsAsItIsNow(t *testing.T) {
 
 // What a search costs before it begins, where nothing has changed since the last one.
 func BenchmarkRunning(b *testing.B) {
-	path, tenants := full(b, 2500)
+	path, candidates := full(b, 2500)
 	now := time.Unix(1_700_001_000, 0)
 	for _, c := range []struct {
 		name   string
@@ -104,7 +104,7 @@ func BenchmarkRunning(b *testing.B) {
 				if c.forget {
 					path.facts = nil
 				}
-				if gangs, _ := path.runningOf(tenants, now); len(gangs) != len(tenants) {
+				if gangs, _ := path.runningOf(candidates, now); len(gangs) != len(candidates) {
 					b.Fatalf("%d gangs", len(gangs))
 				}
 			}

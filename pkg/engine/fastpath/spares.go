@@ -41,7 +41,7 @@ type turning struct {
 	last []string
 	// room is that of the gang. spares says that all spares are open that are for everybody, or for
 	// one of queues.
-	room   Room
+	room   Reservation
 	spares bool
 	queues []string
 	// name is the gang to which some spares are open, for so many of its pods.
@@ -77,10 +77,10 @@ func (p *Path) replaces(name string, one *wanted) {
 			}
 		}
 	}
-	if p.rooms.replacing == nil {
-		p.rooms.replacing = map[string]replacing{}
+	if p.reservations.replacing == nil {
+		p.reservations.replacing = map[string]replacing{}
 	}
-	p.rooms.replacing[name] = r
+	p.reservations.replacing[name] = r
 }
 
 // used reports whether as many pods of a gang are on spares as may be.
@@ -124,12 +124,12 @@ type turned struct {
 // open to it from the second try on.
 func (p *Path) turnFor(name string) {
 	avoided, last := p.avoidedBy(name)
-	t := turning{avoided: avoided, room: p.rooms.of[name]}
+	t := turning{avoided: avoided, room: p.reservations.of[name]}
 	if len(t.room) > 0 {
 		t.last = last
 	}
-	one := p.rooms.wants[name]
-	if r, some := p.rooms.replacing[name]; some && (one == nil || !one.found.Unjudged || one.tries > 1) && !p.used(name, r) {
+	one := p.reservations.wants[name]
+	if r, some := p.reservations.replacing[name]; some && (one == nil || !one.found.Unjudged || one.tries > 1) && !p.used(name, r) {
 		t.name, t.replacing = name, r
 	}
 	p.turn(t)
@@ -166,27 +166,27 @@ func (p *Path) turn(t turning) {
 
 // turnTo is turn with the outcome.
 func (p *Path) turnTo(now turned) {
-	before := p.rooms.turned.Load()
+	before := p.reservations.turned.Load()
 	if len(now.full) == 0 {
 		if before != nil {
 			p.index.Turn(nil)
-			p.rooms.turned.Store(nil)
+			p.reservations.turned.Store(nil)
 		}
 		return
 	}
 	if before == nil || !maps.Equal(before.full, now.full) {
 		p.index.Turn(now.full)
 	}
-	p.rooms.turned.Store(&now)
+	p.reservations.turned.Store(&now)
 }
 
 // stages are the ways to look for room for a gang that lacks members, in their order: on nodes as
 // they are, then on spares too, and on nodes that refused pods of it a while ago.
 func (p *Path) stages(name string, queues []string) []turning {
 	avoided, last := p.avoidedBy(name)
-	var room Room
+	var room Reservation
 	if p.claimed != nil {
-		room = p.rooms.of[name]
+		room = p.reservations.of[name]
 	}
 	stages := []turning{{avoided: avoided, last: last, room: room}}
 	if p.index.Spares().Len() > 0 {
@@ -207,7 +207,7 @@ func (p *Path) avoidedBy(name string) (avoided []repair.Avoided, last []string) 
 
 // full says why a node counts as full for the gang that is tried; "" if it does not.
 func (p *Path) full(node *corev1.Node) string {
-	if turned := p.rooms.turned.Load(); turned != nil {
+	if turned := p.reservations.turned.Load(); turned != nil {
 		if full, is := turned.full[node.Name]; is {
 			switch {
 			case full:
@@ -242,7 +242,7 @@ func (p *Path) whyFull(reason *plan.Reason, request *plan.Request, pods []*corev
 		return ""
 	}
 	nodes := &p.index.Fabric().Domain(last.Closest).Nodes
-	before, open := p.rooms.turned.Load(), map[string]bool{}
+	before, open := p.reservations.turned.Load(), map[string]bool{}
 	var avoided []string
 	if before != nil {
 		for name, full := range before.full {

@@ -210,9 +210,9 @@ func (a *asking) turn(l *queueing.Line) {
 	switch l.Reason.Code {
 	case admission.Behind:
 		b.Unblocks = []insight.Unblock{{Kind: insight.TurnComes, Queue: l.Name, Count: l.Reason.Ahead,
-			Sentence: fmt.Sprintf("the %s ahead of it in queue %q are let in or leave: %s", count(l.Reason.Ahead, "gang"), l.Name, named)}}
+			Sentence: fmt.Sprintf("the %s ahead of it in queue %q are admitted or leave: %s", count(l.Reason.Ahead, "gang"), l.Name, named)}}
 		if l.Reason.Ahead == 1 {
-			b.Unblocks[0].Sentence = fmt.Sprintf("the gang ahead of it in queue %q is let in or leaves: %s", l.Name, some(before))
+			b.Unblocks[0].Sentence = fmt.Sprintf("the gang ahead of it in queue %q is admitted or leaves: %s", l.Name, some(before))
 		}
 	case admission.Held:
 		b.Unblocks = []insight.Unblock{{Kind: insight.TurnComes, Queue: l.Name, Count: 1, Gangs: []insight.Ending{{Name: workload.Shown(l.Reason.For), Queue: l.Name}},

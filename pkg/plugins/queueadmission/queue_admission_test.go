@@ -11,7 +11,7 @@ import (
 	"github.com/berth-dev/berth/pkg/state/queueing"
 )
 
-// queues let in those of a name, and refuse to have more than one pay.
+// queues admit those of a name, and refuse to have more than one pay.
 type queues struct {
 	in    string
 	asked []string
@@ -49,10 +49,10 @@ func TestPreEnqueue(t *testing.T) {
 	q := &queues{in: "a"}
 	p := New(q)
 	if s := p.PreEnqueue(t.Context(), named("a")); !s.IsSuccess() {
-		t.Errorf("one that is let in is held: %s", s.Message())
+		t.Errorf("one that is admitted is held: %s", s.Message())
 	}
 	if s := p.PreEnqueue(t.Context(), named("b")); s.Code() != fwk.UnschedulableAndUnresolvable {
-		t.Errorf("one that is not let in gets %s", s.Code())
+		t.Errorf("one that is not admitted gets %s", s.Code())
 	}
 	if s := p.PreEnqueue(t.Context(), named("a", "gate")); s.IsSuccess() {
 		t.Error("one with a scheduling gate passes")

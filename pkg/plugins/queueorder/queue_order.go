@@ -1,8 +1,8 @@
-// Package queueorder is the plugin that orders the active queue: who was let in first by
+// Package queueorder is the plugin that orders the active queue: who was admitted first by
 // the queues of Berth goes first. That does not change while a pod or gang is in the active
 // queue, so the heap compares numbers that are fixed, and never what queues use by now.
 //
-// Where there is no queue, or an entity was not let in by one, the order is that of
+// Where there is no queue, or an entity was not admitted by one, the order is that of
 // upstream: by priority, and then by how long it waits.
 package queueorder
 
@@ -13,15 +13,15 @@ import (
 // Name is the plugin's name in a profile.
 const Name = "QueueOrder"
 
-// Numbers are the places of those that were let in.
+// Numbers are the places of those that were admitted.
 type Numbers interface {
 	// Some reports whether there is any queue.
 	Some() bool
-	// Number returns the place of an entity of the scheduling queue; 0 if it was not let in.
+	// Number returns the place of an entity of the scheduling queue; 0 if it was not admitted.
 	Number(entity fwk.QueuedEntityInfo) uint64
 }
 
-// QueueOrder orders entities by when they were let in.
+// QueueOrder orders entities by when they were admitted.
 type QueueOrder struct {
 	numbers Numbers
 }
@@ -34,7 +34,7 @@ func New(numbers Numbers) *QueueOrder { return &QueueOrder{numbers: numbers} }
 // Name returns the plugin's name.
 func (*QueueOrder) Name() string { return Name }
 
-// Less reports whether an entity goes before another. Those that were not let in, as the
+// Less reports whether an entity goes before another. Those that were not admitted, as the
 // few that were before there was any queue, go first: they wait for nobody.
 func (o *QueueOrder) Less(a, b fwk.QueuedEntityInfo) bool {
 	if o.numbers.Some() {

@@ -31,10 +31,10 @@ func TestLess(t *testing.T) {
 		a, b   entity
 		want   bool
 	}{
-		{"who was let in first", true, entity{number: 1, priority: 0, since: 9}, entity{number: 2, priority: 5, since: 1}, true},
-		{"who was let in last", true, entity{number: 2, priority: 5}, entity{number: 1}, false},
-		{"who was not let in waits for nobody", true, entity{number: 0}, entity{number: 1}, true},
-		{"neither was let in: priority", true, entity{priority: 2, since: 2}, entity{priority: 1, since: 1}, true},
+		{"who was admitted first", true, entity{number: 1, priority: 0, since: 9}, entity{number: 2, priority: 5, since: 1}, true},
+		{"who was admitted last", true, entity{number: 2, priority: 5}, entity{number: 1}, false},
+		{"who was not admitted waits for nobody", true, entity{number: 0}, entity{number: 1}, true},
+		{"neither was admitted: priority", true, entity{priority: 2, since: 2}, entity{priority: 1, since: 1}, true},
 		{"there are no queues: priority, whatever the numbers", false, entity{number: 2, priority: 2}, entity{number: 1, priority: 1}, true},
 		{"there are no queues: the oldest", false, entity{since: 1}, entity{since: 2}, true},
 		{"equal", false, entity{since: 1}, entity{since: 1}, false},

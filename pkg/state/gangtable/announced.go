@@ -10,7 +10,7 @@ import (
 	"github.com/berth-dev/berth/pkg/dialect"
 )
 
-// Announced is a gang whose controller makes its pods only once it is let in: see
+// Announced is a gang whose controller makes its pods only once it is admitted: see
 // dialect.Announcement. It has no place yet.
 type Announced struct {
 	dialect.Announcement
@@ -34,8 +34,8 @@ func (g *Table) announce(d declaration) {
 	g.announcing[d.key] = true
 }
 
-// Announced returns the gangs that wait to be let in, and those that were and have no place,
-// in the order in which they were made. A gang with pods that was not let in needs it not.
+// Announced returns the gangs that wait to be admitted, and those that were and have no place,
+// in the order in which they were made. A gang with pods that was not admitted needs it not.
 func (g *Table) Announced() []Announced {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -48,7 +48,7 @@ func (g *Table) Announced() []Announced {
 		}
 		d, _ := g.told(e)
 		a := d.announced
-		if a == nil || d.fault != nil || e.placed || !a.LetIn && len(e.members) > 0 {
+		if a == nil || d.fault != nil || e.placed || !a.Admitted && len(e.members) > 0 {
 			continue
 		}
 		out = append(out, Announced{Announcement: *a, Key: key, Queue: d.said.Claims.Queue, Object: d.object, Kind: d.kind})

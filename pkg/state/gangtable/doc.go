@@ -8,7 +8,7 @@
 // Files: table.go (what is kept), declared.go (what objects declare), settle.go (from a change to
 // a verdict), view.go (reading), podgroup.go (groups to native pod groups), levels.go (which
 // topology levels there are), tiers.go (which of them a tier is), announced.go (gangs whose pods
-// are made once they are let in), health.go (which nodes are lost), losses.go (which gangs lack
+// are made once they are admitted), health.go (which nodes are lost), losses.go (which gangs lack
 // members that they had), refusals.go (which nodes a gang avoids because their kubelet refused a
 // pod of it).
 package gangtable

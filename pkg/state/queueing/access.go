@@ -175,7 +175,7 @@ func (q *Queues) GangChanged(key gang.Key) {
 	if w == nil {
 		return
 	}
-	if w.letIn && q.gangs.Verdict(key).Action != gang.Admit {
+	if w.admitted && q.gangs.Verdict(key).Action != gang.Admit {
 		// The scheduling queue puts its pods aside without a try, so none will end.
 		q.giveBack(w)
 	}

@@ -133,7 +133,7 @@ func TestJudgedAnew(t *testing.T) {
 		}
 		return -1
 	}
-	if len(b.LetIn()) > 0 || refused() != 2 {
+	if len(b.Admit()) > 0 || refused() != 2 {
 		t.Fatalf("%d are refused, want 2", refused())
 	}
 	if code, _, _ := b.Why(waits); code != "QueueNotAllowed" {
@@ -148,8 +148,8 @@ func TestJudgedAnew(t *testing.T) {
 	if b.stale {
 		t.Error("all queues are made anew for the label of a namespace")
 	}
-	if let := b.LetIn(); len(let) != 1 || let[0].Name != "waits" || refused() != 1 {
-		t.Fatalf("let in are %v, and %d are refused", let, refused())
+	if let := b.Admit(); len(let) != 1 || let[0].Name != "waits" || refused() != 1 {
+		t.Fatalf("admitted are %v, and %d are refused", let, refused())
 	}
 	if _, ok := b.Reserve(waits); !ok {
 		t.Fatal("it may not have its place")
@@ -184,8 +184,8 @@ func TestJudgedAnew(t *testing.T) {
 	more := owned.DeepCopy()
 	more.Generation, more.Spec.Namespaces = 2, []string{"else"}
 	b.SetQueue(more)
-	if let := b.LetIn(); !slices.ContainsFunc(let, func(p *corev1.Pod) bool { return p.Name == "beside" }) || refused() != 1 {
-		t.Errorf("let in are %v, and %d are refused", let, refused())
+	if let := b.Admit(); !slices.ContainsFunc(let, func(p *corev1.Pod) bool { return p.Name == "beside" }) || refused() != 1 {
+		t.Errorf("admitted are %v, and %d are refused", let, refused())
 	}
 	if got := b.used("owned"); got != 1 {
 		t.Errorf("the queue pays for %d, want 1", got)

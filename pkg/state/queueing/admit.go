@@ -11,11 +11,11 @@ import (
 	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
-// News is sent to when somebody may be let in.
+// News is sent to when somebody may be admitted.
 func (q *Queues) News() <-chan struct{} { return q.news }
 
-// LetIn lets in those whose turn it is, and returns a pod of each, in their order.
-func (q *Queues) LetIn() []*corev1.Pod {
+// Admit admits those whose turn it is, and returns a pod of each, in their order.
+func (q *Queues) Admit() []*corev1.Pod {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	active := q.settled()
@@ -94,13 +94,13 @@ func (q *Queues) Freed() {
 
 // endRound ends a round of tries if all of them have ended.
 func (q *Queues) endRound() {
-	if now := q.clock.Now(); !q.round.IsZero() && q.line.Inside() == 0 {
+	if now := q.clock.Now(); !q.round.IsZero() && q.line.InFlight() == 0 {
 		q.rest = now.Add((retryShare - 1) * now.Sub(q.round))
 		q.round = time.Time{}
 	}
 }
 
-// choose returns who is let in next, and tells how long that took.
+// choose returns who is admitted next, and tells how long that took.
 func (q *Queues) choose() (next admission.Gang, ok bool) {
 	start := q.clock.Now()
 	next, ok = q.line.Next(quota.Time(start.UnixNano()))
@@ -110,7 +110,7 @@ func (q *Queues) choose() (next admission.Gang, ok bool) {
 	return next, ok
 }
 
-// OnChoice has f hear how long each choice takes of who is let in, or of nobody. It is to be
+// OnChoice has f hear how long each choice takes of who is admitted, or of nobody. It is to be
 // called before Open, and f must not call back.
 func (q *Queues) OnChoice(f func(took time.Duration)) { q.chose = f }
 
@@ -142,8 +142,8 @@ func (q *Queues) Ended(pod *corev1.Pod) {
 	if w == nil {
 		return
 	}
-	tried := w.letIn
-	w.letIn = false
+	tried := w.admitted
+	w.admitted = false
 	placed, charged, made := false, "", q.clock.Now()
 	for uid := range w.pods {
 		if p := q.charged[uid]; p != nil {
@@ -181,24 +181,24 @@ func (q *Queues) Ended(pod *corev1.Pod) {
 	q.tell()
 }
 
-// Held says that something else holds a pod that was let in, or its gang, outside of the
+// Held says that something else holds a pod that was admitted, or its gang, outside of the
 // scheduling queue: others go first, until Enter is asked for it again.
 func (q *Queues) Held(pod *corev1.Pod) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if w := q.waiting[workload.IDOf(pod)]; w != nil && w.letIn && q.settled() {
+	if w := q.waiting[workload.IDOf(pod)]; w != nil && w.admitted && q.settled() {
 		q.giveBack(w)
 	}
 }
 
-// giveBack takes one that was let in out of the line, until Enter is asked for it again.
+// giveBack takes one that was admitted out of the line, until Enter is asked for it again.
 func (q *Queues) giveBack(w *waiter) {
 	q.line.Gone(w.name)
-	w.ready, w.queued, w.refused, w.letIn = false, false, false, false
+	w.ready, w.queued, w.refused, w.admitted = false, false, false, false
 	q.tell()
 }
 
-// Overdue returns a pod each of the gangs and plain pods that were let in so long ago and
+// Overdue returns a pod each of the gangs and plain pods that were admitted so long ago and
 // were not tried since. Whoever knows that they will not be calls Held.
 func (q *Queues) Overdue(after time.Duration) []*corev1.Pod {
 	if !q.some.Load() {
@@ -211,7 +211,7 @@ func (q *Queues) Overdue(after time.Duration) []*corev1.Pod {
 	for len(q.tries) > 0 && now.Sub(q.tries[0].since) >= after {
 		t := q.tries[0]
 		q.tries = q.tries[1:]
-		if q.waiting[t.of.id] == t.of && t.of.letIn && t.of.number == t.number {
+		if q.waiting[t.of.id] == t.of && t.of.admitted && t.of.number == t.number {
 			out = append(out, t.of.any())
 			q.tries = append(q.tries, try{t.of, t.number, now})
 		}
@@ -219,7 +219,7 @@ func (q *Queues) Overdue(after time.Duration) []*corev1.Pod {
 	return out
 }
 
-// try is one that was let in, under which number, and since when it is not overdue.
+// try is one that was admitted, under which number, and since when it is not overdue.
 type try struct {
 	of     *waiter
 	number uint64
@@ -227,7 +227,7 @@ type try struct {
 }
 
 // Number returns the place of an entity of the scheduling queue, by a pod of it or its
-// group: the lower was let in first. 0 if it was not let in.
+// group: the lower was admitted first. 0 if it was not admitted.
 func (q *Queues) Number(namespace, group string, uid types.UID) uint64 {
 	id := workload.ID{UID: uid}
 	if group != "" {
@@ -267,7 +267,7 @@ func (q *Queues) Why(pod *corev1.Pod) (code, text string, holds bool) {
 		return "", "", false
 	}
 	w := q.waiting[workload.IDOf(pod)]
-	if w == nil || !w.ready || w.letIn {
+	if w == nil || !w.ready || w.admitted {
 		return "", "", false
 	}
 	return q.why(w)
@@ -314,7 +314,7 @@ func (q *Queues) Again(name string) bool {
 	}
 	w := q.byName[name]
 	switch {
-	case w != nil && w.letIn:
+	case w != nil && w.admitted:
 		w.retry = true
 	case w != nil && w.refused:
 		q.again(w)
@@ -331,7 +331,7 @@ func (q *Queues) Ahead(name string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	w := q.byName[name]
-	if w == nil || !w.queued || w.letIn || w.refused || w.hold || !q.settled() {
+	if w == nil || !w.queued || w.admitted || w.refused || w.hold || !q.settled() {
 		return
 	}
 	if _, ok := q.line.Ahead(name); ok {

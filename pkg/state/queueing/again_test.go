@@ -30,21 +30,21 @@ func TestAgain(t *testing.T) {
 	again(false)
 	b.enter(pod)
 	again(false) // it waits for its turn
-	expectNames(t, "its turn", b.letInNames(), []string{"waits"})
+	expectNames(t, "its turn", b.admittedNames(), []string{"waits"})
 	b.Ended(pod)
-	expectNames(t, "it had no room", b.letInNames(), nil)
+	expectNames(t, "it had no room", b.admittedNames(), nil)
 	again(true)
-	expectNames(t, "it is asked for", b.letInNames(), []string{"waits"})
+	expectNames(t, "it is asked for", b.admittedNames(), []string{"waits"})
 	again(true)
-	expectNames(t, "it is being tried", b.letInNames(), nil)
+	expectNames(t, "it is being tried", b.admittedNames(), nil)
 	b.Ended(pod)
-	expectNames(t, "it was asked for during the try", b.letInNames(), []string{"waits"})
+	expectNames(t, "it was asked for during the try", b.admittedNames(), []string{"waits"})
 	b.Ended(pod)
-	expectNames(t, "once", b.letInNames(), nil)
+	expectNames(t, "once", b.admittedNames(), nil)
 }
 
 // Where one found no room, others of its class are not tried before some may have come free,
-// beyond those that were let in at the same time; but one that came since is, one of another
+// beyond those that were admitted at the same time; but one that came since is, one of another
 // class, and one that may have others evicted.
 func TestClassesWithoutRoomAreNotTried(t *testing.T) {
 	for _, c := range []struct {
@@ -87,7 +87,7 @@ func TestClassesWithoutRoomAreNotTried(t *testing.T) {
 			b.enter(inOrder...)
 			// refuseAll tries all that may be, none of which has a place.
 			refuseAll := func() (tried []string) {
-				for next := b.letInNames(); len(next) > 0; next = b.letInNames() {
+				for next := b.admittedNames(); len(next) > 0; next = b.admittedNames() {
 					for _, name := range next {
 						b.Began(pods[name])
 						b.Ended(pods[name])

@@ -10,22 +10,22 @@ import (
 	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
 
-// announcedFew is how many gangs of a queue are let in before their pods, whatever room there
+// announcedFew is how many gangs of a queue are admitted before their pods, whatever room there
 // is in the cluster: so that who cannot be placed holds nobody up who can, and an autoscaler
 // sees pods to add nodes for.
 const announcedFew = 4
 
-// ChooseAnnounced returns those of announced gangs that are let in now: as many as their
-// queues would let in, and no more than the whole cluster could hold, beside those that were
-// let in and have no place. So a thousand that wait are a thousand objects, and not their
+// ChooseAnnounced returns those of announced gangs that are admitted now: as many as their
+// queues would admit, and no more than the whole cluster could hold, beside those that were
+// admitted and have no place. So a thousand that wait are a thousand objects, and not their
 // pods. What they are made up of is found out when they have pods.
 //
 // In the order given, with used what the queue and those above it are charged,
 //
-//	used + asks of those let in + asks <= limit, and
-//	asks of those let in + asks <= cluster, or fewer than announcedFew of the queue are let in
+//	used + asks of those admitted + asks <= limit, and
+//	asks of those admitted + asks <= cluster, or fewer than announcedFew of the queue are admitted
 func (q *Queues) ChooseAnnounced(all []gangtable.Announced) []gangtable.Announced {
-	if !slices.ContainsFunc(all, func(a gangtable.Announced) bool { return !a.LetIn }) {
+	if !slices.ContainsFunc(all, func(a gangtable.Announced) bool { return !a.Admitted }) {
 		return nil
 	}
 	q.mu.Lock()
@@ -38,13 +38,13 @@ func (q *Queues) ChooseAnnounced(all []gangtable.Announced) []gangtable.Announce
 		c.used = q.line.Used().Clone()
 	}
 	for i := range all {
-		if all[i].LetIn {
+		if all[i].Admitted {
 			c.take(&all[i])
 		}
 	}
 	var chosen []gangtable.Announced
 	for i := range all {
-		if a := &all[i]; !a.LetIn && c.fits(a) {
+		if a := &all[i]; !a.Admitted && c.fits(a) {
 			c.take(a)
 			chosen = append(chosen, *a)
 		}
@@ -52,22 +52,22 @@ func (q *Queues) ChooseAnnounced(all []gangtable.Announced) []gangtable.Announce
 	return chosen
 }
 
-// announcedChoice is what those who are let in take.
+// announcedChoice is what those who are admitted take.
 type announcedChoice struct {
 	q *Queues
-	// cluster is what all nodes have, taken what those let in ask for, and few how many
+	// cluster is what all nodes have, taken what those admitted ask for, and few how many
 	// there are of each queue. used is what queues are charged; nil if nobody pays.
 	cluster, taken corev1.ResourceList
 	few            map[string]int
 	used           *quota.Usage
 }
 
-// queueOf returns the queue that a gang is let in by.
+// queueOf returns the queue that a gang is admitted by.
 func (c *announcedChoice) queueOf(a *gangtable.Announced) string {
 	return cmp.Or(a.Queue, c.q.ownQueue(a.Key.Namespace))
 }
 
-// fits reports whether a gang is let in beside the others.
+// fits reports whether a gang is admitted beside the others.
 func (c *announcedChoice) fits(a *gangtable.Announced) bool {
 	queue := c.queueOf(a)
 	if c.used != nil {
@@ -82,7 +82,7 @@ func (c *announcedChoice) fits(a *gangtable.Announced) bool {
 	return c.few[queue] < announcedFew || c.holds(a.Asks, c.taken)
 }
 
-// take counts a gang that is let in. One that the empty cluster could not hold takes nothing
+// take counts a gang that is admitted. One that the empty cluster could not hold takes nothing
 // from others.
 func (c *announcedChoice) take(a *gangtable.Announced) {
 	queue := c.queueOf(a)

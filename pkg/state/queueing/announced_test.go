@@ -48,7 +48,7 @@ func (h *harbinger) group(name, queue, phase string, gpus int64) {
 	h.table.settleAll()
 }
 
-// expect compares who is let in now, and has them be.
+// expect compares who is admitted now, and has them be.
 func (h *harbinger) expect(when string, want ...string) {
 	h.t.Helper()
 	var got []string
@@ -60,7 +60,7 @@ func (h *harbinger) expect(when string, want ...string) {
 	}
 }
 
-// As many are let in as the cluster could hold, and a few in any case; who is placed makes
+// As many are admitted as the cluster could hold, and a few in any case; who is placed makes
 // room for the next.
 func TestAnnouncedGangsAreLetInAsTheClusterHolds(t *testing.T) {
 	h := newHarbinger(t, "64")
@@ -71,7 +71,7 @@ func TestAnnouncedGangsAreLetInAsTheClusterHolds(t *testing.T) {
 	for i := range 8 {
 		h.group(fmt.Sprintf("g%03d", i), "", "Inqueue", 8)
 	}
-	h.expect("eight are let in")
+	h.expect("eight are admitted")
 	h.tell(statetest.Pod("p", func(p *corev1.Pod) { p.Annotations["scheduling.k8s.io/group-name"] = "g001" }))
 	h.table.SetPod(h.pods["p"])
 	h.table.settleAll()
@@ -94,7 +94,7 @@ func TestAnnouncedGangsThatNeverFit(t *testing.T) {
 	h.expect("a few, and who fits", "big0", "big1", "big2", "big3", "small")
 }
 
-// A queue lets in what its limit has room for, beside what it is charged.
+// A queue admits what its limit has room for, beside what it is charged.
 func TestAnnouncedGangsWithinLimits(t *testing.T) {
 	h := newHarbinger(t, "640")
 	h.SetQueue(queue("a", "", 0, 24))
@@ -107,12 +107,12 @@ func TestAnnouncedGangsWithinLimits(t *testing.T) {
 	h.group("lost", "nowhere", "Pending", 8)
 	h.expect("a has 24 and uses 8", "a0", "a1", "b0")
 	h.group("a0", "a", "Inqueue", 8)
-	h.expect("one of a is let in", "a1", "b0")
+	h.expect("one of a is admitted", "a1", "b0")
 	h.forget(h.pods["runs"])
 	h.expect("nobody runs", "a1", "a2", "b0")
 }
 
-// Who has pods without having been let in needs it not: its pods came by themselves.
+// Who has pods without having been admitted needs it not: its pods came by themselves.
 func TestAnnouncedGangWithPods(t *testing.T) {
 	h := newHarbinger(t, "64")
 	h.table.SetPod(statetest.Pod("p", func(p *corev1.Pod) { p.Annotations["scheduling.k8s.io/group-name"] = "g" }))

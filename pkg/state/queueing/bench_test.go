@@ -37,7 +37,7 @@ func crowded(t testing.TB, queues, running, waiting int) *queuesRig {
 		b.tell(p)
 		b.Enter(p)
 	}
-	b.LetIn()
+	b.Admit()
 	return b
 }
 
@@ -76,7 +76,7 @@ func BenchmarkQueues(b *testing.B) {
 			for i := 0; b.Loop(); i++ {
 				c.change(k, i)
 				k.Check(pod)
-				k.LetIn()
+				k.Admit()
 			}
 		})
 	}
@@ -99,7 +99,7 @@ func BenchmarkReclaim(b *testing.B) {
 	k.Enter(probe)
 	b.ReportAllocs()
 	for b.Loop() {
-		if r := k.Reclaim([]*corev1.Pod{probe}, Others{}); r == nil || len(r.Tenants) == 0 {
+		if r := k.Reclaim([]*corev1.Pod{probe}, Others{}); r == nil || len(r.Candidates) == 0 {
 			b.Fatal("nobody may be evicted")
 		}
 	}

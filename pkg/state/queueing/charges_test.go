@@ -39,7 +39,7 @@ func TestUpdateThatChangesNothingChargesNothing(t *testing.T) {
 	}
 	select {
 	case <-b.News():
-		t.Error("it is said that somebody may be let in")
+		t.Error("it is said that somebody may be admitted")
 	default:
 	}
 

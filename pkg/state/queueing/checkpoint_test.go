@@ -46,7 +46,7 @@ func TestGrace(t *testing.T) {
 		b.tell(pod)
 		claimant := statetest.GPUPod("p", 4, statetest.InQueue("owner"))
 		b.enter(claimant)
-		got := b.Reclaim([]*corev1.Pod{claimant}, Others{}).Tenants[0]
+		got := b.Reclaim([]*corev1.Pod{claimant}, Others{}).Candidates[0]
 		if got.Grace != c.granted || got.Told != c.told {
 			t.Errorf("%s: it has %s and was told: %t; want %s, %t", c.name, got.Grace, got.Told, c.granted, c.told)
 		}

@@ -10,14 +10,14 @@ import (
 	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
-// leastClaimRest is how long a gang waits that was let in as a claim before it is again. It
+// leastClaimRest is how long a gang waits that was admitted as a claim before it is again. It
 // doubles each time, up to mostClaimRest.
 const (
 	leastClaimRest = 5 * time.Second
 	mostClaimRest  = 5 * time.Minute
 )
 
-// Claims lets in gangs that wait for a limit and that may have others evicted: they have no
+// Claims admits gangs that wait for a limit and that may have others evicted: they have no
 // turn until somebody has gone, and nobody goes unless they are tried. A limit of their own
 // queue holds them where those of a lower priority run in it, and a limit above where a
 // sibling has more than it is guaranteed. Of each queue it is the first gang. It is to be
@@ -73,7 +73,7 @@ func (q *Queues) Hold(name string) {
 		return
 	}
 	w.hold = true
-	if w.queued && !w.letIn {
+	if w.queued && !w.admitted {
 		w.refused = false
 		q.line.Hold(name)
 	}
@@ -84,7 +84,7 @@ func (q *Queues) Ready(name string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	w := q.byName[name]
-	if w == nil || !w.hold || w.letIn || !q.settled() {
+	if w == nil || !w.hold || w.admitted || !q.settled() {
 		return
 	}
 	if _, ok := q.line.Resume(name); ok {
@@ -102,7 +102,7 @@ func (q *Queues) Unhold(name string) {
 		return
 	}
 	w.hold = false
-	if q.settled() && w.queued && !w.letIn {
+	if q.settled() && w.queued && !w.admitted {
 		q.again(w)
 	}
 }
@@ -134,10 +134,10 @@ func (q *Queues) AtLimit(pod *corev1.Pod) (text string, at bool) {
 	return refusal.Sentence(q.tree), true
 }
 
-// let notes that a gang is let in, and returns a pod of it.
+// let notes that a gang is admitted, and returns a pod of it.
 func (q *Queues) let(w *waiter) *corev1.Pod {
-	q.letIn++
-	w.letIn, w.number, w.refused, w.retry, w.came = true, q.letIn, false, false, false
+	q.admissions++
+	w.admitted, w.number, w.refused, w.retry, w.came = true, q.admissions, false, false, false
 	q.tries = append(q.tries, try{w, w.number, q.clock.Now()})
 	return w.any()
 }

@@ -24,7 +24,7 @@ func claimant(t *testing.T, queues []*v1alpha1.Queue, runs []*corev1.Pod, waits 
 		b.tell(p)
 	}
 	b.enter(waits)
-	expectNames(t, "the limit holds it", b.letInNames(), nil)
+	expectNames(t, "the limit holds it", b.admittedNames(), nil)
 	return b
 }
 
@@ -50,7 +50,7 @@ func TestClaims(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			b := claimant(t, c.queues, c.runs, c.waits)
 			b.Claims()
-			expectNames(t, "as a claim", b.letInNames(), c.want)
+			expectNames(t, "as a claim", b.admittedNames(), c.want)
 			if c.want == nil {
 				return
 			}
@@ -67,10 +67,10 @@ func TestClaims(t *testing.T) {
 			}
 			b.Ended(c.waits)
 			b.Claims()
-			expectNames(t, "at once, if nothing came of it", b.letInNames(), nil)
+			expectNames(t, "at once, if nothing came of it", b.admittedNames(), nil)
 			b.table.clock.SetTime(b.table.clock.Now().Add(leastClaimRest))
 			b.Claims()
-			expectNames(t, "after a while", b.letInNames(), c.want)
+			expectNames(t, "after a while", b.admittedNames(), c.want)
 		})
 	}
 }
@@ -83,34 +83,34 @@ func TestHold(t *testing.T) {
 	start := func(t *testing.T) *queuesRig {
 		b := claimant(t, siblings, []*corev1.Pod{first, second}, due)
 		b.Claims()
-		expectNames(t, "a claim", b.letInNames(), []string{"due"})
+		expectNames(t, "a claim", b.admittedNames(), []string{"due"})
 		b.Hold("ns/due (pod)")
 		b.Ended(due)
 		b.Claims()
 		b.table.clock.SetTime(b.table.clock.Now().Add(time.Minute))
 		b.Claims()
-		expectNames(t, "while others leave", b.letInNames(), nil)
+		expectNames(t, "while others leave", b.admittedNames(), nil)
 		if code, _, _ := b.Why(due); code != "EvictsOthers" {
 			t.Errorf("it waits for %s", code)
 		}
 		b.forget(first)
 		b.enter(statetest.GPUPod("back", 2, statetest.InQueue("b")))
-		expectNames(t, "the limit is held for it", b.letInNames(), nil)
+		expectNames(t, "the limit is held for it", b.admittedNames(), nil)
 		return b
 	}
 	t.Run("they have left", func(t *testing.T) {
 		b := start(t)
 		b.Ready("ns/due (pod)")
-		expectNames(t, "it is tried", b.letInNames(), []string{"due"})
+		expectNames(t, "it is tried", b.admittedNames(), []string{"due"})
 		b.Ended(due)
-		expectNames(t, "it was too soon", b.letInNames(), nil)
+		expectNames(t, "it was too soon", b.admittedNames(), nil)
 		b.Ready("ns/due (pod)")
-		expectNames(t, "it is tried again", b.letInNames(), []string{"due"})
+		expectNames(t, "it is tried again", b.admittedNames(), []string{"due"})
 		if refusal, ok := b.Reserve(due); !ok {
 			t.Fatal(refusal.Text)
 		}
 		b.Ended(due)
-		expectNames(t, "the limit is reached", b.letInNames(), nil)
+		expectNames(t, "the limit is reached", b.admittedNames(), nil)
 		if got := b.used("root"); got != 8 {
 			t.Errorf("%d GPUs are used, want 8", got)
 		}
@@ -118,12 +118,12 @@ func TestHold(t *testing.T) {
 	t.Run("it is given up", func(t *testing.T) {
 		b := start(t)
 		b.Unhold("ns/due (pod)")
-		expectNames(t, "its turn, and then that of the other", b.letInNames(), []string{"due"})
+		expectNames(t, "its turn, and then that of the other", b.admittedNames(), []string{"due"})
 	})
 	t.Run("it goes", func(t *testing.T) {
 		b := start(t)
 		b.forget(due)
 		b.Unhold("ns/due (pod)")
-		expectNames(t, "the limit is free", b.letInNames(), []string{"back"})
+		expectNames(t, "the limit is free", b.admittedNames(), []string{"back"})
 	})
 }

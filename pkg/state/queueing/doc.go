@@ -1,7 +1,7 @@
 // Package queueing knows which queue is charged for which pod, who may be tried, and who may be
 // evicted for whom. Packages quota and admission of the core decide; [Queues] translates.
 //
-// A workload waits until its queue admits it ([Queues.LetIn]). Its pods are charged when they are
+// A workload waits until its queue admits it ([Queues.Admit]). Its pods are charged when they are
 // reserved, before they are bound ([Queues.Reserve]). Whoever is entitled to what others use may
 // have them evicted ([Queues.Reclaim]).
 //

@@ -31,7 +31,7 @@ func TestExplain(t *testing.T) {
 	first, second := statetest.GPUPod("first", 2, statetest.InQueue("a")), statetest.GPUPod("second", 8, statetest.InQueue("a"))
 	second.CreationTimestamp.Time = first.CreationTimestamp.Add(time.Second)
 	b.enter(first, second)
-	expectNames(t, "the limit holds them", b.letInNames(), nil)
+	expectNames(t, "the limit holds them", b.admittedNames(), nil)
 	expectNames(t, "at once", told(), nil)
 	pass(explainAfter)
 	expectNames(t, "after a while", told(), []string{
@@ -42,11 +42,11 @@ func TestExplain(t *testing.T) {
 	expectNames(t, "what they were told already", told(), nil)
 
 	b.forget(runs)
-	expectNames(t, "the limit lets one in", b.letInNames(), []string{"first"})
+	expectNames(t, "the limit lets one in", b.admittedNames(), []string{"first"})
 	pass(time.Hour)
 	expectNames(t, "the reason is the same", told(), nil)
 	b.Ended(first)
-	expectNames(t, "the other has its turn", b.letInNames(), []string{"second"})
+	expectNames(t, "the other has its turn", b.admittedNames(), []string{"second"})
 	b.Ended(second)
 	pass(time.Hour)
 	expectNames(t, "the scheduler has told that there is no room", told(), nil)

@@ -24,12 +24,12 @@ type Fate struct {
 	Together types.UID
 }
 
-// fates asks for the fates of tenants, and makes one of those that go together: of one owner
+// fates asks for the fates of candidates, and makes one of those that go together: of one owner
 // and one queue, it goes whole or not at all. If one of them is unsteady, or waits for room
 // itself, the others stay.
-func fates(all []Tenant, claimant string, of func(name string) Fate) []Tenant {
+func fates(all []Candidate, claimant string, of func(name string) Fate) []Candidate {
 	if of == nil {
-		return slices.DeleteFunc(all, func(t Tenant) bool { return t.unsteady })
+		return slices.DeleteFunc(all, func(t Candidate) bool { return t.unsteady })
 	}
 	type bond struct {
 		owner types.UID
@@ -50,7 +50,7 @@ func fates(all []Tenant, claimant string, of func(name string) Fate) []Tenant {
 			broken[b] = broken[b] || t.unsteady || t.Fate.Together == own
 		}
 	}
-	var out []Tenant
+	var out []Candidate
 	for i := range all {
 		t := all[i]
 		b := bond{t.Fate.Together, t.Queue}
@@ -66,8 +66,8 @@ func fates(all []Tenant, claimant string, of func(name string) Fate) []Tenant {
 	return out
 }
 
-// together makes one tenant of several, with the name of the first.
-func together(all []Tenant, which []int) Tenant {
+// together makes one candidate of several, with the name of the first.
+func together(all []Candidate, which []int) Candidate {
 	one := all[which[0]]
 	one.Pods, one.uses = nil, nil
 	for _, i := range which {
@@ -118,24 +118,24 @@ func Done(pod *corev1.Pod, devices int64, now time.Time) int64 {
 }
 
 // Ended returns the device-seconds that end for good with a gang that has done so many, as
-// package preempt wants them: 1 at least if it ends, and none if it was told to go already.
-func (t *Tenant) Ended(done int64) int64 {
+// Package preempt wants them: 1 at least if it ends, and none if it was told to go already.
+func (t *Candidate) Ended(done int64) int64 {
 	if !t.Fate.Ends || t.Told {
 		return 0
 	}
 	return max(done, 1)
 }
 
-// Gangs returns the gangs of a tenant: itself, but for one that several make up.
-func (t *Tenant) Gangs() []*Tenant {
+// Gangs returns the gangs of a candidate: itself, but for one that several make up.
+func (t *Candidate) Gangs() []*Candidate {
 	if len(t.Parts) == 0 {
-		return []*Tenant{t}
+		return []*Candidate{t}
 	}
-	out := make([]*Tenant, len(t.Parts))
+	out := make([]*Candidate, len(t.Parts))
 	for i := range t.Parts {
 		out[i] = &t.Parts[i]
 	}
-	slices.SortFunc(out, func(a, b *Tenant) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(out, func(a, b *Candidate) int { return cmp.Compare(a.Name, b.Name) })
 	return out
 }
 
@@ -183,8 +183,8 @@ func Saved(pod *corev1.Pod, requested, now time.Time) bool {
 	return ok && !at.Before(requested.Truncate(time.Second))
 }
 
-// grant gives a tenant the grace of its queue, if any pod of it asks to be told.
-func (t *Tenant) grant(grace time.Duration, now time.Time) {
+// grant gives a candidate the grace of its queue, if any pod of it asks to be told.
+func (t *Candidate) grant(grace time.Duration, now time.Time) {
 	if grace <= 0 || !slices.ContainsFunc(t.Pods, Signals) {
 		return
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/berth-dev/berth/pkg/state/statetest"
 )
 
-// Gangs of one owner that fails as a whole are one tenant, as long as all of them could go.
+// Gangs of one owner that fails as a whole are one candidate, as long as all of them could go.
 func TestTenantsGoTogether(t *testing.T) {
 	ends := Fate{Ends: true}
 	set := Fate{Together: "set", Whole: true}
@@ -51,8 +51,8 @@ func TestTenantsGoTogether(t *testing.T) {
 		}
 		r := b.Reclaim([]*corev1.Pod{claimant}, others)
 		var got []string
-		for i := range r.Tenants {
-			one := &r.Tenants[i]
+		for i := range r.Candidates {
+			one := &r.Candidates[i]
 			var names []string
 			for _, part := range one.Gangs() {
 				names = append(names, part.Pods[0].Name)
@@ -64,16 +64,16 @@ func TestTenantsGoTogether(t *testing.T) {
 			got = append(got, text)
 		}
 		if slices.Sort(got); strings.Join(got, " ") != c.want {
-			t.Errorf("%s: tenants are %q, want %q", c.name, strings.Join(got, " "), c.want)
+			t.Errorf("%s: candidates are %q, want %q", c.name, strings.Join(got, " "), c.want)
 		}
-		if len(r.Tenants[0].Parts) == 0 {
+		if len(r.Candidates[0].Parts) == 0 {
 			continue
 		}
 		permit, err := r.Permit(quota.ByGuarantee)
 		if err != nil {
 			t.Fatal(err)
 		}
-		undo, ok := permit.Evict(&preempt.Gang{Name: r.Tenants[0].Name}, []preempt.Member{{Name: "a"}, {Name: "c"}})
+		undo, ok := permit.Evict(&preempt.Gang{Name: r.Candidates[0].Name}, []preempt.Member{{Name: "a"}, {Name: "c"}})
 		if !ok {
 			t.Errorf("%s: those that go together are protected", c.name)
 			continue
@@ -103,7 +103,7 @@ func TestEnded(t *testing.T) {
 	if done != 4*3600 {
 		t.Errorf("it has done %d device-seconds, want an hour of four", done)
 	}
-	ends, again := Tenant{Fate: Fate{Ends: true}}, Tenant{}
+	ends, again := Candidate{Fate: Fate{Ends: true}}, Candidate{}
 	if ends.Ended(done) != done || ends.Ended(0) != 1 || again.Ended(done) != 0 {
 		t.Errorf("%d, %d and %d end", ends.Ended(done), ends.Ended(0), again.Ended(done))
 	}

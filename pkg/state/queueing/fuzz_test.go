@@ -46,13 +46,13 @@ func FuzzQueue(f *testing.F) {
 			}
 		}
 		if name != "b" {
-			letIn := false
-			for _, pod := range b.LetIn() {
-				letIn = letIn || pod == good
+			admitted := false
+			for _, pod := range b.Admit() {
+				admitted = admitted || pod == good
 			}
 			parent, _ := b.tree.Queue("b")
-			if full := b.line.Used().Of(parent)[0] > 0 || b.tree.Fault(parent) != nil; !letIn && !full {
-				t.Errorf("the pod of the other queue is not let in")
+			if full := b.line.Used().Of(parent)[0] > 0 || b.tree.Fault(parent) != nil; !admitted && !full {
+				t.Errorf("the pod of the other queue is not admitted")
 			}
 		}
 		b.Report()
@@ -95,7 +95,7 @@ func FuzzElasticQuotas(f *testing.F) {
 		b.tell(runs)
 		b.tell(waits)
 		b.Enter(waits)
-		b.LetIn()
+		b.Admit()
 		b.Report()
 		b.DeleteElasticQuota(types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()})
 		if b.Enter(waits); b.used("ns") > 0 {
@@ -124,7 +124,7 @@ func FuzzPod(f *testing.F) {
 		b.tell(pod)
 		b.table.settleAll()
 		b.Enter(pod)
-		for _, let := range b.LetIn() {
+		for _, let := range b.Admit() {
 			if _, ok := b.Reserve(let); !ok {
 				b.Unreserve(let)
 			}

@@ -68,7 +68,7 @@ func (q *Queues) RenewGang(key gang.Key) {
 // it. A try that is under way may be of what it was.
 func (q *Queues) renew(w *waiter) {
 	w.judged, w.renewed, w.class = 0, true, ""
-	if q.isImpossible(w) || w.queued && !w.letIn {
+	if q.isImpossible(w) || w.queued && !w.admitted {
 		delete(q.impossible, w)
 		q.again(w)
 	}
@@ -81,7 +81,7 @@ func (q *Queues) Impossible(pod *corev1.Pod, why string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	w := q.waiting[workload.IDOf(pod)]
-	if w == nil || w.letIn || w.renewed || !q.settled() {
+	if w == nil || w.admitted || w.renewed || !q.settled() {
 		return
 	}
 	q.line.Gone(w.name)

@@ -24,17 +24,17 @@ type waiter struct {
 	// ready says that the scheduling queue would have it tried; until then it is not in
 	// the line. queued says that it is in the line, refused that there was no room for it.
 	ready, queued, refused bool
-	// letIn says that it may be tried. number counts those that were let in: the lower goes
+	// admitted says that it may be tried. number counts those that were admitted: the lower goes
 	// first. It does not change while the gang is in the scheduling queue.
-	letIn  bool
-	number uint64
-	// retry says that it is to be tried again if the try that it was let in for finds no room.
+	admitted bool
+	number   uint64
+	// retry says that it is to be tried again if the try that it was admitted for finds no room.
 	retry bool
 	// queue is the name of the queue in whose line it is, or would be, and refusal why it is
 	// not, if that queue is not there or not open to it.
 	queue   string
 	refusal Refusal
-	// claimed is when it was let in last for others to go, and claimRest how long it is not
+	// claimed is when it was admitted last for others to go, and claimRest how long it is not
 	// after that: see Claims.
 	claimed   time.Time
 	claimRest time.Duration
@@ -55,7 +55,7 @@ type waiter struct {
 }
 
 // Enter reports whether a pod may be tried now. The scheduling queue asks, under its lock,
-// whenever it would have the pod tried. One that may not is let in later: see LetIn.
+// whenever it would have the pod tried. One that may not is admitted later: see Admit.
 func (q *Queues) Enter(pod *corev1.Pod) bool {
 	if !q.some.Load() {
 		return true
@@ -66,7 +66,7 @@ func (q *Queues) Enter(pod *corev1.Pod) bool {
 		return true
 	}
 	w := q.wait(pod)
-	if w.letIn {
+	if w.admitted {
 		return true
 	}
 	w.ready = true
@@ -131,7 +131,7 @@ func (q *Queues) wait(pod *corev1.Pod) *waiter {
 	if !known || last.Generation != pod.Generation {
 		q.renew(w)
 	}
-	if !known && w.letIn {
+	if !known && w.admitted {
 		q.again(w)
 	}
 	return w
@@ -148,7 +148,7 @@ func (q *Queues) leave(uid types.UID) {
 	if q.forgetEmpty(w, namespace) {
 		return
 	}
-	if w.queued && !w.letIn {
+	if w.queued && !w.admitted {
 		q.again(w)
 	}
 }
@@ -206,7 +206,7 @@ func (q *Queues) forgetEmpty(w *waiter, namespace string) bool {
 func (q *Queues) again(w *waiter) {
 	overtaken := q.line.Overtaken(w.name)
 	q.line.Gone(w.name)
-	w.queued, w.refused, w.letIn = false, false, false
+	w.queued, w.refused, w.admitted = false, false, false
 	q.enqueueWith(w, overtaken)
 	q.tell()
 }
@@ -262,7 +262,7 @@ func (q *Queues) open() {
 	q.some.Store(false)
 	q.released = q.released[:0]
 	for _, name := range slices.Sorted(maps.Keys(q.byName)) {
-		if w := q.byName[name]; w.ready && !w.letIn {
+		if w := q.byName[name]; w.ready && !w.admitted {
 			q.released = append(q.released, w.any())
 		}
 	}
@@ -276,7 +276,7 @@ func (q *Queues) open() {
 	q.tell()
 }
 
-// tell says that somebody may be let in.
+// tell says that somebody may be admitted.
 func (q *Queues) tell() {
 	select {
 	case q.news <- struct{}{}:

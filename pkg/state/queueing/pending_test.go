@@ -30,15 +30,15 @@ func (b *queuesRig) Why(pod *corev1.Pod) (code, text string, waits bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	w := b.waiting[workload.IDOf(pod)]
-	if w == nil || w.letIn {
+	if w == nil || w.admitted {
 		return "", "", false
 	}
 	return b.why(w)
 }
 
-// letInNames lets in whom it is the turn of.
-func (b *queuesRig) letInNames() (names []string) {
-	for _, p := range b.LetIn() {
+// admittedNames admits whom it is the turn of.
+func (b *queuesRig) admittedNames() (names []string) {
+	for _, p := range b.Admit() {
 		names = append(names, p.Name)
 	}
 	return names
@@ -51,7 +51,7 @@ func expectNames(t *testing.T, when string, got, want []string) {
 	}
 }
 
-// The window of a bank is 4: no more are let in before the end of a try is told.
+// The window of a bank is 4: no more are admitted before the end of a try is told.
 func TestWindow(t *testing.T) {
 	b := newQueuesRig(t)
 	b.SetNode(&corev1.Node{Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{statetest.Gpu: resource.MustParse("100")}}})
@@ -61,22 +61,22 @@ func TestWindow(t *testing.T) {
 	for _, name := range []string{"a1", "a2", "a3", "a4", "b1", "b2"} {
 		pods = append(pods, statetest.GPUPod(name, 1, statetest.InQueue(name[:1])))
 	}
-	expectNames(t, "nobody enters before it is let in", b.enter(pods...), nil)
-	expectNames(t, "queues take turns", b.letInNames(), []string{"a1", "b1", "a2", "b2"})
-	expectNames(t, "the window is full", b.letInNames(), nil)
-	expectNames(t, "who was let in enters", b.enter(pods...), []string{"a1", "a2", "b1", "b2"})
+	expectNames(t, "nobody enters before it is admitted", b.enter(pods...), nil)
+	expectNames(t, "queues take turns", b.admittedNames(), []string{"a1", "b1", "a2", "b2"})
+	expectNames(t, "the window is full", b.admittedNames(), nil)
+	expectNames(t, "who was admitted enters", b.enter(pods...), []string{"a1", "a2", "b1", "b2"})
 
 	if _, ok := b.Reserve(pods[0]); !ok {
 		t.Error("a pod without limits is refused")
 	}
 	b.Ended(pods[0])
 	b.Ended(pods[4]) // b1 had no room
-	expectNames(t, "two went out of the window, and one of them waits for room", b.letInNames(), []string{"a3", "a4"})
+	expectNames(t, "two went out of the window, and one of them waits for room", b.admittedNames(), []string{"a3", "a4"})
 	b.Ended(pods[1])
 	b.Ended(pods[2])
-	expectNames(t, "nobody is left who was not refused", b.letInNames(), nil)
+	expectNames(t, "nobody is left who was not refused", b.admittedNames(), nil)
 	expectNames(t, "the scheduling queue has one tried again", b.enter(pods[4]), nil)
-	expectNames(t, "it is let in anew", b.letInNames(), []string{"b1"})
+	expectNames(t, "it is admitted anew", b.admittedNames(), []string{"b1"})
 
 	if code, _, waits := b.Why(pods[1]); code != "NoRoom" || !waits {
 		t.Errorf("a2 waits: %t, for %q; want NoRoom", waits, code)
@@ -86,37 +86,37 @@ func TestWindow(t *testing.T) {
 	}
 }
 
-// What holds a pod that was let in elsewhere does not hold others.
+// What holds a pod that was admitted elsewhere does not hold others.
 func TestHeldElsewhere(t *testing.T) {
 	b := newQueuesRig(t)
 	b.SetQueue(queue("a", "", 0, 0))
 	pods := []*corev1.Pod{statetest.GPUPod("p1", 1, statetest.InQueue("a")), statetest.GPUPod("p2", 1, statetest.InQueue("a")), statetest.GPUPod("p3", 1, statetest.InQueue("a")), statetest.GPUPod("p4", 1, statetest.InQueue("a")), statetest.GPUPod("p5", 1, statetest.InQueue("a"))}
 	b.enter(pods...)
-	expectNames(t, "four are let in", b.letInNames(), []string{"p1", "p2", "p3", "p4"})
+	expectNames(t, "four are admitted", b.admittedNames(), []string{"p1", "p2", "p3", "p4"})
 	b.Held(pods[1])
-	expectNames(t, "another goes instead", b.letInNames(), []string{"p5"})
+	expectNames(t, "another goes instead", b.admittedNames(), []string{"p5"})
 	if b.Enter(pods[1]) {
 		t.Error("the one that was held enters out of turn")
 	}
 	b.forget(pods[0])
-	expectNames(t, "one is gone, and it is let in", b.letInNames(), []string{"p2"})
+	expectNames(t, "one is gone, and it is admitted", b.admittedNames(), []string{"p2"})
 }
 
-// Nobody is let in before it is known which queues there are.
+// Nobody is admitted before it is known which queues there are.
 func TestNotOpen(t *testing.T) {
 	b := newQueuesRig(t)
 	b.opened = false
 	p := statetest.GPUPod("p", 1, statetest.InQueue("a"))
 	expectNames(t, "nothing is known", b.enter(p), nil)
-	expectNames(t, "nobody is let in", b.letInNames(), nil)
+	expectNames(t, "nobody is admitted", b.admittedNames(), nil)
 	b.Open()
-	expectNames(t, "there are no queues: all that waited go", b.letInNames(), []string{"p"})
+	expectNames(t, "there are no queues: all that waited go", b.admittedNames(), []string{"p"})
 	if !b.Enter(p) {
 		t.Error("there are no queues, and one waits")
 	}
 }
 
-// A pod that a limit holds is let in once the limit leaves room, without anybody asking.
+// A pod that a limit holds is admitted once the limit leaves room, without anybody asking.
 func TestLimitGivesTheTurn(t *testing.T) {
 	b := newQueuesRig(t)
 	b.SetQueue(queue("a", "", 0, 4))
@@ -124,12 +124,12 @@ func TestLimitGivesTheTurn(t *testing.T) {
 	b.tell(running)
 	large, small := statetest.GPUPod("large", 2, statetest.InQueue("a")), statetest.GPUPod("small", 1, statetest.InQueue("a"))
 	b.enter(large, small)
-	expectNames(t, "the one that fits", b.letInNames(), []string{"small"})
+	expectNames(t, "the one that fits", b.admittedNames(), []string{"small"})
 	if code, text, _ := b.Why(large); code != "QueueAtLimit" || text == "" {
 		t.Errorf("the other waits for %q (%s), want QueueAtLimit", code, text)
 	}
 	b.forget(running)
-	expectNames(t, "the other, when there is room", b.letInNames(), []string{"large"})
+	expectNames(t, "the other, when there is room", b.admittedNames(), []string{"large"})
 }
 
 // Those whose turn never comes are told so, once; and no others.
@@ -154,7 +154,7 @@ func TestStuck(t *testing.T) {
 		t.Errorf("told twice: %v", again)
 	}
 	b.SetQueue(queue("nowhere", "", 0, 0))
-	expectNames(t, "its queue is made", b.letInNames(), []string{"fits", "lost"})
+	expectNames(t, "its queue is made", b.admittedNames(), []string{"fits", "lost"})
 	if again := said(); len(again) > 0 {
 		t.Errorf("told again: %v", again)
 	}
@@ -176,33 +176,33 @@ func TestRoomThatCameFree(t *testing.T) {
 	b.tell(runs)
 	b.tell(leaves)
 	b.Retry()
-	expectNames(t, "nobody waits", b.letInNames(), nil)
+	expectNames(t, "nobody waits", b.admittedNames(), nil)
 	waits := statetest.GPUPod("waits", 1, statetest.InQueue("a"))
 	b.enter(waits)
-	expectNames(t, "its turn", b.letInNames(), []string{"waits"})
+	expectNames(t, "its turn", b.admittedNames(), []string{"waits"})
 	refuse := func() {
 		b.Ended(waits)
-		expectNames(t, "it waits for room", b.letInNames(), nil)
+		expectNames(t, "it waits for room", b.admittedNames(), nil)
 	}
 	refuse()
 	b.Retry()
-	expectNames(t, "nothing came free", b.letInNames(), nil)
+	expectNames(t, "nothing came free", b.admittedNames(), nil)
 	b.DeletePod(leaves)
 	b.Retry()
-	expectNames(t, "a pod left", b.letInNames(), []string{"waits"})
+	expectNames(t, "a pod left", b.admittedNames(), []string{"waits"})
 
 	pass(2 * time.Second)
 	refuse() // the round took 2 s
 	node("more", "8")
 	pass(5 * time.Second)
 	b.Retry()
-	expectNames(t, "a node came, and the last round is not long ago", b.letInNames(), nil)
+	expectNames(t, "a node came, and the last round is not long ago", b.admittedNames(), nil)
 	pass(time.Second)
 	b.Retry()
-	expectNames(t, "later", b.letInNames(), []string{"waits"})
+	expectNames(t, "later", b.admittedNames(), []string{"waits"})
 	refuse()
 	b.Unreserve(waits)
 	pass(time.Minute)
 	b.Retry()
-	expectNames(t, "what was reserved on trial alone is no news", b.letInNames(), nil)
+	expectNames(t, "what was reserved on trial alone is no news", b.admittedNames(), nil)
 }

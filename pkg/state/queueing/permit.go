@@ -41,8 +41,8 @@ func (r *Reclaim) Protected(pods []*corev1.Pod) *preempt.Protection {
 	return r.budgets.Protect(pods)
 }
 
-// protecting returns the budgets that protect a member of a tenant.
-func (r *Reclaim) protecting(t *Tenant, member string) []*preempt.Budget {
+// protecting returns the budgets that protect a member of a candidate.
+func (r *Reclaim) protecting(t *Candidate, member string) []*preempt.Budget {
 	i, found := t.pod(member)
 	if !found {
 		return nil

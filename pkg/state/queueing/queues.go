@@ -29,7 +29,7 @@ const DefaultQueue = "default"
 // it is told. Its methods may be called concurrently.
 //
 // While there is no queue object at all, nobody pays for anything, and nothing is kept but
-// which pods are reserved. Until Open is called nobody is let in, for it is not known yet
+// which pods are reserved. Until Open is called nobody is admitted, for it is not known yet
 // what queues there are.
 type Queues struct {
 	gangs    *gangtable.Table
@@ -86,16 +86,16 @@ type Queues struct {
 	byPod   map[types.UID]*waiter
 	// waitingIn are those of each namespace, and denied counts, by queue, those that may not
 	// use it.
-	waitingIn map[string]map[*waiter]struct{}
-	denied    map[string]int
-	letIn     uint64
+	waitingIn  map[string]map[*waiter]struct{}
+	denied     map[string]int
+	admissions uint64
 	// stuck are those whose turn it never is as things are, that were not told yet.
 	stuck []*waiter
 	// back is the gang that the scheduling queue is taking back after it was tried.
 	back workload.ID
 	// impossible are those that not even the empty cluster could hold.
 	impossible map[*waiter]struct{}
-	// tries are those that were let in, in their order; those that were tried since are
+	// tries are those that were admitted, in their order; those that were tried since are
 	// dropped when they come first.
 	tries []try
 	// released are a pod each of those that waited when the last queue went.
@@ -104,7 +104,7 @@ type Queues struct {
 	// is due, and known the others. explained is how many pods may be told of it.
 	fresh, known []doubt
 	explained    int
-	// claims are a pod each of those that were let in for others to go, and trial is who is
+	// claims are a pod each of those that were admitted for others to go, and trial is who is
 	// tried out without others.
 	claims []*corev1.Pod
 	trial  workload.ID

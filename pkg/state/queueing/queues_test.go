@@ -320,11 +320,11 @@ func TestQueueReport(t *testing.T) {
 	for _, p := range []*corev1.Pod{statetest.GPUPod("much", 6, statetest.InQueue("child")), statetest.GPUPod("more", 9, statetest.InQueue("other"))} {
 		b.tell(p)
 		if b.Enter(p) {
-			t.Errorf("%s enters before it is let in", p.Name)
+			t.Errorf("%s enters before it is admitted", p.Name)
 		}
 	}
-	if let := b.LetIn(); len(let) != 1 || let[0].Name != "more" {
-		t.Errorf("let in are %v, want the one that no limit holds", let)
+	if let := b.Admit(); len(let) != 1 || let[0].Name != "more" {
+		t.Errorf("admitted are %v, want the one that no limit holds", let)
 	}
 	got := b.Report()
 	for i := range got {
@@ -342,7 +342,7 @@ func TestQueueReport(t *testing.T) {
 		{
 			Name: "other", Generation: 1, Pending: 1,
 			Resources: []QueueAmounts{{Resource: statetest.Gpu, Guaranteed: 2, Limit: quota.Unlimited, Share: 3, Asked: 9}},
-			Head:      &QueueHead{Gang: "ns/more (pod)", Code: "LetIn", Text: "the gang is being placed", Arrived: statetest.Epoch},
+			Head:      &QueueHead{Gang: "ns/more (pod)", Code: "Admitted", Text: "the gang is being placed", Arrived: statetest.Epoch},
 		},
 		{Name: "parent", Generation: 1, Resources: []QueueAmounts{{Resource: statetest.Gpu, Used: 3, Guaranteed: 4, Limit: 8, Share: 7, Asked: 6}}},
 	}

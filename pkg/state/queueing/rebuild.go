@@ -142,10 +142,10 @@ func (q *Queues) waitersWhere(holds func(quota.QueueID) bool) []*waiter {
 
 // follow takes over where a gang is in a line that may have it elsewhere than before.
 func (q *Queues) follow(w *waiter) {
-	if w.hold && !q.line.IsLetIn(w.name) {
+	if w.hold && !q.line.IsAdmitted(w.name) {
 		q.line.Hold(w.name)
 	}
-	w.letIn, w.refused = q.line.IsLetIn(w.name), q.line.IsRefused(w.name)
+	w.admitted, w.refused = q.line.IsAdmitted(w.name), q.line.IsRefused(w.name)
 	q.tellStuck(w)
 }
 
@@ -218,7 +218,7 @@ func (q *Queues) recheckCharges(namespace string) {
 func (q *Queues) queueAnew() {
 	for _, name := range slices.Sorted(maps.Keys(q.byName)) {
 		w := q.byName[name]
-		w.queued, w.refused, w.letIn = false, false, false
+		w.queued, w.refused, w.admitted = false, false, false
 		if w.ready {
 			q.enqueue(w)
 		}
@@ -227,7 +227,7 @@ func (q *Queues) queueAnew() {
 }
 
 // takeOver puts all that would be tried into a line that is new, as they were in the one
-// before: who is let in stays so, and who had no room is not tried again for the change of a
+// before: who is admitted stays so, and who had no room is not tried again for the change of a
 // queue.
 func (q *Queues) takeOver(before *admission.Admission) {
 	q.line.Adopt(before, func(g admission.Gang) (quota.QueueID, bool) {
@@ -243,7 +243,7 @@ func (q *Queues) takeOver(before *admission.Admission) {
 			q.follow(w)
 			continue
 		}
-		w.queued, w.refused, w.letIn = false, false, false
+		w.queued, w.refused, w.admitted = false, false, false
 		if w.ready && !(w.refusal.Code == NeverFits && q.isImpossible(w)) {
 			q.enqueue(w)
 		}

@@ -20,7 +20,7 @@ import (
 	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
-// A change of a queue does not take back who is let in, nor have anybody tried again for
+// A change of a queue does not take back who is admitted, nor have anybody tried again for
 // whom there was no room.
 func TestChangeOfAQueueLeavesTheLine(t *testing.T) {
 	b := newQueuesRig(t)
@@ -31,18 +31,18 @@ func TestChangeOfAQueueLeavesTheLine(t *testing.T) {
 		b.tell(p)
 		b.Enter(p)
 	}
-	if let := b.LetIn(); len(let) != 2 {
-		t.Fatalf("let in are %v", let)
+	if let := b.Admit(); len(let) != 2 {
+		t.Fatalf("admitted are %v", let)
 	}
 	b.Ended(without)
 	number := b.Number("", "", inside.UID)
 	check := func(what string) {
 		t.Helper()
-		if let := b.LetIn(); len(let) != 0 {
-			t.Errorf("%s: %d are let in, and had no room before or are inside", what, len(let))
+		if let := b.Admit(); len(let) != 0 {
+			t.Errorf("%s: %d are admitted, and had no room before or are inside", what, len(let))
 		}
 		if !b.Enter(inside) || b.Number("", "", inside.UID) != number {
-			t.Errorf("%s: who was let in is not, or at another place", what)
+			t.Errorf("%s: who was admitted is not, or at another place", what)
 		}
 		if code, _, _ := b.Why(without); code != "NoRoom" {
 			t.Errorf("%s: the other waits for %q", what, code)
@@ -58,7 +58,7 @@ func TestChangeOfAQueueLeavesTheLine(t *testing.T) {
 	changed = changed.DeepCopy()
 	changed.Generation, changed.Spec.Resources[0].Limit = 3, new(resource.MustParse("0"))
 	b.SetQueue(changed)
-	b.LetIn()
+	b.Admit()
 	if code, _, _ := b.Why(inside); code != "QueueLimitTooLow" {
 		t.Errorf("its limit is 0, and it waits for %q", code)
 	}
@@ -131,7 +131,7 @@ func TestChangesInPlaceAgreeWithATreeMadeAnew(t *testing.T) {
 			a.rebuilt, b.rebuilt = time.Time{}, time.Time{} // a tree that is due is made at once
 			said := func(b *queuesRig) string {
 				var out strings.Builder
-				for _, p := range b.LetIn() {
+				for _, p := range b.Admit() {
 					fmt.Fprintln(&out, "in", p.Name)
 				}
 				for _, s := range b.Stuck() {
@@ -160,7 +160,7 @@ func TestChangesInPlaceAgreeWithATreeMadeAnew(t *testing.T) {
 			for name, p := range pods {
 				code, _, waits := a.Why(p)
 				if !waits && a.Waits(workload.NameOf(p)) {
-					code, told[name] = "LetIn", true
+					code, told[name] = "Admitted", true
 				}
 				codes[code]++
 			}
@@ -169,7 +169,7 @@ func TestChangesInPlaceAgreeWithATreeMadeAnew(t *testing.T) {
 	if inPlace < 500 {
 		t.Errorf("only %d changes were made in place", inPlace)
 	}
-	for _, code := range []string{string(QueueNotAllowed), "LetIn", "NoRoom", "QueueAtLimit", "QueueLimitTooLow", "QueueFaulty"} {
+	for _, code := range []string{string(QueueNotAllowed), "Admitted", "NoRoom", "QueueAtLimit", "QueueLimitTooLow", "QueueFaulty"} {
 		if codes[code] < 100 {
 			t.Errorf("%s was seen %d times: the test is too easy, %v", code, codes[code], codes)
 		}
@@ -227,7 +227,7 @@ func TestCapacityAgreesWithTheSum(t *testing.T) {
 		if r.IntN(20) == 0 {
 			b.SetQueue(queue(fmt.Sprint("q", step), "", 0, 0))
 		}
-		b.LetIn()
+		b.Admit()
 		want := quota.Amount(0)
 		for _, n := range slices.Sorted(maps.Keys(b.nodes)) {
 			want = want.Plus(AmountOf(statetest.Gpu, b.nodes[n][statetest.Gpu]))

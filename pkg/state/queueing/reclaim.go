@@ -19,8 +19,8 @@ import (
 	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
-// Tenant is a gang or a plain pod with places, which another may have evicted.
-type Tenant struct {
+// Candidate is a gang or a plain pod with places, which another may have evicted.
+type Candidate struct {
 	Name     string
 	Queue    quota.QueueID
 	Priority int32
@@ -36,7 +36,7 @@ type Tenant struct {
 	Grace time.Duration
 	Told  bool
 	// Parts are the gangs that it is made of, if it is of several that go together.
-	Parts []Tenant
+	Parts []Candidate
 
 	// uses are what is charged for each of Pods.
 	uses []quota.Vector
@@ -46,12 +46,12 @@ type Tenant struct {
 }
 
 // pod returns the index of a pod in Pods by its name; false if there is none of it.
-func (t *Tenant) pod(name string) (int, bool) {
+func (t *Candidate) pod(name string) (int, bool) {
 	return slices.BinarySearchFunc(t.Pods, name, func(pod *corev1.Pod, name string) int { return strings.Compare(pod.Name, name) })
 }
 
 // sort puts the pods into the order of their names.
-func (t *Tenant) sort() {
+func (t *Candidate) sort() {
 	if slices.IsSortedFunc(t.Pods, workload.ComparePods) {
 		return
 	}
@@ -68,9 +68,9 @@ func (t *Tenant) sort() {
 // Reclaim is who has places, and by which rules they may be evicted for one that waits, at
 // one moment.
 type Reclaim struct {
-	// Name is who waits, as in the line. Tenants are by name.
-	Name    string
-	Tenants []Tenant
+	// Name is who waits, as in the line. Candidates are by name.
+	Name       string
+	Candidates []Candidate
 	// Leaving are the pods with a place that are being deleted, by namespace and name, but for
 	// those that should be gone for long, and those that others wait for: their room is to
 	// come, and nobody loses anything for it.
@@ -82,7 +82,7 @@ type Reclaim struct {
 	usage  *quota.Usage
 	claim  quota.Claim
 	shares []quota.Vector
-	byName map[string]*Tenant
+	byName map[string]*Candidate
 	// protection are the budgets that protect pods, as far as they were asked for.
 	budgets    *disruption.Budgets
 	protection map[types.UID][]*preempt.Budget
@@ -114,7 +114,7 @@ type Others struct {
 
 // Reclaim returns who might be evicted for the pods of a gang, or for a plain pod; nil where
 // there are no queues, or if its own queue is not there, or not open to it. Gangs that are being
-// bound, or of which a pod is leaving, are not among the tenants, nor are those that are spared.
+// bound, or of which a pod is leaving, are not among the candidates, nor are those that are spared.
 // Pods that leave count as gone, so that a queue is not asked twice for what it has beyond its
 // guarantee, and those for whom they leave as there, so that a queue does not get its
 // guarantee twice. The cost is that of the queues if it may have nobody evicted, and else that of
@@ -140,11 +140,11 @@ func (q *Queues) Reclaim(pods []*corev1.Pod, others Others) *Reclaim {
 		Name: w.name, tree: q.tree, usage: usage(), claim: claim, shares: q.recentShares(),
 		budgets: others.Budgets, protection: map[types.UID][]*preempt.Budget{},
 	}
-	r.Tenants = q.tenants(r.Name, others)
-	r.byName = make(map[string]*Tenant, len(r.Tenants))
+	r.Candidates = q.candidates(r.Name, others)
+	r.byName = make(map[string]*Candidate, len(r.Candidates))
 	r.Leaving, r.Asked = q.leaving(others)
-	for i := range r.Tenants {
-		r.byName[r.Tenants[i].Name] = &r.Tenants[i]
+	for i := range r.Candidates {
+		r.byName[r.Candidates[i].Name] = &r.Candidates[i]
 	}
 	return r
 }
@@ -261,16 +261,16 @@ func (q *Queues) recentShares() []quota.Vector {
 	return q.shares
 }
 
-// tenants returns all that have places and could be asked to go for a claimant.
-func (q *Queues) tenants(claimant string, others Others) []Tenant {
+// candidates returns all that have places and could be asked to go for a claimant.
+func (q *Queues) candidates(claimant string, others Others) []Candidate {
 	now := q.clock.Now()
-	byID := make(map[workload.ID]*Tenant, len(q.charged)/2)
-	first := make(map[*Tenant]*corev1.Pod, len(q.charged)/2)
+	byID := make(map[workload.ID]*Candidate, len(q.charged)/2)
+	first := make(map[*Candidate]*corev1.Pod, len(q.charged)/2)
 	for _, p := range q.charged {
 		id := workload.IDOf(p.pod)
 		t := byID[id]
 		if t == nil {
-			t = &Tenant{Name: workload.NameOf(p.pod), Ran: -1, Least: 1}
+			t = &Candidate{Name: workload.NameOf(p.pod), Ran: -1, Least: 1}
 			if id.Group != "" {
 				need, _ := q.gangs.Need(id.Gang())
 				t.Least = max(1, int(need))
@@ -291,8 +291,8 @@ func (q *Queues) tenants(claimant string, others Others) []Tenant {
 			t.Ran = ran
 		}
 	}
-	inOrder := slices.SortedFunc(maps.Values(byID), func(a, b *Tenant) int { return strings.Compare(a.Name, b.Name) })
-	out := make([]Tenant, len(inOrder))
+	inOrder := slices.SortedFunc(maps.Values(byID), func(a, b *Candidate) int { return strings.Compare(a.Name, b.Name) })
+	out := make([]Candidate, len(inOrder))
 	for i, t := range inOrder {
 		t.unsteady = t.unsteady || len(t.Pods) == 0
 		t.sort()
@@ -366,8 +366,8 @@ func (q *Queues) Stays(pod *corev1.Pod) {
 	}
 }
 
-// Queue returns the name of a tenant's queue.
-func (r *Reclaim) Queue(t *Tenant) string { return r.tree.Name(t.Queue) }
+// Queue returns the name of a candidate's queue.
+func (r *Reclaim) Queue(t *Candidate) string { return r.tree.Name(t.Queue) }
 
 // Claimant returns the name of the queue of the one that waits.
 func (r *Reclaim) Claimant() string { return r.tree.Name(r.claim.Queue) }

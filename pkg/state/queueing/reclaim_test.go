@@ -20,13 +20,13 @@ func priority(p int32) func(*corev1.Pod) {
 	return func(pod *corev1.Pod) { pod.Spec.Priority = &p }
 }
 
-// names are those of the tenants of a reclaim; "nobody" if there is no reclaim.
+// names are those of the candidates of a reclaim; "nobody" if there is no reclaim.
 func names(r *Reclaim) []string {
 	if r == nil {
 		return []string{"nobody"}
 	}
 	var out []string
-	for _, t := range r.Tenants {
+	for _, t := range r.Candidates {
 		out = append(out, t.Name)
 	}
 	return out
@@ -86,15 +86,15 @@ func TestTenants(t *testing.T) {
 	claimant := statetest.GPUPod("p", 4, statetest.InQueue("owner"))
 	b.enter(claimant)
 	r := b.Reclaim([]*corev1.Pod{claimant}, Others{Spared: sets.New("ns/spared (pod)")})
-	expectNames(t, "one that is being bound is no tenant, nor one that is spared", names(r), []string{"ns/berth:g", "ns/plain (pod)"})
-	g := &r.Tenants[0]
+	expectNames(t, "one that is being bound is no candidate, nor one that is spared", names(r), []string{"ns/berth:g", "ns/plain (pod)"})
+	g := &r.Candidates[0]
 	var pods []string
 	for _, p := range g.Pods {
 		pods = append(pods, p.Name)
 	}
 	expectNames(t, "the pods of the gang, by name", pods, []string{"g-0", "g-1", "g-2"})
-	if g.Least != 2 || g.Ran != 0 || r.Tenants[1].Priority != 7 || r.Queue(g) != "borrower" || r.Claimant() != "owner" {
-		t.Errorf("the gang needs %d and ran %s, the pod has priority %d; queues are %q and %q", g.Least, g.Ran, r.Tenants[1].Priority, r.Queue(g), r.Claimant())
+	if g.Least != 2 || g.Ran != 0 || r.Candidates[1].Priority != 7 || r.Queue(g) != "borrower" || r.Claimant() != "owner" {
+		t.Errorf("the gang needs %d and ran %s, the pod has priority %d; queues are %q and %q", g.Least, g.Ran, r.Candidates[1].Priority, r.Queue(g), r.Claimant())
 	}
 	permit, err := r.Permit(quota.ByGuarantee)
 	if err != nil {
@@ -137,7 +137,7 @@ func TestTally(t *testing.T) {
 	b.SetQueue(queue("borrower", "", 0, 0))
 	runs := statetest.GPUPod("runs", 4, statetest.InQueue("borrower"))
 	b.enter(runs)
-	b.letInNames()
+	b.admittedNames()
 	if refusal, ok := b.Reserve(runs); !ok {
 		t.Fatal(refusal.Text)
 	}
@@ -145,12 +145,12 @@ func TestTally(t *testing.T) {
 	b.tell(statetest.GPUPod("runs", 4, statetest.InQueue("borrower"), statetest.OnNode))
 	waits := statetest.GPUPod("waits", 4, statetest.InQueue("owner"))
 	b.enter(waits)
-	b.letInNames()
+	b.admittedNames()
 	claim := b.Reclaim([]*corev1.Pod{waits}, Others{})
-	if claim == nil || len(claim.Tenants) != 1 {
+	if claim == nil || len(claim.Candidates) != 1 {
 		t.Fatal("nobody could be evicted")
 	}
-	b.Reclaimed(claim, &claim.Tenants[0])
+	b.Reclaimed(claim, &claim.Candidates[0])
 	tallies := func() map[string]QueueTally {
 		out := map[string]QueueTally{}
 		for _, r := range b.Report() {
@@ -199,7 +199,7 @@ func TestAdmittedIsCountedOnce(t *testing.T) {
 			}
 			pods := []*corev1.Pod{member("g-0"), member("g-1")}
 			b.enter(pods...)
-			expectNames(t, "its turn", b.letInNames(), []string{"g-0"})
+			expectNames(t, "its turn", b.admittedNames(), []string{"g-0"})
 			b.Began(pods[0])
 			for _, p := range pods {
 				if refusal, ok := b.Reserve(p); !ok {

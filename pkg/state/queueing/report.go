@@ -54,7 +54,7 @@ func (q *Queues) tally(queue string) *QueueTally {
 }
 
 // Reclaimed counts a gang that is evicted for the one that waits.
-func (q *Queues) Reclaimed(r *Reclaim, t *Tenant) {
+func (q *Queues) Reclaimed(r *Reclaim, t *Candidate) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.settled() {
@@ -77,7 +77,7 @@ type QueueAmounts struct {
 type QueueHead struct {
 	Gang string
 	// Position is the place of its queue among the siblings, from 1; 0 if none of the queue
-	// may be let in.
+	// may be admitted.
 	Position   int
 	Code, Text string
 	// Arrived is when it was made.

@@ -38,8 +38,8 @@ func TestStandbyTakesOver(t *testing.T) {
 	b.tell(fresh)
 	b.Enter(fresh)
 	b.Open()
-	if got := podNames(b.LetIn()); fmt.Sprint(got) != "[fresh]" {
-		t.Errorf("let in are %v, want the one that waits", got)
+	if got := podNames(b.Admit()); fmt.Sprint(got) != "[fresh]" {
+		t.Errorf("admitted are %v, want the one that waits", got)
 	}
 	if got := b.used("a"); got != 6 {
 		t.Errorf("the queue uses %d, want 6", got)
@@ -52,8 +52,8 @@ func TestStandbyTakesOver(t *testing.T) {
 		p := statetest.GPUPod(fmt.Sprint("next", i), 1, statetest.InQueue("a"))
 		b.tell(p)
 		b.Enter(p)
-		if got := podNames(b.LetIn()); len(got) != 1 || got[0] != p.Name {
-			t.Fatalf("let in are %v, want %s", got, p.Name)
+		if got := podNames(b.Admit()); len(got) != 1 || got[0] != p.Name {
+			t.Fatalf("admitted are %v, want %s", got, p.Name)
 		}
 		b.Reserve(p)
 		b.Ended(p)
@@ -63,7 +63,7 @@ func TestStandbyTakesOver(t *testing.T) {
 	}
 }
 
-// A gang that is withdrawn between being let in and being tried gives its place in the
+// A gang that is withdrawn between being admitted and being tried gives its place in the
 // window back.
 func TestWithdrawnWhileLetIn(t *testing.T) {
 	b := newQueuesRig(t)
@@ -86,8 +86,8 @@ func TestWithdrawnWhileLetIn(t *testing.T) {
 	settle(member("g-1", "2"))
 	b.Enter(member("g-0", "2"))
 	b.Enter(member("g-1", "2"))
-	if got := b.LetIn(); len(got) != 1 {
-		t.Fatalf("let in are %v, want the gang", podNames(got))
+	if got := b.Admit(); len(got) != 1 {
+		t.Fatalf("admitted are %v, want the gang", podNames(got))
 	}
 	settle(member("g-1", "many"))
 	if v, _ := b.table.Get(statetest.BerthKey("g")); v.Verdict.Code != gang.Malformed {
@@ -96,8 +96,8 @@ func TestWithdrawnWhileLetIn(t *testing.T) {
 	other := statetest.GPUPod("other", 1, statetest.InQueue("a"))
 	b.tell(other)
 	b.Enter(other)
-	if got := podNames(b.LetIn()); fmt.Sprint(got) != "[other]" {
-		t.Errorf("let in are %v, want the other, for the gang was withdrawn", got)
+	if got := podNames(b.Admit()); fmt.Sprint(got) != "[other]" {
+		t.Errorf("admitted are %v, want the other, for the gang was withdrawn", got)
 	}
 	b.checkInvariants(t)
 	// Mended, the gang has its turn again.
@@ -105,12 +105,12 @@ func TestWithdrawnWhileLetIn(t *testing.T) {
 	settle(member("g-1", "2"))
 	b.Enter(member("g-0", "2"))
 	b.Enter(member("g-1", "2"))
-	if got := b.LetIn(); len(got) != 1 {
-		t.Errorf("let in are %v, want the gang", podNames(got))
+	if got := b.Admit(); len(got) != 1 {
+		t.Errorf("admitted are %v, want the gang", podNames(got))
 	}
 }
 
-// Who was let in and is not tried for long is named, so that whoever knows why can give
+// Who was admitted and is not tried for long is named, so that whoever knows why can give
 // the place back.
 func TestOverdue(t *testing.T) {
 	b := newQueuesRig(t)
@@ -118,7 +118,7 @@ func TestOverdue(t *testing.T) {
 	p := statetest.GPUPod("p", 1, statetest.InQueue("a"))
 	b.tell(p)
 	b.Enter(p)
-	b.LetIn()
+	b.Admit()
 	if got := b.Overdue(time.Minute); len(got) != 0 {
 		t.Errorf("%v are overdue at once", podNames(got))
 	}
@@ -143,8 +143,8 @@ func (q *Queues) checkInvariants(t *testing.T) {
 		}
 	}
 	for _, w := range q.waiting {
-		if w.letIn && !w.queued {
-			t.Errorf("%s is let in, and not in the line", w.name)
+		if w.admitted && !w.queued {
+			t.Errorf("%s is admitted, and not in the line", w.name)
 		}
 		if len(w.pods) == 0 {
 			t.Errorf("%s waits without pods", w.name)

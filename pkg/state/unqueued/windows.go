@@ -59,7 +59,7 @@ type windowed struct {
 	why    string
 	// renewed says that it has changed since its last try began.
 	renewed bool
-	// since is when it was let in.
+	// since is when it was admitted.
 	since time.Time
 }
 
@@ -83,7 +83,7 @@ func windowID(pod *corev1.Pod) string {
 func (w *Windows) News() <-chan struct{} { return w.news }
 
 // Enter reports whether a pod may be tried now. The scheduling queue asks, under its lock. A
-// pod that is held is told of by LetIn once it may.
+// pod that is held is told of by Admit once it may.
 func (w *Windows) Enter(pod *corev1.Pod) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -111,8 +111,8 @@ func (w *Windows) Enter(pod *corev1.Pod) bool {
 	return entered
 }
 
-// LetIn returns a pod each of those that may be tried and were held.
-func (w *Windows) LetIn() []*corev1.Pod {
+// Admit returns a pod each of those that may be tried and were held.
+func (w *Windows) Admit() []*corev1.Pod {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var out []*corev1.Pod
@@ -252,7 +252,7 @@ func (w *Windows) DeletePod(pod *corev1.Pod) {
 	w.freed = w.freed || pod.Spec.NodeName != ""
 }
 
-// Held says that something else holds a pod that was let in: it is asked for again. Who was
+// Held says that something else holds a pod that was admitted: it is asked for again. Who was
 // tried meanwhile is held by the window itself.
 func (w *Windows) Held(pod *corev1.Pod) {
 	w.mu.Lock()
@@ -266,7 +266,7 @@ func (w *Windows) Held(pod *corev1.Pod) {
 	}
 }
 
-// Overdue returns a pod each of those that were let in so long ago and were not tried since.
+// Overdue returns a pod each of those that were admitted so long ago and were not tried since.
 // Whoever knows that they will not be calls Held.
 func (w *Windows) Overdue(after time.Duration) []*corev1.Pod {
 	w.mu.Lock()

@@ -33,11 +33,11 @@ func (p *windowsRig) try(pod *corev1.Pod, took time.Duration) {
 	p.Ended(pod, 1)
 }
 
-// after returns who is let in by a round after a while.
+// after returns who is admitted by a round after a while.
 func (p *windowsRig) after(long time.Duration) (names []string) {
 	p.clock.SetTime(p.clock.Now().Add(long))
 	p.Round()
-	for _, pod := range p.LetIn() {
+	for _, pod := range p.Admit() {
 		names = append(names, pod.Name)
 	}
 	return names
@@ -56,21 +56,21 @@ func TestRoundsArePaced(t *testing.T) {
 	}
 	p.try(pods[0], time.Second)
 	if got := p.after(time.Millisecond); len(got) > 0 {
-		t.Errorf("%v are let in while another is tried", got)
+		t.Errorf("%v are admitted while another is tried", got)
 	}
 	p.try(pods[1], time.Second)
 	if got := fmt.Sprint(p.after(time.Millisecond)); got != "[p2 p3]" {
-		t.Errorf("%s are let in though nobody else is tried", got)
+		t.Errorf("%s are admitted though nobody else is tried", got)
 	}
 	p.try(pods[2], time.Second)
 	p.try(pods[3], time.Second)
 	// All were tried. Two are open, as many as the scheduling queue tries by itself.
 	p.DeletePod(statetest.GPUPod("gone", 1, statetest.OnNode))
 	if got := p.after(time.Second); len(got) > 0 {
-		t.Errorf("%v are let in, a second after tries of two", got)
+		t.Errorf("%v are admitted, a second after tries of two", got)
 	}
 	if got := fmt.Sprint(p.after(6 * time.Second)); got != "[p2 p3]" {
-		t.Errorf("%s are let in once room has come free", got)
+		t.Errorf("%s are admitted once room has come free", got)
 	}
 }
 
@@ -115,13 +115,13 @@ func TestWindowTriesWhatHasChanged(t *testing.T) {
 	smaller.Generation++
 	p.SetPod(smaller)
 	if got := fmt.Sprint(p.after(0)); got != "[p]" {
-		t.Errorf("%s is let in after it has changed", got)
+		t.Errorf("%s is admitted after it has changed", got)
 	}
 	p.try(smaller, 0)
 	p.Judged(smaller, 1, "too large")
 	p.MayFit()
 	if got := fmt.Sprint(p.after(0)); got != "[p]" {
-		t.Errorf("%s is let in after nodes have changed", got)
+		t.Errorf("%s is admitted after nodes have changed", got)
 	}
 	p.clock.SetTime(p.clock.Now().Add(time.Minute))
 	if got := len(p.Overdue(time.Minute)); got != 1 {
@@ -142,7 +142,7 @@ func TestHeldIsOfThoseLetIn(t *testing.T) {
 	p.Held(gang)
 	p.DeletePod(statetest.GPUPod("gone", 1, statetest.OnNode))
 	if got := fmt.Sprint(p.after(0)); got != "[a]" {
-		t.Errorf("%s is let in once room has come free", got)
+		t.Errorf("%s is admitted once room has come free", got)
 	}
 }
 

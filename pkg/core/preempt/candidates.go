@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// tenant is a gang that runs and may go, or some of it.
-type tenant struct {
+// candidate is a gang that runs and may go, or some of it.
+type candidate struct {
 	gang *Gang
 	// members are in the order in which they would go alone.
 	members []Member
@@ -21,14 +21,14 @@ type tenant struct {
 	later bool
 }
 
-// tenants returns the gangs of which the permit lets go anything, at first or after others,
+// candidates returns the gangs of which the permit lets go anything, at first or after others,
 // least damaging first.
-func tenants(running []Gang, permit Permit) []tenant {
-	all := make([]tenant, len(running))
+func candidates(running []Gang, permit Permit) []candidate {
+	all := make([]candidate, len(running))
 	for i := range running {
-		all[i] = newTenant(&running[i])
+		all[i] = newCandidate(&running[i])
 	}
-	slices.SortFunc(all, func(a, b tenant) int {
+	slices.SortFunc(all, func(a, b candidate) int {
 		return cmp.Or(
 			cmp.Compare(a.gang.Priority, b.gang.Priority),
 			cmp.Compare(a.ended, b.ended),
@@ -62,11 +62,11 @@ func tenants(running []Gang, permit Permit) []tenant {
 		}
 	}
 	p.clear()
-	return slices.DeleteFunc(all, func(t tenant) bool { return !t.whole && !slices.Contains(t.alone, true) })
+	return slices.DeleteFunc(all, func(t candidate) bool { return !t.whole && !slices.Contains(t.alone, true) })
 }
 
-func newTenant(gang *Gang) tenant {
-	t := tenant{gang: gang, ended: max(gang.Ended, 0), members: slices.Clone(gang.Members), spare: max(len(gang.Members)-max(gang.Least, 0), 0)}
+func newCandidate(gang *Gang) candidate {
+	t := candidate{gang: gang, ended: max(gang.Ended, 0), members: slices.Clone(gang.Members), spare: max(len(gang.Members)-max(gang.Least, 0), 0)}
 	for i := range t.members {
 		m := &t.members[i]
 		m.Lost = max(m.Lost, 0)
@@ -82,7 +82,7 @@ func newTenant(gang *Gang) tenant {
 }
 
 // leaveInPart has the permit count as many members as gone as may go alone; false if none may.
-func (t *tenant) leaveInPart(p *permits) bool {
+func (t *candidate) leaveInPart(p *permits) bool {
 	var members []Member
 	for i, may := range t.alone {
 		if may && len(members) < t.spare {
@@ -98,7 +98,7 @@ func (t *tenant) leaveInPart(p *permits) bool {
 }
 
 // try asks what may go now of what might not before, and reports whether there is any.
-func (t *tenant) try(p *permits) (more bool) {
+func (t *candidate) try(p *permits) (more bool) {
 	ask := func(may bool, members []Member) bool {
 		if may || len(members) == 0 || !p.push(t.gang, members) {
 			return may

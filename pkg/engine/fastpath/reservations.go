@@ -20,12 +20,12 @@ import (
 	"github.com/berth-dev/berth/pkg/state/queueing"
 )
 
-// Room is what a gang or pod that waits needs on each node that it is to get.
-type Room map[string]pack.Amounts
+// Reservation is what a gang or pod that waits needs on each node that it is to get.
+type Reservation map[string]pack.Amounts
 
-// rooms are kept for those who wait until others have left, by the name of who waits.
-type rooms struct {
-	of map[string]Room
+// reservations are kept for those who wait until others have left, by the name of who waits.
+type reservations struct {
+	of map[string]Reservation
 	// wants are gangs that lack members, for which room is looked for.
 	wants map[string]*wanted
 	// tried is who is being tried, and lent the same if room is kept for it: it is not meanwhile.
@@ -41,19 +41,19 @@ type rooms struct {
 }
 
 // Keep keeps room for somebody who waits; no room is none any more.
-func (p *Path) Keep(name string, room Room) {
+func (p *Path) Keep(name string, room Reservation) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.rooms.of == nil {
-		p.rooms.of = map[string]Room{}
+	if p.reservations.of == nil {
+		p.reservations.of = map[string]Reservation{}
 	}
 	if len(room) == 0 {
-		delete(p.rooms.of, name)
-		if p.rooms.wants[name] == nil {
-			delete(p.rooms.replacing, name)
+		delete(p.reservations.of, name)
+		if p.reservations.wants[name] == nil {
+			delete(p.reservations.replacing, name)
 		}
 	} else {
-		p.rooms.of[name] = room
+		p.reservations.of[name] = room
 	}
 	p.rekeep()
 }
@@ -61,29 +61,29 @@ func (p *Path) Keep(name string, room Room) {
 // Lend has the room of somebody who is tried now not kept, and nodes that refused its pods count as
 // full, until it is called for "".
 func (p *Path) Lend(name string) {
-	if avoided, _ := p.avoidedBy(name); p.rooms.kept.Load() == nil && p.rooms.turned.Load() == nil && len(avoided) == 0 && !p.wantsRoom.Load() {
+	if avoided, _ := p.avoidedBy(name); p.reservations.kept.Load() == nil && p.reservations.turned.Load() == nil && len(avoided) == 0 && !p.wantsRoom.Load() {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.rooms.tried = name
-	if one := p.rooms.wants[name]; one != nil && one.found.Unjudged {
+	p.reservations.tried = name
+	if one := p.reservations.wants[name]; one != nil && one.found.Unjudged {
 		one.tries++
 	}
 	if p.index != nil {
 		p.turnFor(name)
 	}
-	if len(p.rooms.of[name]) == 0 {
+	if len(p.reservations.of[name]) == 0 {
 		name = "" // nothing is kept for it
 	}
-	if p.rooms.lent != name {
-		p.rooms.lent = name
+	if p.reservations.lent != name {
+		p.reservations.lent = name
 		p.rekeep()
 	}
 }
 
 // KeepsRoom reports whether room is kept for anybody.
-func (p *Path) KeepsRoom() bool { return p.rooms.kept.Load() != nil }
+func (p *Path) KeepsRoom() bool { return p.reservations.kept.Load() != nil }
 
 // rekeep has the index keep what is to be kept.
 func (p *Path) rekeep() {
@@ -91,15 +91,15 @@ func (p *Path) rekeep() {
 		return
 	}
 	kept := map[string]pack.Amounts{}
-	for name, room := range p.rooms.of {
-		if name == p.rooms.lent {
+	for name, room := range p.reservations.of {
+		if name == p.reservations.lent {
 			continue
 		}
 		for node, amounts := range room {
 			kept[node] = kept[node].And(amounts)
 		}
 	}
-	before := p.rooms.kept.Load()
+	before := p.reservations.kept.Load()
 	if before != nil {
 		for node := range *before {
 			if _, still := kept[node]; !still {
@@ -110,9 +110,9 @@ func (p *Path) rekeep() {
 	for node, amounts := range kept {
 		p.index.Keep(node, amounts)
 	}
-	p.rooms.kept.Store(&kept)
-	if len(p.rooms.of) == 0 {
-		p.rooms.kept.Store(nil)
+	p.reservations.kept.Store(&kept)
+	if len(p.reservations.of) == 0 {
+		p.reservations.kept.Store(nil)
 	}
 }
 
@@ -122,7 +122,7 @@ func (p *Path) Keeps(pod *corev1.Pod, info fwk.NodeInfo) string {
 	if why := p.full(info.Node()); why != "" {
 		return why
 	}
-	kept := p.rooms.kept.Load()
+	kept := p.reservations.kept.Load()
 	if kept == nil {
 		return ""
 	}
@@ -165,19 +165,19 @@ func (p *Path) Victims(pods []*corev1.Pod, group fwk.PodGroupInfo, running *Runn
 	if reason != nil {
 		return nil, reason.Sentence(p.index.Fabric())
 	}
-	choice := &Choice{Room: Room{}, Damage: found.Damage}
+	choice := &Choice{Room: Reservation{}, Damage: found.Damage}
 	for _, e := range found.Evict {
 		t := byName[e.Gang.Name]
 		if len(t.Parts) > 0 {
 			for _, one := range t.Gangs() {
-				choice.Evicted = append(choice.Evicted, Evicted{Tenant: one, Pods: one.Pods, Whole: true})
+				choice.Evicted = append(choice.Evicted, Evicted{Candidate: one, Pods: one.Pods, Whole: true})
 			}
 			continue
 		}
-		out := Evicted{Tenant: t, Whole: e.Whole}
+		out := Evicted{Candidate: t, Whole: e.Whole}
 		for _, m := range e.Members {
-			i := slices.IndexFunc(out.Tenant.Pods, func(pod *corev1.Pod) bool { return pod.Name == m.Name })
-			out.Pods = append(out.Pods, out.Tenant.Pods[i])
+			i := slices.IndexFunc(out.Candidate.Pods, func(pod *corev1.Pod) bool { return pod.Name == m.Name })
+			out.Pods = append(out.Pods, out.Candidate.Pods[i])
 		}
 		choice.Evicted = append(choice.Evicted, out)
 	}
@@ -225,7 +225,7 @@ func (p *Path) withoutFull(set *pack.Set) {
 			set.Remove(id)
 		}
 	}
-	if turned := p.rooms.turned.Load(); turned != nil {
+	if turned := p.reservations.turned.Load(); turned != nil {
 		for node, full := range turned.full {
 			if id, known := p.index.ID(node); known && full {
 				set.Remove(id)
@@ -261,7 +261,7 @@ type Choice struct {
 	Evicted []Evicted
 	// Awaited are pods that are leaving already, of nodes that are in Room.
 	Awaited []*corev1.Pod
-	Room    Room
+	Room    Reservation
 	Damage  preempt.Damage
 	// domain are the nodes of the domain that the gang gets; nil for all.
 	domain sets.Set[string]
@@ -269,16 +269,16 @@ type Choice struct {
 
 // Evicted are the pods of a gang that go.
 type Evicted struct {
-	Tenant *queueing.Tenant
-	Pods   []*corev1.Pod
-	Whole  bool
+	Candidate *queueing.Candidate
+	Pods      []*corev1.Pod
+	Whole     bool
 }
 
-// RoomOf returns the room of pods on their nodes.
-func (p *Path) RoomOf(pods []*corev1.Pod) Room {
+// ReservationOf returns the room of pods on their nodes.
+func (p *Path) ReservationOf(pods []*corev1.Pod) Reservation {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	room := Room{}
+	room := Reservation{}
 	for _, pod := range pods {
 		request, _ := p.heldBy(pod)
 		room[pod.Spec.NodeName] = room[pod.Spec.NodeName].And(request)
