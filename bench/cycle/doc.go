@@ -66,12 +66,12 @@
 // the nodes, gangs have 70 % of the GPUs. Thousands more wait, of 4 pods of 1, 2, 4 or 8
 // GPUs.
 //
-// How many gangs the scheduling loop admits is measured batch by batch, as with pods: the loop
-// runs so many cycles as batches of pods have gangs, and is timed, by the wall clock.
-// Meanwhile queues let others in, and bindings begin, but nobody hears of what was bound. Then
-// all of that is told, those that were bound run, as many others end, as many come, and the
-// loop stands until the scheduler knows them all. A cycle in which a gang is refused counts with its time, and not as one that was
-// admitted: whoever a limit holds is tried now and then, for others may be evicted for it.
+// How many gangs the scheduling loop admits is measured batch by batch, as with pods: the loop runs
+// so many cycles as batches of pods have gangs, and is timed, by the wall clock. Meanwhile queues
+// admit others, and bindings begin, but nobody hears of what was bound. Then all of that is told,
+// those that were bound run, as many others end, as many come, and the loop stands until the
+// scheduler knows them all. A cycle in which a gang is refused counts with its time, and not as one
+// that was admitted: whoever a limit holds is tried now and then, for others may be evicted for it.
 //
 // What all of Berth does with the same gangs, when nothing stands, is measured as well:
 //

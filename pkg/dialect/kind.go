@@ -36,7 +36,7 @@ type Kind struct {
 	Status func(obj *unstructured.Unstructured, o Outcome, now time.Time) []byte
 	// Announced says what an object announces whose controller makes its pods only once
 	// the object says that they are admitted; nil if it announces nothing. Admit is the merge
-	// patch that lets them in. Both are nil for a kind whose pods come by themselves.
+	// patch that admits them. Both are nil for a kind whose pods come by themselves.
 	Announced func(obj *unstructured.Unstructured) *Announcement
 	Admit     func(obj *unstructured.Unstructured) []byte
 }

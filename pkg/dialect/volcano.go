@@ -185,7 +185,7 @@ func volcanoAdmit(obj *unstructured.Unstructured) []byte {
 
 // volcanoStatus writes phase, running and the conditions Unschedulable and
 // Scheduled. A group that waits is Inqueue, for its pods are there; without any pod it is
-// Pending, until its queue lets it in. It is Unknown, on which a Job may be told to
+// Pending, until its queue admits it. It is Unknown, on which a Job may be told to
 // restart, only if it ran before.
 func volcanoStatus(obj *unstructured.Unstructured, o Outcome, now time.Time) []byte {
 	var r reader

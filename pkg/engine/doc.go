@@ -1,60 +1,68 @@
-// Package engine runs upstream's scheduler with Berth around it. It is the only
-// importer of k8s.io/kubernetes/pkg/scheduler.
+// Package engine runs upstream's scheduler with Berth around it. It is the only importer of
+// k8s.io/kubernetes/pkg/scheduler.
 //
-// Upstream has a native gang engine, the pod-group cycle: it tries a whole group against one
-// snapshot and commits all of it or nothing. Package podgroups opens it to every cluster and every
-// dialect: a gang reaches the scheduler only once it is whole and without fault.
+// # Gangs
 //
-// Where there are queues, a gang or plain pod also waits for its turn: the plugin
-// QueueAdmission holds it, queueing.Queues lets so many in at a time, neediest queue first, and
-// hears how each try ends (queues.go). What has a place is charged in Reserve. Who is entitled
-// to a place that others have gets it by the plugin QueueReclaim: one batch of evictions at a
-// time for each gang, none of which begins unless the gang fits without the victims, and
-// the room is kept until it is taken or given up (reclaim.go, batch.go). Victims go whole or
-// not at all: their disruption budgets are counted before, and a batch that is cut short all
-// the same is undone (eviction.go, repair.go).
+// Upstream has a native gang engine, the pod-group cycle. It tries a whole group against one
+// snapshot, and commits all of it or nothing. Package podgroups opens that cycle to every cluster
+// and every dialect. A gang reaches the scheduler only once it is complete and valid.
 //
-// Where there is none, unqueued.Windows has so many of each namespace tried at a time that find no
-// place, and the others wait for the next round (windows.go, package window): what 10,000
-// gangs of one namespace cost that fit nowhere is a quarter of the loop's time at most, and
-// once it is known that no node would do, nothing until nodes change.
+// # Admission
 //
-// What the scheduler writes passes a budget. It gets a client and recorders of ours:
+// Where Queue objects exist, a gang or plain pod waits until its queue admits it. Plugin
+// QueueAdmission holds it at PreEnqueue. queueing.Queues admits a few at a time, those of the
+// neediest queue first, and hears how each try ends (queues.go). Reserve charges what gets a place.
 //
-//   - a bind is one write, and few are under way at once (package boundedbinder);
-//   - a bind whose answer is lost has not failed: see below;
-//   - the condition of a pod that waits is written later, once, and only if it says
-//     something new (conditions.go);
-//   - the status of a translated group goes to the object that declared the gang,
-//     and the events of its pods become one for the gang (reporter.go);
-//   - a pod to which none of them has spoken is told why it waits (explain.go, explainer.go);
-//   - a plain pod keeps its events, less repetitions, and less those of its placing
-//     when many are placed at once (recorder.go).
+// Where no Queue exists, unqueued.Windows bounds how many gangs and pods of one namespace are tried
+// without success before the other namespaces are served (windows.go, package window). So 10,000
+// gangs of one namespace that fit nowhere take a quarter of the scheduling loop at most. Once Berth
+// knows that no node can hold them, they take nothing until nodes change.
 //
-// After the death of a leader between two binds, the next cycle finishes the gang,
-// for bound members count and keep the rest in their domain. recovery.go evicts the
-// bound ones if that does not come to pass in time.
+// # Preemption
+//
+// Plugin QueueReclaim gives a gang the place that its queue is entitled to, and that others occupy.
+// Each preemptor has at most one batch of evictions at a time. A batch begins only if the gang fits
+// once the victims are gone. The room is reserved until the gang takes it, or the reservation is
+// given up (reclaim.go, batch.go). A gang is evicted whole or not at all. Berth counts what the
+// disruption budgets allow before the first eviction. If a batch is cut short all the same, Berth
+// makes the gang whole that lost pods (eviction.go, repair.go).
+//
+// # Writes
+//
+// The API is scarce, so the scheduler gets a client and recorders that limit what it writes:
+//
+//   - a bind is one write, and few binds are under way at once (package boundedbinder);
+//   - a bind whose answer is lost is followed up, and not taken for failed (package binder);
+//   - the condition of a waiting pod is written once, after a delay, and only if it says something
+//     new (conditions.go);
+//   - the status of a translated group goes to the object that declared the gang, and the events of
+//     its pods become one event for the gang (reporter.go);
+//   - a waiting pod to which nothing was said is told why it waits (explain.go, explainer.go);
+//   - a plain pod keeps its events, without repetitions; when many pods are placed at once, some
+//     events of placed pods are left out (recorder.go).
+//
+// If a leader dies between two binds of a gang, the next leader's first cycles finish the gang: bound
+// members count, and keep the rest in their domain. If that does not succeed in time, recovery.go
+// evicts the bound members.
 //
 // # Lost answers
 //
-// What a bind came to is known only from a definite answer of the server. A connection that
-// is reset, a timeout and a 5xx may each follow a store, or come before one. Upstream takes
-// them for failures and gives the room away, while the bind is stored and the watch has not
-// told of it. Here the pod keeps its room, devices and charge until it is known what became of
-// the bind (package binder). Nothing rests on how late the watch is: what this process bound is in
-// the scheduler's cache from the decision on, and leaves it by a definite word alone. An eviction
-// whose answer is lost is followed up in the same way; room is free once the pod is gone, and not
-// before.
+// A reset connection, a timeout and a 5xx do not say whether the server stored a bind. Upstream takes
+// them for failures and gives the room to others, while the bind may be stored. Here the pod keeps its
+// room, devices and charge until a definite answer is known (package binder). This does not depend on
+// how late the watch is: what this process bound is in the scheduler's cache from the decision on, and
+// only a definite answer removes it. An eviction whose answer is lost is followed up in the same way;
+// its room counts as free once the pod is gone, and not before.
 //
 // # Losses
 //
-// A gang that loses members after it was placed is short: gangtable.Table knows which are, of whom
-// and why, package repair decides, and short.go does it. Room for those that come in the place of
-// the lost ones is looked for when a snapshot is taken, before anybody gets a place in it, so
-// nobody can be faster (package fastpath). A restart goes the way of any eviction (restart.go). What other
-// schedulers do to the same nodes is neighbours.go's to notice.
+// A gang that loses members after it was placed is short. gangtable.Table knows which members are
+// missing, and why. Package repair decides what to do, and short.go does it. Room for replacements is
+// reserved when a snapshot is taken, before anything else gets a place in it (package fastpath), so
+// nothing can take that room first. A restart works like any eviction (restart.go). What other
+// schedulers do to the same nodes is noticed in neighbours.go.
 //
-// What each odd gang gets for an answer is package gang's to say; see its Code.
+// Package gang says what becomes of each invalid gang: see its Code.
 //
 // Files: command.go and options.go (flags, set-up, run), profile.go (the built-in profile, what a
 // user's configuration may not do), engine.go (wiring), attach.go (what is replaced in upstream's

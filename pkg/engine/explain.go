@@ -172,7 +172,7 @@ func gatedMember(entity *framework.QueuedPodGroupInfo) *corev1.Pod {
 // asked or says too little. Every PreEnqueue plugin of the built-in profile is here.
 var preEnqueueTexts = map[string]string{
 	ganggate.Name:         "its gang is being taken into the scheduling queue",
-	queueadmission.Name:   "its queue has not let it in yet",
+	queueadmission.Name:   "its queue has not admitted it yet",
 	names.SchedulingGates: "it has a scheduling gate",
 	names.GangScheduling:  "the scheduling queue does not have all pods of its gang yet",
 	// The others answer for themselves.

@@ -330,7 +330,7 @@ func (h *testCluster) judge() {
 	}
 }
 
-// admit lets those in whose turn it is.
+// admit admits those whose turn it is.
 func (h *testCluster) admit() {
 	select {
 	case <-h.engine.queues.News():

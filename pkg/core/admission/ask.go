@@ -18,7 +18,7 @@ func (a *Admission) Overtaken(name string) int {
 	return queue.passed(e)
 }
 
-// WithinLimits reports whether the limits of its path would let a gang in now, whatever its
+// WithinLimits reports whether the limits of its path would admit a gang now, whatever its
 // turn is; false if there is none of that name.
 func (a *Admission) WithinLimits(name string) bool {
 	e := a.byName[name]

@@ -45,7 +45,7 @@ func TestWhoWaits(t *testing.T) {
 			t.Errorf("%s: %q is the first of %d that ask for %d, at place %d; want %q of %d, %d, %d", when, g.Name, count, a.Asked(queue("a"))[0], a.Position(queue("a")), first, n, asked, position)
 		}
 	}
-	a.Next(0) // brings the order up to date, and lets one in
+	a.Next(0) // brings the order up to date, and admits one
 	var before []string
 	for _, g := range a.Before("low", 9) {
 		before = append(before, g.Name)

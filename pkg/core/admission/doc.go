@@ -1,20 +1,20 @@
-// Package admission decides which gang is tried next, and says why each other one waits.
+// Package admission decides which gang is tried next, and says why each other gang waits.
 //
 //	New(tree, capacity) -> Admission
 //	Push(gang)                        a gang waits in its queue
-//	Next(now) -> gang                 one is admitted, of the queue that needs it most
-//	Claim(name) -> gang               one is admitted that a limit holds, for others to go
-//	Placed, Refused, Gone(name)       what became of it
-//	Hold, Resume(name)                others leave for it, and have left
-//	Charge, Release(now, queue)       what runs, for what was admitted and all else
-//	Retry()                           there may be room again
+//	Next(now) -> gang                 admits a gang, of the queue that needs it most
+//	Claim(name) -> gang               admits a gang above a limit, so that it may preempt
+//	Placed, Refused, Gone(name)       how its try ended
+//	Hold, Resume(name)                its victims leave, and have left
+//	Charge, Release(now, queue)       what runs, admitted here or not
+//	Retry()                           room may have come free
 //	Reason(name) -> code, sentence    why it waits
 //
 // # The window
 //
-// At most [Config].Window gangs are admitted at a time, so that the order is decided as late
-// as can be. Until it is known what became of it, a gang counts as using what it asks for,
-// for limits and for the order; averages and [Admission.Used] are of what runs.
+// At most [Config].Window gangs are admitted at a time, so that the order is decided as late as
+// possible. Until its try ends, a gang counts as using what it asks for, both for limits and for the
+// order. Averages and [Admission.Used] count only what runs.
 //
 // # The order
 //
@@ -28,26 +28,26 @@
 //     first;
 //  4. by name.
 //
-// The next gang of a queue is the first of its order that its own limits, and those of the
-// queues in it, let through. The gang that is tried is the first one, in the order of the
-// siblings at each level, for which no queue around it is at its limit either. Gangs of one
-// queue are ordered by priority, arrival and name, and with FIFO by arrival and name.
+// The next gang of a queue is the first in its order that fits the limits of the queue and of the
+// queues below it. The gang that is tried is the first one, in the order of the siblings at each
+// level, that fits the limits of all queues above it as well. Gangs of one queue are ordered by
+// priority, arrival and name, and with FIFO by arrival and name.
 //
 // # Overtaking
 //
-// A gang that would pass a limit, or for which there was no room, lets those behind it in its
-// queue pass: up to [Config].Overtaking of them, counted when they are placed and reserved
-// when they are admitted. After that they wait for it; so does everyone behind the last of
-// [Config].Backlog gangs without room. A gang above a limit that it can never meet holds
-// nobody. Between queues, nobody is held: large gangs of a needy queue get their room by
-// reclaiming it, or from a caller that keeps what comes free for the one it tried first.
+// A gang that is above a limit, or for which there was no room, may be overtaken by up to
+// [Config].Overtaking gangs behind it in its queue. An overtaking is reserved when the other gang is
+// admitted, and counted when it is placed. After that, the gangs behind it wait. Gangs also wait
+// behind the last of [Config].Backlog gangs without room. A gang above a limit that it can never meet
+// holds no gang up. A gang never holds up another queue: a large gang of a needy queue gets its room by
+// reclaim, or from a caller that keeps freed room for the gang that it tried first.
 //
 // # Claims
 //
-// A gang that a limit holds has no turn, though it may be entitled to what others have within
-// that limit: its own queue's, if they are of a lower priority, or one above, if a sibling has
-// more than it is guaranteed. Claim lets it in all the same, and it can be held while they
-// leave: it counts as using what it asks for, so that nobody else gets what they leave.
+// A gang above a limit is not admitted by Next, though it may be entitled to what others use within
+// that limit: gangs of its own queue with a lower priority, or a sibling of a queue above it that has
+// more than its guarantee. Claim admits it all the same. It can be held while its victims leave. It
+// counts as using what it asks for, so no other gang gets their room.
 //
 // # Cost and exactness
 //

@@ -26,7 +26,7 @@ var update = flag.Bool("update", false, "rewrite the expected output under testd
 //	gang NAME QUEUE GPUS [priority=N]       each arrives after the one before it; queue - is
 //	                                        the root
 //	time DURATION                           passes
-//	next                                    lets one in
+//	next                                    admits one
 //	placed NAME                             is charged
 //	refused|gone|why NAME
 //	retry

@@ -19,10 +19,9 @@
 //
 // # Membership
 //
-// Pods come and go: they wait behind scheduling gates, take long to leave, succeed
-// while others still run, and are made again. What each counts for is this table, the
-// one definition that the verdict, the scheduler's pod groups, the planner, the queues
-// and the ranks follow ([State.Effect]):
+// Pods come and go: they wait behind scheduling gates, take long to leave, succeed while others still
+// run, and are made again. This table says what each state counts for. The verdict, the scheduler's pod
+// groups, the planner, the queues and the ranks all follow it ([State.Effect]):
 //
 //	state      size  placed  place  domain  charge  rank
 //	declared   -     -       -      -       -       -
@@ -38,39 +37,38 @@
 //	refused    -     -       -      -       -       -
 //	replaced   -     -       -      -       -       -
 //
-// A member counts towards the size of its gang, shows that the gang was placed, holds a
-// place on its node, keeps the gang in its domain, is paid for by the queue, and keeps
-// its rank from others. A leaving member that never had a node holds nothing. From the
-// members of a gang that count follows how many must have a place together:
+// The columns: the member counts towards the size of its gang; it shows that the gang was placed; it
+// holds a place on its node; it keeps the gang in its domain; its queue is charged for it; no other
+// member gets its rank. A leaving member that never had a node holds nothing. How many members must
+// have a place together follows from those that count:
 //
 //	done     = members that succeeded
 //	standing = members that are assumed, bound, running or lost
 //	need     = max(1, size - done)
 //
-// A Job with more completions than it runs at a time makes pods in the place of those that
-// succeeded. While another member has its place, such a pod joins by itself, as need has it.
-// If none has, those that were made since the last of them was bound are placed together:
+// A Job with more completions than parallelism replaces pods that succeeded. While another member has
+// its place, such a pod joins it alone, because need is small then. If no member has a place, the pods
+// that were made since the last one was bound are placed together:
 //
 //	need     = min(size, waiting)    if done >= size, standing = 0, and nobody is left over
 //
-// and if they are fewer than size, once [NextPatience] seconds have brought no other: nobody
-// says how many the last of a Job are.
+// If they are fewer than size, they are placed once no other has come for [NextPatience] seconds: no
+// field of a Job says how many its last pods are.
 //
-// A gang that was placed before lost members, and takes those that come in their place,
-// however few: as long as any wait, need is at most standing + waiting. The gang is
-// admitted if it was placed before, or if
+// A gang that was placed before has lost members, and takes their replacements, however few: while any
+// wait, need is at most standing + waiting. The gang is admitted if it was placed before, or if
 //
 //	standing + waiting >= need
 //
-// A gang was placed before if somebody remembers it for this life of the gang, or if a
-// member shows it, unless its binding was cut short. A gang lives as long as a member
-// stays that is not leaving. What comes after under the same name is another gang, and
-// starts whole.
+// A gang was placed before if the caller remembers it for this life of the gang, or if a member shows
+// it, unless its binding was cut short. The life of a gang ends when no member is left, except leaving
+// ones. What comes under the same name after that is another gang, and starts whole.
 //
 // [Interrupted] tells a gang whose binding was cut short from one that lost a
 // member later. All functions are pure: same input, same answer, and a text that
 // names the same pods whatever the order in which they are given.
 //
-// Files: key.go (names), claims.go (what pods and objects say), state.go (the table),
-// resolve.go (the rules), next.go (after all have succeeded), interrupted.go (half-bound gangs), code.go (the typed reasons).
+// Files: key.go (names), claims.go (what pods and objects say), state.go (the table), resolve.go
+// (the rules), next.go (after all have succeeded), interrupted.go (half-bound gangs), code.go (the
+// typed reasons).
 package gang

@@ -11,12 +11,12 @@
 //
 // # Which domain
 //
-// Of the domains of a level that hold the gang, the one with the fewest devices left comes
-// first, so that large holes stay for large gangs; then the one of which fewest narrower
-// domains are used, widest level first; then by path. Within it, the gang uses as few
-// narrower domains as can be had by taking, again and again, the smallest that holds the
-// rest, or else the one that holds most. Within a domain without narrower ones, nodes come
-// in the order of the packing index.
+// Of the domains of a level that can hold the gang, the one that would have the fewest devices left
+// comes first, so that large holes stay free for large gangs. Then comes the one in which the gang
+// uses the fewest narrower domains, widest level first; then the first by path. Within a domain, the
+// narrower domains are filled greedily: the smallest one that holds the rest of the gang is taken, or
+// else the one that holds the most, again and again. In a domain of the narrowest level, nodes come in
+// the order of the packing index.
 //
 // # Segments
 //
@@ -36,16 +36,16 @@
 //
 // # What if
 //
-// [Planner.Trial] plans in one domain at a time, on an index that may change in between: so
-// Package preempt asks where the gang would go if others went.
+// [Planner.Trial] plans in one domain at a time, on an index that may change in between. With it,
+// package preempt finds where the gang would go if others were evicted.
 //
 // # Cost
 //
-// A domain is judged by the counts of node shapes in it: the cost of the choice is domains
-// x shapes, and that of the layout is the pods. Counts are bounds from above (CPU, memory,
-// links); so the layout is tried out on the index, with undo, and the next domain is taken
-// if it fails. Pods of one shape are laid out exactly; of several, the largest first, and
-// if that fails, by a search that is bounded by a number of steps.
+// A domain is judged by its counts of node shapes. The choice of a domain costs domains x shapes, and
+// the layout costs the number of pods. The counts are upper bounds (for CPU, memory and links). So the
+// layout is tried on the index, with undo; if it fails, the next domain is taken. Pods of one shape are
+// laid out exactly. Pods of several shapes are laid out largest first, and if that fails, by a search
+// with a bounded number of steps.
 //
 // Files: plan.go (request, candidates), levels.go (which level and domain), layout.go (which
 // nodes), segments.go, ranks.go (who goes where), reason.go (why not), trial.go (one domain

@@ -1,17 +1,17 @@
-// Package preempt decides whose going makes room for a gang that waits: the least damaging
-// set of victims that makes one plan possible, in one domain.
+// Package preempt chooses the victims that make room for a waiting gang: the least damaging set
+// of running gangs without which the planner finds a place for it, in one domain.
 //
 //	Victims(planner, request, running, permit) -> victims and the plan, or the reason why none
 //
 // # Victims
 //
-// Gangs go whole. Of an elastic gang, members beyond those that it needs may go alone: those
-// that lose least first, then those of the last ranks and names.
+// A gang is evicted whole. An elastic gang may lose the members that it does not need: those whose
+// eviction loses least first, then those of the last ranks and names.
 //
-// A [Permit] stands for quota, policy and protection. It is asked for each gang after all that
-// would go before it, and whether the gang that waits may come then: one that is above a limit
-// of its queue needs victims there, wherever they are. Its own queue may have to give first,
-// before others do: a gang that is refused is asked for again after others have gone.
+// A [Permit] stands for quota, policy and protection. It is asked about each victim, given all
+// victims before it, and whether the waiting gang may be placed then. A gang above a limit of its
+// queue needs victims within that limit, wherever they run. Policy may require that its own queue
+// gives first: so a victim that the permit refuses is asked about again after others.
 //
 // # Damage
 //
@@ -35,11 +35,10 @@
 // a wider level. Of equal domains of a level, the one with the fewest devices left comes
 // first, then the one that is first by path. Domains that are full are domains like others.
 //
-// What victims leave outside of the domain is of no use to the gang, so each victim has a pod
-// in it, but for those that the permit asks for; and a set of victims is chosen only if the
-// planner finds places for the gang on the index from which they are gone. Each victim is
-// needed: if it were spared, and no other went, the planner would find none, or the permit
-// would refuse the gang or another victim.
+// Room outside of the domain does not help the gang. So each victim has a pod in the domain, except
+// those that the permit demands. A set of victims is chosen only if the planner finds places for the
+// gang on the index without them. Each victim is needed: without it, and with the others, the planner
+// would find no place, or the permit would refuse the gang or another victim.
 //
 // # Search
 //

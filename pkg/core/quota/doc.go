@@ -1,5 +1,5 @@
-// Package quota decides what queues may have of a cluster: limits, guarantees, fair shares,
-// and who may take what back from whom.
+// Package quota decides what each queue may use of a cluster: limits, guarantees and fair shares, and
+// which queue may reclaim from which.
 //
 //	NewTree(specs)                -> Tree, faults: the queues, immutable
 //	tree.With(spec)               -> the Tree in which one queue has another spec
@@ -26,12 +26,12 @@
 //
 // # Faults
 //
-// A queue with a [Fault], and every queue in it, admits nothing; all others go on. What it
-// uses counts all the same, and amounts that make no sense are read as 0. Where children
-// are guaranteed more than their parent, the fault is with the children, for the parent's
-// would stop all of them; and with the later of them, so that a new queue takes nothing
-// from an old one. They keep as much of what they are guaranteed as there is left, so that
-// in sum siblings are never guaranteed more than their parent.
+// A queue with a [Fault], and every queue below it, admits nothing; all other queues go on. What it
+// uses still counts, and an invalid amount is read as 0. If children are guaranteed more than their
+// parent, the fault is with the children, because a fault of the parent would stop all of them. It is
+// with the youngest of them, so that a new queue takes nothing from an older one. A child with such a
+// fault keeps what is left of the parent's guarantee, so siblings together are never guaranteed more
+// than their parent.
 //
 // # What counts
 //
@@ -39,13 +39,13 @@
 // is guaranteed something or has a weight ([Tree.Counted]). If those are GPUs, a gang
 // borrows no CPU, however much it asks for. Limits are always held to.
 //
-// # Taking back
+// # Reclaim
 //
-// A claim may evict gangs of other queues if every queue on its own side is within what it
-// is entitled to, and every queue on the other side keeps what that is entitled to
-// ([Simulation.Evict]). What an entitlement is, the [Mode] says: ByGuarantee, ByShare, and
-// Straddling for gangs that are too large to be borrowed in part. Policies belong to the
-// queue that claims, as in Kueue, and the least runtime to that of the victim, as in KAI.
+// A preemptor and its victim are in two branches of the tree. The eviction is allowed if every queue
+// of the preemptor's branch stays within its entitlement, and every queue of the victim's branch keeps
+// its own ([Simulation.Evict]). The [Mode] defines the entitlement: ByGuarantee, ByShare, or
+// Straddling for gangs that are too large to be borrowed in part. The policy is that of the preemptor's
+// queue, as in Kueue. The least runtime is that of the victim's queue, as in KAI.
 //
 // # Who is served first
 //
@@ -53,15 +53,15 @@
 //
 //	usage / (capacity * weight / weights of its siblings)
 //
-// in 2^-32, where half of the next gang counts as used. With a half-life, usage is
-// (A + usage) / 2, where A is the average of what the queue used, decayed ([Averages] has
-// the equations): who had much gets less for a while, and the more recent it is, the less.
+// in 2^-32, where half of the next gang counts as used. With a half-life, usage is (A + usage) / 2,
+// where A is the decayed average of what the queue used ([Averages] has the equations): a queue that
+// used much gets less for a while, and recent use counts more.
 //
 // # Who may use a queue
 //
-// Gangs name their queue themselves, so a guarantee is open only to namespaces that the
-// queue, or one around it, names or selects; without a word, to those whose own queue it is
-// ([Tree.MayUse]). What runs is charged whatever the rule says now.
+// Gangs name their queue themselves. So a queue with a guarantee is open only to the namespaces that it,
+// or a queue above it, names or selects. If none of them says anything, it is open to the namespaces
+// whose own queue it is ([Tree.MayUse]). A running pod stays charged whatever the rule says now.
 //
 // # Numbers
 //

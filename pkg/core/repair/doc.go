@@ -1,5 +1,5 @@
-// Package repair decides what becomes of a gang that lost members: what is short, and what is
-// to be done about it.
+// Package repair decides what to do for a gang that lost members: how many it lacks, and whether they
+// are replaced or the gang is restarted.
 //
 //	Missing(Count) -> how many members the gang lacks
 //	Decide(Situation) -> Decision{Action, Code, Text, After}
@@ -9,10 +9,10 @@
 //	had     = the most of size that were done or standing at once, since it was whole
 //	missing = had - done - (standing - on lost nodes), if somebody of it stands at all
 //
-// So a gang whose owner makes it larger while it runs lacks nobody.
+// So a gang that its owner makes larger while it runs is not short.
 //
-// A member that stands on a node that is lost (see the table) is missing, though it is still
-// an object, may still run, and keeps its devices: nobody else gets these before it is gone.
+// A member on a lost node (see the table) counts as missing, though its object exists and it may still
+// run. It keeps its devices: no other pod gets them before it is gone.
 //
 // # Nodes
 //
@@ -35,24 +35,22 @@
 //
 // # Policies
 //
-// Replace keeps room for as many members as are missing, in the domain that the gang is in if
-// it requires one, for a window of time after the last loss. Room is kept for all of them or
-// for none. If there is none in the domain, the gang waits or is restarted in another domain,
-// whichever costs less. What a restart costs is known: the work since the last checkpoint of
-// those that stand, in device-seconds. How long a wait is, nobody knows; so the gang waits
-// until the devices that stand idle have cost as much as a restart would, and is restarted
-// then. That costs at most twice what the better choice would have, whenever room comes.
+// Replace reserves room for the missing members, for a window of time after the last loss: in the
+// gang's domain, if it requires one, and for all of them or for none. If the domain has no room, the
+// gang waits, or is restarted in another domain, whichever costs less. The cost of a restart is known:
+// the work of the remaining members since their last checkpoint, in device-seconds. The length of a
+// wait is unknown. So the gang waits until its idle devices have cost as much as a restart would, and
+// is restarted then. That costs at most twice what the better choice would have cost.
 //
-// Restart has the rest of the gang leave, so that all of it starts together again. Ignore
-// does nothing.
+// Restart evicts the rest of the gang, so that all of it starts together again. Ignore does nothing.
 //
 // # Refusals
 //
-// A node whose kubelet refused a pod of a gang is avoided for that gang, for a while that doubles
-// with each refusal, and comes after all others for a while longer: see [Refusals].
+// A node whose kubelet refused a pod of a gang is avoided for that gang, for a time that doubles with
+// each refusal. For a while after that, it is tried after all other nodes: see [Refusals].
 //
-// A gang is restarted by default or for want of room only if whoever made its pods makes them
-// again. All functions are pure.
+// By default, and for want of room, a gang is restarted only if the owner of its pods makes them again.
+// All functions are pure.
 //
 // # Spares
 //

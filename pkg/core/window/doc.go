@@ -1,38 +1,38 @@
-// Package window bounds what one namespace can have tried where no queue decides: a
-// namespace with thousands of pods that fit nowhere must not have the scheduler busy with
+// Package window bounds how many gangs and pods of one namespace are tried while no queue decides.
+// Without it, a namespace with thousands of pods that fit nowhere would keep the scheduler busy with
 // them alone.
 //
 //	New(size) -> Window
-//	Enter(entity) -> bool             may a gang or plain pod be tried now
-//	Refused, Impossible, Gone(id)     what became of it
-//	Again(id), MayFit()               it, or the cluster, is another
-//	Round(freed)                      namespaces may have more tried
-//	Next() -> id                      somebody may be tried who was held
+//	Enter(entity) -> bool             may a gang or plain pod be tried now?
+//	Refused, Impossible, Gone(id)     how its try ended
+//	Again(id), MayFit()               it has changed, or the cluster has
+//	Round(freed)                      begins a round: namespaces may have more tried
+//	Next() -> id                      an entity that was held and may be tried now
 //
 // # The rule
 //
-// Of each namespace, at most size tries are under way or have failed in one round:
+// In one round, at most size entities of each namespace are being tried or have failed:
 //
 //	trying + failed <= size
 //
-// A try that ends with a place counts no more, so that a namespace whose pods fit is held up
-// by nothing. The others wait for the next round: by priority, then those that were never
-// tried before those that were, and then in the order of their coming. The caller says when a round begins: as it paces rounds by the time that the
-// failed tries of the last one took, those take a bounded part of all its time. It need not
-// wait where nobody is being tried and somebody never was: see Fresh.
+// An entity that gets a place no longer counts, so a namespace whose pods fit is never held. All
+// others wait for the next round, in this order: by priority; those that were never tried before
+// those that were; by arrival. The caller decides when a round begins. It paces rounds by the time
+// that failed tries took in the last round, so failed tries take a bounded part of all its time. If
+// nothing is being tried and something never was, the caller need not wait: see Fresh.
 //
-// # Who was refused
+// # After a refusal
 //
-// The scheduling queue tries a pod that was refused again when an event may help it, as far
-// as size pods of a namespace go: they are open. All others that were refused rest until a
-// round in which room may have come free, and until all of their namespace that were not
-// tried yet have been. One that not even an empty cluster could hold does not rest: it waits
-// for other nodes.
+// For up to size refused entities of a namespace, the scheduling queue decides: it tries them again
+// when an event may help them. These entities are called open. All other refused entities rest until
+// a round begins in which room may have come free, and all entities of their namespace that were
+// never tried have been tried. An entity that not even an empty cluster could hold waits until nodes
+// change.
 //
 // # Cost
 //
-// Enter and what became of one cost log(waiting of the namespace); a round costs the number
-// of namespaces that have anybody wait, and of those that are put back in line.
+// Enter, and each call that ends a try, cost log(waiting entities of the namespace). A round costs the
+// number of namespaces in which something waits, and the number of entities that go back in line.
 //
 // Files: window.go (the rule), line.go (who waits in a namespace).
 package window

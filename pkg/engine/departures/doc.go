@@ -1,22 +1,22 @@
-// Package departures knows how each gang would leave if it had to, so that who goes is chosen
-// by it, and tells the owner of a gang that would not survive it.
+// Package departures knows what an eviction would do to each gang, so that preemption can choose
+// victims by it. It warns the owner of a gang that would not survive.
 //
 //	Set(pod), Gone(pod), from informers -> which pods each gang has
-//	Of(gang)   -> its Fate, from memory: nothing is asked in a scheduling cycle
-//	Read(gang) -> the same, of its owners as they are now: for those that were chosen
-//	Sequence(gang) -> how its owners make its pods, from memory: why some do not come
-//	Run(ctx)   -> reads owners, a few a second, and tells those that would not survive
+//	Of(gang)   -> its Fate, from memory: a scheduling cycle sends no request
+//	Read(gang) -> its Fate, from its owners as they are now: for gangs that were chosen as victims
+//	Sequence(gang) -> how its owners make its pods, from memory: why some pods are missing
+//	Run(ctx)   -> reads owners, a few a second, and warns those whose gangs would not survive
 //
-// Owners are read by name, and not listed or watched: that takes the right to get them and no
-// more, and no copy of every Job is kept. A gang is read a few seconds after its first pod is
-// known, if its queue may have to give places back; any other gang, and any plain pod, once
-// it is asked for and what is known of it is a minute old. Until then nothing is known of it.
-// What is kept of it is its [queueing.Fate] and its [dialect.Sequence], as long as it has pods. Of a gang whose pods
-// have several controllers, the first by name stands for all: they are Jobs of one JobSet.
+// Owners are read by name. They are not listed or watched, so Berth needs only the right to get
+// them, and keeps no copy of every Job. If the queue of a gang may have to give places back, the gang
+// is read a few seconds after its first pod is known. Any other gang or plain pod is read when its
+// Fate is asked for and the last answer is older than a minute; until then its Fate is unknown. The
+// [queueing.Fate] and [dialect.Sequence] of a gang are kept as long as it has pods. If the pods of a
+// gang have several controllers, the first one by name stands for all: they are Jobs of one JobSet.
 //
-// Known is only what an owner says. Pods without a controller, controllers of unknown kinds
-// and those that Berth may not read have no fate: their pods are evicted, and nobody gains a
-// better place in the choice by making pods by hand.
+// Only an owner's own fields count. A pod without a controller, with a controller of an unknown kind
+// or with one that Berth may not read has no Fate: it is evicted. So nobody gains a better place in
+// the choice of victims by making pods by hand.
 //
 // Files: departures.go (what is known), read.go (how it comes to be known), tell.go (events).
 package departures

@@ -16,7 +16,7 @@ import (
 )
 
 // requeueIndex finds the gangs and plain pods that an event may help. A gang or plain pod that its queue holds is none of them,
-// also if it was refused before: whoever lets it in activates it, and that it is who knows of room
+// also if it was refused before: whoever admits it activates it, and that it is who knows of room
 // that came free. Where thousands are held, the others are found without a look at those.
 //
 // Every pod that the scheduling queue keeps outside of its heaps is held by its queue, or

@@ -1,5 +1,5 @@
-// Package suspension has pods leave by suspending their owner, and resumes it once they are
-// gone, so that it makes them again and they wait for a place.
+// Package suspension evicts pods by suspending their owner. It resumes the owner once the pods are
+// gone, so that the owner makes them again and they wait for a place.
 //
 //	Departures(pods)          -> how they leave, by what their owners say (package dialect)
 //	Owners(pod)               -> its controllers, as far as Berth may read them
@@ -7,11 +7,12 @@
 //	Gone(pod), from informers -> the last of an owner's pods: it is resumed, in one patch
 //	Run(ctx)                  -> resumes, and takes up what an earlier leader suspended
 //
-// A pod that is still there half a minute after its grace period is not waited for: it is on a
-// node that does not answer, where it may stay for ever. Its room stays taken.
+// A pod that still exists half a minute after its grace period does not delay the resumption: its node
+// does not answer, and the pod may stay for ever. Its room stays taken.
 //
-// What was suspended already, or no longer has the mark, is somebody else's: it is left
-// alone. Disruption budgets are the caller's to ask: controllers that suspend do not.
+// An owner that was suspended before, or that no longer has Berth's annotation, belongs to somebody
+// else and is left alone. Controllers do not ask disruption budgets when they suspend, so the caller
+// asks them first.
 //
 // Files: suspension.go (suspend), resume.go (resume, and take up), owners.go (reads owners).
 package suspension

@@ -1,11 +1,10 @@
-// Package queueadmission is the plugin that has queues decide who may be tried and who may
-// have a place.
+// Package queueadmission is the plugin by which queues decide which pods are tried, and which get a
+// place.
 //
-// A pod whose turn it is not yet, or whose queue is at its limit, is held outside of the
-// active queue: it costs no cycle, and is not marked unschedulable, so that no autoscaler
-// buys nodes for it. Whoever lets it in activates it, so there is no event that could free
-// it. A pod that is tried is charged in Reserve, unless its queue would pass a limit, and
-// the charge is taken back in Unreserve.
+// A pod that its queue has not admitted, or whose queue is at its limit, is held outside of the active
+// queue. It costs no cycle. It is not marked unschedulable, so no autoscaler buys nodes for it. The
+// queue that admits a pod activates it, so no event needs to do that. Reserve charges a pod that is
+// tried, and refuses it if its queue would pass a limit. Unreserve takes the charge back.
 package queueadmission
 
 import (
@@ -59,7 +58,7 @@ func (a *QueueAdmission) PreEnqueue(_ context.Context, pod *corev1.Pod) *fwk.Sta
 	return fwk.NewStatus(fwk.UnschedulableAndUnresolvable, "waiting for its queue")
 }
 
-// EventsToRegister returns none: whoever lets a pod in activates it. With an event, the
+// EventsToRegister returns none: whoever admits a pod activates it. With an event, the
 // scheduling queue would ask for each pod that is held whenever the event comes.
 func (*QueueAdmission) EventsToRegister(context.Context) ([]fwk.ClusterEventWithHint, error) {
 	return nil, nil

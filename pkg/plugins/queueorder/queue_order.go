@@ -1,9 +1,9 @@
-// Package queueorder is the plugin that orders the active queue: who was admitted first by
-// the queues of Berth goes first. That does not change while a pod or gang is in the active
-// queue, so the heap compares numbers that are fixed, and never what queues use by now.
+// Package queueorder is the plugin that orders the active queue: the workload that was admitted first
+// by its queue goes first. The order of two workloads does not change while they are in the active
+// queue, so the heap compares fixed numbers, and not what queues use at the moment.
 //
-// Where there is no queue, or an entity was not admitted by one, the order is that of
-// upstream: by priority, and then by how long it waits.
+// Without queues, and for workloads that no queue admitted, the order is upstream's: by priority, then
+// by the time of waiting.
 package queueorder
 
 import (

@@ -1,12 +1,12 @@
-// Package queuereclaim is the plugin that makes room for a gang, or a plain pod, that its
-// queue is entitled to and that others have: it has whole gangs evicted that borrow, or that
-// are of the same queue and a lower priority, the least damage first (see package preempt).
+// Package queuereclaim is the plugin that preempts for a gang, or a plain pod, whose queue is entitled
+// to what others use. The victims are whole gangs that borrow, or that are of the same queue and a
+// lower priority. The least damaging set is chosen (see package preempt).
 //
-// Whoever is chosen is taken out of the snapshot on trial, and upstream's own cycle has to
-// find a place for all pods of the gang, before anybody is evicted. Meanwhile the room that
-// becomes free is kept for the gang: Filter refuses it to others.
+// The chosen victims are taken out of the snapshot on trial. Nothing is evicted before upstream's own
+// cycle has found a place for all pods of the gang there. While the victims leave, their room is
+// reserved for the gang: Filter refuses it to others.
 //
-// Where there are queues, no other plugin preempts: it would not know them.
+// Where queues exist, no other plugin preempts, because it would not know them.
 package queuereclaim
 
 import (

@@ -1,13 +1,14 @@
-// Package queueing knows which queue is charged for which pod, who may be tried, and who may be
-// evicted for whom. Packages quota and admission of the core decide; [Queues] translates.
+// Package queueing knows which queue each pod is charged to, which workloads may be tried, and which
+// running workloads may be evicted for a waiting one. Packages quota and admission of the core decide;
+// [Queues] translates objects for them.
 //
 // A workload waits until its queue admits it ([Queues.Admit]). Its pods are charged when they are
-// reserved, before they are bound ([Queues.Reserve]). Whoever is entitled to what others use may
-// have them evicted ([Queues.Reclaim]).
+// reserved, before they are bound ([Queues.Reserve]). A workload that is entitled to what others use
+// may have them evicted ([Queues.Reclaim]).
 //
 // These hold between calls, and tests assert them:
 //
-//   - a pod that is charged does not wait, but from its reservation to the end of its try;
+//   - a charged pod does not wait, except between its reservation and the end of its try;
 //   - a workload that is admitted is in the line;
 //   - what a queue is charged is the sum of what its charged pods request.
 //

@@ -68,7 +68,7 @@ type Queues struct {
 	// deleting are the charged pods that are being deleted.
 	deleting map[types.UID]*chargedPod
 	// accounts are what is charged to each queue, by name, and unagreed the charged pods whose queue
-	// did not let them in, by namespace.
+	// did not admit them, by namespace.
 	accounts map[string]*account
 	unagreed map[string]map[types.UID]*chargedPod
 	// shares are the fair shares as of an instant; nil if the tree is another since.

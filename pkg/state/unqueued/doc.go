@@ -1,3 +1,4 @@
-// Package unqueued says who may be tried while there is no Queue object: [Windows] has so many
-// workloads of each namespace tried at a time that find no place. Package window of the core decides.
+// Package unqueued decides which workloads may be tried while no Queue object exists. [Windows] bounds
+// how many workloads of each namespace are tried without finding a place; package window of the core
+// has the rule.
 package unqueued
