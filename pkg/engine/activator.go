@@ -8,7 +8,7 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler"
 
-	"github.com/berth-dev/berth/pkg/engine/podgroups"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // SpareActivations has the plugins of a scheduler activate the pods of a gang once a
@@ -57,7 +57,7 @@ func (a *sparingActivator) done(pods map[string]*corev1.Pod) bool {
 	this := activation{cycle: a.cycle()}
 	for _, pod := range pods {
 		// A caller activates one pod or those of one gang: any tells which.
-		if group := podgroups.Of(pod); group != "" {
+		if group := workload.PodGroup(pod); group != "" {
 			this.namespace, this.group = pod.Namespace, group
 		}
 		break

@@ -95,7 +95,7 @@ func (r *reclaimer) tell(e fastpath.Evicted, claimant *corev1.Pod, claim *queuei
 	measure.PodsEvicted.WithLabelValues(why).Add(float64(len(e.Pods)))
 	measure.LostWork.WithLabelValues(why).Add(float64(lost))
 	r.queues.Reclaimed(claim, e.Candidate)
-	measure.ApiWrites.WithLabelValues("event").Inc()
+	measure.APIWrites.WithLabelValues("event").Inc()
 	note := fmt.Sprintf("%d pods of %s, of queue %q, are evicted for %s of queue %q",
 		len(e.Pods), workload.Called(e.Candidate.Name, ""), claim.Queue(e.Candidate), workload.Called(claim.Name, ""), claim.Claimant())
 	r.recorder.Eventf(podReference(e.Pods[0].Namespace, e.Pods[0].Name, e.Pods[0].UID), podReference(claimant.Namespace, claimant.Name, claimant.UID), corev1.EventTypeWarning, "Reclaimed", "Evicting", "%s", note)

@@ -122,7 +122,7 @@ func annotate(ctx context.Context, client kubernetes.Interface, pod *corev1.Pod,
 	if err != nil {
 		return fmt.Errorf("encoding annotation %s of pod %s: %w", key, klog.KObj(pod), err)
 	}
-	measure.ApiWrites.WithLabelValues("checkpoint_request").Inc()
+	measure.APIWrites.WithLabelValues("checkpoint_request").Inc()
 	_, err = client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.MergePatchType, body, metav1.PatchOptions{}, "status")
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 		return fmt.Errorf("writing annotation %s of pod %s: %w", key, klog.KObj(pod), err)

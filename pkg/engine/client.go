@@ -23,6 +23,7 @@ import (
 	"github.com/berth-dev/berth/pkg/engine/measure"
 	"github.com/berth-dev/berth/pkg/engine/podgroups"
 	"github.com/berth-dev/berth/pkg/engine/waitreason"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // budgetClient is the client that the scheduler gets. It is the real one, but for
@@ -76,7 +77,7 @@ func (p budgetPods) Bind(ctx context.Context, binding *corev1.Binding, options m
 // Delete evicts the pod: only upstream's preemption deletes any. So disruption budgets hold,
 // and the scheduler needs no right to delete pods.
 func (p budgetPods) Delete(ctx context.Context, name string, options metav1.DeleteOptions) error {
-	measure.ApiWrites.WithLabelValues("eviction").Inc()
+	measure.APIWrites.WithLabelValues("eviction").Inc()
 	return p.client.PolicyV1().Evictions(p.namespace).Evict(ctx, &policyv1.Eviction{
 		ObjectMeta:    metav1.ObjectMeta{Namespace: p.namespace, Name: name},
 		DeleteOptions: &options,
@@ -90,14 +91,14 @@ func (p budgetPods) Patch(ctx context.Context, name string, kind types.PatchType
 			return &corev1.Pod{}, nil
 		}
 	}
-	measure.ApiWrites.WithLabelValues("pod_status").Inc()
+	measure.APIWrites.WithLabelValues("pod_status").Inc()
 	return p.PodInterface.Patch(ctx, name, kind, data, options, subresources...)
 }
 
 // refused asks for the condition of a plain pod that was refused a place. The reporter, who
 // knows all members, asks for that of a gang's.
 func (c *budgetClient) refused(pod *corev1.Pod, condition corev1.PodCondition) {
-	if podgroups.Of(pod) != "" {
+	if workload.PodGroup(pod) != "" {
 		return
 	}
 	if c.reporter.entitlement != nil && condition.Reason == corev1.PodReasonUnschedulable {
@@ -169,7 +170,7 @@ func (p budgetPodGroups) Patch(ctx context.Context, name string, kind types.Patc
 	if key.Dialect != gang.Native || only && !p.client.newsOfNative(key, condition) {
 		return &schedulingv1beta1.PodGroup{}, nil
 	}
-	measure.ApiWrites.WithLabelValues("group_status").Inc()
+	measure.APIWrites.WithLabelValues("group_status").Inc()
 	return p.PodGroupInterface.Patch(ctx, name, kind, data, options, subresources...)
 }
 

@@ -22,9 +22,9 @@ import (
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine/measure"
-	"github.com/berth-dev/berth/pkg/engine/podgroups"
 	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/state/gangtable"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 const (
@@ -236,7 +236,7 @@ func patchConditions(ctx context.Context, client kubernetes.Interface, name type
 	if err != nil {
 		return fmt.Errorf("encoding the condition of pod %q: %w", name.Name, err)
 	}
-	measure.ApiWrites.WithLabelValues("condition").Inc()
+	measure.APIWrites.WithLabelValues("condition").Inc()
 	_, err = client.CoreV1().Pods(name.Namespace).Patch(ctx, name.Name, types.StrategicMergePatchType, body, metav1.PatchOptions{}, "status")
 	return err
 }
@@ -244,7 +244,7 @@ func patchConditions(ctx context.Context, client kubernetes.Interface, name type
 // newlyLeftOut reports whether a pod's gang was placed without it, and the pod does not say
 // so yet.
 func (w *conditionWriter) newlyLeftOut(pod *corev1.Pod) bool {
-	group := podgroups.Of(pod)
+	group := workload.PodGroup(pod)
 	return group != "" && !dialect.LeftOut(pod) && w.gangs.Placed(gang.KeyOf(pod.Namespace, group))
 }
 

@@ -188,9 +188,9 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	e.reporter.gangs, e.reporter.conditions, e.reporter.recorder = e.gangs, e.conditions, recorder
 	e.recovery = &recovery{client: clients.Kubernetes, gangs: e.gangs, recorder: recorder, clock: clock.RealClock{}, grace: options.GangGracePeriod}
 
-	e.suspender = suspension.New(clients.Dynamic, clients.Kubernetes, podsOf(factory), clock.RealClock{}, func() { measure.ApiWrites.WithLabelValues("suspend").Inc() })
+	e.suspender = suspension.New(clients.Dynamic, clients.Kubernetes, podsOf(factory), clock.RealClock{}, func() { measure.APIWrites.WithLabelValues("suspend").Inc() })
 	e.reclaimer = newReclaimer(e.fast, e.queues, e.gangs, clients.Kubernetes, factory.Core().V1().Pods().Lister(), recorder, clock.RealClock{})
-	e.departures = departures.New(e.suspender, e.queues, clients.Kubernetes, clock.RealClock{}, func() { measure.ApiWrites.WithLabelValues("event").Inc() })
+	e.departures = departures.New(e.suspender, e.queues, clients.Kubernetes, clock.RealClock{}, func() { measure.APIWrites.WithLabelValues("event").Inc() })
 	e.reclaimer.suspender, e.reclaimer.departures = e.suspender, e.departures
 	e.reporter.entitlement, e.explainer.entitlement = e.entitlement, e.entitlement
 	e.reporter.sequence = e.departures.Sequence

@@ -17,11 +17,11 @@ import (
 	"github.com/berth-dev/berth/pkg/core/admission"
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/engine/measure"
-	"github.com/berth-dev/berth/pkg/engine/podgroups"
 	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/plugins/ganggate"
 	"github.com/berth-dev/berth/pkg/plugins/queueadmission"
 	"github.com/berth-dev/berth/pkg/state/queueing"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // HeldFor returns the reason for which a gang waits that was told none yet.
@@ -63,7 +63,7 @@ func (e *explainer) gated(pod *corev1.Pod) (waitreason.Explanation, bool) {
 
 // verdict: the pod's gang is held.
 func (e *explainer) verdict(pod *corev1.Pod) (waitreason.Explanation, bool) {
-	group := podgroups.Of(pod)
+	group := workload.PodGroup(pod)
 	if group == "" {
 		return waitreason.Explanation{}, false
 	}
@@ -117,7 +117,7 @@ func (e *explainer) entitled(pod *corev1.Pod) (waitreason.Explanation, bool) {
 
 // entering: the scheduling queue has not taken in the gang as it is.
 func (e *explainer) entering(pod *corev1.Pod) (waitreason.Explanation, bool) {
-	group := podgroups.Of(pod)
+	group := workload.PodGroup(pod)
 	if group == "" || e.gate.Open(pod, group) {
 		return waitreason.Explanation{}, false
 	}
@@ -132,7 +132,7 @@ func (e *explainer) scheduling(pod *corev1.Pod) (waitreason.Explanation, bool) {
 		return waitreason.Explanation{}, true
 	}
 	gating, refusing := info.GatingPlugin, info.UnschedulablePlugins.Union(info.PendingPlugins)
-	if group := podgroups.Of(pod); group != "" {
+	if group := workload.PodGroup(pod); group != "" {
 		entity, found := e.sched.SchedulingQueue.GetPodGroup(group, pod.Namespace, fwk.PodGroupKeyType)
 		if !found {
 			return waitreason.Because(waitreason.GangEntering, "the scheduling queue is taking in the pod's gang"), true

@@ -13,10 +13,10 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang/gangtest"
 	"github.com/berth-dev/berth/pkg/engine/measure"
-	"github.com/berth-dev/berth/pkg/engine/podgroups"
 	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/plugins/ganggate"
 	"github.com/berth-dev/berth/pkg/plugins/queueadmission"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // TestEveryHolderHasAReason lists who can hold a pod: each PreEnqueue plugin of the
@@ -213,7 +213,7 @@ func TestSilenceIsBroken(t *testing.T) {
 		t.Fatalf("somebody said why already: %v", told.Status.Conditions)
 	}
 	name := types.NamespacedName{Namespace: told.Namespace, Name: told.Name}
-	who := measure.Who{Namespace: told.Namespace, Group: podgroups.Of(told)}
+	who := measure.Who{Namespace: told.Namespace, Group: workload.PodGroup(told)}
 	again := func(list *[]dueLook) time.Duration {
 		h.explainer.first, h.explainer.again = nil, nil
 		h.explainer.look(who)

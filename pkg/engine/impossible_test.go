@@ -11,9 +11,9 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/gang/gangtest"
-	"github.com/berth-dev/berth/pkg/engine/podgroups"
 	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/state/queueing"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // A gang that the cluster could not hold if nothing else ran holds nobody up, however old
@@ -108,7 +108,7 @@ func TestImpossibleIsSearchedForOnce(t *testing.T) {
 			if why := h.explainer.why(waits); why.Code != "GangNeverFits" || !strings.Contains(why.Text, "holds 3 pods") {
 				t.Errorf("gang %s is told %+v", g.name, why)
 			}
-			d := h.engine.reporter.news[gang.KeyOf(waits.Namespace, podgroups.Of(waits))]
+			d := h.engine.reporter.news[gang.KeyOf(waits.Namespace, workload.PodGroup(waits))]
 			if d.decided == nil || d.decided.Reason != "Unschedulable" || d.refusal == "" {
 				t.Errorf("of gang %s it is reported that %+v", g.name, d)
 			}

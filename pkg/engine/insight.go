@@ -9,10 +9,10 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/engine/measure"
-	"github.com/berth-dev/berth/pkg/engine/podgroups"
 	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/engine/why"
 	"github.com/berth-dev/berth/pkg/insight"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // source answers who asks what the scheduler sees and decides.
@@ -45,7 +45,7 @@ func decisionOn(at time.Time, action string, pod *corev1.Pod, pods int, reason, 
 
 // subjectOf is the name of the gang of a pod, or of a plain pod.
 func subjectOf(pod *corev1.Pod) string {
-	if group := podgroups.Of(pod); group != "" {
+	if group := workload.PodGroup(pod); group != "" {
 		return gang.KeyOf(pod.Namespace, group).Name
 	}
 	return pod.Name

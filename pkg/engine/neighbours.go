@@ -58,7 +58,7 @@ func (n *neighbours) intruded(i nodeindex.Intrusion) {
 		return
 	}
 	klog.Background().Info("Another scheduler uses devices of a node that is Berth's own (--own-nodes)", "node", i.Node, "pod", i.Pod, "scheduler", i.Scheduler, "pods", i.Pods)
-	measure.ApiWrites.WithLabelValues("event").Inc()
+	measure.APIWrites.WithLabelValues("event").Inc()
 	node := &corev1.ObjectReference{APIVersion: "v1", Kind: "Node", Name: i.Node, UID: i.NodeUID}
 	n.recorder.Eventf(node, nil, corev1.EventTypeWarning, "ForeignPods", "Watching",
 		"%d pods of other schedulers have devices of this node, which is Berth's own by --own-nodes: the first is %s of scheduler %q; taint the node so that only pods with schedulerName berth tolerate it", i.Pods, i.Pod, i.Scheduler)

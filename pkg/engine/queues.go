@@ -286,7 +286,7 @@ func tellWhy(all []queueing.Stuck, conditions *conditionWriter, journal *insight
 // inQueue reports whether a pod, or its gang, waits in the scheduling queue, and whether it,
 // or one of its gang, is held there by something else.
 func inQueue(sched *scheduler.Scheduler, pod *corev1.Pod) (waits, gated bool) {
-	if group := podgroups.Of(pod); group != "" {
+	if group := workload.PodGroup(pod); group != "" {
 		info, ok := sched.SchedulingQueue.GetPodGroup(group, pod.Namespace, fwk.PodGroupKeyType)
 		return ok, ok && info.Gated()
 	}

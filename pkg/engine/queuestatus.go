@@ -103,7 +103,7 @@ func (w *queueStatusWriter) patch(ctx context.Context, name string, status v1alp
 	if err != nil {
 		return fmt.Errorf("rendering the status of queue %q: %w", name, err)
 	}
-	measure.ApiWrites.WithLabelValues("queue_status").Inc()
+	measure.APIWrites.WithLabelValues("queue_status").Inc()
 	_, err = w.client.Resource(queueObjects).Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{}, "status")
 	return err
 }

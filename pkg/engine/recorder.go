@@ -15,8 +15,8 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/engine/measure"
-	"github.com/berth-dev/berth/pkg/engine/podgroups"
 	"github.com/berth-dev/berth/pkg/insight"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // The scheduler's own reasons of events about pods.
@@ -88,7 +88,7 @@ func (r budgetRecorder) Eventf(regarding, related runtime.Object, kind, reason, 
 		measure.EventsSaved.Inc()
 		return
 	}
-	measure.ApiWrites.WithLabelValues("event").Inc()
+	measure.APIWrites.WithLabelValues("event").Inc()
 	r.EventRecorderLogger.Eventf(regarding, related, kind, reason, action, note, args...)
 }
 
@@ -99,7 +99,7 @@ func (b *EventBudget) allows(pod *corev1.Pod, reason, note string, args []any) b
 	if reason == eventScheduled && b.bound != nil {
 		b.bound(pod)
 	}
-	if group := podgroups.Of(pod); group != "" {
+	if group := workload.PodGroup(pod); group != "" {
 		if reason == eventScheduled {
 			b.gangs.Bound(gang.KeyOf(pod.Namespace, group))
 		}

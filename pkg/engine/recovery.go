@@ -131,7 +131,7 @@ func (r *recovery) announce(logger klog.Logger, g gangtable.Interrupted) {
 	note := fmt.Sprintf("Gang %s has %d of %d pods bound and could not be completed within %s: evicting them", g.Key, len(g.Bound), g.Size, r.grace)
 	r.journal.Add(decision(r.clock.Now(), insight.ActionReleased, g.Key, len(g.Bound), string(gang.Releasing), note))
 	pod := podReference(g.Key.Namespace, g.Bound[0].Name, g.Bound[0].UID)
-	measure.ApiWrites.WithLabelValues("event").Inc()
+	measure.APIWrites.WithLabelValues("event").Inc()
 	r.recorder.Eventf(pod, nil, corev1.EventTypeWarning, string(gang.Releasing), "Evicting", "%s", note)
 }
 
@@ -161,7 +161,7 @@ const evictTries = 3
 func evictPod(ctx context.Context, client kubernetes.Interface, name types.NamespacedName, uid types.UID, version string) error {
 	for try := 1; ; try++ {
 		if version != "" {
-			measure.ApiWrites.WithLabelValues("eviction").Inc()
+			measure.APIWrites.WithLabelValues("eviction").Inc()
 			err := client.PolicyV1().Evictions(name.Namespace).Evict(ctx, &policyv1.Eviction{
 				ObjectMeta:    metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name},
 				DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &version}},

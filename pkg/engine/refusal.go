@@ -15,9 +15,9 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
-	"github.com/berth-dev/berth/pkg/engine/podgroups"
 	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/state/gangtable"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // observeRefusals lets the reporter know why a member of a gang fits nowhere. The
@@ -25,7 +25,7 @@ import (
 func (r *reporter) observeRefusals(next scheduler.FailureHandlerFn) scheduler.FailureHandlerFn {
 	return func(ctx context.Context, f framework.Framework, pod *framework.QueuedPodInfo, status *fwk.Status, nominating *fwk.NominatingInfo, start time.Time) {
 		var fit *framework.FitError
-		if group := podgroups.Of(pod.Pod); group != "" && errors.As(status.AsError(), &fit) {
+		if group := workload.PodGroup(pod.Pod); group != "" && errors.As(status.AsError(), &fit) {
 			why := fit.Error()
 			r.did(gang.KeyOf(pod.Pod.Namespace, group), func(d *deeds) { d.refusal = why })
 		}

@@ -373,7 +373,7 @@ func recordEvent(recorder events.EventRecorder, regarding, related runtime.Objec
 	if len(note) > maxNote {
 		note = strings.ToValidUTF8(note[:maxNote-len(more)], "") + more
 	}
-	measure.ApiWrites.WithLabelValues("event").Inc()
+	measure.APIWrites.WithLabelValues("event").Inc()
 	recorder.Eventf(regarding, related, kind, reason, action, "%s", note)
 }
 
@@ -424,7 +424,7 @@ func (r *reporter) writeStatus(ctx context.Context, g gangtable.Gang, t *told) e
 
 // patchGroup patches the status of an object that declares gangs.
 func patchGroup(ctx context.Context, client dynamic.Interface, kind *dialect.Kind, object *unstructured.Unstructured, body []byte) error {
-	measure.ApiWrites.WithLabelValues("group_status").Inc()
+	measure.APIWrites.WithLabelValues("group_status").Inc()
 	var subresources []string
 	if kind.Subresource != "" {
 		subresources = []string{kind.Subresource}

@@ -78,7 +78,7 @@ func (r *repairer) mark(key gang.Key, status metav1.ConditionStatus, text string
 		Type: dialect.ShortCondition, Status: status, Reason: reason, Message: text, LastTransitionTime: metav1.NewTime(r.clock.Now()),
 	}}}})
 	if err == nil {
-		measure.ApiWrites.WithLabelValues("group_status").Inc()
+		measure.APIWrites.WithLabelValues("group_status").Inc()
 		_, err = r.client.SchedulingV1beta1().PodGroups(key.Namespace).Patch(r.ctx, key.Name, types.StrategicMergePatchType, body, metav1.PatchOptions{}, "status")
 	}
 	if err != nil && !apierrors.IsNotFound(err) {

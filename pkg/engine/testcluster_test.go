@@ -34,6 +34,7 @@ import (
 	"github.com/berth-dev/berth/pkg/state/gangtable"
 	"github.com/berth-dev/berth/pkg/state/queueing"
 	"github.com/berth-dev/berth/pkg/state/unqueued"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // testCluster is a fake API server with one scheduler that leads: upstream's own, with all of Berth around
@@ -390,7 +391,7 @@ func (h *testCluster) evicting() bool {
 	defer r.mu.Unlock()
 	for _, w := range r.batches {
 		for uid := range w.left {
-			if pod := h.pods[uid]; pod != nil && pod.DeletionTimestamp == nil && !h.busy[pod.Name] && !finishing.Has(gang.KeyOf("ns", podgroups.Of(h.told[uid]))) {
+			if pod := h.pods[uid]; pod != nil && pod.DeletionTimestamp == nil && !h.busy[pod.Name] && !finishing.Has(gang.KeyOf("ns", workload.PodGroup(h.told[uid]))) {
 				return false
 			}
 		}

@@ -15,9 +15,9 @@ import (
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
-	"github.com/berth-dev/berth/pkg/engine/podgroups"
 	"github.com/berth-dev/berth/pkg/engine/why"
 	"github.com/berth-dev/berth/pkg/insight"
+	"github.com/berth-dev/berth/pkg/state/workload"
 	"github.com/berth-dev/berth/pkg/webpage"
 )
 
@@ -112,7 +112,7 @@ func (s *pageSource) gangKey(pod *corev1.Pod) string {
 	if !s.ours(pod.Spec.SchedulerName) {
 		return ""
 	}
-	if group := podgroups.Of(pod); group != "" {
+	if group := workload.PodGroup(pod); group != "" {
 		return webpage.GangKey(pod.Namespace, gang.KeyOf(pod.Namespace, group).Name)
 	}
 	return webpage.PodKey(pod.Namespace, pod.Name)

@@ -76,7 +76,7 @@ type Binder struct {
 }
 
 func New(c WaitingPods) *Binder {
-	return &Binder{conditions: c, slots: make(chan struct{}, settlesAtATime), settle: SettleFirst, catchUp: catchUp, sent: func() { measure.ApiWrites.WithLabelValues("bind").Inc() }}
+	return &Binder{conditions: c, slots: make(chan struct{}, settlesAtATime), settle: SettleFirst, catchUp: catchUp, sent: func() { measure.APIWrites.WithLabelValues("bind").Inc() }}
 }
 
 // Hasten sets how long the first rest between two looks is, and how long a binding that is refused

@@ -28,8 +28,8 @@ import (
 // (takeover.go). What is left is a process that is paused between the look at its clock
 // and the write that follows it.
 
-// fence knows until when this process may bind.
-type fence struct {
+// Fence knows until when this process may bind.
+type Fence struct {
 	// deadline is how long binds may be sent after a renewal, limit how long the server
 	// may take for one.
 	deadline, limit time.Duration
@@ -43,14 +43,14 @@ type fence struct {
 var errFenced = errors.New("the lease was not renewed in time: another may lead")
 
 // NewFence puts a fence around an election.
-func NewFence(election *leaderelection.LeaderElectionConfig) *fence {
-	f := &fence{deadline: election.RenewDeadline, limit: election.LeaseDuration - election.RenewDeadline, now: time.Now}
+func NewFence(election *leaderelection.LeaderElectionConfig) *Fence {
+	f := &Fence{deadline: election.RenewDeadline, limit: election.LeaseDuration - election.RenewDeadline, now: time.Now}
 	election.Lock = &fencedLock{election.Lock, f}
 	return f
 }
 
 // Client returns a client whose binds are fenced.
-func (f *fence) Client(config *restclient.Config) (kubernetes.Interface, error) {
+func (f *Fence) Client(config *restclient.Config) (kubernetes.Interface, error) {
 	config = restclient.AddUserAgent(config, "scheduler")
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &fencedTransport{next, f} })
 	client, err := kubernetes.NewForConfig(config)
@@ -61,7 +61,7 @@ func (f *fence) Client(config *restclient.Config) (kubernetes.Interface, error) 
 }
 
 // renew notes that the lease was renewed by a request that was begun at a time.
-func (f *fence) renew(begun time.Time) {
+func (f *Fence) renew(begun time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.renewed = begun
@@ -69,7 +69,7 @@ func (f *fence) renew(begun time.Time) {
 
 // open reports whether this process may bind. A machine that sleeps may stop the
 // monotonic clock; the wall clock goes on.
-func (f *fence) open() bool {
+func (f *Fence) open() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.now()
@@ -79,7 +79,7 @@ func (f *fence) open() bool {
 // fencedLock tells a fence of each renewal.
 type fencedLock struct {
 	resourcelock.Interface
-	fence *fence
+	fence *Fence
 }
 
 // Create makes the lease.
@@ -104,7 +104,7 @@ func (l *fencedLock) note(begun time.Time, record resourcelock.LeaderElectionRec
 // fencedTransport sends no bind that might come after another's.
 type fencedTransport struct {
 	next  http.RoundTripper
-	fence *fence
+	fence *Fence
 }
 
 // RoundTrip sends a request.

@@ -142,7 +142,7 @@ const (
 )
 
 var (
-	ApiWrites         = apiWritesMetric.NewCounterVec()
+	APIWrites         = apiWritesMetric.NewCounterVec()
 	ConditionsSaved   = conditionsSavedMetric.NewCounter()
 	EventsSaved       = eventsSavedMetric.NewCounter()
 	GangsPlaced       = gangsPlacedMetric.NewCounter()
@@ -180,7 +180,7 @@ func Metrics() []catalog.Metric {
 // counted are the metrics that are counted as it happens.
 func counted() []metrics.Registerable {
 	return []metrics.Registerable{
-		ApiWrites, ConditionsSaved, EventsSaved, GangsPlaced, GangsReleased, GangDecisions, BindingsInDoubt, DevicePredictions,
+		APIWrites, ConditionsSaved, EventsSaved, GangsPlaced, GangsReleased, GangDecisions, BindingsInDoubt, DevicePredictions,
 		EvictedGangs, PodsEvicted, LostWork, EvictionBatches, Repairs, GangsRestarted, ForeignConflicts, GangWait, GangStart, podWait, podStart, QueuePlaced, ScaleUp,
 	}
 }
@@ -205,7 +205,7 @@ func RegisterIn(registry metrics.KubeRegistry) {
 // begin has every value of closed sets served from the start.
 func begin() {
 	for m, vec := range map[*catalog.Metric]*metrics.CounterVec{
-		&apiWritesMetric: ApiWrites, &gangDecisionsMetric: GangDecisions, &bindingsInDoubtMetric: BindingsInDoubt, &devicePredictionsMetric: DevicePredictions,
+		&apiWritesMetric: APIWrites, &gangDecisionsMetric: GangDecisions, &bindingsInDoubtMetric: BindingsInDoubt, &devicePredictionsMetric: DevicePredictions,
 		&evictedGangsMetric: EvictedGangs, &evictedPodsMetric: PodsEvicted, &lostWorkMetric: LostWork, &batchesMetric: EvictionBatches, &repairsMetric: Repairs,
 	} {
 		m.Each(func(values ...string) { vec.WithLabelValues(values...) })

@@ -145,7 +145,7 @@ func (h regroupingHandler) OnUpdate(oldObj, newObj any) {
 	case replaced:
 		h.scheduler.OnDelete(oldObj)
 		h.scheduler.OnAdd(newObj, false)
-	case Of(oldPod) == Of(newPod), oldPod.Spec.NodeName != "":
+	case workload.PodGroup(oldPod) == workload.PodGroup(newPod), oldPod.Spec.NodeName != "":
 		h.scheduler.OnUpdate(oldObj, newObj)
 	case newPod.Spec.NodeName != "":
 		// It was bound, and changed its group after that: one after the other.
@@ -176,12 +176,4 @@ func lastState(obj any) any {
 		return gone.Obj
 	}
 	return obj
-}
-
-// Of returns the name of the pod group of a pod, "" for a plain pod.
-func Of(pod *corev1.Pod) string {
-	if g := pod.Spec.SchedulingGroup; g != nil && g.PodGroupName != nil {
-		return *g.PodGroupName
-	}
-	return ""
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine/enginetest"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // dialectPods reads the pods among the manifests of package dialect's tests.
@@ -100,7 +101,7 @@ func TestGroupTransformTwice(t *testing.T) {
 					want = before.Key.AsideName()
 				}
 			}
-			if got := Of(once); got != want {
+			if got := workload.PodGroup(once); got != want {
 				t.Errorf("the group is %q, want %q", got, want)
 			}
 		})
@@ -117,8 +118,8 @@ func TestGroupTransformLeavesOthersAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := obj.(*corev1.Pod); Of(got) != "" || got.ManagedFields != nil {
-		t.Errorf("group %q, managed fields %v; want neither", Of(got), got.ManagedFields)
+	if got := obj.(*corev1.Pod); workload.PodGroup(got) != "" || got.ManagedFields != nil {
+		t.Errorf("group %q, managed fields %v; want neither", workload.PodGroup(got), got.ManagedFields)
 	}
 	tombstone := cache.DeletedFinalStateUnknown{Key: "ns/p", Obj: pod}
 	if got, err := Transform(enginetest.Ours)(tombstone); err != nil || got != any(tombstone) {
@@ -140,7 +141,7 @@ func (c *calls) OnDelete(obj any) {
 func (c *calls) SetPod(pod *corev1.Pod)    { c.add("feed", pod) }
 func (c *calls) DeletePod(pod *corev1.Pod) { c.add("unfeed", pod) }
 func (c *calls) add(what string, pod *corev1.Pod) {
-	c.log = append(c.log, fmt.Sprintf("%s %s %q", what, pod.UID, Of(pod)))
+	c.log = append(c.log, fmt.Sprintf("%s %s %q", what, pod.UID, workload.PodGroup(pod)))
 }
 
 func TestRegroupingHandler(t *testing.T) {

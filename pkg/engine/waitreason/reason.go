@@ -83,6 +83,7 @@ func InCondition(code string) string {
 	return code
 }
 
+// ConditionOf is the condition PodScheduled of a pod; nil if it has none.
 func ConditionOf(pod *corev1.Pod) *corev1.PodCondition {
 	for i := range pod.Status.Conditions {
 		if pod.Status.Conditions[i].Type == corev1.PodScheduled {

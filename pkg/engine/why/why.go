@@ -10,6 +10,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/quota"
+	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/insight"
 	"github.com/berth-dev/berth/pkg/state/queueing"
 	"github.com/berth-dev/berth/pkg/state/workload"
@@ -100,10 +101,8 @@ func (s *Source) holds(of *subject) (code, text string) {
 	}
 	code, text = s.Holds(of.waiting[0])
 	if code == "" {
-		for _, c := range of.waiting[0].Status.Conditions {
-			if c.Type == corev1.PodScheduled {
-				code, text = c.Reason, c.Message
-			}
+		if c := waitreason.ConditionOf(of.waiting[0]); c != nil {
+			code, text = c.Reason, c.Message
 		}
 	}
 	return code, text

@@ -38,6 +38,14 @@ func GangGroup(pod *corev1.Pod) string {
 	return gang.InGroup(group)
 }
 
+// PodGroup returns the name of the pod group in which the scheduler sees a pod; "" for a plain pod.
+// A member that does not count towards its gang is in a group of its own kind: GangGroup has the
+// gang's.
+func PodGroup(pod *corev1.Pod) string {
+	name, _ := groupOf(pod)
+	return name
+}
+
 // groupOf returns the name of a pod's group, if it is in one.
 func groupOf(pod *corev1.Pod) (name string, in bool) {
 	if group := pod.Spec.SchedulingGroup; group != nil && group.PodGroupName != nil {
