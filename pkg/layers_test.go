@@ -61,7 +61,7 @@ var law = []layer{
 	},
 	{
 		packages: "./pkg/state/workload",
-		may:      []string{"STD", "CLIENT", "./pkg/core/...", "./pkg/dialect/..."},
+		may:      []string{"STD", "CLIENT", "k8s.io/component-helpers/resource", "./pkg/core/...", "./pkg/dialect/..."},
 		tests:    []string{"ANY"},
 		why:      "it reads a pod, and knows nothing else",
 	},
@@ -135,6 +135,12 @@ var law = []layer{
 		may:      []string{"STD", "CLIENT", "k8s.io/component-base/metrics/...", "./pkg/core/...", "./pkg/state/...", "./pkg/engine/catalog", "./pkg/engine/fastpath", "./pkg/engine/waitreason"},
 		tests:    []string{"ANY"},
 		why:      "everybody counts, and nothing is decided by what was counted",
+	},
+	{
+		packages: "./pkg/engine/record",
+		may:      []string{"STD", "CLIENT", "./pkg/core/...", "./pkg/insight", "./pkg/state/workload", "./pkg/engine/measure"},
+		tests:    []string{"ANY"},
+		why:      "it writes what it is given, and knows neither gangs nor queues",
 	},
 	{
 		packages: "./pkg/engine/binder",

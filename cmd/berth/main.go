@@ -10,6 +10,7 @@ import (
 	_ "k8s.io/component-base/metrics/prometheus/clientgo"
 	_ "k8s.io/component-base/metrics/prometheus/version"
 
+
 	"github.com/berth-dev/berth/pkg/engine"
 )
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/engine/measure"
+	"github.com/berth-dev/berth/pkg/engine/record"
 	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/insight"
 	"github.com/berth-dev/berth/pkg/state/queueing"
@@ -88,7 +89,7 @@ func graceOf(pods []*corev1.Pod) time.Duration {
 func (r *reclaimer) tell(e fastpath.Evicted, claimant *corev1.Pod, claim *queueing.Reclaim) {
 	why, lost := r.kind(e, claim), int64(0)
 	for _, pod := range e.Pods {
-		_, devices := r.DevicesIn(requestsOf(pod))
+		_, devices := r.DevicesIn(workload.Requests(pod))
 		lost += queueing.Lost(pod, devices, r.clock.Now())
 	}
 	measure.EvictedGangs.WithLabelValues(why).Inc()
@@ -98,9 +99,9 @@ func (r *reclaimer) tell(e fastpath.Evicted, claimant *corev1.Pod, claim *queuei
 	measure.APIWrites.WithLabelValues("event").Inc()
 	note := fmt.Sprintf("%d pods of %s, of queue %q, are evicted for %s of queue %q",
 		len(e.Pods), workload.Called(e.Candidate.Name, ""), claim.Queue(e.Candidate), workload.Called(claim.Name, ""), claim.Claimant())
-	r.recorder.Eventf(podReference(e.Pods[0].Namespace, e.Pods[0].Name, e.Pods[0].UID), podReference(claimant.Namespace, claimant.Name, claimant.UID), corev1.EventTypeWarning, "Reclaimed", "Evicting", "%s", note)
-	event := decisionOn(r.clock.Now(), insight.ActionEvicted, e.Pods[0], len(e.Pods), "Reclaimed", note)
-	event.Queue, event.For = claim.Queue(e.Candidate), claimant.Namespace+"/"+subjectOf(claimant)
+	r.recorder.Eventf(record.PodReference(e.Pods[0].Namespace, e.Pods[0].Name, e.Pods[0].UID), record.PodReference(claimant.Namespace, claimant.Name, claimant.UID), corev1.EventTypeWarning, "Reclaimed", "Evicting", "%s", note)
+	event := record.DecisionOn(r.clock.Now(), insight.ActionEvicted, e.Pods[0], len(e.Pods), "Reclaimed", note)
+	event.Queue, event.For = claim.Queue(e.Candidate), claimant.Namespace+"/"+record.SubjectOf(claimant)
 	r.journal.Add(event)
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/berth-dev/berth/pkg/engine/binder"
 	"github.com/berth-dev/berth/pkg/engine/measure"
 	"github.com/berth-dev/berth/pkg/engine/podgroups"
+	"github.com/berth-dev/berth/pkg/engine/record"
 	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/state/workload"
 )
@@ -188,7 +189,7 @@ func outcomeOf(condition metav1.Condition) string {
 // saidOfNative is what was written of one native group.
 type saidOfNative struct {
 	group types.UID
-	said  recent
+	said  record.Recent
 	// placed is set once it was written that the group has its place.
 	placed bool
 }
@@ -219,7 +220,7 @@ func (c *budgetClient) newsOfNative(key gang.Key, condition metav1.Condition) bo
 		return false
 	}
 	w.placed = placed
-	return w.said.news(string(condition.Status) + condition.Reason + messageKey(condition.Message))
+	return w.said.News(string(condition.Status) + condition.Reason + record.MessageKey(condition.Message))
 }
 
 // forgetNative drops what was written of a group that is gone.

@@ -2,8 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"sync"
 	"time"
 
@@ -22,6 +20,7 @@ import (
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine/measure"
+	"github.com/berth-dev/berth/pkg/engine/record"
 	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/state/gangtable"
 	"github.com/berth-dev/berth/pkg/state/workload"
@@ -226,19 +225,8 @@ func (w *conditionWriter) patch(ctx context.Context, pod *corev1.Pod, condition 
 			Reason: "Placed", Message: "The gang of the pod has its place",
 		})
 	}
-	return patchConditions(ctx, w.client, types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name},
+	return record.PodConditions(ctx, w.client, types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name},
 		map[string]any{"uid": pod.UID, "resourceVersion": pod.ResourceVersion}, conditions...)
-}
-
-// patchConditions writes conditions of a pod that has the metadata given, as its UID.
-func patchConditions(ctx context.Context, client kubernetes.Interface, name types.NamespacedName, of map[string]any, conditions ...corev1.PodCondition) error {
-	body, err := json.Marshal(map[string]any{"metadata": of, "status": map[string]any{"conditions": conditions}})
-	if err != nil {
-		return fmt.Errorf("encoding the condition of pod %q: %w", name.Name, err)
-	}
-	measure.APIWrites.WithLabelValues("condition").Inc()
-	_, err = client.CoreV1().Pods(name.Namespace).Patch(ctx, name.Name, types.StrategicMergePatchType, body, metav1.PatchOptions{}, "status")
-	return err
 }
 
 // newlyLeftOut reports whether a pod's gang was placed without it, and the pod does not say
@@ -267,5 +255,5 @@ func news(pod *corev1.Pod, condition corev1.PodCondition) bool {
 	case old.Reason != condition.Reason:
 		return !waitreason.Said(pod) || waitreason.Contradicts(old.Reason, condition.Reason)
 	}
-	return old.Message != condition.Message && messageKey(old.Message) != messageKey(condition.Message)
+	return old.Message != condition.Message && record.MessageKey(old.Message) != record.MessageKey(condition.Message)
 }

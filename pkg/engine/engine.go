@@ -42,6 +42,7 @@ import (
 	"github.com/berth-dev/berth/pkg/state/nodeindex"
 	"github.com/berth-dev/berth/pkg/state/queueing"
 	"github.com/berth-dev/berth/pkg/state/unqueued"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // syncPatience bounds how long the first scheduling cycle waits for the objects
@@ -62,7 +63,7 @@ type engine struct {
 	budget     *EventBudget
 	gate       *podgroups.Gate
 	fast       *fastpath.Path
-	requests   lastRequests
+	requests   workload.LastRequests
 	topologies *podgroups.TopologySource
 	queues     *queueing.Queues
 	windows    *unqueued.Windows
@@ -160,7 +161,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	if e.ended, err = podgroups.NewEndedPods(clients.Kubernetes, slices.Collect(maps.Keys(names)), e.gangs); err != nil {
 		return nil, err
 	}
-	e.queues = queueing.New(e.gangs, e.requests.of, podsOf(factory), options.admission(), clock.RealClock{})
+	e.queues = queueing.New(e.gangs, e.requests.Of, podsOf(factory), options.admission(), clock.RealClock{})
 	e.fast.Claims(e.queues.SpareClaims)
 	if options.QueueAccess == QueuesOpen {
 		e.queues.OpenToAll()

@@ -23,6 +23,7 @@ import (
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/engine/measure"
+	"github.com/berth-dev/berth/pkg/engine/record"
 	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/state/queueing"
 )
@@ -281,7 +282,7 @@ func markEvicting(ctx context.Context, client kubernetes.Interface, name types.N
 	if evicting {
 		status = corev1.ConditionTrue
 	}
-	err := patchConditions(ctx, client, name, map[string]any{"uid": uid}, corev1.PodCondition{
+	err := record.PodConditions(ctx, client, name, map[string]any{"uid": uid}, corev1.PodCondition{
 		Type: dialect.EvictingCondition, Status: status, Reason: "Reclaimed", Message: text, LastTransitionTime: metav1.NewTime(now),
 	})
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {

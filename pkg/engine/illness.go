@@ -9,6 +9,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/engine/record"
 	"github.com/berth-dev/berth/pkg/state/device"
 	"github.com/berth-dev/berth/pkg/state/workload"
 )
@@ -51,7 +52,7 @@ func (r *repairer) fellIll(all []device.Illness) {
 		if len(devices) > mostNamedDevices {
 			named += ", ..."
 		}
-		first := podReference(ill[0].Pod.Namespace, ill[0].Pod.Name, ill[0].UID)
+		first := record.PodReference(ill[0].Pod.Namespace, ill[0].Pod.Name, ill[0].UID)
 		who := "Pod " + ill[0].Pod.String()
 		var regarding, related runtime.Object = first, nil
 		if g.name == "" {

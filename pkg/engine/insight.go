@@ -7,11 +7,9 @@ import (
 	"k8s.io/client-go/informers"
 	"k8s.io/utils/clock"
 
-	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/engine/measure"
 	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/engine/why"
-	"github.com/berth-dev/berth/pkg/insight"
 	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
@@ -20,7 +18,7 @@ func (e *engine) source(c clock.PassiveClock, factory informers.SharedInformerFa
 	return why.New(why.Parts{
 		Clock: c, Gangs: e.gangs, Queues: e.queues, Fast: e.fast, Journal: e.journal,
 		Pods: factory.Core().V1().Pods().Lister(), Nodes: factory.Core().V1().Nodes().Lister(),
-		Topologies: e.topologies.List, Requests: requestsOf, Ours: e.explainer.ours, Holds: e.holding, Leads: e.leading.Load,
+		Topologies: e.topologies.List, Requests: workload.Requests, Ours: e.explainer.ours, Holds: e.holding, Leads: e.leading.Load,
 	})
 }
 
@@ -33,24 +31,6 @@ func (e *engine) holding(pod *corev1.Pod) (code, text string) {
 	return is.Code, is.Text
 }
 
-// decision is one on a gang, for the journal.
-func decision(at time.Time, action string, key gang.Key, pods int, reason, text string) insight.Event {
-	return insight.Event{Time: at, Action: action, Namespace: key.Namespace, Gang: key.Name, Pods: pods, Reason: reason, Sentence: text}
-}
-
-// decisionOn is one on the gang of a pod, or a plain pod.
-func decisionOn(at time.Time, action string, pod *corev1.Pod, pods int, reason, text string) insight.Event {
-	return decision(at, action, gang.Key{Namespace: pod.Namespace, Name: subjectOf(pod)}, pods, reason, text)
-}
-
-// subjectOf is the name of the gang of a pod, or of a plain pod.
-func subjectOf(pod *corev1.Pod) string {
-	if group := workload.PodGroup(pod); group != "" {
-		return gang.KeyOf(pod.Namespace, group).Name
-	}
-	return pod.Name
-}
-
 // measure has everything that metrics are made of be counted.
 func (e *engine) measure(c clock.WithTicker, ours func(scheduler string) bool) {
 	e.demand = measure.NewDemand(c, ours, e.devicesOf)
@@ -60,4 +40,9 @@ func (e *engine) measure(c clock.WithTicker, ours func(scheduler string) bool) {
 		measure.QueuePlaced.WithLabelValues(queue).Observe(waited.Seconds())
 	})
 	e.census = measure.NewCensus(c, e.fast, e.demand, e.explainer, e.queues.Names)
+}
+
+// devicesOf returns which devices a pod asks for, and how many; 0 if it asks for none.
+func (e *engine) devicesOf(pod *corev1.Pod) (corev1.ResourceName, int64) {
+	return e.fast.DevicesIn(e.requests.Of(pod))
 }

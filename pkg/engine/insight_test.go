@@ -24,6 +24,7 @@ import (
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
 	"github.com/berth-dev/berth/pkg/engine/why"
 	"github.com/berth-dev/berth/pkg/insight"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected output under testdata")
@@ -34,7 +35,7 @@ func (h *testCluster) asks() *why.Source {
 	nodes := corelisters.NewNodeLister(h.nodeFeed.GetIndexer())
 	return why.New(why.Parts{
 		Clock: h.clock, Gangs: e.gangs, Queues: e.queues, Fast: e.fast, Journal: &insight.Journal{},
-		Pods: e.conditions.pods, Nodes: nodes, Topologies: func() []*v1alpha1.NodeTopology { return nil }, Requests: requestsOf,
+		Pods: e.conditions.pods, Nodes: nodes, Topologies: func() []*v1alpha1.NodeTopology { return nil }, Requests: workload.Requests,
 		Ours: e.explainer.ours, Holds: e.holding, Leads: func() bool { return true },
 	})
 }

@@ -67,7 +67,7 @@ func (n *neighbours) intruded(i nodeindex.Intrusion) {
 // watchOthers has the engine hear of what other schedulers do.
 func (e *engine) watchOthers(ours func(string) bool, own labels.Selector, recorder events.EventRecorder) {
 	isOwn := func(node *corev1.Node) bool { return own != nil && own.Matches(labels.Set(node.Labels)) }
-	e.occupancy = nodeindex.NewOccupancy(ours, e.requests.of, isOwn, nodeindex.IsDevice)
+	e.occupancy = nodeindex.NewOccupancy(ours, e.requests.Of, isOwn, nodeindex.IsDevice)
 	n := newNeighbours(recorder, e.leading.Load)
 	e.occupancy.On(n.overdrawn, n.intruded)
 }

@@ -31,6 +31,7 @@ import (
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/engine/podgroups"
+	"github.com/berth-dev/berth/pkg/engine/record"
 	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/insight"
 	"github.com/berth-dev/berth/pkg/plugins/queueadmission"
@@ -274,7 +275,7 @@ func activate(logger klog.Logger, sched *scheduler.Scheduler, pod *corev1.Pod) {
 func tellWhy(all []queueing.Stuck, conditions *conditionWriter, journal *insight.Journal) {
 	for _, stuck := range all {
 		if len(stuck.Pods) > 0 {
-			journal.Add(decisionOn(conditions.clock.Now(), insight.ActionHeld, stuck.Pods[0], 0, stuck.Code, stuck.Text))
+			journal.Add(record.DecisionOn(conditions.clock.Now(), insight.ActionHeld, stuck.Pods[0], 0, stuck.Code, stuck.Text))
 		}
 		condition := waitreason.Condition(stuck.Code, stuck.Text)
 		for _, pod := range stuck.Pods {

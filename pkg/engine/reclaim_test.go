@@ -55,7 +55,7 @@ func newReclaimerRig(t *testing.T) *reclaimerRig {
 	t.Helper()
 	c := &reclaimerRig{clock: clocktesting.NewFakeClock(time.Unix(1_000_000, 0)), recorder: events.NewFakeRecorder(10)}
 	gangs := gangtable.New(func(string) bool { return true }, nil, c.clock)
-	queues := queueing.New(gangs, requestsOf, func() []*corev1.Pod { return nil }, admission.Config{Window: 4, Overtaking: 4, Backlog: 4}, c.clock)
+	queues := queueing.New(gangs, workload.Requests, func() []*corev1.Pod { return nil }, admission.Config{Window: 4, Overtaking: 4, Backlog: 4}, c.clock)
 	queues.Open()
 	two := resource.MustParse("2")
 	queues.SetQueue(&v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: "owner", Generation: 1},

@@ -15,6 +15,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/engine/measure"
+	"github.com/berth-dev/berth/pkg/engine/record"
 	"github.com/berth-dev/berth/pkg/insight"
 	"github.com/berth-dev/berth/pkg/state/workload"
 )
@@ -43,7 +44,7 @@ type EventBudget struct {
 
 	mu sync.Mutex
 	// refused is the message key of the last refusals of each plain pod that waits.
-	refused map[types.UID]*recent
+	refused map[types.UID]*record.Recent
 	// bound is told of each pod that was bound; nil if nobody is.
 	bound func(pod *corev1.Pod)
 }
@@ -59,7 +60,7 @@ const scheduledBurst = 10
 // NewEventBudget returns a budget that lets the events of so many placed plain pods a
 // second through.
 func NewEventBudget(gangs GangBinds, pods corelisters.PodLister, scheduledPerSecond int) *EventBudget {
-	b := &EventBudget{gangs: gangs, pods: pods, refused: map[types.UID]*recent{}}
+	b := &EventBudget{gangs: gangs, pods: pods, refused: map[types.UID]*record.Recent{}}
 	if scheduledPerSecond > 0 {
 		b.scheduled = flowcontrol.NewTokenBucketPassiveRateLimiter(float32(scheduledPerSecond), scheduledBurst*scheduledPerSecond)
 	}
@@ -109,7 +110,7 @@ func (b *EventBudget) allows(pod *corev1.Pod, reason, note string, args []any) b
 	defer b.mu.Unlock()
 	if reason == eventScheduled {
 		delete(b.refused, pod.UID)
-		b.journal.Add(decisionOn(time.Now(), insight.ActionPlaced, pod, 1, "", fmt.Sprintf(note, args...)))
+		b.journal.Add(record.DecisionOn(time.Now(), insight.ActionPlaced, pod, 1, "", fmt.Sprintf(note, args...)))
 		return b.scheduled != nil && b.scheduled.TryAccept()
 	}
 	said := b.refused[pod.UID]
@@ -119,13 +120,13 @@ func (b *EventBudget) allows(pod *corev1.Pod, reason, note string, args []any) b
 		if p, err := b.pods.Pods(pod.Namespace).Get(pod.Name); err != nil || p.UID != pod.UID {
 			return true
 		}
-		said = &recent{}
+		said = &record.Recent{}
 		b.refused[pod.UID] = said
 	}
 	text := fmt.Sprintf(note, args...)
-	news := said.news(messageKey(text))
+	news := said.News(record.MessageKey(text))
 	if news {
-		b.journal.Add(decisionOn(time.Now(), insight.ActionRefused, pod, 1, reason, text))
+		b.journal.Add(record.DecisionOn(time.Now(), insight.ActionRefused, pod, 1, reason, text))
 	}
 	return news
 }
@@ -135,9 +136,4 @@ func (b *EventBudget) forget(uid types.UID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.refused, uid)
-}
-
-// podReference names the pod that an event is about.
-func podReference(namespace, name string, uid types.UID) *corev1.ObjectReference {
-	return &corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: namespace, Name: name, UID: uid}
 }

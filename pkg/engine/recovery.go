@@ -18,6 +18,7 @@ import (
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/engine/binder"
 	"github.com/berth-dev/berth/pkg/engine/measure"
+	"github.com/berth-dev/berth/pkg/engine/record"
 	"github.com/berth-dev/berth/pkg/insight"
 	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
@@ -129,8 +130,8 @@ func (r *recovery) announce(logger klog.Logger, g gangtable.Interrupted) {
 	logger.Info("A gang that is bound by half could not be finished in time; evicting its bound pods",
 		"gang", g.Key, "bound", len(g.Bound), "size", g.Size, "grace", r.grace)
 	note := fmt.Sprintf("Gang %s has %d of %d pods bound and could not be completed within %s: evicting them", g.Key, len(g.Bound), g.Size, r.grace)
-	r.journal.Add(decision(r.clock.Now(), insight.ActionReleased, g.Key, len(g.Bound), string(gang.Releasing), note))
-	pod := podReference(g.Key.Namespace, g.Bound[0].Name, g.Bound[0].UID)
+	r.journal.Add(record.Decision(r.clock.Now(), insight.ActionReleased, g.Key, len(g.Bound), string(gang.Releasing), note))
+	pod := record.PodReference(g.Key.Namespace, g.Bound[0].Name, g.Bound[0].UID)
 	measure.APIWrites.WithLabelValues("event").Inc()
 	r.recorder.Eventf(pod, nil, corev1.EventTypeWarning, string(gang.Releasing), "Evicting", "%s", note)
 }

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +21,7 @@ import (
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine/measure"
+	"github.com/berth-dev/berth/pkg/engine/record"
 	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/insight"
 	"github.com/berth-dev/berth/pkg/state/gangtable"
@@ -91,7 +91,7 @@ type told struct {
 	held  gang.Code
 	since time.Time
 	// troubles are the gists of the last events since the gang was placed.
-	troubles recent
+	troubles record.Recent
 	placed   bool
 	timing   timing
 	// outcome is what the status of the object is to say; nil if there is nothing to
@@ -338,13 +338,13 @@ func (r *reporter) reportPlaced(g gangtable.Gang, t *told, bound deeds) {
 	}
 	note := fmt.Sprintf("Placed %d of %d pods of gang %s on %d nodes (least: %d)", g.Bound, present, g.Key, len(nodes), g.Verdict.Group.Size)
 	r.event(regarding, nil, corev1.EventTypeNormal, eventScheduled, "Binding", note)
-	r.journal.Add(decision(r.clock.Now(), insight.ActionPlaced, g.Key, int(g.Bound), "", note))
+	r.journal.Add(record.Decision(r.clock.Now(), insight.ActionPlaced, g.Key, int(g.Bound), "", note))
 }
 
 // trouble records an event unless it was said lately. It is about the first pod
 // that waits, for that is where a user looks, and related to the object.
 func (r *reporter) trouble(g gangtable.Gang, t *told, reason, action, note string) {
-	if !t.troubles.news(reason + " " + messageKey(note)) {
+	if !t.troubles.News(reason + " " + record.MessageKey(note)) {
 		measure.EventsSaved.Inc()
 		return
 	}
@@ -352,7 +352,7 @@ func (r *reporter) trouble(g gangtable.Gang, t *told, reason, action, note strin
 	if reason == eventFailedScheduling {
 		did = insight.ActionRefused
 	}
-	r.journal.Add(decision(r.clock.Now(), did, g.Key, 0, reason, note))
+	r.journal.Add(record.Decision(r.clock.Now(), did, g.Key, 0, reason, note))
 	var related runtime.Object
 	if g.Ref != nil {
 		related = g.Ref
@@ -360,21 +360,8 @@ func (r *reporter) trouble(g gangtable.Gang, t *told, reason, action, note strin
 	r.event(firstWaiting(g), related, corev1.EventTypeWarning, reason, action, note)
 }
 
-// maxNote is the API's limit on the length of an event's note, in bytes.
-const maxNote = 1024
-
 func (r *reporter) event(regarding, related runtime.Object, kind, reason, action, note string) {
-	recordEvent(r.recorder, regarding, related, kind, reason, action, note)
-}
-
-// recordEvent records an event, of which the note is cut short if it is too long for the API.
-func recordEvent(recorder events.EventRecorder, regarding, related runtime.Object, kind, reason, action, note string) {
-	const more = " ..."
-	if len(note) > maxNote {
-		note = strings.ToValidUTF8(note[:maxNote-len(more)], "") + more
-	}
-	measure.APIWrites.WithLabelValues("event").Inc()
-	recorder.Eventf(regarding, related, kind, reason, action, "%s", note)
+	record.Event(r.recorder, regarding, related, kind, reason, action, note)
 }
 
 // firstWaiting names the first pod of ours that has no place, else the first pod.
@@ -386,7 +373,7 @@ func firstWaiting(g gangtable.Gang) *corev1.ObjectReference {
 			break
 		}
 	}
-	return podReference(g.Key.Namespace, first.Name, first.UID)
+	return record.PodReference(g.Key.Namespace, first.Name, first.UID)
 }
 
 // writeStatus tells the object that declared the gang, in its own words. A status of
@@ -401,7 +388,7 @@ func (r *reporter) writeStatus(ctx context.Context, g gangtable.Gang, t *told) e
 	}
 	if s := t.status; s != nil && s.Scheduled == outcome.Scheduled && s.Code == outcome.Code && s.Bound == outcome.Bound &&
 		(s.Running > 0) == (outcome.Running > 0) && s.Short == outcome.Short {
-		if messageKey(s.Text) == messageKey(outcome.Text) && s.Running == outcome.Running {
+		if record.MessageKey(s.Text) == record.MessageKey(outcome.Text) && s.Running == outcome.Running {
 			return nil
 		}
 		if left := t.written.Add(textDelay).Sub(now); left > 0 {

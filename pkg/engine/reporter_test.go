@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -259,29 +258,6 @@ func TestStatusOfAnObjectMadeAgain(t *testing.T) {
 	d.declare("2", 2)
 	d.mustReport(time.Second)
 	d.expect([]string{"Pod/a Warning FailedScheduling: no room PodGroup/g"}, pendingStatus, pendingStatus)
-}
-
-// A note is cut to what the API takes, between two characters.
-func TestLongNote(t *testing.T) {
-	d := newReporterRig(t, dialect.SchedulerPlugins)
-	d.declare("1", 1)
-	d.set(d.member("a", ""))
-	long := ""
-	for len(long) < 2*maxNote {
-		long += "é "
-	}
-	for _, shift := range []string{"", "x", "xx"} {
-		d.refuse(shift + long)
-		d.mustReport(time.Second)
-	}
-	for _, note := range d.events.log {
-		if !utf8.ValidString(note) {
-			t.Errorf("a character was cut in two: %q", note[len(note)-20:])
-		}
-	}
-	if len(d.events.log) != 3 {
-		t.Errorf("%d events, want 3", len(d.events.log))
-	}
 }
 
 // A replica that does not lead keeps nothing; one that takes over looks at all gangs.

@@ -17,6 +17,7 @@ import (
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/engine/measure"
+	"github.com/berth-dev/berth/pkg/engine/record"
 	"github.com/berth-dev/berth/pkg/state/gangtable"
 	"github.com/berth-dev/berth/pkg/state/queueing"
 	"github.com/berth-dev/berth/pkg/state/unqueued"
@@ -74,7 +75,7 @@ type repairer struct {
 // pastShort is what was said of a gang in one of its lives, and when it was whole again.
 type pastShort struct {
 	life int64
-	said recent
+	said record.Recent
 	at   time.Time
 }
 
@@ -88,7 +89,7 @@ type shortGang struct {
 	since time.Time
 	// said are the gists of what was said last, and any that something was. refusals is the most
 	// that were counted of nodes which are avoided.
-	said     recent
+	said     record.Recent
 	any      bool
 	refusals int
 	// wanted is when room was asked for last, for whom; zero if none is kept.

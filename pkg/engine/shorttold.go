@@ -17,6 +17,7 @@ import (
 	"github.com/berth-dev/berth/pkg/core/repair"
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine/measure"
+	"github.com/berth-dev/berth/pkg/engine/record"
 	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
 
@@ -46,7 +47,7 @@ func (r *repairer) say(s *gangtable.Short, g *shortGang, d repair.Decision, poli
 		d.Text += fmt.Sprintf("; node %s, whose kubelet refused a pod of it%s, is avoided for %d s", one.Node, again, one.Until-r.clock.Now().Unix())
 	}
 	g.refusals = max(g.refusals, refusals)
-	if !g.said.news(fmt.Sprint(s.Missing, s.Cause(), d.Code, g.refusals)) {
+	if !g.said.News(fmt.Sprint(s.Missing, s.Cause(), d.Code, g.refusals)) {
 		return
 	}
 	g.any = true
@@ -55,11 +56,11 @@ func (r *repairer) say(s *gangtable.Short, g *shortGang, d repair.Decision, poli
 	r.mark(s.Key, metav1.ConditionTrue, note)
 	regarding, related := r.regarding(s.Ref, slices.Concat(s.Standing, s.Stranded), s.Key)
 	if len(s.Lost) > 0 {
-		related = podReference(s.Key.Namespace, s.Lost[0].Name, s.Lost[0].UID)
+		related = record.PodReference(s.Key.Namespace, s.Lost[0].Name, s.Lost[0].UID)
 	}
 	// The recorder takes events for one of which only the note differs, and shows the first note.
 	r.event(regarding, related, corev1.EventTypeWarning, reasonShort, string(d.Code), note)
-	if fault != nil && g.said.news(reasonOnLossInvalid) {
+	if fault != nil && g.said.News(reasonOnLossInvalid) {
 		r.event(regarding, nil, corev1.EventTypeWarning, reasonOnLossInvalid, "Repairing", fmt.Sprintf("Gang %s: annotation %s: %v", s.Key, dialect.OnLossAnnotation, fault))
 	}
 }
@@ -97,14 +98,14 @@ func (r *repairer) regarding(ref *corev1.ObjectReference, pods []gangtable.Pod, 
 			if owner, owned := dialect.Controller(pod); owned {
 				return owner.Reference(), nil
 			}
-			return podReference(key.Namespace, p.Name, p.UID), nil
+			return record.PodReference(key.Namespace, p.Name, p.UID), nil
 		}
 	}
-	return podReference(key.Namespace, pods[0].Name, pods[0].UID), nil
+	return record.PodReference(key.Namespace, pods[0].Name, pods[0].UID), nil
 }
 
 func (r *repairer) event(regarding, related runtime.Object, kind, reason, action, note string) {
-	recordEvent(r.recorder, regarding, related, kind, reason, action, note)
+	record.Event(r.recorder, regarding, related, kind, reason, action, note)
 }
 
 // lostOf names the first of those that are missing, where they were, and why they are gone.

@@ -170,7 +170,7 @@ func (h *testCluster) build(client kubernetes.Interface, recorder events.EventRe
 	put(&corev1.Pod{}, podgroups.Regrouped(l.podFeed, e))
 	put(&corev1.Node{}, l.nodeFeed)
 	put(&schedulingv1beta1.PodGroup{}, podgroups.Gated(l.groupFeed, e.gate))
-	e.queues = queueing.New(e.gangs, e.requests.of, podsOf(factory), DefaultOptions().admission(), h.clock)
+	e.queues = queueing.New(e.gangs, e.requests.Of, podsOf(factory), DefaultOptions().admission(), h.clock)
 	e.fast.Claims(e.queues.SpareClaims)
 	b.Queues = e.queues
 	_, _ = l.nodeFeed.AddEventHandler(e.nodeHandler())

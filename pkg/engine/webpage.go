@@ -58,7 +58,7 @@ func (s *pageSource) Nodes(context.Context) ([]webpage.Node, error) {
 		if pod.Spec.NodeName == "" || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
 			continue
 		}
-		if n := s.count(requestsOf(pod)); n > 0 {
+		if n := s.count(workload.Requests(pod)); n > 0 {
 			seats[pod.Spec.NodeName] = append(seats[pod.Spec.NodeName], webpage.Seat{Gang: s.gangKey(pod), Pod: pod.Namespace + "/" + pod.Name, GPUs: n})
 		}
 	}

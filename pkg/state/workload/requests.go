@@ -2,10 +2,42 @@ package workload
 
 import (
 	"maps"
+	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	resourcehelper "k8s.io/component-helpers/resource"
 )
+
+// Requests returns what a pod asks for, as the scheduler counts it. It is read only.
+func Requests(pod *corev1.Pod) corev1.ResourceList {
+	if requests, plain := PlainRequests(pod); plain {
+		return requests
+	}
+	return resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{UseStatusResources: true})
+}
+
+// LastRequests is Requests that works the last answer out once: several parts of a scheduler hear
+// of an event of a pod, and ask one after the other. Pods of informers do not change. It is safe
+// for concurrent use.
+type LastRequests struct {
+	last atomic.Pointer[podRequests]
+}
+
+type podRequests struct {
+	pod *corev1.Pod
+	all corev1.ResourceList
+}
+
+// Of returns what a pod asks for. It is read only.
+func (l *LastRequests) Of(pod *corev1.Pod) corev1.ResourceList {
+	if last := l.last.Load(); last != nil && last.pod == pod {
+		return last.all
+	}
+	all := Requests(pod)
+	l.last.Store(&podRequests{pod, all})
+	return all
+}
 
 // PlainRequests returns what a pod asks for if that is what its one container asks for, and
 // nothing is said against it in the status: so it is of most pods, and needs no sums. It is

@@ -1,4 +1,4 @@
-package engine
+package fastpath
 
 import (
 	"math/rand/v2"
@@ -10,7 +10,6 @@ import (
 	resourcehelper "k8s.io/component-helpers/resource"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 
-	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
@@ -24,7 +23,7 @@ func TestRequests(t *testing.T) {
 			return nil
 		}
 		out := corev1.ResourceList{}
-		for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, gpuName} {
+		for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, "nvidia.com/gpu"} {
 			if !maybe(3) {
 				out[name] = *resource.NewQuantity(int64(r.IntN(3)), resource.DecimalSI)
 			}
@@ -80,10 +79,10 @@ func TestRequests(t *testing.T) {
 			counted++
 		}
 		counts := framework.PodInfo{Pod: pod}
-		if got, want := fastpath.ResourceOf(pod), counts.CalculateResource().Resource; !apiequality.Semantic.DeepEqual(got, want) {
+		if got, want := ResourceOf(pod), counts.CalculateResource().Resource; !apiequality.Semantic.DeepEqual(got, want) {
 			t.Fatalf("%v, want %v, of %+v", got, want, pod)
 		}
-		got, want := requestsOf(pod), resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{UseStatusResources: true})
+		got, want := workload.Requests(pod), resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{UseStatusResources: true})
 		if !apiequality.Semantic.DeepEqual(got, want) && len(got)+len(want) > 0 {
 			t.Fatalf("%v, want %v, of %+v", got, want, pod)
 		}
