@@ -195,6 +195,7 @@ func (d *domain) estimate(permit Permit) {
 // raise lets the holdings of a cutoff go in the ceiling, besides those of cutoffs before.
 func (d *domain) raise(cutoff int) {
 	for i := range d.holdings[:d.cutoffs[cutoff]] {
-		d.ceiling.change(d.holdings[i].parts, true)
+		d.ceiling.mark(d.holdings[i].parts, true)
 	}
+	d.ceiling.count()
 }

@@ -39,6 +39,13 @@ func newLedger(d *domain) *ledger {
 
 // change puts parts out, or back in.
 func (l *ledger) change(parts []int32, out bool) {
+	l.mark(parts, out)
+	l.count()
+}
+
+// mark puts parts out, or back in. Their sites are counted anew by count: once, however many of
+// their parts are marked.
+func (l *ledger) mark(parts []int32, out bool) {
 	for _, p := range parts {
 		if s := l.parts[p].site; l.out[p] != out {
 			l.out[p] = out
@@ -48,6 +55,10 @@ func (l *ledger) change(parts []int32, out bool) {
 			}
 		}
 	}
+}
+
+// count counts the sites anew of which parts were marked.
+func (l *ledger) count() {
 	for _, s := range l.touch {
 		l.touched[s] = false
 		l.recount(s)

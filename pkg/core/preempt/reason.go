@@ -79,7 +79,7 @@ func (s *search) enough() bool {
 	for more := true; more; {
 		more = false
 		for i := range s.candidates {
-			if t := &s.candidates[i]; !gone[i] && t.whole && p.push(t.gang, t.members) {
+			if t := s.candidates[i]; !gone[i] && t.whole && p.push(t.gang, t.members) {
 				gone[i], more = true, true
 			}
 		}

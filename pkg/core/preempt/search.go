@@ -19,7 +19,7 @@ type search struct {
 	request    plan.Request
 	permit     Permit
 	trial      *plan.Trial
-	candidates []candidate
+	candidates []*candidate
 
 	wanted                []plan.Alike
 	by                    measure
@@ -58,7 +58,7 @@ func newSearch(p plan.Planner, request plan.Request, running []Gang, permit Perm
 	s.wanted = s.trial.Wanted()
 	s.by, s.need = measureOf(s.wanted)
 	s.segmentSize, s.segments = s.trial.LargestSegment()
-	s.binding = !permit.Enough() || slices.ContainsFunc(s.candidates, func(t candidate) bool { return t.later })
+	s.binding = !permit.Enough() || slices.ContainsFunc(s.candidates, func(t *candidate) bool { return t.later })
 	for order, level := range s.trial.Levels() {
 		ids, ok := s.trial.Domains(level)
 		b := builder{search: s, level: level, order: order}

@@ -49,3 +49,27 @@ func BenchmarkFind(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkFindAmongPods explains a gang of 4 whole nodes on 2,500 nodes of 8 devices, each with a
+// pod of 5 devices and 9 pods of none.
+func BenchmarkFindAmongPods(b *testing.B) {
+	w := &world{}
+	big, small := pack.Amounts{Kind: 1, Devices: 5, CPU: 40, Memory: 320, Pods: 1}, pack.Amounts{CPU: 1, Memory: 8, Pods: 1}
+	for i := range 2500 {
+		w.nodes = append(w.nodes, node{whole: pack.Amounts{Kind: 1, Devices: 8, CPU: 96, Memory: 1024, Pods: 40}, block: fmt.Sprint("b", i/256), rack: fmt.Sprint("r", i/32%8)})
+		w.run(fmt.Sprintf("filled-%d-0", i), Unknown, big, pack.NodeID(i))
+		for j := 1; j < 10; j++ {
+			w.run(fmt.Sprintf("filled-%d-%d", i, j), Unknown, small, pack.NodeID(i))
+		}
+	}
+	w.asks = plan.Request{Required: fabric.NoLevel, Preferred: fabric.NoLevel, SegmentLevel: fabric.NoLevel, Least: 4}
+	for rank := range 4 {
+		w.asks.Pods = append(w.asks.Pods, plan.Pod{Rank: rank, Request: pack.Amounts{Kind: 1, Devices: 8, CPU: 8, Memory: 64, Pods: 1}})
+	}
+	c, r := w.cluster(nil), w.request()
+	for b.Loop() {
+		if answer := Find(c, r, Bounds{Steps: 200_000}); answer.Fits || len(answer.Remedies) == 0 {
+			b.Fatalf("%+v", answer)
+		}
+	}
+}

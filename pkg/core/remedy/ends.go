@@ -19,7 +19,7 @@ func (anybody) Enough() bool                                                 { r
 // ends looks for gangs whose end gives the gang its place: of all sets that do, one with the
 // least work left to do, as far as package preempt looks.
 func (f *finder) ends() (Remedy, bool) {
-	running := make([]preempt.Gang, 0, len(f.Running))
+	running, members := make([]preempt.Gang, 0, len(f.Running)), make([]preempt.Member, 0, len(f.Running))
 	for i := range f.Running {
 		one := &f.Running[i]
 		if len(one.Members) == 0 {
@@ -27,15 +27,17 @@ func (f *finder) ends() (Remedy, bool) {
 		}
 		// All go at once, so none is beyond the least.
 		g := preempt.Gang{Name: one.Name, Queue: preempt.QueueID(i), Least: len(one.Members)}
+		from := len(members)
 		for rank, m := range one.Members {
 			left := int64(longest)
 			if one.Ends != Unknown {
 				left = min(max(int64(one.Ends-f.Now), 1), longest)
 			}
-			g.Members = append(g.Members, preempt.Member{
+			members = append(members, preempt.Member{
 				Rank: rank, Node: m.Node, Request: m.Request, Held: m.Held, Lost: left * int64(max(m.Request.Devices, 1)),
 			})
 		}
+		g.Members = members[from:len(members):len(members)]
 		running = append(running, g)
 	}
 	choice, reason := preempt.Victims(f.Planner, f.request.Request, running, anybody{}, preempt.Bounds{Steps: f.bounds.Steps})

@@ -79,7 +79,7 @@ func (p *pictures) with(profile string, levels []string, ask func(*picture)) err
 		if l != nil {
 			levels = slices.Concat(l.levels, levels)
 		}
-		made, err := p.make(profile, levels)
+		made, err := p.make(profile, levels, 2)
 		if err != nil {
 			return err
 		}
@@ -94,8 +94,9 @@ func (p *pictures) with(profile string, levels []string, ask func(*picture)) err
 
 // renew makes the picture that comes after one, while answers rest on that.
 func (p *pictures) renew(last *picture) {
-	// An error is told to whoever asks when the last one is too old.
-	made, err := p.make(last.profile, last.levels)
+	// Nobody waits for it, so it leaves processors to those who answer. An error is told to
+	// whoever asks when the last one is too old.
+	made, err := p.make(last.profile, last.levels, 1)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.renewing = false
@@ -104,10 +105,10 @@ func (p *pictures) renew(last *picture) {
 	}
 }
 
-// make makes a picture of what the informers have now.
-func (p *pictures) make(profile string, levels []string) (*picture, error) {
+// make makes a picture of what the informers have now, by so many goroutines.
+func (p *pictures) make(profile string, levels []string, goroutines int) (*picture, error) {
 	now := p.source.Clock.Now()
-	made, err := p.source.picture(profile, levels)
+	made, err := p.source.picture(profile, levels, goroutines)
 	if err != nil {
 		return nil, err
 	}
@@ -116,8 +117,9 @@ func (p *pictures) make(profile string, levels []string) (*picture, error) {
 	return made, nil
 }
 
-// picture makes a picture of what the informers have.
-func (s *Source) picture(profile string, levels []string) (*picture, error) {
+// picture makes a picture of what the informers have, by so many goroutines: there is work for
+// two.
+func (s *Source) picture(profile string, levels []string, goroutines int) (*picture, error) {
 	settings, known := s.Fast.Settings(profile)
 	if !known {
 		return nil, fmt.Errorf("profile %q does not have the plugin NodePacking, so it is not known how its pods are placed", profile)
@@ -150,6 +152,7 @@ func (s *Source) picture(profile string, levels []string) (*picture, error) {
 	var inventory *device.Inventory
 	var whole plan.Planner
 	var both errgroup.Group
+	both.SetLimit(goroutines)
 	both.Go(func() (err error) {
 		if p.snapshot, inventory, err = nodeindex.Survey(nodeindex.Objects{Nodes: nodes, Pods: bound, Topologies: topologies}, settings, s.Requests); err != nil {
 			return err
