@@ -29,7 +29,7 @@ func record(sched *scheduler.Scheduler, who string, m *meter) {
 		case schedulers.Berth:
 			gangs := &gangEvents{to: to, told: map[gang.Key]bool{}}
 			pods := profile.SharedInformerFactory().Core().V1().Pods().Lister()
-			to = engine.NewEventBudget(gangs, pods, engine.DefaultScheduledEvents).Recorder(to)
+			to = engine.NewEventBudget(gangs, pods, engine.DefaultScheduledEvents, nil, nil).Recorder(to)
 		case schedulers.Null:
 			to = silent{}
 		}

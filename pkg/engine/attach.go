@@ -23,8 +23,8 @@ import (
 //	Profiles          guardPostFilters          look for victims only where there may be some
 //	APICacher         writePods                 has reasons written later, and the rest at once
 //	FailureHandler    observeRefusals           tells the reporter why a member has no place
-//	NextEntity        tries.observe             ends and begins each try, and refuses at once what never fits
-//	SchedulingQueue   tries.observe             hears of gangs that come back, and of room that comes free
+//	NextEntity        tries.Observe             ends and begins each try, and refuses at once what never fits
+//	SchedulingQueue   tries.Observe             hears of gangs that come back, and of room that comes free
 //
 // Attach adds the last: NextEntity makes the first cycle wait until the replica may lead.
 func (e *engine) hook(ctx context.Context, sched *scheduler.Scheduler) error {
@@ -35,11 +35,11 @@ func (e *engine) hook(ctx context.Context, sched *scheduler.Scheduler) error {
 	guardPostFilters(sched, e.fast.AnyBelow, e.queues.Some)
 	writePods(ctx, sched, e.client)
 	sched.FailureHandler = e.reporter.observeRefusals(sched.FailureHandler)
-	e.tries.observe(ctx, sched)
+	e.tries.Observe(ctx, sched)
 
 	e.gate.Activate = sched.SchedulingQueue.Activate
-	e.explainer.sched = sched
-	e.reclaimer.ctx = ctx
+	e.explainer.Attach(sched)
+	e.reclaimer.Attach(ctx)
 	return nil
 }
 
@@ -57,8 +57,8 @@ func (e *engine) attach(ctx context.Context, sched *scheduler.Scheduler) error {
 			return ""
 		}
 	}
-	go admit(ctx, e.queues, e.tries, sched, e.conditions, e.journal)
-	go admitByWindow(ctx, e.tries, sched)
+	go e.tries.AdmitByQueue(ctx, sched)
+	go e.tries.AdmitByWindow(ctx, sched)
 	next := sched.NextEntity
 	sched.NextEntity = func(logger klog.Logger) (framework.QueuedEntityInfo, error) {
 		e.leadOnce.Do(func() { e.lead(ctx, logger) })

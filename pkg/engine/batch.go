@@ -47,9 +47,9 @@ func (r *reclaimer) begin(claimant *corev1.Pod, claim *queueing.Reclaim, choice 
 	r.mu.Unlock()
 	r.StopLooking(name) // of a gang that lost members, this is what is kept from now on
 	r.Keep(name, choice.Room)
-	r.queues.Hold(name)
+	r.Queues.Hold(name)
 	klog.FromContext(r.ctx).Info("Making room for a gang that is entitled to it", "for", name, "queue", claim.Claimant(),
-		"gangs", len(choice.Evicted), "pods", len(pods)-len(choice.Awaited), "leaving", len(choice.Awaited), "deviceSecondsLost", choice.Damage.Lost, "searched", r.clock.Since(now))
+		"gangs", len(choice.Evicted), "pods", len(pods)-len(choice.Awaited), "leaving", len(choice.Awaited), "deviceSecondsLost", choice.Damage.Lost, "searched", r.Clock.Since(now))
 	if len(choice.Evicted) > 0 {
 		go func() {
 			e := evictor{reclaimer: r, batch: w, name: name, claimant: claimant, claim: claim, choice: choice}
@@ -58,7 +58,7 @@ func (r *reclaimer) begin(claimant *corev1.Pod, claim *queueing.Reclaim, choice 
 	}
 	// Some may have gone while it was looked who does.
 	for _, uid := range pods {
-		if !r.queues.Placed(uid) {
+		if !r.Queues.Placed(uid) {
 			r.gone(uid)
 		}
 	}
@@ -90,19 +90,19 @@ func (r *reclaimer) tell(e fastpath.Evicted, claimant *corev1.Pod, claim *queuei
 	why, lost := r.kind(e, claim), int64(0)
 	for _, pod := range e.Pods {
 		_, devices := r.DevicesIn(workload.Requests(pod))
-		lost += queueing.Lost(pod, devices, r.clock.Now())
+		lost += queueing.Lost(pod, devices, r.Clock.Now())
 	}
 	measure.EvictedGangs.WithLabelValues(why).Inc()
 	measure.PodsEvicted.WithLabelValues(why).Add(float64(len(e.Pods)))
 	measure.LostWork.WithLabelValues(why).Add(float64(lost))
-	r.queues.Reclaimed(claim, e.Candidate)
+	r.Queues.Reclaimed(claim, e.Candidate)
 	measure.APIWrites.WithLabelValues("event").Inc()
 	note := fmt.Sprintf("%d pods of %s, of queue %q, are evicted for %s of queue %q",
 		len(e.Pods), workload.Called(e.Candidate.Name, ""), claim.Queue(e.Candidate), workload.Called(claim.Name, ""), claim.Claimant())
-	r.recorder.Eventf(record.PodReference(e.Pods[0].Namespace, e.Pods[0].Name, e.Pods[0].UID), record.PodReference(claimant.Namespace, claimant.Name, claimant.UID), corev1.EventTypeWarning, "Reclaimed", "Evicting", "%s", note)
-	event := record.DecisionOn(r.clock.Now(), insight.ActionEvicted, e.Pods[0], len(e.Pods), "Reclaimed", note)
+	r.Recorder.Eventf(record.PodReference(e.Pods[0].Namespace, e.Pods[0].Name, e.Pods[0].UID), record.PodReference(claimant.Namespace, claimant.Name, claimant.UID), corev1.EventTypeWarning, "Reclaimed", "Evicting", "%s", note)
+	event := record.DecisionOn(r.Clock.Now(), insight.ActionEvicted, e.Pods[0], len(e.Pods), "Reclaimed", note)
 	event.Queue, event.For = claim.Queue(e.Candidate), claimant.Namespace+"/"+record.SubjectOf(claimant)
-	r.journal.Add(event)
+	r.Journal.Add(event)
 }
 
 // kind is why a gang goes, as a label of the metric.
@@ -122,7 +122,7 @@ func (r *reclaimer) gone(uid types.UID) {
 		if w.left.Has(uid) {
 			w.left.Delete(uid)
 			if w.left.Len() == 0 {
-				w.deadline = r.clock.Now().Add(placePatience)
+				w.deadline = r.Clock.Now().Add(placePatience)
 				ready = append(ready, name)
 			}
 		}
@@ -130,15 +130,33 @@ func (r *reclaimer) gone(uid types.UID) {
 	r.mu.Unlock()
 	slices.Sort(ready)
 	for _, name := range ready {
-		r.queues.Ready(name)
+		r.Queues.Ready(name)
 	}
 }
 
-// over reports whether no room is kept for somebody.
-func (r *reclaimer) over(name string) bool {
+// HasBatch reports whether others are evicted for somebody, or were, and the room is kept.
+func (r *reclaimer) HasBatch(name string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.batches[name] == nil
+	return r.batches[name] != nil
+}
+
+// Batches returns for how many others are evicted, or were, and the room is kept.
+func (r *reclaimer) Batches() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.batches)
+}
+
+// Leaving returns the pods that are to leave and have not, of all batches.
+func (r *reclaimer) Leaving() sets.Set[types.UID] {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := sets.New[types.UID]()
+	for _, w := range r.batches {
+		all = all.Union(w.left)
+	}
+	return all
 }
 
 // ended reports whether a batch has ended: another one of the same name may be under way.
@@ -169,9 +187,9 @@ func (r *reclaimer) endFor(name string, because waitreason.Explanation) {
 		return
 	}
 	r.Keep(name, nil)
-	r.queues.Unhold(name)
+	r.Queues.Unhold(name)
 	if why != "" {
-		r.queues.Freed()
+		r.Queues.Freed()
 		klog.FromContext(r.ctx).Info("Giving up the room that was kept for a gang", "gang", name, "why", why)
 	}
 }
@@ -182,7 +200,7 @@ func (r *reclaimer) sweep(now time.Time) {
 	r.mu.Lock()
 	for name, w := range r.batches {
 		switch {
-		case !r.queues.Waits(name):
+		case !r.Queues.Waits(name):
 			late[name] = "it waits no more"
 		case now.After(w.deadline) && w.left.Len() > 0:
 			late[name] = fmt.Sprintf("%d pods did not leave in time", w.left.Len())
@@ -195,7 +213,7 @@ func (r *reclaimer) sweep(now time.Time) {
 	for name, one := range r.backoffs {
 		switch {
 		case now.Before(one.until):
-		case !r.queues.Waits(name):
+		case !r.Queues.Waits(name):
 			delete(r.backoffs, name)
 		case !one.woken:
 			one.woken = true
@@ -208,14 +226,14 @@ func (r *reclaimer) sweep(now time.Time) {
 		r.line.join(name)
 	}
 	for name := range r.line.called {
-		if !r.queues.Waits(name) {
+		if !r.Queues.Waits(name) {
 			r.line.called.Delete(name)
 		}
 	}
 	r.mu.Unlock()
 	slices.Sort(ready)
 	for _, name := range ready {
-		r.queues.Ready(name)
+		r.Queues.Ready(name)
 	}
 	for name, why := range late {
 		r.end(name, why)

@@ -147,7 +147,7 @@ func (w *budgetWorld) waiting(queue string) []*testJob {
 // nobody knew of, and not for long.
 func (w *budgetWorld) check() {
 	w.t.Helper()
-	underWay := w.kept() > 0
+	underWay := w.reclaimer.Batches() > 0
 	for _, c := range w.workloads {
 		staying := len(w.boundNodes(c))
 		switch {

@@ -48,16 +48,16 @@ func (e *evictor) letSave() (waited bool, stopped *waitreason.Explanation) {
 			continue
 		}
 		if victim.Whole {
-			e.queues.Leaves(victim.Pods[0])
+			e.Queues.Leaves(victim.Pods[0])
 		}
 		for _, pod := range victim.Pods {
 			if !queueing.Signals(pod) {
 				continue
 			}
-			at, before := queueing.Requested(pod, grace, e.clock.Now())
+			at, before := queueing.Requested(pod, grace, e.Clock.Now())
 			if !before {
-				at = e.clock.Now().Truncate(time.Second)
-				if err := annotate(e.ctx, e.client, pod, queueing.CheckpointRequestedAt, at.Format(time.RFC3339)); err != nil {
+				at = e.Clock.Now().Truncate(time.Second)
+				if err := annotate(e.ctx, e.Client, pod, queueing.CheckpointRequestedAt, at.Format(time.RFC3339)); err != nil {
 					return true, &waitreason.Explanation{Text: fmt.Sprintf("telling pod %s to save its work: %v", klog.KObj(pod), err)}
 				}
 			}
@@ -70,7 +70,7 @@ func (e *evictor) letSave() (waited bool, stopped *waitreason.Explanation) {
 	klog.FromContext(e.ctx).Info("Pods have time to save their work before they are evicted", "for", e.name, "pods", len(waiting), "at most", timeToSave(e.choice))
 	for {
 		for pod, until := range waiting {
-			now, has := e.clock.Now(), e.queues.Pod(pod)
+			now, has := e.Clock.Now(), e.Queues.Pod(pod)
 			if has == nil || has.DeletionTimestamp != nil || queueing.Saved(has, e.told[pod.UID], now) || !now.Before(until) {
 				delete(waiting, pod)
 			}
@@ -85,7 +85,7 @@ func (e *evictor) letSave() (waited bool, stopped *waitreason.Explanation) {
 		select {
 		case <-e.ctx.Done():
 			return true, nil
-		case <-e.clock.After(saveLook):
+		case <-e.Clock.After(saveLook):
 		}
 	}
 }
@@ -95,7 +95,7 @@ func (e *evictor) still() *fastpath.Choice {
 	out := *e.choice
 	out.Evicted = nil
 	for _, victim := range e.choice.Evicted {
-		victim.Pods = slices.DeleteFunc(slices.Clone(victim.Pods), func(pod *corev1.Pod) bool { return e.queues.Pod(pod) == nil })
+		victim.Pods = slices.DeleteFunc(slices.Clone(victim.Pods), func(pod *corev1.Pod) bool { return e.Queues.Pod(pod) == nil })
 		if len(victim.Pods) > 0 {
 			out.Evicted = append(out.Evicted, victim)
 		}
@@ -109,7 +109,7 @@ func (e *evictor) takeBack(victim fastpath.Evicted) {
 		if _, told := e.told[pod.UID]; !told {
 			continue
 		}
-		if err := annotate(e.ctx, e.client, pod, queueing.CheckpointRequestedAt, nil); err != nil {
+		if err := annotate(e.ctx, e.Client, pod, queueing.CheckpointRequestedAt, nil); err != nil {
 			klog.FromContext(e.ctx).Error(err, "A pod that is not evicted after all is still told to save its work", "pod", klog.KObj(pod))
 		}
 	}

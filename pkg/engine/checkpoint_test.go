@@ -28,7 +28,7 @@ type signalled struct {
 func newSignalled(t *testing.T, annotations map[string]string) *signalled {
 	t.Helper()
 	s := &signalled{reclaimerRig: newReclaimerRig(t)}
-	s.client.(*fake.Clientset).PrependReactor("patch", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
+	s.Client.(*fake.Clientset).PrependReactor("patch", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		body := string(action.(clienttesting.PatchAction).GetPatch())
 		if !strings.Contains(body, queueing.CheckpointRequestedAt) {
 			return false, nil, nil
@@ -56,7 +56,7 @@ func (s *signalled) say(i int, annotations map[string]string) {
 		pod.Annotations[key] = value
 	}
 	s.victims[i] = pod
-	s.queues.SetPod(pod)
+	s.Queues.SetPod(pod)
 }
 
 // lead begins the batch, and waits until the evictor looks again in a while.
@@ -125,7 +125,7 @@ func TestVictimHasSaved(t *testing.T) {
 func TestVictimLeavesByItself(t *testing.T) {
 	s := newSignalled(t, nil)
 	s.lead(t)
-	s.queues.DeletePod(s.victims[0])
+	s.Queues.DeletePod(s.victims[0])
 	s.gone(s.victims[0].UID)
 	s.reclaimerRig.clock.Step(time.Second)
 	s.expectAsked(t, "v2")

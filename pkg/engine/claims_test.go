@@ -164,11 +164,11 @@ func TestVictimThatDoesNotLeaveGivesTheRoomUp(t *testing.T) {
 	guest := h.submit(testJob{name: "guest", queue: "borrower", size: 1, gpus: 8})
 	h.pass(12, 5*time.Second)
 	h.expectBound(guest, 0, "the room of who left is kept")
-	if kept := h.kept(); kept != 1 {
+	if kept := h.reclaimer.Batches(); kept != 1 {
 		t.Errorf("room is kept for %d", kept)
 	}
 	h.pass(6, 5*time.Second)
-	if kept := h.kept(); kept != 0 {
+	if kept := h.reclaimer.Batches(); kept != 0 {
 		t.Errorf("room is kept for %d after it was given up", kept)
 	}
 	h.expectBound(guest, 1, "the room was given up")
@@ -183,13 +183,6 @@ func TestVictimThatDoesNotLeaveGivesTheRoomUp(t *testing.T) {
 	if diff := h.ledgerDiff(); diff != "" {
 		t.Error(diff)
 	}
-}
-
-// kept returns for how many room is kept.
-func (h *testCluster) kept() int {
-	h.reclaimer.mu.Lock()
-	defer h.reclaimer.mu.Unlock()
-	return len(h.reclaimer.batches)
 }
 
 // A budget protects the gang that would do the least damage, and allows one of its two pods to
@@ -244,7 +237,7 @@ func TestBatchThatIsCutShortIsUndone(t *testing.T) {
 	h.pass(1, time.Second)
 	owner := h.submit(testJob{name: "owner", queue: "owner", size: 2, gpus: 8})
 	h.settle()
-	h.await("the batch is given up", func() bool { return h.kept() == 0 })
+	h.await("the batch is given up", func() bool { return h.reclaimer.Batches() == 0 })
 	guest := h.submit(testJob{name: "guest", queue: "borrower", size: 1, gpus: 8})
 	h.pass(5, time.Second)
 	h.expectBound(cheap, 1, "a budget stopped the eviction")
@@ -397,7 +390,7 @@ func TestRoomOfThoseAskedToGoIsWaitedFor(t *testing.T) {
 		owners = append(owners, h.submit(testJob{name: fmt.Sprint("owner-", i), queue: "owner", pods: 1, gpus: 1}))
 	}
 	h.pass(10, time.Second)
-	if batches := len(h.reclaimer.batches); batches != 1 {
+	if batches := h.reclaimer.Batches(); batches != 1 {
 		t.Fatalf("others are asked to go for %d pods, want one", batches)
 	}
 	if why := h.explainer.why(h.told[owners[3].uids[0]]); why.Code != "EvictsOthers" || !strings.Contains(why.Text, "are asked to go for others") {

@@ -102,8 +102,8 @@ func (c *budgetClient) refused(pod *corev1.Pod, condition corev1.PodCondition) {
 	if workload.PodGroup(pod) != "" {
 		return
 	}
-	if c.reporter.entitlement != nil && condition.Reason == corev1.PodReasonUnschedulable {
-		if why, more := c.reporter.entitlement(pod); more {
+	if c.reporter.Entitlement != nil && condition.Reason == corev1.PodReasonUnschedulable {
+		if why, more := c.reporter.Entitlement(pod); more {
 			condition.Reason, condition.Message = waitreason.InCondition(why.Code), why.Text
 		}
 	}
@@ -199,7 +199,7 @@ type saidOfNative struct {
 // itself. Upstream goes by what its snapshot has of the group, which may be older.
 func (c *budgetClient) newsOfNative(key gang.Key, condition metav1.Condition) bool {
 	placed := condition.Status == metav1.ConditionTrue
-	if !placed && c.reporter.gangs.Placed(key) {
+	if !placed && c.reporter.Gangs.Placed(key) {
 		return false
 	}
 	name := podgroups.NameOf(key)

@@ -74,13 +74,13 @@ func newWriterRig(t *testing.T, objects ...runtime.Object) *writerRig {
 			}
 		}
 	}
-	b.reporter = newReporter(b.clock, nil)
-	b.reporter.gangs = gangtable.New(enginetest.Ours, noSink{}, b.clock)
-	b.conditions = newConditionWriter(b.server, corelisters.NewPodLister(b.pods), b.reporter.gangs, b.clock)
+	gangs := gangtable.New(enginetest.Ours, noSink{}, b.clock)
+	b.conditions = newConditionWriter(b.server, corelisters.NewPodLister(b.pods), gangs, b.clock)
+	b.reporter = newReporter(reporterParts{Clock: b.clock, Gangs: gangs, Conditions: b.conditions})
 	b.conditions.limiter = flowcontrol.NewFakeAlwaysRateLimiter()
 	b.client = newBudgetClient(b.server, b.conditions, b.reporter, schedulinglisters.NewPodGroupLister(b.groups))
-	t.Cleanup(b.conditions.queue.ShutDown)
-	t.Cleanup(b.reporter.queue.ShutDown)
+	t.Cleanup(b.conditions.ShutDown)
+	t.Cleanup(b.reporter.ShutDown)
 	return b
 }
 
@@ -281,7 +281,7 @@ func TestEventBudget(t *testing.T) {
 	member.Spec.SchedulingGroup = &corev1.PodSchedulingGroup{PodGroupName: &group}
 	plain, gone := enginetest.Pod("plain"), enginetest.Pod("gone")
 	b := newWriterRig(t, plain, member)
-	budget := NewEventBudget(b.reporter, corelisters.NewPodLister(b.pods), 1)
+	budget := NewEventBudget(b.reporter, corelisters.NewPodLister(b.pods), 1, nil, nil)
 	var got []string
 	say := func(pod *corev1.Pod, reason, note string) {
 		if budget.allows(pod, reason, note, nil) {
@@ -314,7 +314,7 @@ func TestEventBudget(t *testing.T) {
 	if n := len(got) - said; n < scheduledBurst-1 || n > scheduledBurst+1 {
 		t.Errorf("%d events of placed pods in a moment, want about %d", n, scheduledBurst)
 	}
-	none := NewEventBudget(b.reporter, corelisters.NewPodLister(b.pods), 0)
+	none := NewEventBudget(b.reporter, corelisters.NewPodLister(b.pods), 0, nil, nil)
 	if none.allows(plain, eventScheduled, "on n", nil) {
 		t.Error("the event of a placed pod is written without any budget")
 	}

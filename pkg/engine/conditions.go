@@ -162,7 +162,7 @@ func (w *conditionWriter) forget(name types.NamespacedName) {
 
 // Run writes until the context is done.
 func (w *conditionWriter) Run(ctx context.Context) {
-	stop := context.AfterFunc(ctx, w.queue.ShutDown)
+	stop := context.AfterFunc(ctx, w.ShutDown)
 	defer stop()
 	var writers sync.WaitGroup
 	for range conditionWriters {
@@ -179,6 +179,9 @@ func (w *conditionWriter) Run(ctx context.Context) {
 	}
 	writers.Wait()
 }
+
+// ShutDown has nothing more written.
+func (w *conditionWriter) ShutDown() { w.queue.ShutDown() }
 
 // flush writes the last condition asked for, if it is still news.
 func (w *conditionWriter) flush(ctx context.Context, name types.NamespacedName) {

@@ -25,6 +25,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/profile"
 	"k8s.io/utils/clock"
 
+	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/engine/binder"
 	"github.com/berth-dev/berth/pkg/engine/departures"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
@@ -148,8 +149,9 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	ours := func(name string) bool { return names[name] }
 
 	source := podgroups.NewSource()
-	e := &engine{reporter: newReporter(clock.RealClock{}, clients.Dynamic), gate: podgroups.NewGate(), fast: fastpath.New(), bindings: options.Bindings, journal: &insight.Journal{}, webPage: options.WebPage}
-	b := podgroups.NewBridge(source, e.gate, e.reporter.Changed)
+	e := &engine{gate: podgroups.NewGate(), fast: fastpath.New(), bindings: options.Bindings, journal: &insight.Journal{}, webPage: options.WebPage}
+	// The first gang is heard of once start runs.
+	b := podgroups.NewBridge(source, e.gate, func(key gang.Key) { e.reporter.Changed(key) })
 	e.gangs = gangtable.New(ours, b, clock.RealClock{})
 	e.gate.Gangs = e.gangs
 	e.fast.Avoid(e.gangs.Avoided)
@@ -167,7 +169,6 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 		e.queues.OpenToAll()
 	}
 	e.windows = unqueued.New(options.NamespaceWindow, e.queues.Reserved, clock.RealClock{})
-	e.tries = &tries{queues: e.queues, windows: e.windows, fast: e.fast, gangs: e.gangs, reporter: e.reporter}
 	e.statuses = newQueueStatusWriter(e.queues, clients.Dynamic)
 	e.announced = newAnnouncedWriter(e.gangs, e.queues, clients.Dynamic)
 	b.Queues, b.Windows = e.queues, e.windows
@@ -181,28 +182,33 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	e.topologies = podgroups.NewTopologySource(clients.Dynamic, e.fast, factory.Core().V1().Nodes().Lister())
 	e.kinds.Sources[podgroups.NodeTopologies] = e.topologies.Source()
 	maps.Copy(e.kinds.Sources, queueSources(clients.Dynamic, e.queues))
-	e.conditions = newConditionWriter(clients.Kubernetes, factory.Core().V1().Pods().Lister(), e.gangs, clock.RealClock{})
-	e.explainer = newExplainer(clock.RealClock{}, ours, e.gangs, e.queues, e.gate, e.conditions)
-	e.explainer.windows = e.windows
-	e.client = newBudgetClient(clients.Kubernetes, e.conditions, e.reporter, factory.Scheduling().V1beta1().PodGroups().Lister())
-	e.budget = NewEventBudget(e.reporter, factory.Core().V1().Pods().Lister(), options.ScheduledEventsPerSecond)
-	e.reporter.gangs, e.reporter.conditions, e.reporter.recorder = e.gangs, e.conditions, recorder
-	e.recovery = &recovery{client: clients.Kubernetes, gangs: e.gangs, recorder: recorder, clock: clock.RealClock{}, grace: options.GangGracePeriod}
-
+	e.demand = measure.NewDemand(clock.RealClock{}, ours, e.devicesOf)
 	e.suspender = suspension.New(clients.Dynamic, clients.Kubernetes, podsOf(factory), clock.RealClock{}, func() { measure.APIWrites.WithLabelValues("suspend").Inc() })
-	e.reclaimer = newReclaimer(e.fast, e.queues, e.gangs, clients.Kubernetes, factory.Core().V1().Pods().Lister(), recorder, clock.RealClock{})
 	e.departures = departures.New(e.suspender, e.queues, clients.Kubernetes, clock.RealClock{}, func() { measure.APIWrites.WithLabelValues("event").Inc() })
-	e.reclaimer.suspender, e.reclaimer.departures = e.suspender, e.departures
-	e.reporter.entitlement, e.explainer.entitlement = e.entitlement, e.entitlement
-	e.reporter.sequence = e.departures.Sequence
+	e.conditions = newConditionWriter(clients.Kubernetes, factory.Core().V1().Pods().Lister(), e.gangs, clock.RealClock{})
+	e.reporter = newReporter(reporterParts{
+		Clock: clock.RealClock{}, Dynamic: clients.Dynamic, Gangs: e.gangs, Conditions: e.conditions, Recorder: recorder, Journal: e.journal,
+		Entitlement: e.entitlement, Sequence: e.departures.Sequence, Devices: e.devicesOf, NodesAdded: e.nodesAdded.Load,
+	})
+	e.explainer = newExplainer(explainerParts{
+		Clock: clock.RealClock{}, Ours: ours, Gangs: e.gangs, Queues: e.queues, Windows: e.windows, Gate: e.gate, Conditions: e.conditions, Entitlement: e.entitlement,
+	})
+	e.client = newBudgetClient(clients.Kubernetes, e.conditions, e.reporter, factory.Scheduling().V1beta1().PodGroups().Lister())
+	e.budget = NewEventBudget(e.reporter, factory.Core().V1().Pods().Lister(), options.ScheduledEventsPerSecond, e.demand.Bound, e.journal)
+	e.reclaimer = newReclaimer(reclaimerParts{
+		Path: e.fast, Queues: e.queues, Gangs: e.gangs, Client: clients.Kubernetes, Pods: factory.Core().V1().Pods().Lister(), Recorder: recorder,
+		Suspender: e.suspender, Departures: e.departures, Clock: clock.RealClock{}, Journal: e.journal,
+	})
 	if err := watchBudgets(factory, e.reclaimer); err != nil {
 		return nil, err
 	}
-	e.tries.reclaimer = e.reclaimer
-	e.reporter.journal, e.recovery.journal, e.reclaimer.journal, e.budget.journal = e.journal, e.journal, e.journal, e.journal
-
-	e.gate.Gone, e.gate.Renewed = e.client.forgetNative, e.tries.renewed
-	e.repairer = newRepairer(e.reclaimer, e.windows, options.RepairWindow)
+	e.repairer = newRepairer(e.reclaimer, e.windows, options.RepairWindow, ownersBy(e.suspender))
+	e.recovery = &recovery{Client: clients.Kubernetes, Gangs: e.gangs, Recorder: recorder, Clock: clock.RealClock{}, Grace: options.GangGracePeriod, Journal: e.journal}
+	e.tries = newTries(triesParts{
+		Queues: e.queues, Windows: e.windows, Reclaimer: e.reclaimer, Fast: e.fast, Gangs: e.gangs, Reporter: e.reporter,
+		Conditions: e.conditions, Clock: clock.RealClock{}, Journal: e.journal,
+	})
+	e.gate.Gone, e.gate.Renewed = e.client.forgetNative, e.tries.Renewed
 	e.fast.Inventory().OnIllness(func(all []device.Illness) {
 		if e.leading.Load() {
 			e.repairer.fellIll(all)
@@ -216,7 +222,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 		return nil, err
 	}
 	e.watchOthers(ours, own, recorder)
-	e.measure(clock.RealClock{}, ours)
+	e.measure(clock.RealClock{})
 	measure.Register(&measure.QueueCollector{Queues: e.queues}, &measure.ShortCollector{Gangs: e.gangs, Leading: e.leading.Load}, &measure.CensusCollector{Census: e.census})
 	e.fast.Inventory().OnPrediction(func(p device.Prediction) { measure.DevicePredictions.WithLabelValues(string(p)).Inc() })
 
@@ -235,13 +241,13 @@ func (e *engine) plugins() frameworkruntime.Registry {
 		return ganggate.New(e.gate), nil
 	}
 	registry[queueadmission.Name] = func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
-		return queueadmission.New(admissions{e.queues, e.windows, e.fast}), nil
+		return queueadmission.New(admissions{Queues: e.queues, Windows: e.windows, Fast: e.fast}), nil
 	}
 	registry[queuereclaim.Name] = func(_ context.Context, _ runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
 		return queuereclaim.New(e.reclaimer, handle), nil
 	}
 	registry[queueorder.Name] = func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
-		return queueorder.New(numbers{e.queues}), nil
+		return queueorder.New(numbers{Queues: e.queues}), nil
 	}
 	registry[boundedbinder.Name] = BindingPlugin(e.bindings, e.fast.Inventory(), e.queues)
 	return registry

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -16,14 +15,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/engine/measure"
-	"github.com/berth-dev/berth/pkg/engine/record"
 	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/state/queueing"
 )
@@ -83,7 +80,7 @@ func (e *evictor) run() {
 	}
 	for _, victim := range e.choice.Evicted {
 		if victim.Whole {
-			e.queues.Leaves(victim.Pods[0])
+			e.Queues.Leaves(victim.Pods[0])
 		}
 		e.tell(victim, e.claimant, e.claim)
 	}
@@ -176,7 +173,7 @@ func (e *evictor) evictPods(pods []*corev1.Pod, gone sets.Set[types.UID]) *waitr
 		var budget error
 		workqueue.ParallelizeUntil(e.ctx, evictionsAtATime, len(pods), func(i int) {
 			pod := e.latest(pods[i])
-			err := evictPod(e.ctx, e.client, types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, pod.UID, pod.ResourceVersion)
+			err := evictPod(e.ctx, e.Client, types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, pod.UID, pod.ResourceVersion)
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
@@ -204,14 +201,14 @@ func (e *evictor) evictPods(pods []*corev1.Pod, gone sets.Set[types.UID]) *waitr
 		pods = failed
 		select {
 		case <-e.ctx.Done():
-		case <-e.clock.After(evictionRetry):
+		case <-e.Clock.After(evictionRetry):
 		}
 	}
 }
 
 // latest returns a pod as it was heard of last.
 func (r *reclaimer) latest(pod *corev1.Pod) *corev1.Pod {
-	if now, err := r.pods.Pods(pod.Namespace).Get(pod.Name); err == nil && now.UID == pod.UID {
+	if now, err := r.Pods.Pods(pod.Namespace).Get(pod.Name); err == nil && now.UID == pod.UID {
 		return now
 	}
 	return pod
@@ -237,7 +234,7 @@ func (e *evictor) readBudgets(pods []*corev1.Pod) error {
 	all := names.UnsortedList()
 	errs := make([]error, len(all))
 	workqueue.ParallelizeUntil(e.ctx, evictionsAtATime, len(all), func(i int) {
-		pdb, err := e.client.PolicyV1().PodDisruptionBudgets(all[i].Namespace).Get(e.ctx, all[i].Name, metav1.GetOptions{})
+		pdb, err := e.Client.PolicyV1().PodDisruptionBudgets(all[i].Namespace).Get(e.ctx, all[i].Name, metav1.GetOptions{})
 		switch {
 		case err == nil:
 			e.budgets.Set(pdb)
@@ -272,29 +269,13 @@ func (e *evictor) mark(victim fastpath.Evicted, evicting bool) error {
 	case e.claim != nil:
 		text = fmt.Sprintf("The gang is evicted for %s of queue %q", e.name, e.claim.Claimant())
 	}
-	return markEvicting(e.ctx, e.client, types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, pod.UID, evicting, text, e.clock.Now())
-}
-
-// markEvicting writes the condition on a pod by which the eviction of its gang is found. A
-// pod that is gone needs none.
-func markEvicting(ctx context.Context, client kubernetes.Interface, name types.NamespacedName, uid types.UID, evicting bool, text string, now time.Time) error {
-	status := corev1.ConditionFalse
-	if evicting {
-		status = corev1.ConditionTrue
-	}
-	err := record.PodConditions(ctx, client, name, map[string]any{"uid": uid}, corev1.PodCondition{
-		Type: dialect.EvictingCondition, Status: status, Reason: "Reclaimed", Message: text, LastTransitionTime: metav1.NewTime(now),
-	})
-	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
-		return fmt.Errorf("writing on pod %s that its gang is evicted: %w", name, err)
-	}
-	return nil
+	return markEvicting(e.ctx, e.Client, types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, pod.UID, evicting, text, e.Clock.Now())
 }
 
 // spare has gangs stay that have lost nothing.
 func (e *evictor) spare(victims []fastpath.Evicted) {
 	for _, victim := range victims {
-		e.queues.Stays(victim.Pods[0])
+		e.Queues.Stays(victim.Pods[0])
 		e.takeBack(victim)
 		if err := e.mark(victim, false); err != nil {
 			klog.FromContext(e.ctx).Error(err, "A gang that is not evicted after all still says that it is", "gang", victim.Candidate.Name)

@@ -21,12 +21,12 @@ import (
 // reconsider returns why victims are to be chosen anew, "" if they are not: what their owners
 // say now is not what was believed when they were chosen.
 func (e *evictor) reconsider() (string, error) {
-	if e.departures == nil {
+	if e.Departures == nil {
 		return "", nil
 	}
 	for _, victim := range e.choice.Evicted {
 		name, then := victim.Candidate.Name, victim.Candidate.Fate
-		now, err := e.departures.Read(e.ctx, name)
+		now, err := e.Departures.Read(e.ctx, name)
 		if err != nil {
 			return "", err
 		}
@@ -40,18 +40,18 @@ func (e *evictor) reconsider() (string, error) {
 // mates returns how users know the gangs of pods that would go with the victims and of which that
 // was not known; it is once they are asked for here.
 func (e *evictor) mates(affected []*corev1.Pod, victims sets.Set[types.UID]) ([]string, error) {
-	if e.departures == nil || e.claim == nil {
+	if e.Departures == nil || e.claim == nil {
 		return nil, nil // a gang that goes for its own sake was not chosen
 	}
 	names := sets.New[string]()
 	for _, pod := range affected {
-		if name := workload.NameOf(pod); pod.Spec.NodeName != "" && !victims.Has(pod.UID) && !e.departures.Known(name) {
+		if name := workload.NameOf(pod); pod.Spec.NodeName != "" && !victims.Has(pod.UID) && !e.Departures.Known(name) {
 			names.Insert(name)
 		}
 	}
 	var called []string
 	for _, name := range sets.List(names) {
-		if _, err := e.departures.Read(e.ctx, name); err != nil {
+		if _, err := e.Departures.Read(e.ctx, name); err != nil {
 			return nil, err
 		}
 		called = append(called, workload.Called(name, ""))
@@ -65,7 +65,7 @@ func (e *evictor) mates(affected []*corev1.Pod, victims sets.Set[types.UID]) ([]
 // others that go together are victims together, but for those of another queue. It returns why
 // victims are to be chosen anew, "" if they are not.
 func (e *evictor) readOwners(pods []*corev1.Pod) (string, error) {
-	if e.suspender == nil || !e.suspender.Any(e.ctx) {
+	if e.Suspender == nil || !e.Suspender.Any(e.ctx) {
 		return "", nil
 	}
 	victims := sets.New[types.UID]()
@@ -77,7 +77,7 @@ func (e *evictor) readOwners(pods []*corev1.Pod) (string, error) {
 		if !victim.Whole {
 			continue
 		}
-		departures, err := e.suspender.Departures(e.ctx, victim.Pods)
+		departures, err := e.Suspender.Departures(e.ctx, victim.Pods)
 		if err != nil {
 			return "", fmt.Errorf("reading the owners of %s: %w", workload.Called(victim.Candidate.Name, ""), err)
 		}
@@ -85,7 +85,7 @@ func (e *evictor) readOwners(pods []*corev1.Pod) (string, error) {
 			if d.Action != dialect.Suspend {
 				continue
 			}
-			affected, err := e.suspender.Affected(e.ctx, d.Owner)
+			affected, err := e.Suspender.Affected(e.ctx, d.Owner)
 			if err != nil {
 				return "", err
 			}
@@ -109,7 +109,7 @@ func (e *evictor) suspendOwners(victim fastpath.Evicted, gone sets.Set[types.UID
 		err := error(nil)
 		if !done.Has(d.Owner.UID) {
 			done.Insert(d.Owner.UID)
-			err = retry.RetryOnConflict(retry.DefaultRetry, func() error { return e.suspender.Suspend(e.ctx, d.Owner, e.name) })
+			err = retry.RetryOnConflict(retry.DefaultRetry, func() error { return e.Suspender.Suspend(e.ctx, d.Owner, e.name) })
 		}
 		switch {
 		case errors.Is(err, suspension.ErrNotAllowed):

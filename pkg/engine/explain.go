@@ -34,9 +34,9 @@ func (e *explainer) HeldFor(who measure.Who) string {
 
 // NeverFit returns the gangs that the cluster could not hold at all.
 func (e *explainer) NeverFit() sets.Set[measure.Who] {
-	keys := e.queues.NeverFit()
-	if e.windows != nil {
-		keys = append(keys, e.windows.NeverFit()...)
+	keys := e.Queues.NeverFit()
+	if e.Windows != nil {
+		keys = append(keys, e.Windows.NeverFit()...)
 	}
 	out := sets.New[measure.Who]()
 	for _, key := range keys {
@@ -67,7 +67,7 @@ func (e *explainer) verdict(pod *corev1.Pod) (waitreason.Explanation, bool) {
 	if group == "" {
 		return waitreason.Explanation{}, false
 	}
-	verdict := e.gangs.Verdict(gang.KeyOf(pod.Namespace, group))
+	verdict := e.Gangs.Verdict(gang.KeyOf(pod.Namespace, group))
 	if verdict.Action == gang.Admit {
 		return waitreason.Explanation{}, false
 	}
@@ -79,7 +79,7 @@ func (e *explainer) verdict(pod *corev1.Pod) (waitreason.Explanation, bool) {
 
 // queue: the pod's queue does not let it be tried.
 func (e *explainer) queue(pod *corev1.Pod) (waitreason.Explanation, bool) {
-	code, text, holds := e.queues.Why(pod)
+	code, text, holds := e.Queues.Why(pod)
 	if code == string(admission.NoRoom) || code == string(admission.Claims) {
 		if why, more := e.entitled(pod); more {
 			return why, holds
@@ -109,16 +109,16 @@ func (e *explainer) refusedBefore(ask func(*corev1.Pod) (waitreason.Explanation,
 
 // entitled: the pod was tried, and does not get what its queue is entitled to.
 func (e *explainer) entitled(pod *corev1.Pod) (waitreason.Explanation, bool) {
-	if e.entitlement == nil {
+	if e.Entitlement == nil {
 		return waitreason.Explanation{}, false
 	}
-	return e.entitlement(pod)
+	return e.Entitlement(pod)
 }
 
 // entering: the scheduling queue has not taken in the gang as it is.
 func (e *explainer) entering(pod *corev1.Pod) (waitreason.Explanation, bool) {
 	group := workload.PodGroup(pod)
-	if group == "" || e.gate.Open(pod, group) {
+	if group == "" || e.Gate.Open(pod, group) {
 		return waitreason.Explanation{}, false
 	}
 	return waitreason.Because(waitreason.GangEntering, fmt.Sprintf("gang %s is complete, and is being taken into the scheduling queue", gang.KeyOf(pod.Namespace, group))), true
@@ -201,10 +201,10 @@ func (e *explainer) saysPlugin(pod *corev1.Pod, plugin string) string {
 // window: the pod's namespace has enough others tried, or there was no place for the pod, and
 // nothing has changed that.
 func (e *explainer) window(pod *corev1.Pod) (waitreason.Explanation, bool) {
-	if e.windows == nil {
+	if e.Windows == nil {
 		return waitreason.Explanation{}, false
 	}
-	tried, never, holds := e.windows.Why(pod)
+	tried, never, holds := e.Windows.Why(pod)
 	switch {
 	case !holds:
 		return waitreason.Explanation{}, false

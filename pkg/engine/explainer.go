@@ -55,17 +55,9 @@ const (
 // order in which a pod passes them, and says what the first one answers, if nobody has
 // said it.
 type explainer struct {
-	clock      clock.WithTicker
-	ours       func(scheduler string) bool
-	gangs      *gangtable.Table
-	queues     *queueing.Queues
-	windows    *unqueued.Windows
-	gate       *podgroups.Gate
-	conditions *conditionWriter
-	sched      *scheduler.Scheduler
-	// entitlement says why a pod that was refused a place does not get what its queue is
-	// entitled to; nil if nobody knows.
-	entitlement func(pod *corev1.Pod) (waitreason.Explanation, bool)
+	explainerParts
+	// sched is nil before Attach.
+	sched *scheduler.Scheduler
 
 	mu sync.Mutex
 	// leads is set once Run runs: before that, nobody is kept.
@@ -83,6 +75,20 @@ type explainer struct {
 	line []measure.Who
 }
 
+// explainerParts are whom an explainer asks, and what it tells by.
+type explainerParts struct {
+	Clock      clock.WithTicker
+	Ours       func(scheduler string) bool
+	Gangs      *gangtable.Table
+	Queues     *queueing.Queues
+	Windows    *unqueued.Windows
+	Gate       *podgroups.Gate
+	Conditions *conditionWriter
+	// Entitlement says why a pod that was refused a place does not get what its queue is
+	// entitled to; nil if nobody knows.
+	Entitlement func(pod *corev1.Pod) (waitreason.Explanation, bool)
+}
+
 // dueLook is when one is to be looked at.
 type dueLook struct {
 	who measure.Who
@@ -95,24 +101,28 @@ type nextLook struct {
 	told bool
 }
 
-func newExplainer(c clock.WithTicker, ours func(string) bool, gangs *gangtable.Table, queues *queueing.Queues, g *podgroups.Gate, conditions *conditionWriter) *explainer {
-	return &explainer{clock: c, ours: ours, gangs: gangs, queues: queues, gate: g, conditions: conditions, next: map[measure.Who]nextLook{}}
+func newExplainer(parts explainerParts) *explainer {
+	return &explainer{explainerParts: parts, next: map[measure.Who]nextLook{}}
 }
+
+// Attach has the explainer ask the scheduling queue of a scheduler too, and its plugins. It is
+// called before Run.
+func (e *explainer) Attach(sched *scheduler.Scheduler) { e.sched = sched }
 
 // SetPod takes in a pod that was made or changed.
 func (e *explainer) SetPod(pod *corev1.Pod) {
 	bound := pod.Spec.NodeName != ""
-	if pod.DeletionTimestamp != nil || !e.ours(pod.Spec.SchedulerName) || !bound && waitreason.Said(pod) {
+	if pod.DeletionTimestamp != nil || !e.Ours(pod.Spec.SchedulerName) || !bound && waitreason.Said(pod) {
 		return
 	}
 	who := measure.WhoOf(pod)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	next, known := e.next[who]
-	due := e.clock.Now().Add(unexplainedDelay)
+	due := e.Clock.Now().Add(unexplainedDelay)
 	switch {
 	case bound && known:
-		e.lastBind = e.clock.Now()
+		e.lastBind = e.Clock.Now()
 	case !bound && e.leads && (!known || next.told || next.at.After(due)):
 		// Others of its gang may have been looked at a moment ago.
 		e.plan(who, nextLook{at: due})
@@ -124,7 +134,7 @@ func (e *explainer) Run(ctx context.Context) {
 	e.mu.Lock()
 	e.leads = true
 	e.mu.Unlock()
-	all, _ := e.conditions.pods.List(labels.Everything()) // a lister of an informer does not fail
+	all, _ := e.Conditions.pods.List(labels.Everything()) // a lister of an informer does not fail
 	for _, pod := range all {
 		e.SetPod(pod)
 	}
@@ -132,7 +142,7 @@ func (e *explainer) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-e.clock.After(e.pause()):
+		case <-e.Clock.After(e.pause()):
 			for _, who := range e.due() {
 				e.look(who)
 			}
@@ -151,7 +161,7 @@ func (e *explainer) pause() time.Duration {
 	if len(e.first) == 0 {
 		return againPeriod
 	}
-	return min(max(e.first[0].at.Sub(e.clock.Now()), lookPeriod), againPeriod)
+	return min(max(e.first[0].at.Sub(e.Clock.Now()), lookPeriod), againPeriod)
 }
 
 // due returns who is to be looked at now, a few at a time: of those that nobody looked at
@@ -159,7 +169,7 @@ func (e *explainer) pause() time.Duration {
 func (e *explainer) due() []measure.Who {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	now := e.clock.Now()
+	now := e.Clock.Now()
 	var out []measure.Who
 	take := func(list *[]dueLook, most int) {
 		for n := 0; n < most && len(*list) > 0 && !now.Before((*list)[0].at); *list = (*list)[1:] {
@@ -189,7 +199,7 @@ func (e *explainer) forget(who measure.Who) {
 func (e *explainer) lookAgain(who measure.Who, after time.Duration, told bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.plan(who, nextLook{e.clock.Now().Add(after), told})
+	e.plan(who, nextLook{e.Clock.Now().Add(after), told})
 }
 
 // plan has one be looked at then.
@@ -221,7 +231,7 @@ func (e *explainer) look(who measure.Who) {
 	why := e.why(pods[0])
 	// The reporter tells all members of a gang what the verdict is, with an event, and gives
 	// the others some time to be created.
-	if left := pods[0].CreationTimestamp.Add(incompleteDelay + unexplainedDelay).Sub(e.clock.Now()); left > 0 && why.Code == string(gang.Incomplete) {
+	if left := pods[0].CreationTimestamp.Add(incompleteDelay + unexplainedDelay).Sub(e.Clock.Now()); left > 0 && why.Code == string(gang.Incomplete) {
 		// Once it is complete, something else may hold it that nobody speaks of.
 		e.lookAgain(who, min(left, incompleteLook), false)
 		return
@@ -251,7 +261,7 @@ func (e *explainer) holdsStill(who measure.Who) bool {
 func (e *explainer) tell(pods []*corev1.Pod, why waitreason.Explanation) {
 	for _, pod := range pods {
 		if why.IsNews(pod) {
-			e.conditions.Set(types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, waitreason.Condition(why.Code, why.Text))
+			e.Conditions.Set(types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}, waitreason.Condition(why.Code, why.Text))
 		}
 	}
 }
@@ -261,7 +271,7 @@ func (e *explainer) tell(pods []*corev1.Pod, why waitreason.Explanation) {
 func (e *explainer) tellInLine() {
 	e.mu.Lock()
 	left := inLineAtATime
-	if e.clock.Since(e.lastBind) < busyDelay {
+	if e.Clock.Since(e.lastBind) < busyDelay {
 		left = inLineWhileBusy
 	}
 	e.mu.Unlock()
@@ -282,7 +292,7 @@ func (e *explainer) tellInLine() {
 func (e *explainer) waiting(who measure.Who) []*corev1.Pod {
 	names := []string{who.Pod}
 	if who.Group != "" {
-		names = e.gangs.Waiting(gang.KeyOf(who.Namespace, who.Group))
+		names = e.Gangs.Waiting(gang.KeyOf(who.Namespace, who.Group))
 	}
 	var out []*corev1.Pod
 	for _, name := range names {
@@ -298,15 +308,15 @@ func (e *explainer) waiting(who measure.Who) []*corev1.Pod {
 func (e *explainer) any(who measure.Who) *corev1.Pod {
 	name := who.Pod
 	if who.Group != "" {
-		name = e.gangs.AnyWaiting(gang.KeyOf(who.Namespace, who.Group))
+		name = e.Gangs.AnyWaiting(gang.KeyOf(who.Namespace, who.Group))
 	}
 	return e.waits(who, name)
 }
 
 // waits returns a pod of ours that waits, by its name.
 func (e *explainer) waits(who measure.Who, name string) *corev1.Pod {
-	pod := e.conditions.Waiting(types.NamespacedName{Namespace: who.Namespace, Name: name})
-	if pod == nil || !e.ours(pod.Spec.SchedulerName) {
+	pod := e.Conditions.Waiting(types.NamespacedName{Namespace: who.Namespace, Name: name})
+	if pod == nil || !e.Ours(pod.Spec.SchedulerName) {
 		return nil
 	}
 	return pod

@@ -28,7 +28,7 @@ func (r *repairer) fellIll(all []device.Illness) {
 	by := map[group][]device.Illness{}
 	var order []group
 	for _, i := range all {
-		pod, err := r.pods.Pods(i.Pod.Namespace).Get(i.Pod.Name)
+		pod, err := r.Pods.Pods(i.Pod.Namespace).Get(i.Pod.Name)
 		if err != nil || pod.UID != i.UID {
 			continue
 		}
@@ -56,7 +56,7 @@ func (r *repairer) fellIll(all []device.Illness) {
 		who := "Pod " + ill[0].Pod.String()
 		var regarding, related runtime.Object = first, nil
 		if g.name == "" {
-			known, ok := r.gangs.Get(g.key)
+			known, ok := r.Gangs.Get(g.key)
 			if !ok || len(known.Pods) == 0 {
 				continue
 			}

@@ -36,11 +36,11 @@ func (t *tries) refuseAtOnce(ctx context.Context, logger klog.Logger, sched *sch
 	if key.Dialect == gang.Native || profile == nil || t.judgedNodes != t.nodes.Load() {
 		return false
 	}
-	why, status := t.fast.KnownNever(group)
+	why, status := t.Fast.KnownNever(group)
 	if why == "" {
 		return false
 	}
-	if g, known := t.gangs.Get(key); !known || int(g.Waiting) != len(g.Pods) {
+	if g, known := t.Gangs.Get(key); !known || int(g.Waiting) != len(g.Pods) {
 		return false
 	}
 	t.never = why
@@ -54,7 +54,7 @@ func (t *tries) refuseAtOnce(ctx context.Context, logger klog.Logger, sched *sch
 	if err := sched.SchedulingQueue.AddAttemptedPodGroupIfNeeded(logger, group, sched.SchedulingQueue.SchedulingCycle(), status); err != nil {
 		logger.Error(err, "The scheduling queue did not take a gang back that was refused", "gang", key)
 	}
-	t.reporter.Decided(key, metav1.Condition{
+	t.Reporter.Decided(key, metav1.Condition{
 		Type: schedulingv1beta1.PodGroupInitiallyScheduled, Status: metav1.ConditionFalse,
 		Reason: schedulingv1beta1.PodGroupReasonUnschedulable, Message: why,
 	})

@@ -51,7 +51,7 @@ func TestImpossibleHoldsNobodyUp(t *testing.T) {
 			if why.Code != "GangNeverFits" || !strings.Contains(why.Text, "even if nothing else ran") || !strings.Contains(why.Text, c.text) {
 				t.Errorf("it is told %+v", why)
 			}
-			if why, more := h.engine.reporter.entitlement(waits); !more || why.Code != "GangNeverFits" {
+			if why, more := h.engine.reporter.Entitlement(waits); !more || why.Code != "GangNeverFits" {
 				t.Errorf("who tells that it was refused says %+v", why)
 			}
 			before := h.counts["cycles"]
@@ -108,9 +108,9 @@ func TestImpossibleIsSearchedForOnce(t *testing.T) {
 			if why := h.explainer.why(waits); why.Code != "GangNeverFits" || !strings.Contains(why.Text, "holds 3 pods") {
 				t.Errorf("gang %s is told %+v", g.name, why)
 			}
-			d := h.engine.reporter.news[gang.KeyOf(waits.Namespace, workload.PodGroup(waits))]
-			if d.decided == nil || d.decided.Reason != "Unschedulable" || d.refusal == "" {
-				t.Errorf("of gang %s it is reported that %+v", g.name, d)
+			text, refused := h.engine.reporter.Refused(gang.KeyOf(waits.Namespace, workload.PodGroup(waits)))
+			if !refused || !strings.Contains(text, "needs 3 pods at once, and there is no place for all of them: ") {
+				t.Errorf("of gang %s it is reported that it is refused: %t, %q", g.name, refused, text)
 			}
 		}
 		less := h.submit(testJob{name: "less", queue: queue, size: 2, gpus: 8})

@@ -10,6 +10,7 @@ import (
 	"github.com/berth-dev/berth/pkg/engine/measure"
 	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/engine/why"
+	"github.com/berth-dev/berth/pkg/state/queueing"
 	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
@@ -18,7 +19,7 @@ func (e *engine) source(c clock.PassiveClock, factory informers.SharedInformerFa
 	return why.New(why.Parts{
 		Clock: c, Gangs: e.gangs, Queues: e.queues, Fast: e.fast, Journal: e.journal,
 		Pods: factory.Core().V1().Pods().Lister(), Nodes: factory.Core().V1().Nodes().Lister(),
-		Topologies: e.topologies.List, Requests: workload.Requests, Ours: e.explainer.ours, Holds: e.holding, Leads: e.leading.Load,
+		Topologies: e.topologies.List, Requests: workload.Requests, Ours: e.explainer.Ours, Holds: e.holding, Leads: e.leading.Load,
 	})
 }
 
@@ -31,11 +32,8 @@ func (e *engine) holding(pod *corev1.Pod) (code, text string) {
 	return is.Code, is.Text
 }
 
-// measure has everything that metrics are made of be counted.
-func (e *engine) measure(c clock.WithTicker, ours func(scheduler string) bool) {
-	e.demand = measure.NewDemand(c, ours, e.devicesOf)
-	e.budget.bound = e.demand.Bound
-	e.reporter.devices, e.reporter.nodesAdded = e.devicesOf, e.nodesAdded.Load
+// measure has what metrics are made of be counted, but for demand, which others tell of too.
+func (e *engine) measure(c clock.WithTicker) {
 	e.queues.OnAdmitted(func(queue string, waited time.Duration) {
 		measure.QueuePlaced.WithLabelValues(queue).Observe(waited.Seconds())
 	})
@@ -45,4 +43,13 @@ func (e *engine) measure(c clock.WithTicker, ours func(scheduler string) bool) {
 // devicesOf returns which devices a pod asks for, and how many; 0 if it asks for none.
 func (e *engine) devicesOf(pod *corev1.Pod) (corev1.ResourceName, int64) {
 	return e.fast.DevicesIn(e.requests.Of(pod))
+}
+
+// entitlement says why a pod, or its gang, that was refused a place does not get one, if there
+// is more to be said than that there is no room now.
+func (e *engine) entitlement(pod *corev1.Pod) (waitreason.Explanation, bool) {
+	if _, never, _ := e.windows.Why(pod); never != "" {
+		return waitreason.Because(string(queueing.NeverFits), never), true
+	}
+	return e.reclaimer.entitlement(pod)
 }

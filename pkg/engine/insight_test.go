@@ -36,7 +36,7 @@ func (h *testCluster) asks() *why.Source {
 	return why.New(why.Parts{
 		Clock: h.clock, Gangs: e.gangs, Queues: e.queues, Fast: e.fast, Journal: &insight.Journal{},
 		Pods: e.conditions.pods, Nodes: nodes, Topologies: func() []*v1alpha1.NodeTopology { return nil }, Requests: workload.Requests,
-		Ours: e.explainer.ours, Holds: e.holding, Leads: func() bool { return true },
+		Ours: e.explainer.Ours, Holds: e.holding, Leads: func() bool { return true },
 	})
 }
 

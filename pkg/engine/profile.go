@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -18,6 +19,9 @@ import (
 	"github.com/berth-dev/berth/pkg/plugins/devicetopology"
 	"github.com/berth-dev/berth/pkg/plugins/fabricplacement"
 	"github.com/berth-dev/berth/pkg/plugins/nodepacking"
+	"github.com/berth-dev/berth/pkg/plugins/queueadmission"
+	"github.com/berth-dev/berth/pkg/plugins/queueorder"
+	"github.com/berth-dev/berth/pkg/plugins/queuereclaim"
 )
 
 const (
@@ -113,4 +117,46 @@ func BindingPlugin(atATime int, takings devicetopology.Takings, ledger devicetop
 		}
 		return boundedbinder.New(devicetopology.NewBinder(next.(fwk.BindPlugin), handle, takings, ledger), slots), nil
 	}
+}
+
+// admitByQueue puts the plugins of queues into a profile, whatever a user's configuration
+// says: without them, limits do not hold. QueueReclaim comes first, and so before
+// other plugins that preempt. The order of the active queue is ours where it
+// would be upstream's own.
+func admitByQueue(profile *schedulerconfig.KubeSchedulerProfile) {
+	plugins := profile.Plugins
+	for _, set := range []*schedulerconfig.PluginSet{&plugins.PreEnqueue, &plugins.PreFilter, &plugins.Reserve} {
+		enable(set, queueadmission.Name)
+	}
+	enableFirst(&plugins.MultiPoint, queuereclaim.Name)
+	// Those that a profile names for a point come before all that are for every point.
+	for _, set := range []*schedulerconfig.PluginSet{&plugins.PostFilter, &plugins.PodGroupPostFilter} {
+		if len(set.Enabled) > 0 {
+			enableFirst(set, queuereclaim.Name)
+		}
+	}
+	sorts := func(p schedulerconfig.Plugin) bool { return p.Name != names.PrioritySort }
+	if !slices.ContainsFunc(plugins.QueueSort.Enabled, sorts) {
+		plugins.QueueSort = schedulerconfig.PluginSet{
+			Enabled:  []schedulerconfig.Plugin{{Name: queueorder.Name}},
+			Disabled: []schedulerconfig.Plugin{{Name: "*"}},
+		}
+	}
+}
+
+// enable puts a plugin into a set, once, and enableFirst before all others.
+func enable(set *schedulerconfig.PluginSet, name string) {
+	if !enabled(set, name) {
+		set.Enabled = append(set.Enabled, schedulerconfig.Plugin{Name: name})
+	}
+}
+
+func enableFirst(set *schedulerconfig.PluginSet, name string) {
+	if !enabled(set, name) {
+		set.Enabled = append([]schedulerconfig.Plugin{{Name: name}}, set.Enabled...)
+	}
+}
+
+func enabled(set *schedulerconfig.PluginSet, name string) bool {
+	return slices.ContainsFunc(set.Enabled, func(p schedulerconfig.Plugin) bool { return p.Name == name })
 }

@@ -104,7 +104,7 @@ func (w *queueStatusWriter) patch(ctx context.Context, name string, status v1alp
 		return fmt.Errorf("rendering the status of queue %q: %w", name, err)
 	}
 	measure.APIWrites.WithLabelValues("queue_status").Inc()
-	_, err = w.client.Resource(queueObjects).Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{}, "status")
+	_, err = w.client.Resource(v1alpha1.QueuesResource).Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{}, "status")
 	return err
 }
 

@@ -52,19 +52,8 @@ const (
 // reclaimer evicts gangs for others that are entitled to their place, and reserves the place
 // until it is taken. Each waiting gang has at most one eviction batch.
 type reclaimer struct {
-	*fastpath.Path
-	queues   *queueing.Queues
-	gangs    *gangtable.Table
-	budgets  *disruption.Budgets
-	client   kubernetes.Interface
-	pods     corelisters.PodLister
-	recorder events.EventRecorder
-	// suspender has owners suspended instead of their pods evicted; nil if none are.
-	suspender *suspension.Suspender
-	// departures knows who would survive; nil if nobody does.
-	departures *departures.Departures
-	clock      clock.WithTicker
-	journal    *insight.Journal
+	reclaimerParts
+	budgets *disruption.Budgets
 	// ctx ends evictions. It is set before the first cycle.
 	ctx context.Context
 
@@ -78,6 +67,22 @@ type reclaimer struct {
 	repairs map[string]undone
 	// line says whose turn it is to have victims searched for.
 	line searchLine
+}
+
+// reclaimerParts are what a reclaimer goes by, and what it evicts with.
+type reclaimerParts struct {
+	*fastpath.Path
+	Queues   *queueing.Queues
+	Gangs    *gangtable.Table
+	Client   kubernetes.Interface
+	Pods     corelisters.PodLister
+	Recorder events.EventRecorder
+	// Suspender has owners suspended instead of their pods evicted; nil if none are.
+	Suspender *suspension.Suspender
+	// Departures knows who would survive; nil if nobody does.
+	Departures *departures.Departures
+	Clock      clock.WithTicker
+	Journal    *insight.Journal
 }
 
 // backoff is a pause in the search for the victims of one gang.
@@ -97,13 +102,16 @@ func victimsProtected(by string) waitreason.Explanation {
 
 var _ queuereclaim.Reclaimer = &reclaimer{}
 
-func newReclaimer(path *fastpath.Path, queues *queueing.Queues, gangs *gangtable.Table, client kubernetes.Interface, pods corelisters.PodLister, recorder events.EventRecorder, c clock.WithTicker) *reclaimer {
-	path.LeaveOut(func() bool { return queues.Some() && !groupsInGroups() })
+func newReclaimer(parts reclaimerParts) *reclaimer {
+	parts.LeaveOut(func() bool { return parts.Queues.Some() && !groupsInGroups() })
 	return &reclaimer{
-		Path: path, queues: queues, gangs: gangs, budgets: disruption.New(), client: client, pods: pods, recorder: recorder, clock: c, ctx: context.Background(),
+		reclaimerParts: parts, budgets: disruption.New(), ctx: context.Background(),
 		batches: map[string]*evictionBatch{}, backoffs: map[string]backoff{}, repairs: map[string]undone{}, line: newSearchLine(),
 	}
 }
+
+// Attach has evictions end with a context. It is called before the first cycle.
+func (r *reclaimer) Attach(ctx context.Context) { r.ctx = ctx }
 
 // groupsInGroups reports whether the cache of the scheduler has to have all gangs, though no
 // other plugin preempts where there are queues: groups count their child groups, and a running
@@ -115,14 +123,14 @@ func groupsInGroups() bool {
 
 // Some reports whether there is any queue, or was a moment ago, so that gangs may still be left
 // out of the snapshot.
-func (r *reclaimer) Some() bool { return r.queues.Some() || r.LeavesOut() }
+func (r *reclaimer) Some() bool { return r.Queues.Some() || r.LeavesOut() }
 
 // Reclaim makes room for the pods of a group, or for a plain pod.
 func (r *reclaimer) Reclaim(pods []*corev1.Pod, group fwk.PodGroupInfo, fits func(gone []*corev1.Pod) bool) string {
 	if len(pods) == 0 {
 		return ""
 	}
-	name, now := workload.NameOf(pods[0]), r.clock.Now()
+	name, now := workload.NameOf(pods[0]), r.Clock.Now()
 	if text := r.busy(name, now); text != "" {
 		return text
 	}
@@ -130,7 +138,7 @@ func (r *reclaimer) Reclaim(pods []*corev1.Pod, group fwk.PodGroupInfo, fits fun
 	if pods[0].Spec.PreemptionPolicy != nil && *pods[0].Spec.PreemptionPolicy == corev1.PreemptNever {
 		return "its pods say that nobody is to be evicted for them"
 	}
-	claim := r.queues.Reclaim(pods, r.others())
+	claim := r.Queues.Reclaim(pods, r.others())
 	if claim == nil {
 		return "its queue is not entitled to what others have"
 	}
@@ -147,9 +155,9 @@ func (r *reclaimer) Reclaim(pods []*corev1.Pod, group fwk.PodGroupInfo, fits fun
 	}
 	gone := choice.Pods()
 	r.Within(choice)
-	r.queues.Try(pods[0])
+	r.Queues.Try(pods[0])
 	ok := fits(gone)
-	r.queues.Try(nil)
+	r.Queues.Try(nil)
 	r.Within(nil)
 	r.searched(now)
 	if !ok {
@@ -203,7 +211,7 @@ func (r *reclaimer) suffices(claim *queueing.Reclaim, pods []*corev1.Pod, group 
 func (r *reclaimer) await(name, text string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.backoffs[name] = backoff{long: r.backoffs[name].long, until: r.clock.Now().Add(awaitBackoff), why: waitreason.Because(string(admission.Claims), text)}
+	r.backoffs[name] = backoff{long: r.backoffs[name].long, until: r.Clock.Now().Add(awaitBackoff), why: waitreason.Because(string(admission.Claims), text)}
 	return text
 }
 
@@ -253,14 +261,14 @@ func (r *reclaimer) busy(name string, now time.Time) string {
 func (r *reclaimer) searched(since time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.line.searched(since, r.clock.Now())
+	r.line.searched(since, r.Clock.Now())
 }
 
 // found takes in that those were found who were looked for.
 func (r *reclaimer) found() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.line.found(r.clock.Now())
+	r.line.found(r.Clock.Now())
 }
 
 // backOff pauses the search for victims of a gang, because of why.
@@ -272,7 +280,7 @@ func (r *reclaimer) backOff(name string, why waitreason.Explanation) {
 
 func (r *reclaimer) sleep(name string, why waitreason.Explanation) {
 	long := min(max(minBackoff, 2*r.backoffs[name].long), maxBackoff)
-	r.backoffs[name] = backoff{long: long, until: r.clock.Now().Add(long), why: why}
+	r.backoffs[name] = backoff{long: long, until: r.Clock.Now().Add(long), why: why}
 }
 
 // Why says what a gang or plain pod waits for that is entitled to room, if there is more to
@@ -291,13 +299,13 @@ func (r *reclaimer) Why(name string) (waitreason.Explanation, bool) {
 // is entitled to: a limit holds it, a budget protects those that would have to go, or they
 // are leaving. None of that is for want of nodes. Or the cluster could not hold it at all.
 func (r *reclaimer) entitlement(pod *corev1.Pod) (waitreason.Explanation, bool) {
-	if text, never := r.queues.WhyNever(pod); never {
+	if text, never := r.Queues.WhyNever(pod); never {
 		return waitreason.Because(string(queueing.NeverFits), text), true
 	}
 	if why, more := r.Why(workload.NameOf(pod)); more {
 		return why, true
 	}
-	text, at := r.queues.AtLimit(pod)
+	text, at := r.Queues.AtLimit(pod)
 	return waitreason.Because(string(admission.AtLimit), text), at
 }
 
@@ -318,7 +326,7 @@ func (r *reclaimer) DeleteBudget(name types.NamespacedName) {
 func (r *reclaimer) wakeProtected() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := r.clock.Now()
+	now := r.Clock.Now()
 	for name, one := range r.backoffs {
 		if one.why.Code == waitreason.VictimsProtected && now.Before(one.until) {
 			one.until = now
@@ -332,8 +340,8 @@ func (r *reclaimer) others() queueing.Others {
 	out := queueing.Others{Budgets: r.budgets, Spared: sets.New[string](), Claims: sets.New[string](), Leaving: sets.New[types.UID]()}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.departures != nil {
-		out.Fate = r.departures.Of
+	if r.Departures != nil {
+		out.Fate = r.Departures.Of
 	}
 	for name := range r.repairs {
 		out.Spared.Insert(name)
@@ -351,7 +359,7 @@ func (r *reclaimer) tried(pod *corev1.Pod) {
 		return
 	}
 	name := workload.NameOf(pod)
-	if !r.over(name) && r.queues.Placed(pod.UID) {
+	if r.HasBatch(name) && r.Queues.Placed(pod.UID) {
 		r.end(name, "")
 	}
 }
@@ -366,16 +374,16 @@ func (r *reclaimer) some() bool {
 // Run gives up what is not taken in time, and has those tried again whose room is there, or whose
 // turn it is after their rest, until the context is done.
 func (r *reclaimer) Run(ctx context.Context) {
-	ticker := r.clock.NewTicker(time.Second)
+	ticker := r.Clock.NewTicker(time.Second)
 	defer ticker.Stop()
-	turn := r.clock.NewTimer(time.Second)
+	turn := r.Clock.NewTimer(time.Second)
 	defer turn.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C():
-			r.sweep(r.clock.Now())
+			r.sweep(r.Clock.Now())
 		case <-r.line.news:
 		case <-turn.C():
 		}

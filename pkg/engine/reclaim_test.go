@@ -90,7 +90,10 @@ func newReclaimerRig(t *testing.T) *reclaimerRig {
 		}
 		return true, nil, nil
 	})
-	c.reclaimer = newReclaimer(fastpath.New(), queues, gangs, client, corelisters.NewPodLister(cache.NewIndexer(cache.MetaNamespaceKeyFunc, cache.Indexers{})), c.recorder, c.clock)
+	c.reclaimer = newReclaimer(reclaimerParts{
+		Path: fastpath.New(), Queues: queues, Gangs: gangs, Client: client,
+		Pods: corelisters.NewPodLister(cache.NewIndexer(cache.MetaNamespaceKeyFunc, cache.Indexers{})), Recorder: c.recorder, Clock: c.clock,
+	})
 	if c.claim = queues.Reclaim([]*corev1.Pod{c.claimant}, queueing.Others{Budgets: c.budgets}); c.claim == nil {
 		t.Fatal("the queue is not entitled to its guarantee")
 	}
@@ -131,12 +134,12 @@ func TestBatch(t *testing.T) {
 		c.gone(v.UID)
 	}
 	c.sweep(c.clock.Now().Add(placePatience / 2))
-	if c.over(name) {
+	if !c.HasBatch(name) {
 		t.Error("the room is given up before it could be taken")
 	}
 	c.clock.Step(placePatience + time.Second)
 	c.sweep(c.clock.Now())
-	if !c.over(name) {
+	if c.HasBatch(name) {
 		t.Error("room is kept for ever that nobody takes")
 	}
 	if text := c.busy(name, c.clock.Now()); text == "" {
@@ -149,10 +152,10 @@ func TestBatch(t *testing.T) {
 func TestRoomIsTakenAtOnce(t *testing.T) {
 	c := newReclaimerRig(t)
 	c.begin(c.claimant, c.claim, c.choice, c.clock.Now())
-	c.queues.Ended(c.claimant)
+	c.Queues.Ended(c.claimant)
 	expect := func(want int, when string) {
 		t.Helper()
-		if let := c.queues.Admit(); len(let) != want {
+		if let := c.Queues.Admit(); len(let) != want {
 			t.Errorf("%d are admitted %s, want %d", len(let), when, want)
 		}
 	}
@@ -161,7 +164,7 @@ func TestRoomIsTakenAtOnce(t *testing.T) {
 	expect(0, "while one has not left")
 	c.gone(c.victims[1].UID)
 	expect(1, "when all have left")
-	c.queues.Ended(c.claimant)
+	c.Queues.Ended(c.claimant)
 	expect(0, "at once, for whom there was no room")
 	c.sweep(c.clock.Now())
 	expect(1, "after a while")
@@ -173,14 +176,14 @@ func TestBatchEndsWithThePlace(t *testing.T) {
 	name := workload.NameOf(c.claimant)
 	c.begin(c.claimant, c.claim, c.choice, c.clock.Now())
 	c.tried(c.claimant)
-	if c.over(name) {
+	if !c.HasBatch(name) {
 		t.Error("it ended without a place")
 	}
-	if refusal, ok := c.queues.Reserve(c.claimant); !ok {
+	if refusal, ok := c.Queues.Reserve(c.claimant); !ok {
 		t.Fatal(refusal.Text)
 	}
 	c.tried(c.claimant)
-	if !c.over(name) {
+	if c.HasBatch(name) {
 		t.Error("room is kept for who has its place")
 	}
 }
@@ -191,7 +194,7 @@ func TestBudgetKeepsAll(t *testing.T) {
 	pdb := &policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "keep", Generation: 1, ResourceVersion: "7"},
 		Spec:   policyv1.PodDisruptionBudgetSpec{Selector: &metav1.LabelSelector{}},
 		Status: policyv1.PodDisruptionBudgetStatus{ObservedGeneration: 1, DisruptionsAllowed: 1, ExpectedPods: 2, CurrentHealthy: 2, DesiredHealthy: 1}}
-	if err := c.client.(*fake.Clientset).Tracker().Add(pdb); err != nil {
+	if err := c.Client.(*fake.Clientset).Tracker().Add(pdb); err != nil {
 		t.Fatal(err)
 	}
 	// What the informer knows is older: it would let both go.
@@ -227,7 +230,7 @@ func TestBudgetKeepsAll(t *testing.T) {
 
 func (c *reclaimerRig) awaitEnd(t *testing.T, name string) {
 	t.Helper()
-	err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, time.Minute, true, func(context.Context) (bool, error) { return c.over(name), nil })
+	err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, time.Minute, true, func(context.Context) (bool, error) { return !c.HasBatch(name), nil })
 	if err != nil {
 		t.Fatal("the batch goes on")
 	}

@@ -43,10 +43,10 @@ func TestVictimsAreReconsidered(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			c := newReclaimerRig(t)
 			yes := true
-			c.departures = departures.New(oneOwner{map[string]any{"backoffLimit": test.limit}}, c.queues, c.client, c.reclaimer.clock, func() {})
+			c.Departures = departures.New(oneOwner{map[string]any{"backoffLimit": test.limit}}, c.Queues, c.Client, c.reclaimer.Clock, func() {})
 			for _, pod := range c.victims {
 				pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: "batch/v1", Kind: "Job", Name: "job", UID: "job", Controller: &yes}}
-				c.departures.Set(pod)
+				c.Departures.Set(pod)
 			}
 			for _, victim := range c.choice.Evicted {
 				victim.Candidate.Fate = test.then
@@ -59,8 +59,8 @@ func TestVictimsAreReconsidered(t *testing.T) {
 			if len(c.asked) != test.asked {
 				t.Errorf("the evictions are %q, want %d", c.asked, test.asked)
 			}
-			if c.over(name) != (test.asked == 0) {
-				t.Errorf("the room is given up: %t", c.over(name))
+			if !c.HasBatch(name) != (test.asked == 0) {
+				t.Errorf("the room is given up: %t", !c.HasBatch(name))
 			}
 		})
 	}

@@ -39,14 +39,14 @@ type EventBudget struct {
 	gangs     GangBinds
 	pods      corelisters.PodLister
 	scheduled flowcontrol.PassiveRateLimiter
+	// bound is told of each pod that was bound; nil if nobody is.
+	bound func(pod *corev1.Pod)
 	// journal is told that plain pods were placed and refused; nil for none.
 	journal *insight.Journal
 
 	mu sync.Mutex
 	// refused is the message key of the last refusals of each plain pod that waits.
 	refused map[types.UID]*record.Recent
-	// bound is told of each pod that was bound; nil if nobody is.
-	bound func(pod *corev1.Pod)
 }
 
 // GangBinds is told of each bind of a pod of a gang.
@@ -58,9 +58,10 @@ type GangBinds interface {
 const scheduledBurst = 10
 
 // NewEventBudget returns a budget that lets the events of so many placed plain pods a
-// second through.
-func NewEventBudget(gangs GangBinds, pods corelisters.PodLister, scheduledPerSecond int) *EventBudget {
-	b := &EventBudget{gangs: gangs, pods: pods, refused: map[types.UID]*record.Recent{}}
+// second through. Whoever bound, unless it is nil, is told of each pod that was bound, and the
+// journal of plain pods that were placed and refused.
+func NewEventBudget(gangs GangBinds, pods corelisters.PodLister, scheduledPerSecond int, bound func(pod *corev1.Pod), journal *insight.Journal) *EventBudget {
+	b := &EventBudget{gangs: gangs, pods: pods, bound: bound, journal: journal, refused: map[types.UID]*record.Recent{}}
 	if scheduledPerSecond > 0 {
 		b.scheduled = flowcontrol.NewTokenBucketPassiveRateLimiter(float32(scheduledPerSecond), scheduledBurst*scheduledPerSecond)
 	}

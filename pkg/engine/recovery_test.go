@@ -65,7 +65,7 @@ func newWard(t *testing.T) *recoveryRig {
 }
 
 func (w *recoveryRig) start() {
-	r := &recovery{client: w.server, gangs: w.gangs, recorder: w.events, clock: w.clock, grace: grace}
+	r := &recovery{Client: w.server, Gangs: w.gangs, Recorder: w.events, Clock: w.clock, Grace: grace}
 	go r.Run(w.t.Context())
 	enginetest.Eventually(w.t, "recovery waits for its first second", w.clock.HasWaiters)
 }

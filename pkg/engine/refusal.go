@@ -52,9 +52,9 @@ func (r *reporter) reportRefused(g gangtable.Gang, t *told, d deeds) {
 func (r *reporter) entitled(g gangtable.Gang) (waitreason.Explanation, bool) {
 	for _, p := range g.Pods {
 		if p.Ours && p.State == gang.Waiting {
-			pod := r.conditions.Waiting(types.NamespacedName{Namespace: g.Key.Namespace, Name: p.Name})
-			if pod != nil && r.entitlement != nil {
-				return r.entitlement(pod)
+			pod := r.Conditions.Waiting(types.NamespacedName{Namespace: g.Key.Namespace, Name: p.Name})
+			if pod != nil && r.Entitlement != nil {
+				return r.Entitlement(pod)
 			}
 		}
 	}
@@ -68,6 +68,19 @@ func (r *reporter) reportLeftOut(g gangtable.Gang, d deeds) {
 		r.tellWaiting(g, corev1.PodReasonUnschedulable,
 			fmt.Sprintf("Gang %s has its place: %d pods are bound, and it needs %d. There is none for this one: %s", g.Key, g.Bound, g.Verdict.Group.Need, d.refusal))
 	}
+}
+
+// Refused returns why a gang was refused its place when it was tried last, as its pods are told
+// unless its queue has more to say; false if it was not.
+func (r *reporter) Refused(key gang.Key) (text string, refused bool) {
+	g, known := r.Gangs.Get(key)
+	r.mu.Lock()
+	d := r.deedsOf(key, g.Life)
+	r.mu.Unlock()
+	if !known || !isRefusal(d.decided) {
+		return "", false
+	}
+	return refusalText(g, d), true
 }
 
 // refusalText is a sentence that a user can act on, as far as the scheduler knows.
@@ -89,7 +102,7 @@ func (r *reporter) tellWaiting(g gangtable.Gang, reason, text string) bool {
 	news := false
 	for _, p := range g.Pods {
 		if p.Ours && p.State == gang.Waiting {
-			news = r.conditions.Set(types.NamespacedName{Namespace: g.Key.Namespace, Name: p.Name}, condition) || news
+			news = r.Conditions.Set(types.NamespacedName{Namespace: g.Key.Namespace, Name: p.Name}, condition) || news
 		}
 	}
 	return news

@@ -28,7 +28,7 @@ type undone struct {
 func (r *reclaimer) repair(victim fastpath.Evicted, lost []*corev1.Pod, claimant string) {
 	name := victim.Candidate.Name
 	room := r.ReservationOf(lost)
-	now := r.clock.Now()
+	now := r.Clock.Now()
 	r.mu.Lock()
 	r.repairs[name] = undone{pod: lost[0], claimant: claimant, had: int32(len(victim.Pods)), deadline: now.Add(batchPatience + graceOf(lost) + placePatience)}
 	r.mu.Unlock()
@@ -46,7 +46,7 @@ func (r *reclaimer) sweepRepairs(now time.Time) {
 	}
 	r.mu.Lock()
 	for name, one := range r.repairs {
-		switch bound, known := r.queues.Standing(one.pod); {
+		switch bound, known := r.Queues.Standing(one.pod); {
 		case !known:
 			end(name, measure.RepairGone, "it is gone")
 		case bound >= one.had:
@@ -63,13 +63,13 @@ func (r *reclaimer) sweepRepairs(now time.Time) {
 	r.mu.Unlock()
 	slices.Sort(open)
 	for _, name := range open {
-		r.queues.Ahead(name)
+		r.Queues.Ahead(name)
 	}
 	for name, why := range done {
 		r.Keep(name, nil)
 		klog.FromContext(r.ctx).Info("The room of pods that a gang lost is no longer kept for it", "gang", name, "why", why)
 	}
 	if len(done) > 0 {
-		r.queues.Freed()
+		r.Queues.Freed()
 	}
 }

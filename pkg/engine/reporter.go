@@ -44,24 +44,8 @@ const (
 // or refused, the conditions of held pods, and the status of the object that
 // declared the gang. It says each thing once.
 type reporter struct {
-	clock      clock.WithTicker
-	dynamic    dynamic.Interface
-	queue      workqueue.TypedRateLimitingInterface[gang.Key]
-	gangs      *gangtable.Table
-	conditions *conditionWriter
-	recorder   events.EventRecorder
-	// entitlement says why a pod, or its gang, that is refused a place does not get what its
-	// queue is entitled to; false if no more is to be said than that there is no room.
-	entitlement func(pod *corev1.Pod) (waitreason.Explanation, bool)
-	// sequence is how the owners of a gang make its pods; false if that is not known yet, and
-	// will be. It is nil if nobody knows.
-	sequence func(key gang.Key) (dialect.Sequence, bool)
-	// journal is told of each decision; nil for none.
-	journal *insight.Journal
-
-	// devices says what a pod asks for, and nodesAdded how many nodes came so far.
-	devices    func(pod *corev1.Pod) (corev1.ResourceName, int64)
-	nodesAdded func() int64
+	reporterParts
+	queue workqueue.TypedRateLimitingInterface[gang.Key]
 
 	// told is what was said of each gang. Only Run touches it.
 	told map[gang.Key]*told
@@ -70,6 +54,27 @@ type reporter struct {
 	// leading is set once Run runs; news is what it has not reported on.
 	leading bool
 	news    map[gang.Key]deeds
+}
+
+// reporterParts are what a reporter goes by, and what it writes with.
+type reporterParts struct {
+	Clock      clock.WithTicker
+	Dynamic    dynamic.Interface
+	Gangs      *gangtable.Table
+	Conditions *conditionWriter
+	Recorder   events.EventRecorder
+	// Entitlement says why a pod, or its gang, that is refused a place does not get what its
+	// queue is entitled to; false if no more is to be said than that there is no room.
+	Entitlement func(pod *corev1.Pod) (waitreason.Explanation, bool)
+	// Sequence is how the owners of a gang make its pods; false if that is not known yet, and
+	// will be. It is nil if nobody knows.
+	Sequence func(key gang.Key) (dialect.Sequence, bool)
+	// Journal is told of each decision; nil for none.
+	Journal *insight.Journal
+
+	// Devices says what a pod asks for, and NodesAdded how many nodes came so far.
+	Devices    func(pod *corev1.Pod) (corev1.ResourceName, int64)
+	NodesAdded func() int64
 }
 
 // deeds is what the scheduler did with a gang in one of its lives.
@@ -102,13 +107,12 @@ type told struct {
 	written time.Time
 }
 
-func newReporter(c clock.WithTicker, dynamicClient dynamic.Interface) *reporter {
+func newReporter(parts reporterParts) *reporter {
 	return &reporter{
-		clock:   c,
-		dynamic: dynamicClient,
+		reporterParts: parts,
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[gang.Key](time.Second, time.Minute),
-			workqueue.TypedRateLimitingQueueConfig[gang.Key]{Clock: c}),
+			workqueue.TypedRateLimitingQueueConfig[gang.Key]{Clock: parts.Clock}),
 		told: map[gang.Key]*told{},
 		news: map[gang.Key]deeds{},
 	}
@@ -134,14 +138,14 @@ func (r *reporter) Decided(key gang.Key, condition metav1.Condition) {
 
 // Bound takes in that a member of a gang was bound.
 func (r *reporter) Bound(key gang.Key) {
-	now := r.clock.Now()
+	now := r.Clock.Now()
 	r.did(key, func(d *deeds) { d.binds, d.lastBind = d.binds+1, now })
 	r.queue.AddAfter(key, quietDelay)
 }
 
 // did changes what is known of a gang's present life.
 func (r *reporter) did(key gang.Key, change func(*deeds)) {
-	life := r.gangs.Life(key)
+	life := r.Gangs.Life(key)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	d := r.deedsOf(key, life)
@@ -158,12 +162,12 @@ func (r *reporter) deedsOf(key gang.Key, life int64) deeds {
 
 // Run reports until the context is done. It is run by the leader alone.
 func (r *reporter) Run(ctx context.Context) {
-	stop := context.AfterFunc(ctx, r.queue.ShutDown)
+	stop := context.AfterFunc(ctx, r.ShutDown)
 	defer stop()
 	r.mu.Lock()
 	r.leading = true
 	r.mu.Unlock()
-	for _, key := range r.gangs.Keys() {
+	for _, key := range r.Gangs.Keys() {
 		r.queue.AddAfter(key, newsDelay)
 	}
 	for {
@@ -181,9 +185,12 @@ func (r *reporter) Run(ctx context.Context) {
 	}
 }
 
+// ShutDown has nothing more reported.
+func (r *reporter) ShutDown() { r.queue.ShutDown() }
+
 // report says what is new of a gang.
 func (r *reporter) report(ctx context.Context, key gang.Key) error {
-	g, known := r.gangs.Get(key)
+	g, known := r.Gangs.Get(key)
 	if !known || len(g.Pods) == int(g.Done) {
 		if err := r.reportEmpty(ctx, g); err != nil {
 			return err
@@ -228,7 +235,7 @@ func (r *reporter) reportEmpty(ctx context.Context, g gangtable.Gang) error {
 
 // reportHeld tells why a gang is held, once that has lasted a while.
 func (r *reporter) reportHeld(g gangtable.Gang, t *told) {
-	now := r.clock.Now()
+	now := r.Clock.Now()
 	if t.held != g.Verdict.Code {
 		t.held, t.since = g.Verdict.Code, now
 	}
@@ -254,16 +261,16 @@ func (r *reporter) reportHeld(g gangtable.Gang, t *told) {
 // withSequence returns a gang that waits for pods with why they do not come, as soon as that is
 // known.
 func (r *reporter) withSequence(g gangtable.Gang) gangtable.Gang {
-	if r.sequence == nil {
+	if r.Sequence == nil {
 		return g
 	}
-	sequence, known := r.sequence(g.Key)
+	sequence, known := r.Sequence(g.Key)
 	if !known {
 		r.queue.AddAfter(g.Key, incompleteDelay)
 		return g
 	}
-	r.gangs.Explain(g.Key, g.Life, sequence.Why(int64(g.Verdict.Group.Size)))
-	if now, same := r.gangs.Get(g.Key); same && now.Life == g.Life && now.Verdict.Code == g.Verdict.Code {
+	r.Gangs.Explain(g.Key, g.Life, sequence.Why(int64(g.Verdict.Group.Size)))
+	if now, same := r.Gangs.Get(g.Key); same && now.Life == g.Life && now.Verdict.Code == g.Verdict.Code {
 		return now
 	}
 	return g
@@ -273,7 +280,7 @@ func (r *reporter) withSequence(g gangtable.Gang) gangtable.Gang {
 // are being bound it waits for the last of them.
 func (r *reporter) reportTried(g gangtable.Gang, t *told, d deeds) {
 	if d.binds > 0 {
-		if quiet := r.clock.Since(d.lastBind); quiet < quietDelay {
+		if quiet := r.Clock.Since(d.lastBind); quiet < quietDelay {
 			r.queue.AddAfter(g.Key, quietDelay-quiet)
 			return
 		}
@@ -338,7 +345,7 @@ func (r *reporter) reportPlaced(g gangtable.Gang, t *told, bound deeds) {
 	}
 	note := fmt.Sprintf("Placed %d of %d pods of gang %s on %d nodes (least: %d)", g.Bound, present, g.Key, len(nodes), g.Verdict.Group.Size)
 	r.event(regarding, nil, corev1.EventTypeNormal, eventScheduled, "Binding", note)
-	r.journal.Add(record.Decision(r.clock.Now(), insight.ActionPlaced, g.Key, int(g.Bound), "", note))
+	r.Journal.Add(record.Decision(r.Clock.Now(), insight.ActionPlaced, g.Key, int(g.Bound), "", note))
 }
 
 // trouble records an event unless it was said lately. It is about the first pod
@@ -352,7 +359,7 @@ func (r *reporter) trouble(g gangtable.Gang, t *told, reason, action, note strin
 	if reason == eventFailedScheduling {
 		did = insight.ActionRefused
 	}
-	r.journal.Add(record.Decision(r.clock.Now(), did, g.Key, 0, reason, note))
+	r.Journal.Add(record.Decision(r.Clock.Now(), did, g.Key, 0, reason, note))
 	var related runtime.Object
 	if g.Ref != nil {
 		related = g.Ref
@@ -361,7 +368,7 @@ func (r *reporter) trouble(g gangtable.Gang, t *told, reason, action, note strin
 }
 
 func (r *reporter) event(regarding, related runtime.Object, kind, reason, action, note string) {
-	record.Event(r.recorder, regarding, related, kind, reason, action, note)
+	record.Event(r.Recorder, regarding, related, kind, reason, action, note)
 }
 
 // firstWaiting names the first pod of ours that has no place, else the first pod.
@@ -382,7 +389,7 @@ func (r *reporter) writeStatus(ctx context.Context, g gangtable.Gang, t *told) e
 	if t.outcome == nil || g.Kind == nil || g.Kind.Status == nil {
 		return nil
 	}
-	now, outcome := r.clock.Now(), *t.outcome
+	now, outcome := r.Clock.Now(), *t.outcome
 	if t.object != g.Object.GetUID() {
 		t.object, t.status = g.Object.GetUID(), nil
 	}
@@ -400,7 +407,7 @@ func (r *reporter) writeStatus(ctx context.Context, g gangtable.Gang, t *told) e
 	if body == nil {
 		return nil
 	}
-	err := patchGroup(ctx, r.dynamic, g.Kind, g.Object, body)
+	err := patchGroup(ctx, r.Dynamic, g.Kind, g.Object, body)
 	// If the object is gone, so is who would have read its status.
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("writing the status of %s %q: %w", g.Kind.Kind, g.Key, err)

@@ -193,7 +193,7 @@ func TestReportOfPodsMadeInTurn(t *testing.T) {
 	d := newReporterRig(t, dialect.SchedulerPlugins)
 	d.declare("1", 3)
 	known := false
-	d.reporter.sequence = func(gang.Key) (dialect.Sequence, bool) {
+	d.reporter.Sequence = func(gang.Key) (dialect.Sequence, bool) {
 		return dialect.Sequence{Text: "Job \"ns/train\" has 2 pods at a time", Most: 2}, known
 	}
 	p := d.member("p0", "", func(*corev1.Pod) {})

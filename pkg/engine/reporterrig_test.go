@@ -54,7 +54,7 @@ func newReporterRig(t *testing.T, of gang.Dialect) *reporterRig {
 	d.gangs = gangtable.New(enginetest.Ours, syncSink{reached: d.reached}, d.clock)
 	d.dynamic = dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(),
 		map[schema.GroupVersionResource]string{d.kind.Resource: d.kind.Kind + "List"})
-	d.reporter.gangs, d.reporter.recorder, d.reporter.conditions, d.reporter.dynamic = d.gangs, d.events, d.conditions, d.dynamic
+	d.reporter.Gangs, d.reporter.Recorder, d.reporter.Conditions, d.reporter.Dynamic = d.gangs, d.events, d.conditions, d.dynamic
 	go d.gangs.Run(t.Context())
 	return d
 }

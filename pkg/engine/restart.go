@@ -32,13 +32,13 @@ func (r *reclaimer) restart(key gang.Key, pods []*corev1.Pod) error {
 	if err := e.mark(victim, true); err != nil {
 		return err
 	}
-	r.gangs.Restart(key)
+	r.Gangs.Restart(key)
 	if stopped := e.evictGang(victim); stopped != nil {
 		return fmt.Errorf("its eviction was cut short: %s", stopped.Text)
 	}
 	if len(e.suspended[name]) == 0 {
 		// A pod that was being bound meanwhile goes too.
-		r.gangs.Finish(key)
+		r.Gangs.Finish(key)
 	}
 	return nil
 }

@@ -109,7 +109,7 @@ func (l *searchLine) tell() {
 // how long it is to be called again, 0 if nobody stands in line.
 func (r *reclaimer) callNext() time.Duration {
 	for {
-		now := r.clock.Now()
+		now := r.Clock.Now()
 		r.mu.Lock()
 		name, after := r.line.next(now)
 		if name == "" {
@@ -118,7 +118,7 @@ func (r *reclaimer) callNext() time.Duration {
 		}
 		r.line.call(name, now)
 		r.mu.Unlock()
-		if r.queues.Again(name) {
+		if r.Queues.Again(name) {
 			continue // it says after how long the next may be called
 		}
 		r.mu.Lock()

@@ -18,6 +18,7 @@ import (
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/engine/measure"
 	"github.com/berth-dev/berth/pkg/engine/record"
+	"github.com/berth-dev/berth/pkg/engine/suspension"
 	"github.com/berth-dev/berth/pkg/state/gangtable"
 	"github.com/berth-dev/berth/pkg/state/queueing"
 	"github.com/berth-dev/berth/pkg/state/unqueued"
@@ -66,6 +67,8 @@ type repairer struct {
 	// change.
 	of   map[gang.Key]*shortGang
 	lock sync.Mutex
+	// restarts counts those that are under way.
+	restarts int
 	// past is what was said of gangs that were short a while ago, and read of how many gangs the
 	// owner was read in this look.
 	past map[gang.Key]pastShort
@@ -109,22 +112,29 @@ type shortGang struct {
 	refused    string
 }
 
-func newRepairer(r *reclaimer, windows *unqueued.Windows, window time.Duration) *repairer {
-	out := &repairer{reclaimer: r, windows: windows, window: window, of: map[gang.Key]*shortGang{}, past: map[gang.Key]pastShort{}}
-	out.ownerOf = out.readOwner
-	return out
+// newRepairer makes a repairer that waits for so long until a gang is given up, where its policy is
+// to wait. ownerOf says what the owner of pods does.
+func newRepairer(r *reclaimer, windows *unqueued.Windows, window time.Duration, ownerOf func(ctx context.Context, pods []*corev1.Pod) repair.Owner) *repairer {
+	return &repairer{reclaimer: r, windows: windows, window: window, ownerOf: ownerOf, of: map[gang.Key]*shortGang{}, past: map[gang.Key]pastShort{}}
+}
+
+// Restarting reports whether the restart of any gang is under way.
+func (r *repairer) Restarting() bool {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	return r.restarts > 0
 }
 
 // Run repairs until the context is done. It is run by the leader alone.
 func (r *repairer) Run(ctx context.Context) {
-	ticker := r.clock.NewTicker(repairPeriod)
+	ticker := r.Clock.NewTicker(repairPeriod)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C():
-			r.look(ctx, r.clock.Now())
+			r.look(ctx, r.Clock.Now())
 		}
 	}
 }
@@ -138,7 +148,7 @@ func (r *repairer) look(ctx context.Context, now time.Time) {
 			delete(r.past, key)
 		}
 	}
-	all := r.gangs.Short()
+	all := r.Gangs.Short()
 	still := make(map[gang.Key]bool, len(all))
 	for i := range all {
 		s := &all[i]
@@ -159,7 +169,7 @@ func (r *repairer) look(ctx context.Context, now time.Time) {
 			r.see(ctx, s, g, now)
 		}
 	}
-	for _, name := range r.gangs.AvoidanceEnded() {
+	for _, name := range r.Gangs.AvoidanceEnded() {
 		r.again(name)
 	}
 	for key, g := range r.of {
@@ -180,9 +190,9 @@ func (r *repairer) end(key gang.Key, g *shortGang) {
 	delete(r.of, key)
 	r.unwant(g)
 	if len(g.said) > 0 {
-		r.past[key] = pastShort{g.life, g.said, r.clock.Now()}
+		r.past[key] = pastShort{g.life, g.said, r.Clock.Now()}
 	}
-	known, ok := r.gangs.Get(key)
+	known, ok := r.Gangs.Get(key)
 	if !g.any || !ok || known.Life != g.life || known.Verdict.Group.Size == 0 || int(known.Bound+known.Done) < known.Had {
 		return
 	}
@@ -217,7 +227,7 @@ func (r *repairer) see(ctx context.Context, s *gangtable.Short, g *shortGang, no
 		}
 	}
 	if g.roomy && s.Waiting > 0 {
-		r.queues.Ahead(g.name)
+		r.Queues.Ahead(g.name)
 	}
 	switch {
 	case found.Looked && !found.Unjudged || g.wanted.IsZero():
@@ -263,7 +273,7 @@ func (r *repairer) want(s *gangtable.Short, g *shortGang, standing, stranded []*
 	want := fastpath.Want{Topology: s.Topology, Queues: r.queuesOf(standing), Standing: standing, Stranded: stranded, Weigh: g.owner.MakesAgain}
 	var keys strings.Builder
 	for _, l := range s.Lost {
-		pod, err := r.pods.Pods(s.Key.Namespace).Get(l.Name)
+		pod, err := r.Pods.Pods(s.Key.Namespace).Get(l.Name)
 		there := err == nil && pod.UID == l.UID
 		if !there {
 			pod = l.Pod
@@ -286,7 +296,7 @@ func (r *repairer) want(s *gangtable.Short, g *shortGang, standing, stranded []*
 		r.unwant(g) // there is nothing to complete: it starts anew once all of it is gone
 		return
 	}
-	if !r.over(g.name) || keys.String() == g.keys && now.Sub(g.wanted) < roomPeriod {
+	if r.HasBatch(g.name) || keys.String() == g.keys && now.Sub(g.wanted) < roomPeriod {
 		return
 	}
 	g.wanted, g.keys = now, keys.String()
@@ -295,10 +305,10 @@ func (r *repairer) want(s *gangtable.Short, g *shortGang, standing, stranded []*
 
 // queuesOf returns the queue of pods, and those around it.
 func (r *repairer) queuesOf(pods []*corev1.Pod) []string {
-	if len(pods) == 0 || r.queues.SpareClaims() == nil {
+	if len(pods) == 0 || r.Queues.SpareClaims() == nil {
 		return nil
 	}
-	return r.queues.Around(pods[0])
+	return r.Queues.Around(pods[0])
 }
 
 // unwant has no room be kept any more.
@@ -308,16 +318,16 @@ func (r *repairer) unwant(g *shortGang) {
 	}
 	g.wanted, g.keys, g.noRoom = time.Time{}, "", time.Time{}
 	r.Unwant(g.name)
-	if r.over(g.name) { // what others are evicted for is kept by their batch
+	if !r.HasBatch(g.name) { // what others are evicted for is kept by their batch
 		r.Keep(g.name, nil)
 	}
-	r.queues.Freed()
+	r.Queues.Freed()
 	r.windows.Freed()
 }
 
 // again has a gang tried again that was refused, whoever says whose turn it is.
 func (r *repairer) again(name string) {
-	r.queues.Again(name)
+	r.Queues.Again(name)
 	r.windows.Again(name)
 }
 
@@ -330,14 +340,16 @@ func (r *repairer) begin(key gang.Key, g *shortGang, pods []*corev1.Pod, now tim
 		return
 	}
 	g.restarting = true
+	r.restarts++
 	klog.FromContext(r.ctx).Info("Restarting a gang that lost pods", "gang", key, "pods", len(pods))
 	go func() {
 		err := r.restart(key, pods)
 		r.lock.Lock()
 		defer r.lock.Unlock()
+		r.restarts--
 		g.restarting, g.refused = false, ""
 		if err != nil {
-			g.rest, g.refused = r.clock.Now().Add(restartRest), err.Error()
+			g.rest, g.refused = r.Clock.Now().Add(restartRest), err.Error()
 			klog.FromContext(r.ctx).Info("A gang that lost pods could not be restarted; trying again", "gang", key, "after", restartRest, "why", err)
 			return
 		}
@@ -349,27 +361,26 @@ func (r *repairer) begin(key gang.Key, g *shortGang, pods []*corev1.Pod, now tim
 func (r *repairer) podsOf(namespace string, members []gangtable.Pod) []*corev1.Pod {
 	out := make([]*corev1.Pod, 0, len(members))
 	for _, m := range members {
-		if pod, err := r.pods.Pods(namespace).Get(m.Name); err == nil && pod.UID == m.UID {
+		if pod, err := r.Pods.Pods(namespace).Get(m.Name); err == nil && pod.UID == m.UID {
 			out = append(out, pod)
 		}
 	}
 	return out
 }
 
-// readOwner reads what the owners of pods do.
-func (r *repairer) readOwner(ctx context.Context, pods []*corev1.Pod) repair.Owner {
-	owner := repair.Owner{Replaces: true}
-	if r.suspender == nil {
+// ownersBy says what the owners of pods do, as the objects say that a suspender reads.
+func ownersBy(suspender *suspension.Suspender) func(ctx context.Context, pods []*corev1.Pod) repair.Owner {
+	return func(ctx context.Context, pods []*corev1.Pod) repair.Owner {
+		owner := repair.Owner{Replaces: true}
+		departures, err := suspender.Departures(ctx, pods)
+		if err != nil || len(departures) == 0 {
+			return owner
+		}
+		owner.MakesAgain = true
+		for _, d := range departures {
+			owner.MakesAgain = owner.MakesAgain && d.Action != dialect.WouldNotSurvive
+			owner.Replaces = owner.Replaces && d.Replaces()
+		}
 		return owner
 	}
-	departures, err := r.suspender.Departures(ctx, pods)
-	if err != nil || len(departures) == 0 {
-		return owner
-	}
-	owner.MakesAgain = true
-	for _, d := range departures {
-		owner.MakesAgain = owner.MakesAgain && d.Action != dialect.WouldNotSurvive
-		owner.Replaces = owner.Replaces && d.Replaces()
-	}
-	return owner
 }

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -18,6 +17,7 @@ import (
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/repair"
 	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 var (
@@ -143,15 +143,8 @@ func newLossWorld(t *testing.T, seed uint64, scale lossScale) *lossWorld {
 		w.declared["devices"] = w.tellDevices
 		w.tellDevices()
 	}
-	w.knowOwners()
+	w.ownersDo = repair.Owner{MakesAgain: true, Replaces: true}
 	return w
-}
-
-// knowOwners tells a scheduler that leads what owners do.
-func (w *lossWorld) knowOwners() {
-	w.repairer.ownerOf = func(context.Context, []*corev1.Pod) repair.Owner {
-		return repair.Owner{MakesAgain: true, Replaces: true}
-	}
 }
 
 // tellDevices tells it which devices nodes have, before it places anything.
@@ -200,7 +193,6 @@ func (w *lossWorld) happen() {
 		if w.r.IntN(4*w.scale.events) == 0 {
 			w.depose()
 			w.lead()
-			w.knowOwners()
 			w.seen["led anew"]++
 		}
 	}
@@ -216,16 +208,7 @@ func (w *lossWorld) live() {
 // endRestarts waits until those that are to be evicted for a restart are.
 func (w *lossWorld) endRestarts() {
 	before := w.evictions()
-	w.await("restarts are asked for", func() bool {
-		w.repairer.lock.Lock()
-		defer w.repairer.lock.Unlock()
-		for _, g := range w.repairer.of {
-			if g.restarting {
-				return false
-			}
-		}
-		return true
-	})
+	w.await("restarts are asked for", func() bool { return !w.repairer.Restarting() })
 	if w.evictions() > before {
 		w.seen["restarted"]++
 	}
@@ -479,8 +462,7 @@ func (w *lossWorld) check() {
 		}
 	}
 	for _, c := range w.workloads {
-		g := w.repairer.of[w.keyOf(c)]
-		if g == nil || len(w.repairer.Found(g.name).Room) == 0 || !w.complete(c) {
+		if len(w.repairer.Found(workload.NameOfGang(w.keyOf(c))).Room) == 0 || !w.complete(c) {
 			w.kept[c.name] = 0
 			continue
 		}
@@ -595,8 +577,8 @@ func (w *lossWorld) describe() string {
 			fmt.Fprintf(&out, "  verdict %s %s %s, need %d\n", g.Verdict.Action, g.Verdict.Code, g.Verdict.Text, g.Verdict.Group.Need)
 		}
 	}
-	for _, g := range w.repairer.of {
-		fmt.Fprintf(&out, "short %s: said %v found %+v refused %q\n", g.name, g.said, w.repairer.Found(g.name), g.refused)
+	for _, s := range w.gangs.Short() {
+		fmt.Fprintf(&out, "short %s: missing %d since %s, found %+v\n", s.Key, s.Missing, s.Since, w.repairer.Found(workload.NameOfGang(s.Key)))
 	}
 	fmt.Fprintf(&out, "dark %v, active %d\n", w.dark, w.active())
 	return out.String()

@@ -1,22 +1,15 @@
 package engine
 
 import (
-	"context"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes/fake"
-	clocktesting "k8s.io/utils/clock/testing"
 
-	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/repair"
-	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/state/device"
 )
 
@@ -43,10 +36,8 @@ func newRepairRig(t *testing.T, onLoss string, makesAgain bool) *repairRig {
 
 // care has the scheduler that leads tell what it does, and know the owner.
 func (c *repairRig) care(makesAgain bool) {
-	c.reclaimer.recorder = c.events
-	c.repairer.ownerOf = func(context.Context, []*corev1.Pod) repair.Owner {
-		return repair.Owner{MakesAgain: makesAgain, Replaces: true}
-	}
+	c.reclaimer.Recorder = c.events
+	c.ownersDo = repair.Owner{MakesAgain: makesAgain, Replaces: true}
 }
 
 func (c *repairRig) say(pod *corev1.Pod) {
@@ -65,16 +56,7 @@ func (c *repairRig) live(seconds int) {
 	c.t.Helper()
 	for range seconds {
 		c.pass(1, time.Second)
-		c.await("restarts are asked for", func() bool {
-			c.repairer.lock.Lock()
-			defer c.repairer.lock.Unlock()
-			for _, g := range c.repairer.of {
-				if g.restarting {
-					return false
-				}
-			}
-			return true
-		})
+		c.await("restarts are asked for", func() bool { return !c.repairer.Restarting() })
 	}
 }
 
@@ -326,38 +308,6 @@ func TestTheNextLeaderKeepsRoom(t *testing.T) {
 	c.again()
 	c.live(3)
 	c.expectBound(c.g, 2, "its room was kept")
-}
-
-// A native pod group says that its gang is short, and that it is no more; what others say on it
-// stays.
-func TestNativeGroupSaysThatItIsShort(t *testing.T) {
-	group := &schedulingv1beta1.PodGroup{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "g"}}
-	group.Status.Conditions = []metav1.Condition{{Type: "Other", Status: metav1.ConditionTrue, Reason: "R"}}
-	client := fake.NewClientset(group)
-	r := &repairer{reclaimer: &reclaimer{client: client, clock: clocktesting.NewFakeClock(time.Unix(1_000_000, 0)), ctx: t.Context()}}
-	expect := func(want string) {
-		t.Helper()
-		got, err := client.SchedulingV1beta1().PodGroups("ns").Get(t.Context(), "g", metav1.GetOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var said []string
-		for _, c := range got.Status.Conditions {
-			said = append(said, c.Type+" "+string(c.Status)+" "+c.Reason)
-		}
-		slices.Sort(said)
-		if text := strings.Join(said, ", "); text != want {
-			t.Errorf("it says %q, want %q", text, want)
-		}
-	}
-	native := gang.Key{Namespace: "ns", Dialect: gang.Native, Name: "g"}
-	r.mark(gang.Key{Namespace: "ns", Dialect: dialect.Berth, Name: "g"}, metav1.ConditionTrue, "another gang")
-	expect("Other True R")
-	r.mark(native, metav1.ConditionTrue, "short")
-	expect("Other True R, berth.dev/Short True GangShort")
-	r.mark(native, metav1.ConditionFalse, "whole")
-	expect("Other True R, berth.dev/Short False GangRepaired")
-	r.mark(gang.Key{Namespace: "ns", Dialect: gang.Native, Name: "gone"}, metav1.ConditionTrue, "short")
 }
 
 // A device that falls ill is told once for each gang and each plain pod.

@@ -36,7 +36,7 @@ func (r *repairer) say(s *gangtable.Short, g *shortGang, d repair.Decision, poli
 	if refused != "" {
 		d.Code, d.Text = "Refused", "it cannot be restarted now: "+refused
 	}
-	avoided, _ := r.gangs.Avoided(g.name)
+	avoided, _ := r.Gangs.Avoided(g.name)
 	refusals := 0
 	for _, one := range avoided {
 		again := ""
@@ -44,7 +44,7 @@ func (r *repairer) say(s *gangtable.Short, g *shortGang, d repair.Decision, poli
 			again = fmt.Sprintf(" (%d times in a row)", one.Times)
 		}
 		refusals += one.Times
-		d.Text += fmt.Sprintf("; node %s, whose kubelet refused a pod of it%s, is avoided for %d s", one.Node, again, one.Until-r.clock.Now().Unix())
+		d.Text += fmt.Sprintf("; node %s, whose kubelet refused a pod of it%s, is avoided for %d s", one.Node, again, one.Until-r.Clock.Now().Unix())
 	}
 	g.refusals = max(g.refusals, refusals)
 	if !g.said.News(fmt.Sprint(s.Missing, s.Cause(), d.Code, g.refusals)) {
@@ -76,11 +76,11 @@ func (r *repairer) mark(key gang.Key, status metav1.ConditionStatus, text string
 		reason = reasonShort
 	}
 	body, err := json.Marshal(map[string]any{"status": map[string]any{"conditions": []metav1.Condition{{
-		Type: dialect.ShortCondition, Status: status, Reason: reason, Message: text, LastTransitionTime: metav1.NewTime(r.clock.Now()),
+		Type: dialect.ShortCondition, Status: status, Reason: reason, Message: text, LastTransitionTime: metav1.NewTime(r.Clock.Now()),
 	}}}})
 	if err == nil {
 		measure.APIWrites.WithLabelValues("group_status").Inc()
-		_, err = r.client.SchedulingV1beta1().PodGroups(key.Namespace).Patch(r.ctx, key.Name, types.StrategicMergePatchType, body, metav1.PatchOptions{}, "status")
+		_, err = r.Client.SchedulingV1beta1().PodGroups(key.Namespace).Patch(r.ctx, key.Name, types.StrategicMergePatchType, body, metav1.PatchOptions{}, "status")
 	}
 	if err != nil && !apierrors.IsNotFound(err) {
 		klog.FromContext(r.ctx).V(2).Info("A pod group does not say whether its gang is short", "gang", key, "err", err)
@@ -94,7 +94,7 @@ func (r *repairer) regarding(ref *corev1.ObjectReference, pods []gangtable.Pod, 
 		return ref, nil
 	}
 	for _, p := range pods {
-		if pod, err := r.pods.Pods(key.Namespace).Get(p.Name); err == nil && pod.UID == p.UID {
+		if pod, err := r.Pods.Pods(key.Namespace).Get(p.Name); err == nil && pod.UID == p.UID {
 			if owner, owned := dialect.Controller(pod); owned {
 				return owner.Reference(), nil
 			}
@@ -105,7 +105,7 @@ func (r *repairer) regarding(ref *corev1.ObjectReference, pods []gangtable.Pod, 
 }
 
 func (r *repairer) event(regarding, related runtime.Object, kind, reason, action, note string) {
-	record.Event(r.recorder, regarding, related, kind, reason, action, note)
+	record.Event(r.Recorder, regarding, related, kind, reason, action, note)
 }
 
 // lostOf names the first of those that are missing, where they were, and why they are gone.

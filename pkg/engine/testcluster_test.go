@@ -25,9 +25,11 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/core/repair"
 	"github.com/berth-dev/berth/pkg/engine/departures"
 	"github.com/berth-dev/berth/pkg/engine/enginetest"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
+	"github.com/berth-dev/berth/pkg/engine/measure"
 	"github.com/berth-dev/berth/pkg/engine/podgroups"
 	"github.com/berth-dev/berth/pkg/engine/suspension"
 	"github.com/berth-dev/berth/pkg/plugins/queuereclaim"
@@ -53,6 +55,8 @@ type testCluster struct {
 	controllers func()
 	// declared tell the scheduler of objects that declare gangs.
 	declared map[string]func()
+	// ownersDo is what owners do with pods that are lost.
+	ownersDo repair.Owner
 	// unchecked says that the ledger is not compared: it takes long where there are many pods.
 	unchecked bool
 }
@@ -88,7 +92,7 @@ func newTestCluster(t testing.TB, nodes []*corev1.Node, queues ...testQueue) *te
 		overrides[featuregate.Feature(name)] = on
 	}
 	featuregatetesting.SetFeatureGatesDuringTest(t, utilfeature.DefaultFeatureGate, overrides)
-	h := &testCluster{fakeAPI: newFakeAPI(t), counts: map[string]int{}, declared: map[string]func(){}}
+	h := &testCluster{fakeAPI: newFakeAPI(t), counts: map[string]int{}, ownersDo: repair.Owner{Replaces: true}, declared: map[string]func(){}}
 	h.nodes = nodes
 	for _, q := range queues {
 		h.fakeAPI.queues[q.name] = q.object(1)
@@ -132,7 +136,7 @@ func (h *testCluster) lead() {
 	if err := l.run(ctx); err != nil {
 		h.t.Fatal(err)
 	}
-	l.recovery = &recovery{client: client, gangs: l.gangs, recorder: recorder, clock: h.clock, grace: DefaultOptions().GangGracePeriod}
+	l.recovery = &recovery{Client: client, Gangs: l.gangs, Recorder: recorder, Clock: h.clock, Grace: DefaultOptions().GangGracePeriod}
 	l.rounds = l.recovery.begin()
 	for _, node := range h.nodes {
 		l.nodeFeed.set(node)
@@ -156,8 +160,7 @@ func (h *testCluster) lead() {
 // build makes what is around the scheduler.
 func (h *testCluster) build(client kubernetes.Interface, recorder events.EventRecorder) informers.SharedInformerFactory {
 	l, e := h.leader, h.leader.engine
-	e.reporter = newReporter(h.clock, nil)
-	b := podgroups.NewBridge(l.groups, e.gate, e.reporter.Changed)
+	b := podgroups.NewBridge(l.groups, e.gate, func(key gang.Key) { e.reporter.Changed(key) })
 	l.sink = markedBridge{Bridge: b, reached: make(chan struct{}, 1)}
 	ours := func(name string) bool { return name == SchedulerName }
 	e.gangs = gangtable.New(ours, l.sink, h.clock)
@@ -176,23 +179,29 @@ func (h *testCluster) build(client kubernetes.Interface, recorder events.EventRe
 	_, _ = l.nodeFeed.AddEventHandler(e.nodeHandler())
 	pods := factory.Core().V1().Pods().Lister()
 	e.conditions = newConditionWriter(client, pods, e.gangs, h.clock)
-	e.explainer = newExplainer(h.clock, ours, e.gangs, e.queues, e.gate, e.conditions)
+	e.windows = unqueued.New(DefaultNamespaceWindow, e.queues.Reserved, h.clock)
+	b.Windows = e.windows
+	e.demand = measure.NewDemand(h.clock, ours, e.devicesOf)
+	e.reporter = newReporter(reporterParts{
+		Clock: h.clock, Gangs: e.gangs, Conditions: e.conditions, Recorder: recorder, Entitlement: e.entitlement, Devices: e.devicesOf, NodesAdded: e.nodesAdded.Load,
+	})
+	e.explainer = newExplainer(explainerParts{
+		Clock: h.clock, Ours: ours, Gangs: e.gangs, Queues: e.queues, Windows: e.windows, Gate: e.gate, Conditions: e.conditions, Entitlement: e.entitlement,
+	})
 	e.client = newBudgetClient(client, e.conditions, e.reporter, factory.Scheduling().V1beta1().PodGroups().Lister())
 	// The watch tells nothing while bindings are under way.
 	e.client.binder.Hasten(time.Millisecond, 0)
-	e.budget = NewEventBudget(e.reporter, pods, 0)
-	e.reporter.gangs, e.reporter.conditions, e.reporter.recorder = e.gangs, e.conditions, recorder
-	e.reclaimer = newReclaimer(e.fast, e.queues, e.gangs, client, pods, recorder, h.clock)
+	e.budget = NewEventBudget(e.reporter, pods, 0, e.demand.Bound, nil)
+	e.reclaimer = newReclaimer(reclaimerParts{Path: e.fast, Queues: e.queues, Gangs: e.gangs, Client: client, Pods: pods, Recorder: recorder, Clock: h.clock})
 	e.suspender = suspension.New(nil, client, nil, h.clock, func() {})
 	e.departures = departures.New(e.suspender, e.queues, client, h.clock, func() {})
 	e.watchOthers(ours, nil, recorder)
-	e.reporter.entitlement, e.explainer.entitlement = e.entitlement, e.entitlement
-	e.windows = unqueued.New(DefaultNamespaceWindow, e.queues.Reserved, h.clock)
-	b.Windows, e.explainer.windows = e.windows, e.windows
-	e.repairer = newRepairer(e.reclaimer, e.windows, DefaultRepairWindow)
-	e.tries = &tries{queues: e.queues, windows: e.windows, reclaimer: e.reclaimer, fast: e.fast, gangs: e.gangs, reporter: e.reporter}
-	e.measure(h.clock, ours)
-	e.gate.Gone, e.gate.Renewed = e.client.forgetNative, e.tries.renewed
+	e.repairer = newRepairer(e.reclaimer, e.windows, DefaultRepairWindow, func(context.Context, []*corev1.Pod) repair.Owner { return h.ownersDo })
+	e.tries = newTries(triesParts{
+		Queues: e.queues, Windows: e.windows, Reclaimer: e.reclaimer, Fast: e.fast, Gangs: e.gangs, Reporter: e.reporter, Conditions: e.conditions, Clock: h.clock,
+	})
+	e.measure(h.clock)
+	e.gate.Gone, e.gate.Renewed = e.client.forgetNative, e.tries.Renewed
 	return factory
 }
 
@@ -243,8 +252,8 @@ func (h *testCluster) depose() {
 		return l.bindingsDone()
 	})
 	l.sched.SchedulingQueue.Close()
-	l.reporter.queue.ShutDown()
-	l.conditions.queue.ShutDown()
+	l.reporter.ShutDown()
+	l.conditions.ShutDown()
 }
 
 // await waits until something that goes on by itself has come about.
@@ -335,10 +344,10 @@ func (h *testCluster) judge() {
 func (h *testCluster) admit() {
 	select {
 	case <-h.engine.queues.News():
-		admitNext(klog.Background(), h.engine.queues, h.sched, h.conditions, nil)
+		h.tries.AdmitNext(klog.Background(), h.sched)
 	default:
 	}
-	enter(klog.Background(), h.engine.windows, h.sched)
+	h.tries.AdmitNextByWindow(klog.Background(), h.sched)
 }
 
 // active returns how many pods are to be tried.
@@ -386,14 +395,10 @@ func (h *testCluster) releaseBindings() {
 func (h *testCluster) evicting() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	r, finishing := h.reclaimer, h.gangs.Finishing()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, w := range r.batches {
-		for uid := range w.left {
-			if pod := h.pods[uid]; pod != nil && pod.DeletionTimestamp == nil && !h.busy[pod.Name] && !finishing.Has(gang.KeyOf("ns", workload.PodGroup(h.told[uid]))) {
-				return false
-			}
+	finishing := h.gangs.Finishing()
+	for uid := range h.reclaimer.Leaving() {
+		if pod := h.pods[uid]; pod != nil && pod.DeletionTimestamp == nil && !h.busy[pod.Name] && !finishing.Has(gang.KeyOf("ns", workload.PodGroup(h.told[uid]))) {
+			return false
 		}
 	}
 	return true

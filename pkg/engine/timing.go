@@ -23,24 +23,24 @@ type timing struct {
 
 // observeRefused notes that there is no room for a gang.
 func (r *reporter) observeRefused(t *told, code string) {
-	if t.timing.refused.IsZero() && !t.placed && code == corev1.PodReasonUnschedulable && r.nodesAdded != nil {
-		t.timing.refused, t.timing.nodes = r.clock.Now(), r.nodesAdded()
+	if t.timing.refused.IsZero() && !t.placed && code == corev1.PodReasonUnschedulable && r.NodesAdded != nil {
+		t.timing.refused, t.timing.nodes = r.Clock.Now(), r.NodesAdded()
 	}
 }
 
 // observePlaced counts how long a gang waited that was bound just now. Its pods are looked
 // at, once.
 func (r *reporter) observePlaced(g gangtable.Gang, t *told, at time.Time) {
-	if r.devices == nil {
+	if r.Devices == nil {
 		return
 	}
 	made, devices := at, int64(0)
 	for i := range g.Pods {
-		pod, err := r.conditions.pods.Pods(g.Key.Namespace).Get(g.Pods[i].Name)
+		pod, err := r.Conditions.pods.Pods(g.Key.Namespace).Get(g.Pods[i].Name)
 		if err != nil {
 			continue
 		}
-		_, n := r.devices(pod)
+		_, n := r.Devices(pod)
 		devices += n
 		if c := pod.CreationTimestamp.Time; !c.IsZero() && c.Before(made) {
 			made = c
@@ -48,7 +48,7 @@ func (r *reporter) observePlaced(g gangtable.Gang, t *told, at time.Time) {
 	}
 	t.timing.bound, t.timing.size = at, measure.GangSizes.Of(devices)
 	measure.GangWait.WithLabelValues(t.timing.size).Observe(at.Sub(made).Seconds())
-	if refused := t.timing.refused; !refused.IsZero() && r.nodesAdded() > t.timing.nodes {
+	if refused := t.timing.refused; !refused.IsZero() && r.NodesAdded() > t.timing.nodes {
 		measure.ScaleUp.Observe(max(0, at.Sub(refused).Seconds()))
 	}
 }
@@ -57,6 +57,6 @@ func (r *reporter) observePlaced(g gangtable.Gang, t *told, at time.Time) {
 func (r *reporter) observeRunning(g gangtable.Gang, t *told) {
 	if !t.timing.bound.IsZero() && !t.timing.runs && g.Running+g.Done >= g.Verdict.Group.Need {
 		t.timing.runs = true
-		measure.GangStart.WithLabelValues(t.timing.size).Observe(max(0, r.clock.Since(t.timing.bound).Seconds()))
+		measure.GangStart.WithLabelValues(t.timing.size).Observe(max(0, r.Clock.Since(t.timing.bound).Seconds()))
 	}
 }

@@ -27,8 +27,8 @@ func TestGangIsTimed(t *testing.T) {
 			before := histogram(t, measure.ScaleUpMetric.Name)
 			d := newReporterRig(t, dialect.SchedulerPlugins)
 			nodes := int64(7)
-			d.reporter.nodesAdded = func() int64 { return nodes }
-			d.reporter.devices = func(*corev1.Pod) (corev1.ResourceName, int64) { return "nvidia.com/gpu", 8 }
+			d.reporter.NodesAdded = func() int64 { return nodes }
+			d.reporter.Devices = func(*corev1.Pod) (corev1.ResourceName, int64) { return "nvidia.com/gpu", 8 }
 			old := func(p *corev1.Pod) { p.CreationTimestamp = metav1.NewTime(d.clock.Now().Add(-40 * time.Second)) }
 			a, b := d.member("a", "", old), d.member("b", "")
 			d.declare("1", 2)

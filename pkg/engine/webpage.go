@@ -41,7 +41,7 @@ type pageSource struct {
 func (e *engine) pageSource(source insight.Source, factory informers.SharedInformerFactory) *pageSource {
 	s := &pageSource{
 		Source: source, pods: factory.Core().V1().Pods().Lister(), nodes: factory.Core().V1().Nodes().Lister(),
-		topologies: e.topologies.List, kept: e.fast.Kept, ours: e.explainer.ours, trees: dialect.FabricTrees(),
+		topologies: e.topologies.List, kept: e.fast.Kept, ours: e.explainer.Ours, trees: dialect.FabricTrees(),
 	}
 	if settings, known := e.fast.Settings(e.fast.Profile()); known {
 		s.devices = settings.Devices

@@ -12,6 +12,9 @@ const GroupName = "berth.dev"
 // GroupVersion is the group and version of these types.
 var GroupVersion = schema.GroupVersion{Group: GroupName, Version: "v1alpha1"}
 
+// QueuesResource names the queues of a cluster.
+var QueuesResource = GroupVersion.WithResource("queues")
+
 // AddToScheme adds the types to a scheme.
 func AddToScheme(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion, &NodeTopology{}, &NodeTopologyList{}, &Queue{}, &QueueList{})
