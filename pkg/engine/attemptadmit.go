@@ -159,14 +159,18 @@ func (t *tries) AdmitByWindow(ctx context.Context, sched *scheduler.Scheduler) {
 			}
 			giveBackLost(sched, windows)
 			if queues.Some() {
-				// They ask their queues now.
-				for _, pod := range windows.Clear() {
-					activate(logger, sched, pod)
-				}
+				t.LeaveToQueues(logger, sched)
 			}
 		case <-windows.News():
 			t.AdmitNextByWindow(logger, sched)
 		}
+	}
+}
+
+// LeaveToQueues has those ask their queues, now that there are some, that the windows held.
+func (t *tries) LeaveToQueues(logger klog.Logger, sched *scheduler.Scheduler) {
+	for _, pod := range t.Windows.Clear() {
+		activate(logger, sched, pod)
 	}
 }
 

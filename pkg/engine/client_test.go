@@ -30,19 +30,6 @@ import (
 	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
 
-var epoch = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
-
-// noSink is told of verdicts and does nothing.
-type noSink struct{}
-
-func (noSink) Publish(gang.Group) {}
-
-func (noSink) Withdraw(gang.Key) {}
-
-func (noSink) Cleared(gang.Key) {}
-
-func (noSink) Changed(gang.Key) {}
-
 // writerRig is the writing half of the engine over a fake API server, with listers that
 // the test fills and a clock that it turns.
 type writerRig struct {
@@ -62,7 +49,7 @@ func newWriterRig(t *testing.T, objects ...runtime.Object) *writerRig {
 		server: fake.NewClientset(objects...),
 		pods:   cache.NewIndexer(cache.MetaNamespaceKeyFunc, indexers),
 		groups: cache.NewIndexer(cache.MetaNamespaceKeyFunc, indexers),
-		clock:  clocktesting.NewFakeClock(epoch),
+		clock:  clocktesting.NewFakeClock(enginetest.Epoch),
 	}
 	for _, o := range objects {
 		switch o := o.(type) {
@@ -74,7 +61,7 @@ func newWriterRig(t *testing.T, objects ...runtime.Object) *writerRig {
 			}
 		}
 	}
-	gangs := gangtable.New(enginetest.Ours, noSink{}, b.clock)
+	gangs := gangtable.New(enginetest.Ours, enginetest.NoSink{}, b.clock)
 	b.conditions = newConditionWriter(b.server, corelisters.NewPodLister(b.pods), gangs, b.clock)
 	b.reporter = newReporter(reporterParts{Clock: b.clock, Gangs: gangs, Conditions: b.conditions})
 	b.conditions.limiter = flowcontrol.NewFakeAlwaysRateLimiter()
@@ -125,7 +112,7 @@ func (b *writerRig) written(t *testing.T) []string {
 
 func refused(message string) corev1.PodCondition {
 	return corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: message,
-		LastTransitionTime: metav1.NewTime(epoch.Add(-time.Hour))}
+		LastTransitionTime: metav1.NewTime(enginetest.Epoch.Add(-time.Hour))}
 }
 
 // A victim's condition is the eviction's to write; beside another it passes.
@@ -257,22 +244,6 @@ func TestBindPassesAtOnce(t *testing.T) {
 			}
 		})
 	}
-}
-
-// fakeRecorder keeps the events that the budget lets pass.
-type fakeRecorder struct{ log []string }
-
-func (f *fakeRecorder) Eventf(regarding, related runtime.Object, kind, reason, action, note string, args ...any) {
-	name := func(o runtime.Object) string {
-		switch o := o.(type) {
-		case *corev1.Pod:
-			return "Pod/" + o.Name
-		case *corev1.ObjectReference:
-			return o.Kind + "/" + o.Name
-		}
-		return ""
-	}
-	f.log = append(f.log, strings.TrimSpace(fmt.Sprintf("%s %s %s: %s %s", name(regarding), kind, reason, fmt.Sprintf(note, args...), name(related))))
 }
 
 func TestEventBudget(t *testing.T) {

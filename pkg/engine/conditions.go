@@ -153,6 +153,14 @@ func (w *conditionWriter) putBack(name types.NamespacedName, asked askedConditio
 	w.pending[name] = asked
 }
 
+// Pending returns the condition that waits to be written of a pod; false if none does.
+func (w *conditionWriter) Pending(name types.NamespacedName) (corev1.PodCondition, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	asked, some := w.pending[name]
+	return asked.condition, some
+}
+
 // forget drops what was asked for and not yet written: it is outdated.
 func (w *conditionWriter) forget(name types.NamespacedName) {
 	w.mu.Lock()

@@ -102,8 +102,8 @@ func TestTransitionTimeOfACondition(t *testing.T) {
 		have []corev1.PodCondition
 		want time.Time
 	}{
-		{"the first condition", nil, epoch},
-		{"the status stays", []corev1.PodCondition{refused("a")}, epoch.Add(-time.Hour)},
+		{"the first condition", nil, enginetest.Epoch},
+		{"the status stays", []corev1.PodCondition{refused("a")}, enginetest.Epoch.Add(-time.Hour)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newWriterRig(t, enginetest.Pod("p", c.have...))
@@ -131,7 +131,7 @@ func TestWhenConditionsAreWritten(t *testing.T) {
 	for end := time.Now().Add(time.Minute); len(wrote) < 2 && time.Now().Before(end); time.Sleep(100 * time.Microsecond) {
 		for _, action := range b.server.Actions() {
 			if p := action.(clienttesting.PatchAction); wrote[p.GetName()] == 0 {
-				wrote[p.GetName()] = b.clock.Since(epoch)
+				wrote[p.GetName()] = b.clock.Since(enginetest.Epoch)
 			}
 		}
 		b.clock.Step(step)
@@ -193,7 +193,7 @@ func TestPaceOfWords(t *testing.T) {
 			t.Fatalf("%d of %d words were written", words, reworded)
 		}
 	}
-	if took, least := b.clock.Since(epoch), (reworded-textBurst)/textRate*time.Second; took < least {
+	if took, least := b.clock.Since(enginetest.Epoch), (reworded-textBurst)/textRate*time.Second; took < least {
 		t.Errorf("%d new words took %s, want %s", reworded, took, least)
 	}
 }

@@ -18,6 +18,10 @@ import (
 	"github.com/berth-dev/berth/pkg/engine/record"
 )
 
+// evictionRetry is how long a gang whose evictions were refused, as by a
+// PodDisruptionBudget, is left alone before the next try.
+const evictionRetry = 5 * time.Second
+
 // markEvicting writes the condition on a pod by which the eviction of its gang is found. A
 // pod that is gone needs none.
 func markEvicting(ctx context.Context, client kubernetes.Interface, name types.NamespacedName, uid types.UID, evicting bool, text string, now time.Time) error {

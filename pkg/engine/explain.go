@@ -126,6 +126,9 @@ func (e *explainer) entering(pod *corev1.Pod) (waitreason.Explanation, bool) {
 
 // scheduling: the scheduling queue has it. What plugins say is asked of them.
 func (e *explainer) scheduling(pod *corev1.Pod) (waitreason.Explanation, bool) {
+	if e.sched == nil {
+		return waitreason.Explanation{}, true
+	}
 	info, found := e.sched.SchedulingQueue.GetPod(pod.Name, pod.Namespace, pod.Spec.SchedulingGroup)
 	if !found || info.Pod.UID != pod.UID {
 		// It is being tried.
@@ -178,6 +181,13 @@ var preEnqueueTexts = map[string]string{
 	// The others answer for themselves.
 	names.DynamicResources:  "",
 	names.DefaultPreemption: "",
+}
+
+// ExplainsPlugin reports whether it is known what a PreEnqueue plugin holds a pod for, or that the
+// plugin says so itself.
+func ExplainsPlugin(name string) bool {
+	_, known := preEnqueueTexts[name]
+	return known
 }
 
 // saysPlugin says why a plugin holds a pod.

@@ -10,6 +10,7 @@ import (
 	"k8s.io/client-go/tools/events"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/engine/enginetest"
 	"github.com/berth-dev/berth/pkg/engine/podgroups"
 )
 
@@ -20,7 +21,7 @@ type markedBridge struct {
 }
 
 func (m markedBridge) Changed(key gang.Key) {
-	if key == syncMarker {
+	if key == enginetest.Marker {
 		m.reached <- struct{}{}
 		return
 	}

@@ -63,7 +63,7 @@ func (r *repairer) fellIll(all []device.Illness) {
 			regarding, _ = r.regarding(known.Ref, known.Pods, g.key)
 			related, who = first, "Gang "+g.key.String()
 		}
-		klog.FromContext(r.ctx).Info("Devices fell ill under pods", "who", who, "node", ill[0].Node, "pods", pods, "devices", devices)
+		klog.Background().Info("Devices fell ill under pods", "who", who, "node", ill[0].Node, "pods", pods, "devices", devices)
 		r.event(regarding, related, corev1.EventTypeWarning, "DeviceUnhealthy", "Watching",
 			fmt.Sprintf("%s: %d devices of pods %s on node %s are unhealthy now (%s); they keep them, and nobody else gets them", who, len(devices), strings.Join(pods, ", "), ill[0].Node, named))
 	}

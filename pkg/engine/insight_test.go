@@ -35,7 +35,7 @@ func (h *testCluster) asks() *why.Source {
 	nodes := corelisters.NewNodeLister(h.nodeFeed.GetIndexer())
 	return why.New(why.Parts{
 		Clock: h.clock, Gangs: e.gangs, Queues: e.queues, Fast: e.fast, Journal: &insight.Journal{},
-		Pods: e.conditions.pods, Nodes: nodes, Topologies: func() []*v1alpha1.NodeTopology { return nil }, Requests: workload.Requests,
+		Pods: corelisters.NewPodLister(h.podFeed.GetIndexer()), Nodes: nodes, Topologies: func() []*v1alpha1.NodeTopology { return nil }, Requests: workload.Requests,
 		Ours: e.explainer.Ours, Holds: e.holding, Leads: func() bool { return true },
 	})
 }

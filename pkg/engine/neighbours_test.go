@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 
+	"github.com/berth-dev/berth/pkg/engine/enginetest"
 	"github.com/berth-dev/berth/pkg/state/nodeindex"
 )
 
@@ -86,26 +87,26 @@ func TestProfilesKeepToOwnNodes(t *testing.T) {
 
 // The events on nodes that others use are bounded, and none comes before this process leads.
 func TestIntrusionsAreBounded(t *testing.T) {
-	recorder := &fakeRecorder{}
+	recorder := &enginetest.Recorder{}
 	leads := false
 	n := newNeighbours(recorder, func() bool { return leads })
 	tell := func(i int) {
 		n.intruded(nodeindex.Intrusion{Node: fmt.Sprint("n", i), NodeUID: "u", Pod: types.NamespacedName{Namespace: "ns", Name: "p"}, Scheduler: corev1.DefaultSchedulerName, Pods: 2})
 	}
 	tell(0)
-	if len(recorder.log) != 0 {
-		t.Errorf("told before it leads: %v", recorder.log)
+	if len(recorder.Log) != 0 {
+		t.Errorf("told before it leads: %v", recorder.Log)
 	}
 	leads = true
 	for i := range 1000 {
 		tell(i)
 	}
-	if len(recorder.log) == 0 || len(recorder.log) > intrusionBurst {
-		t.Errorf("%d events", len(recorder.log))
+	if len(recorder.Log) == 0 || len(recorder.Log) > intrusionBurst {
+		t.Errorf("%d events", len(recorder.Log))
 	}
 	want := `2 pods of other schedulers have devices of this node, which is Berth's own by --own-nodes: the first is ns/p of scheduler "default-scheduler"`
-	if !strings.Contains(recorder.log[0], want) {
-		t.Error(cmp.Diff(want, recorder.log[0]))
+	if !strings.Contains(recorder.Log[0], want) {
+		t.Error(cmp.Diff(want, recorder.Log[0]))
 	}
 	n.overdrawn(nodeindex.Overdraft{Node: "n", Resource: gpuName, Allocatable: 8, Used: 9, Foreign: "ns/p"})
 	n.overdrawn(nodeindex.Overdraft{Node: "n", Resource: gpuName, Allocatable: 7, Used: 8})

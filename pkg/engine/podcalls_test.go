@@ -148,20 +148,3 @@ func TestWriteThatPassesOutdatesWhatWaits(t *testing.T) {
 		t.Errorf("%d conditions wait, want none", n)
 	}
 }
-
-// The scheduler makes no patch of a pod that it refuses: its condition waits to be written.
-func TestSchedulerPatchesNoRefusedPod(t *testing.T) {
-	h := newTestCluster(t, rackNodes(1, 1), testQueue{name: "owner", guaranteed: 32})
-	plain := h.submit(testJob{name: "plain", queue: "owner", gpus: 9})
-	h.settle()
-	h.expectBound(plain, 0, "no node has nine GPUs")
-	waits := 0
-	for _, asked := range h.conditions.pending {
-		if asked.condition.Reason == corev1.PodReasonUnschedulable {
-			waits++
-		}
-	}
-	if waits != 1 || h.patches != 0 {
-		t.Errorf("%d conditions wait and %d patches were made, want one and none", waits, h.patches)
-	}
-}

@@ -5,13 +5,14 @@ import (
 	"testing"
 
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
+	"github.com/berth-dev/berth/pkg/engine/enginetest"
 )
 
 // A queue has one node of each rack kept: nobody else gets it, and a gang of the queue that lost a
 // member does. The node that it lost is the spare once it is back, and a gang of another queue that
 // lost a member waits.
 func TestAQueueHasSpares(t *testing.T) {
-	c := &repairRig{events: &fakeRecorder{}, testCluster: newTestCluster(t, rackNodes(6, 3),
+	c := &repairRig{events: &enginetest.Recorder{}, testCluster: newTestCluster(t, rackNodes(6, 3),
 		testQueue{name: "top", weight: 1, spares: []v1alpha1.QueueSpares{{Level: rackLabel, Nodes: 1}}}, testQueue{name: "q", parent: "top", weight: 1}, testQueue{name: "o", weight: 1})}
 	c.care(false)
 	c.g = c.run(testJob{name: "g", queue: "q", size: 2, gpus: 8, rack: true}, "n0000", "n0001")

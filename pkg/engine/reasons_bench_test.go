@@ -16,7 +16,6 @@ func BenchmarkReasons(b *testing.B) {
 	const gangs = 2000
 	h := newTestCluster(b, rackNodes(4, 2))
 	h.unchecked = true
-	h.explainer.leads = true
 	h.submit(testJob{name: "full", size: 4, gpus: 8})
 	h.settle()
 	for i := range gangs {
@@ -44,7 +43,6 @@ func BenchmarkReasons(b *testing.B) {
 	b.Run("look", func(b *testing.B) {
 		b.ReportAllocs()
 		for i := 0; b.Loop(); i++ {
-			h.explainer.again = h.explainer.again[:0]
 			h.explainer.look(all[i%len(all)])
 		}
 	})

@@ -20,12 +20,8 @@ import (
 	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
 
-const (
-	recoveryPeriod = time.Second
-	// evictionRetry is how long a gang whose evictions were refused, as by a
-	// PodDisruptionBudget, is left alone before the next try.
-	evictionRetry = 5 * time.Second
-)
+// recoveryPeriod is how often gangs that are bound by half are looked at.
+const recoveryPeriod = time.Second
 
 // recovery looks after gangs whose binding was cut short, as by the death of the
 // leader. The scheduling cycle finishes such a gang by itself: the bound members

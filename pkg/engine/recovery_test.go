@@ -13,16 +13,25 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
+	clocktesting "k8s.io/utils/clock/testing"
 
+	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine/enginetest"
+	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
 
 // recoveryRig is a recovery at work on a gang of four, "g".
 type recoveryRig struct {
-	*reporterRig
-	mu sync.Mutex
+	t      *testing.T
+	server *fake.Clientset
+	clock  *clocktesting.FakeClock
+	gangs  *gangtable.Table
+	sink   *enginetest.SyncSink
+	events *enginetest.Recorder
+	mu     sync.Mutex
 	// evictions are those asked for: pod and when. refusals counts how many of them
 	// the API server still refuses.
 	evictions []eviction
@@ -36,9 +45,11 @@ type eviction struct {
 
 const grace = 20 * time.Second
 
-func newWard(t *testing.T) *recoveryRig {
+func newRecoveryRig(t *testing.T) *recoveryRig {
 	t.Helper()
-	w := &recoveryRig{reporterRig: newReporterRig(t, dialect.SchedulerPlugins)}
+	w := &recoveryRig{t: t, server: fake.NewClientset(), clock: clocktesting.NewFakeClock(enginetest.Epoch), sink: enginetest.NewSyncSink(), events: &enginetest.Recorder{}}
+	w.gangs = gangtable.New(enginetest.Ours, w.sink, w.clock)
+	go w.gangs.Run(t.Context())
 	w.server.PrependReactor("get", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		name := action.(clienttesting.GetAction).GetName()
 		return true, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, UID: types.UID("uid-" + name), ResourceVersion: "1"}}, nil
@@ -53,14 +64,13 @@ func newWard(t *testing.T) *recoveryRig {
 		if uid := e.DeleteOptions.Preconditions.UID; uid == nil || string(*uid) != "uid-"+e.Name {
 			t.Errorf("pod %q is evicted whatever its UID: %v", e.Name, uid)
 		}
-		w.evictions = append(w.evictions, eviction{e.Name, w.clock.Since(epoch)})
+		w.evictions = append(w.evictions, eviction{e.Name, w.clock.Since(enginetest.Epoch)})
 		if w.refusals > 0 {
 			w.refusals--
 			return true, nil, apierrors.NewTooManyRequests("the budget allows none", 1)
 		}
 		return true, nil, nil
 	})
-	w.declare("1", 4)
 	return w
 }
 
@@ -68,6 +78,14 @@ func (w *recoveryRig) start() {
 	r := &recovery{Client: w.server, Gangs: w.gangs, Recorder: w.events, Clock: w.clock, Grace: grace}
 	go r.Run(w.t.Context())
 	enginetest.Eventually(w.t, "recovery waits for its first second", w.clock.HasWaiters)
+}
+
+// set has the gangs hear of pods.
+func (w *recoveryRig) set(pods ...*corev1.Pod) {
+	for _, pod := range pods {
+		w.gangs.SetPod(pod)
+	}
+	w.sink.Wait(w.gangs.SetPod)
 }
 
 // until turns the clock until as many evictions were asked for.
@@ -94,16 +112,21 @@ func (w *recoveryRig) pass(d time.Duration) {
 	}
 }
 
-func pods4(w *recoveryRig, bound int) (out []*corev1.Pod) {
+func pods4(bound int) (out []*corev1.Pod) {
 	for i := range 4 {
 		node := ""
 		if i < bound {
 			node = "n"
 		}
-		out = append(out, w.member(fmt.Sprint("p", i), node, func(p *corev1.Pod) { p.CreationTimestamp = metav1.NewTime(epoch.Add(-time.Hour)) }))
+		pod := enginetest.Pod(fmt.Sprint("p", i))
+		pod.Labels = map[string]string{"berth.dev/gang": "g"}
+		pod.Annotations = map[string]string{"berth.dev/gang-size": "4"}
+		pod.Spec.NodeName = node
+		pod.CreationTimestamp = metav1.NewTime(enginetest.Epoch.Add(-time.Hour))
+		out = append(out, pod)
 	}
 	for _, p := range out[:bound] {
-		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(epoch)}}
+		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(enginetest.Epoch)}}
 	}
 	return out
 }
@@ -116,8 +139,8 @@ func evicted(evictions []eviction) (out []string) {
 }
 
 func TestRecoveryGivesTheGangItsTime(t *testing.T) {
-	w := newWard(t)
-	w.set(pods4(w, 2)...)
+	w := newRecoveryRig(t)
+	w.set(pods4(2)...)
 	w.start()
 	got := w.until(2)
 	if diff := cmp.Diff([]string{"p0", "p1"}, evicted(got)); diff != "" {
@@ -126,24 +149,24 @@ func TestRecoveryGivesTheGangItsTime(t *testing.T) {
 	if got[0].when < grace {
 		t.Errorf("evicted after %s, want %s", got[0].when, grace)
 	}
-	w.settle()
-	if g, _ := w.gangs.Get(w.key()); g.Verdict.Code != "GangReleasing" {
+	w.sink.Wait(w.gangs.SetPod)
+	if g, _ := w.gangs.Get(gang.Key{Namespace: "ns", Dialect: dialect.Berth, Name: "g"}); g.Verdict.Code != "GangReleasing" {
 		t.Errorf("the verdict is %+v, want that the gang is releasing", g.Verdict)
 	}
 	want := []string{"Pod/p0 Warning GangReleasing: Gang ns/g has 2 of 4 pods bound and could not be completed within 20s: evicting them"}
-	if diff := cmp.Diff(want, w.events.log); diff != "" {
+	if diff := cmp.Diff(want, w.events.Log); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
 }
 
 func TestRecoveryCountsFromTheLastBind(t *testing.T) {
-	w := newWard(t)
-	pods := pods4(w, 1)
+	w := newRecoveryRig(t)
+	pods := pods4(1)
 	w.set(pods...)
 	w.start()
 	w.pass(grace / 2)
-	bound := pods4(w, 2)[1]
-	at := w.clock.Since(epoch)
+	bound := pods4(2)[1]
+	at := w.clock.Since(enginetest.Epoch)
 	w.set(bound)
 	if got := w.until(2); got[0].when < at+grace {
 		t.Errorf("evicted after %s, want %s after the bind at %s", got[0].when, grace, at)
@@ -152,8 +175,8 @@ func TestRecoveryCountsFromTheLastBind(t *testing.T) {
 
 // What was interrupted long before this replica leads gets the whole grace anew.
 func TestRecoveryCountsFromItsOwnStart(t *testing.T) {
-	w := newWard(t)
-	w.set(pods4(w, 2)...)
+	w := newRecoveryRig(t)
+	w.set(pods4(2)...)
 	w.clock.Step(10 * grace)
 	w.start()
 	if got := w.until(2); got[0].when < 11*grace {
@@ -162,10 +185,10 @@ func TestRecoveryCountsFromItsOwnStart(t *testing.T) {
 }
 
 func TestRecoveryTriesAgain(t *testing.T) {
-	w := newWard(t)
+	w := newRecoveryRig(t)
 	w.refusals = 2
-	pods := pods4(w, 3)
-	pods[1].DeletionTimestamp = &metav1.Time{Time: epoch}
+	pods := pods4(3)
+	pods[1].DeletionTimestamp = &metav1.Time{Time: enginetest.Epoch}
 	w.set(pods...)
 	w.start()
 	got := w.until(4)
@@ -175,18 +198,18 @@ func TestRecoveryTriesAgain(t *testing.T) {
 	if wait := got[2].when - got[1].when; wait < evictionRetry-time.Second {
 		t.Errorf("tried again after %s, want %s", wait, evictionRetry)
 	}
-	if n := len(w.events.log); n != 1 {
-		t.Errorf("%d events, want one: %v", n, w.events.log)
+	if n := len(w.events.Log); n != 1 {
+		t.Errorf("%d events, want one: %v", n, w.events.Log)
 	}
 }
 
 // A gang that is finished in time is left alone.
 func TestRecoveryLeavesAFinishedGangAlone(t *testing.T) {
-	w := newWard(t)
-	w.set(pods4(w, 2)...)
+	w := newRecoveryRig(t)
+	w.set(pods4(2)...)
 	w.start()
 	w.pass(grace / 2)
-	w.set(pods4(w, 4)...)
+	w.set(pods4(4)...)
 	w.pass(3 * grace)
 	w.mu.Lock()
 	defer w.mu.Unlock()

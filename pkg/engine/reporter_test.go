@@ -113,8 +113,8 @@ func TestReportOfAGangBoundByHalf(t *testing.T) {
 	d.expect([]string{"Pod/b Warning FailedScheduling: no room PodGroup/g"}, pendingStatus)
 	d.bind(b)
 	d.mustReport(quietDelay)
-	if n := len(d.events.log); n != 2 {
-		t.Errorf("events are %v, want one more", d.events.log)
+	if n := len(d.events.Log); n != 2 {
+		t.Errorf("events are %v, want one more", d.events.Log)
 	}
 }
 
@@ -142,7 +142,7 @@ func TestReportOfAHeldGang(t *testing.T) {
 			pods: []func(*corev1.Pod){func(p *corev1.Pod) { p.Spec.SchedulerName = "other" }}},
 		{name: "bound pods and leaving ones say nothing", size: 1,
 			pods: []func(*corev1.Pod){func(p *corev1.Pod) { p.Spec.NodeName = "n" },
-				func(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{Time: epoch} },
+				func(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{Time: enginetest.Epoch} },
 				func(p *corev1.Pod) { p.Annotations = map[string]string{"berth.dev/gang-size": "x"} }},
 			events:     []string{`Pod/p2 Warning GangMalformed: pod "p2": annotation berth.dev/gang-size is "x"; expected a whole number such as "4" PodGroup/g`},
 			conditions: []string{"p2"}},
@@ -168,7 +168,7 @@ func TestReportOfAHeldGang(t *testing.T) {
 			for range 3 {
 				d.mustReport(time.Millisecond)
 			}
-			if diff := cmp.Diff(c.events, d.events.log); diff != "" {
+			if diff := cmp.Diff(c.events, d.events.Log); diff != "" {
 				t.Errorf("events (-want +got):\n%s", diff)
 			}
 			var conditions []string
@@ -267,15 +267,15 @@ func TestReporterLeadsLater(t *testing.T) {
 	for range 100 {
 		d.reporter.Changed(d.key())
 	}
-	d.reporter.queue.AddAfter(syncMarker, 2*newsDelay)
+	d.reporter.queue.AddAfter(enginetest.Marker, 2*newsDelay)
 	enginetest.Eventually(t, "the marker is reached", func() bool {
 		d.clock.Step(100 * time.Millisecond)
 		return d.reporter.queue.Len() > 0
 	})
-	if key, _ := d.reporter.queue.Get(); key != syncMarker {
+	if key, _ := d.reporter.queue.Get(); key != enginetest.Marker {
 		t.Errorf("gang %s waits for a report on a replica that does not lead", key)
 	}
-	d.reporter.queue.Done(syncMarker)
+	d.reporter.queue.Done(enginetest.Marker)
 	go d.reporter.Run(t.Context())
 	name := types.NamespacedName{Namespace: "ns", Name: "a"}
 	enginetest.Eventually(t, "the gang is reported on", func() bool {
@@ -338,7 +338,7 @@ func TestWritesOfAThousandRefusedGangs(t *testing.T) {
 			}
 		}
 	}
-	if n := len(d.events.log); n != gangs {
+	if n := len(d.events.Log); n != gangs {
 		t.Errorf("%d events, want %d", n, gangs)
 	}
 	if n := len(d.statuses()); n != gangs {

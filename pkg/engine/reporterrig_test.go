@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -21,37 +20,21 @@ import (
 	"github.com/berth-dev/berth/pkg/state/gangtable"
 )
 
-// syncMarker is a gang that stands for "all that was asked before is settled".
-var syncMarker = gang.Key{Namespace: "ns", Dialect: dialect.Berth, Name: "sync-marker"}
-
-// syncSink is a sink that hears of the marker only.
-type syncSink struct {
-	noSink
-	reached chan struct{}
-}
-
-func (m syncSink) Changed(key gang.Key) {
-	if key == syncMarker {
-		m.reached <- struct{}{}
-	}
-}
-
 // reporterRig is a reporter on a bench, with gangs that settle when the test says so.
 type reporterRig struct {
 	*writerRig
 	t       *testing.T
 	gangs   *gangtable.Table
-	reached chan struct{}
-	events  *fakeRecorder
+	sink    *enginetest.SyncSink
+	events  *enginetest.Recorder
 	dynamic *dynamicfake.FakeDynamicClient
 	kind    dialect.Kind
-	passed  int
 }
 
 func newReporterRig(t *testing.T, of gang.Dialect) *reporterRig {
 	t.Helper()
-	d := &reporterRig{writerRig: newWriterRig(t), t: t, events: &fakeRecorder{}, kind: enginetest.Kind(t, of), reached: make(chan struct{}, 1)}
-	d.gangs = gangtable.New(enginetest.Ours, syncSink{reached: d.reached}, d.clock)
+	d := &reporterRig{writerRig: newWriterRig(t), t: t, events: &enginetest.Recorder{}, kind: enginetest.Kind(t, of), sink: enginetest.NewSyncSink()}
+	d.gangs = gangtable.New(enginetest.Ours, d.sink, d.clock)
 	d.dynamic = dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(),
 		map[schema.GroupVersionResource]string{d.kind.Resource: d.kind.Kind + "List"})
 	d.reporter.Gangs, d.reporter.Recorder, d.reporter.Conditions, d.reporter.Dynamic = d.gangs, d.events, d.conditions, d.dynamic
@@ -60,15 +43,7 @@ func newReporterRig(t *testing.T, of gang.Dialect) *reporterRig {
 }
 
 // settle waits until the gangs have taken in everything so far.
-func (d *reporterRig) settle() {
-	d.passed++
-	pod := enginetest.Pod("sync-marker")
-	pod.Labels = map[string]string{"berth.dev/gang": syncMarker.Name}
-	pod.Annotations = map[string]string{"berth.dev/rank": fmt.Sprint(d.passed)}
-	pod.CreationTimestamp = metav1.Unix(int64(d.passed), 0)
-	d.gangs.SetPod(pod)
-	<-d.reached
-}
+func (d *reporterRig) settle() { d.sink.Wait(d.gangs.SetPod) }
 
 // member is a pod of the gang "g" of the reporter rig's dialect, or of Berth's own if the
 // size is given.
@@ -155,7 +130,7 @@ func (d *reporterRig) statuses() []string {
 
 func (d *reporterRig) expect(events []string, statuses ...string) {
 	d.t.Helper()
-	if diff := cmp.Diff(events, d.events.log); diff != "" {
+	if diff := cmp.Diff(events, d.events.Log); diff != "" {
 		d.t.Errorf("events (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(statuses, d.statuses()); diff != "" {

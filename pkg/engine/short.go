@@ -155,7 +155,7 @@ func (r *repairer) look(ctx context.Context, now time.Time) {
 		still[s.Key] = true
 		g := r.of[s.Key]
 		if g != nil && g.life != s.Life {
-			r.end(s.Key, g)
+			r.end(ctx, s.Key, g)
 			g = nil
 		}
 		if g == nil {
@@ -180,13 +180,13 @@ func (r *repairer) look(ctx context.Context, now time.Time) {
 			g.whole = now
 			r.unwant(g)
 		case now.Sub(g.whole) >= wholeDelay:
-			r.end(key, g)
+			r.end(ctx, key, g)
 		}
 	}
 }
 
 // end ends what is done for a gang that is not short any more.
-func (r *repairer) end(key gang.Key, g *shortGang) {
+func (r *repairer) end(ctx context.Context, key gang.Key, g *shortGang) {
 	delete(r.of, key)
 	r.unwant(g)
 	if len(g.said) > 0 {
@@ -196,7 +196,7 @@ func (r *repairer) end(key gang.Key, g *shortGang) {
 	if !g.any || !ok || known.Life != g.life || known.Verdict.Group.Size == 0 || int(known.Bound+known.Done) < known.Had {
 		return
 	}
-	r.mark(key, metav1.ConditionFalse, "all of its pods have a place or are done")
+	r.mark(ctx, key, metav1.ConditionFalse, "all of its pods have a place or are done")
 	regarding, _ := r.regarding(known.Ref, known.Pods, key)
 	r.event(regarding, nil, corev1.EventTypeNormal, reasonRepaired, "Repairing",
 		fmt.Sprintf("Gang %s is whole again: %d of %d pods have a place or are done", key, known.Bound+known.Done, known.Had))
@@ -261,9 +261,9 @@ func (r *repairer) see(ctx context.Context, s *gangtable.Short, g *shortGang, no
 	case repair.GiveUp, repair.Tell:
 		r.unwant(g)
 	case repair.RestartAll:
-		r.begin(s.Key, g, slices.Concat(standing, stranded), now)
+		r.begin(ctx, s.Key, g, slices.Concat(standing, stranded), now)
 	}
-	r.say(s, g, d, policy.Or(g.owner), fault)
+	r.say(ctx, s, g, d, policy.Or(g.owner), fault)
 }
 
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
@@ -332,7 +332,7 @@ func (r *repairer) again(name string) {
 }
 
 // begin restarts a gang, unless that is under way, or was refused a while ago.
-func (r *repairer) begin(key gang.Key, g *shortGang, pods []*corev1.Pod, now time.Time) {
+func (r *repairer) begin(ctx context.Context, key gang.Key, g *shortGang, pods []*corev1.Pod, now time.Time) {
 	r.unwant(g)
 	r.lock.Lock()
 	defer r.lock.Unlock()
@@ -341,7 +341,7 @@ func (r *repairer) begin(key gang.Key, g *shortGang, pods []*corev1.Pod, now tim
 	}
 	g.restarting = true
 	r.restarts++
-	klog.FromContext(r.ctx).Info("Restarting a gang that lost pods", "gang", key, "pods", len(pods))
+	klog.FromContext(ctx).Info("Restarting a gang that lost pods", "gang", key, "pods", len(pods))
 	go func() {
 		err := r.restart(key, pods)
 		r.lock.Lock()
@@ -350,7 +350,7 @@ func (r *repairer) begin(key gang.Key, g *shortGang, pods []*corev1.Pod, now tim
 		g.restarting, g.refused = false, ""
 		if err != nil {
 			g.rest, g.refused = r.Clock.Now().Add(restartRest), err.Error()
-			klog.FromContext(r.ctx).Info("A gang that lost pods could not be restarted; trying again", "gang", key, "after", restartRest, "why", err)
+			klog.FromContext(ctx).Info("A gang that lost pods could not be restarted; trying again", "gang", key, "after", restartRest, "why", err)
 			return
 		}
 		measure.GangsRestarted.Inc()

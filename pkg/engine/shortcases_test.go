@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/berth-dev/berth/pkg/core/repair"
+	"github.com/berth-dev/berth/pkg/engine/enginetest"
 	"github.com/berth-dev/berth/pkg/state/device"
 )
 
@@ -18,13 +19,13 @@ import (
 type repairRig struct {
 	*testCluster
 	g      *testJob
-	events *fakeRecorder
+	events *enginetest.Recorder
 	// onLoss is the annotation of g's pods.
 	onLoss string
 }
 
 func newRepairRig(t *testing.T, onLoss string, makesAgain bool) *repairRig {
-	c := &repairRig{testCluster: newTestCluster(t, rackNodes(6, 3), testQueue{name: "q", weight: 1}), events: &fakeRecorder{}, onLoss: onLoss}
+	c := &repairRig{testCluster: newTestCluster(t, rackNodes(6, 3), testQueue{name: "q", weight: 1}), events: &enginetest.Recorder{}, onLoss: onLoss}
 	c.care(makesAgain)
 	c.g = c.run(testJob{name: "g", queue: "q", size: 2, gpus: 8, rack: true}, "n0000", "n0001")
 	for _, uid := range c.g.uids {
@@ -63,13 +64,13 @@ func (c *repairRig) live(seconds int) {
 func (c *repairRig) expectSaid(reason, text string, times int) {
 	c.t.Helper()
 	n := 0
-	for _, line := range c.events.log {
+	for _, line := range c.events.Log {
 		if strings.Contains(line, " "+reason+": ") && strings.Contains(line, text) {
 			n++
 		}
 	}
 	if n != times {
-		c.t.Errorf("%d events %s with %q, want %d, among:\n%s", n, reason, text, times, strings.Join(c.events.log, "\n"))
+		c.t.Errorf("%d events %s with %q, want %d, among:\n%s", n, reason, text, times, strings.Join(c.events.Log, "\n"))
 	}
 }
 
@@ -137,7 +138,7 @@ func TestRoomIsKeptForAWindow(t *testing.T) {
 // Where there are no queues, those that were refused for room that was kept are tried as soon as it
 // is not any more.
 func TestRoomIsGivenUpWithoutQueues(t *testing.T) {
-	c := &repairRig{testCluster: newTestCluster(t, rackNodes(6, 3)), events: &fakeRecorder{}}
+	c := &repairRig{testCluster: newTestCluster(t, rackNodes(6, 3)), events: &enginetest.Recorder{}}
 	c.care(false)
 	c.g = c.run(testJob{name: "g", size: 2, gpus: 8, rack: true}, "n0000", "n0001")
 	c.settle()
@@ -330,7 +331,7 @@ func TestIllDevicesAreTold(t *testing.T) {
 // for it until it is there.
 func TestARepairAndABatchDoNotHinderEachOther(t *testing.T) {
 	h := newTestCluster(t, rackNodes(6, 3), testQueue{name: "q", guaranteed: 24}, testQueue{name: "lend", weight: 1})
-	c := &repairRig{testCluster: h, events: &fakeRecorder{}}
+	c := &repairRig{testCluster: h, events: &enginetest.Recorder{}}
 	c.care(false)
 	c.g = c.run(testJob{name: "g", queue: "q", size: 2, gpus: 8, rack: true}, "n0000", "n0001")
 	c.run(testJob{name: "far", queue: "lend", pods: 3, gpus: 8, priority: 10}, "n0003", "n0004", "n0005")

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -29,7 +30,7 @@ const (
 )
 
 // say says that a gang is short, whom it lacks and what is done, once each.
-func (r *repairer) say(s *gangtable.Short, g *shortGang, d repair.Decision, policy repair.Policy, fault error) {
+func (r *repairer) say(ctx context.Context, s *gangtable.Short, g *shortGang, d repair.Decision, policy repair.Policy, fault error) {
 	r.lock.Lock()
 	refused := g.refused
 	r.lock.Unlock()
@@ -52,8 +53,8 @@ func (r *repairer) say(s *gangtable.Short, g *shortGang, d repair.Decision, poli
 	}
 	g.any = true
 	note := fmt.Sprintf("Gang %s lacks %d of %d pods (%s): on-loss %s: %s", s.Key, s.Missing, s.Size, lostOf(s), policy, d.Text)
-	klog.FromContext(r.ctx).Info("A gang lacks pods that it had", "gang", s.Key, "missing", s.Missing, "of", s.Size, "lost", lostOf(s), "policy", policy, "code", d.Code, "text", d.Text)
-	r.mark(s.Key, metav1.ConditionTrue, note)
+	klog.FromContext(ctx).Info("A gang lacks pods that it had", "gang", s.Key, "missing", s.Missing, "of", s.Size, "lost", lostOf(s), "policy", policy, "code", d.Code, "text", d.Text)
+	r.mark(ctx, s.Key, metav1.ConditionTrue, note)
 	regarding, related := r.regarding(s.Ref, slices.Concat(s.Standing, s.Stranded), s.Key)
 	if len(s.Lost) > 0 {
 		related = record.PodReference(s.Key.Namespace, s.Lost[0].Name, s.Lost[0].UID)
@@ -67,7 +68,7 @@ func (r *repairer) say(s *gangtable.Short, g *shortGang, d repair.Decision, poli
 
 // mark writes on the native pod group of a gang whether it is short. Of groups of other kinds the
 // reporter does so.
-func (r *repairer) mark(key gang.Key, status metav1.ConditionStatus, text string) {
+func (r *repairer) mark(ctx context.Context, key gang.Key, status metav1.ConditionStatus, text string) {
 	if key.Dialect != gang.Native {
 		return
 	}
@@ -80,10 +81,10 @@ func (r *repairer) mark(key gang.Key, status metav1.ConditionStatus, text string
 	}}}})
 	if err == nil {
 		measure.APIWrites.WithLabelValues("group_status").Inc()
-		_, err = r.Client.SchedulingV1beta1().PodGroups(key.Namespace).Patch(r.ctx, key.Name, types.StrategicMergePatchType, body, metav1.PatchOptions{}, "status")
+		_, err = r.Client.SchedulingV1beta1().PodGroups(key.Namespace).Patch(ctx, key.Name, types.StrategicMergePatchType, body, metav1.PatchOptions{}, "status")
 	}
 	if err != nil && !apierrors.IsNotFound(err) {
-		klog.FromContext(r.ctx).V(2).Info("A pod group does not say whether its gang is short", "gang", key, "err", err)
+		klog.FromContext(ctx).V(2).Info("A pod group does not say whether its gang is short", "gang", key, "err", err)
 	}
 }
 

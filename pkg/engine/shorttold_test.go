@@ -39,11 +39,11 @@ func TestNativeGroupSaysThatItIsShort(t *testing.T) {
 		}
 	}
 	native := gang.Key{Namespace: "ns", Dialect: gang.Native, Name: "g"}
-	r.mark(gang.Key{Namespace: "ns", Dialect: dialect.Berth, Name: "g"}, metav1.ConditionTrue, "another gang")
+	r.mark(t.Context(), gang.Key{Namespace: "ns", Dialect: dialect.Berth, Name: "g"}, metav1.ConditionTrue, "another gang")
 	expect("Other True R")
-	r.mark(native, metav1.ConditionTrue, "short")
+	r.mark(t.Context(), native, metav1.ConditionTrue, "short")
 	expect("Other True R, berth.dev/Short True GangShort")
-	r.mark(native, metav1.ConditionFalse, "whole")
+	r.mark(t.Context(), native, metav1.ConditionFalse, "whole")
 	expect("Other True R, berth.dev/Short False GangRepaired")
-	r.mark(gang.Key{Namespace: "ns", Dialect: gang.Native, Name: "gone"}, metav1.ConditionTrue, "short")
+	r.mark(t.Context(), gang.Key{Namespace: "ns", Dialect: gang.Native, Name: "gone"}, metav1.ConditionTrue, "short")
 }

@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/berth-dev/berth/pkg/engine/enginetest"
 	"github.com/berth-dev/berth/pkg/state/nodeindex"
 )
 
@@ -209,7 +210,7 @@ func TestASpareIsNotForMoreThanWasLost(t *testing.T) {
 	}{{"in a rack", true, nil}, {"anywhere", false, nil}, {"with a host port", true, port}} {
 		for _, order := range []string{"together", "at once after it", "later"} {
 			t.Run(kind.name+", "+order, func(t *testing.T) {
-				c := &repairRig{testCluster: newTestCluster(t, rackNodes(4, 4), testQueue{name: "q", weight: 1}), events: &fakeRecorder{}}
+				c := &repairRig{testCluster: newTestCluster(t, rackNodes(4, 4), testQueue{name: "q", weight: 1}), events: &enginetest.Recorder{}}
 				c.care(false)
 				c.g = c.run(testJob{name: "g", queue: "q", size: 2, gpus: 4, rack: kind.rack}, "n0000", "n0001")
 				edit := func() {

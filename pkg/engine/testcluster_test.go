@@ -8,7 +8,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
@@ -318,10 +317,7 @@ func (h *testCluster) judge() {
 	h.t.Helper()
 	l := h.leader
 	l.judged++
-	mark := enginetest.Pod("sync-marker")
-	mark.Labels = map[string]string{"berth.dev/gang": syncMarker.Name}
-	mark.CreationTimestamp = metav1.Unix(l.judged, 0)
-	l.gangs.SetPod(mark)
+	l.gangs.SetPod(enginetest.MarkerPod(l.judged))
 	<-l.sink.reached
 	if l.groupsLate {
 		return

@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/component-base/metrics"
 	"k8s.io/component-base/metrics/testutil"
 
 	"github.com/berth-dev/berth/pkg/dialect"
@@ -21,7 +22,7 @@ func TestGangIsTimed(t *testing.T) {
 		want  uint64
 	}{{"nodes came", 1, 1}, {"room was freed", 0, 0}} {
 		t.Run(c.name, func(t *testing.T) {
-			countedRegistry()
+			measure.RegisterIn(metrics.NewKubeRegistry())
 			measure.GangWait.Reset()
 			measure.GangStart.Reset()
 			before := histogram(t, measure.ScaleUpMetric.Name)

@@ -161,9 +161,7 @@ func TestWindowLeavesToQueues(t *testing.T) {
 	waits := h.submit(testJob{name: "waits", queue: "q", size: 2, gpus: 4})
 	h.settle()
 	h.engine.queues.SetQueue((&testQueue{name: "q"}).object(1))
-	for _, pod := range h.engine.windows.Clear() {
-		activate(klog.Background(), h.sched, pod)
-	}
+	h.tries.LeaveToQueues(klog.Background(), h.sched)
 	h.end(runs.uids...)
 	h.pass(2, time.Second)
 	if got := len(h.boundNodes(waits)); got != 2 {
