@@ -155,6 +155,30 @@ var law = []layer{
 		why:      "it feeds the scheduler with gangs, and neither places nor evicts them nor tells anybody",
 	},
 	{
+		packages: "./pkg/engine/reporting",
+		may:      []string{"STD", "CLIENT", "golang.org/x/time/...", "k8s.io/kube-scheduler/framework/...", "k8s.io/kubernetes/pkg/scheduler/...", "k8s.io/kubernetes/pkg/api/v1/pod", "./pkg/core/...", "./pkg/api/...", "./pkg/dialect/...", "./pkg/state/...", "./pkg/insight", "./pkg/plugins/ganggate", "./pkg/plugins/queueadmission", "./pkg/engine/binder", "./pkg/engine/measure", "./pkg/engine/podgroups", "./pkg/engine/record", "./pkg/engine/waitreason"},
+		tests:    []string{"ANY"},
+		why:      "it tells what was decided, and decides nothing: it knows neither the fast path nor who is evicted; it paces writes by the limiter that client-go's is made of",
+	},
+	{
+		packages: "./pkg/engine/preemption",
+		may:      []string{"STD", "CLIENT", "k8s.io/apiserver/pkg/util/feature", "k8s.io/kube-scheduler/framework/...", "k8s.io/kubernetes/pkg/features", "./pkg/core/...", "./pkg/dialect/...", "./pkg/state/...", "./pkg/insight", "./pkg/plugins/queuereclaim", "./pkg/engine/binder", "./pkg/engine/departures", "./pkg/engine/fastpath", "./pkg/engine/measure", "./pkg/engine/record", "./pkg/engine/suspension", "./pkg/engine/waitreason"},
+		tests:    []string{"ANY"},
+		why:      "who is evicted follows from queues, budgets and nodes: it needs nothing of upstream's scheduler but the published framework",
+	},
+	{
+		packages: "./pkg/engine/recovery",
+		may:      []string{"STD", "CLIENT", "./pkg/core/...", "./pkg/dialect/...", "./pkg/state/...", "./pkg/insight", "./pkg/engine/fastpath", "./pkg/engine/measure", "./pkg/engine/preemption", "./pkg/engine/record", "./pkg/engine/suspension"},
+		tests:    []string{"ANY"},
+		why:      "a gang that lacks members is restarted as others are evicted, so it is built on preemption",
+	},
+	{
+		packages: "./pkg/engine/attempts",
+		may:      []string{"STD", "CLIENT", "k8s.io/kube-scheduler/framework/...", "k8s.io/kubernetes/pkg/scheduler/...", "./pkg/core/...", "./pkg/state/...", "./pkg/insight", "./pkg/engine/fastpath", "./pkg/engine/preemption", "./pkg/engine/record", "./pkg/engine/reporting", "./pkg/engine/waitreason"},
+		tests:    []string{"ANY"},
+		why:      "it is where upstream's loop and the state meet: it wraps the loop, and others decide",
+	},
+	{
 		packages: "./pkg/engine/...",
 		may:      []string{"STD", "COMMAND", "k8s.io/...", "golang.org/x/time/...", "golang.org/x/sync/errgroup", "./pkg/core/...", "./pkg/api/...", "./pkg/dialect/...", "./pkg/state/...", "./pkg/plugins/...", "./pkg/insight/...", "./pkg/webpage/...", "./pkg/release/...", "./pkg/engine/..."},
 		tests:    []string{"ANY"},

@@ -14,6 +14,7 @@ import (
 	"github.com/berth-dev/berth/bench/schedulers"
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/engine"
+	"github.com/berth-dev/berth/pkg/engine/reporting"
 )
 
 // scheduledEvent is the reason of the event with which a binding ends.
@@ -29,7 +30,7 @@ func record(sched *scheduler.Scheduler, who string, m *meter) {
 		case schedulers.Berth:
 			gangs := &gangEvents{to: to, told: map[gang.Key]bool{}}
 			pods := profile.SharedInformerFactory().Core().V1().Pods().Lister()
-			to = engine.NewEventBudget(gangs, pods, engine.DefaultScheduledEvents, nil, nil).Recorder(to)
+			to = reporting.NewEventBudget(gangs, pods, engine.DefaultScheduledEvents, nil, nil).Recorder(to)
 		case schedulers.Null:
 			to = silent{}
 		}

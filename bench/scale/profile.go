@@ -24,29 +24,31 @@ type function struct {
 }
 
 const (
-	enginePackage   = "github.com/berth-dev/berth/pkg/engine"
-	fastpathPackage = enginePackage + "/fastpath"
-	queueingPackage = "github.com/berth-dev/berth/pkg/state/queueing"
+	enginePackage     = "github.com/berth-dev/berth/pkg/engine"
+	fastpathPackage   = enginePackage + "/fastpath"
+	preemptionPackage = enginePackage + "/preemption"
+	reportingPackage  = enginePackage + "/reporting"
+	queueingPackage   = "github.com/berth-dev/berth/pkg/state/queueing"
 )
 
 // reasonFunctions are those that find out why something waits, and see to it that it is told:
 // in the scheduling cycle, beside it, and on the way to the API server. observeRefusals is not
 // among them: upstream puts back into its queue what was refused below it.
 var reasonFunctions = []function{
-	{pkg: enginePackage, receiver: "(*explainer)"},
-	{pkg: enginePackage, receiver: "(*conditionWriter)"},
-	{pkg: enginePackage, receiver: "(*EventBudget)"},
-	{pkg: enginePackage, receiver: "(*reporter)", name: "Run"},
-	{pkg: enginePackage, receiver: "(*reporter)", name: "report"},
-	{pkg: enginePackage, receiver: "(*reporter)", name: "Decided"},
-	{pkg: enginePackage, receiver: "(*reporter)", name: "Changed"},
-	{pkg: enginePackage, receiver: "(*reporter)", name: "Bound"},
-	{pkg: enginePackage, receiver: "(*reporter)", name: "did"},
-	{pkg: enginePackage, receiver: "(*budgetClient)", name: "refused"},
-	{pkg: enginePackage, receiver: "(*budgetClient)", name: "newsOfNative"},
-	{pkg: enginePackage, receiver: "podCalls", name: "PatchPodStatus"},
+	{pkg: reportingPackage, receiver: "(*Explainer)"},
+	{pkg: reportingPackage, receiver: "(*ConditionWriter)"},
+	{pkg: reportingPackage, receiver: "(*EventBudget)"},
+	{pkg: reportingPackage, receiver: "(*Reporter)", name: "Run"},
+	{pkg: reportingPackage, receiver: "(*Reporter)", name: "report"},
+	{pkg: reportingPackage, receiver: "(*Reporter)", name: "Decided"},
+	{pkg: reportingPackage, receiver: "(*Reporter)", name: "Changed"},
+	{pkg: reportingPackage, receiver: "(*Reporter)", name: "Bound"},
+	{pkg: reportingPackage, receiver: "(*Reporter)", name: "did"},
+	{pkg: reportingPackage, receiver: "(*Client)", name: "refused"},
+	{pkg: reportingPackage, receiver: "(*Client)", name: "newsOfNative"},
+	{pkg: reportingPackage, receiver: "podCalls", name: "PatchPodStatus"},
 	{pkg: enginePackage, receiver: "(*engine)", name: "entitlement"},
-	{pkg: enginePackage, receiver: "(*reclaimer)", name: "entitlement"},
+	{pkg: preemptionPackage, receiver: "(*Reclaimer)", name: "Entitlement"},
 	{pkg: enginePackage + "/why"},
 	{pkg: fastpathPackage, receiver: "(*Path)", name: "whyNoPlace"},
 	{pkg: fastpathPackage, receiver: "(*Path)", name: "Judge"},
@@ -60,7 +62,7 @@ var reasonFunctions = []function{
 // wordFunctions are the above, and those that write events and the status of native groups,
 // most of which tell here that gangs were placed.
 var wordFunctions = append(slices.Clone(reasonFunctions),
-	function{pkg: enginePackage, receiver: "budgetPodGroups", name: "Patch"},
+	function{pkg: reportingPackage, receiver: "budgetPodGroups", name: "Patch"},
 	function{pkg: "k8s.io/client-go/tools/events"},
 )
 

@@ -32,6 +32,7 @@ import (
 	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 
 	"github.com/berth-dev/berth/pkg/engine"
+	"github.com/berth-dev/berth/pkg/engine/attempts"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/plugins/boundedbinder"
 	"github.com/berth-dev/berth/pkg/state/device"
@@ -83,7 +84,7 @@ func New(name string, places Places) (*Scheduler, error) {
 		path := s.path
 		s.Plugins, s.profile = path.Plugins(), engine.BuiltinProfile
 		s.attach = func(sched *scheduler.Scheduler) error {
-			engine.SpareActivations(sched)
+			attempts.SpareActivations(sched)
 			return path.Attach(sched)
 		}
 	case Floor:
@@ -210,7 +211,7 @@ func verified(places Places) func(*scheduler.Scheduler) error {
 // blind places a pod where places says.
 func blind(places Places) func(*scheduler.Scheduler) error {
 	return func(sched *scheduler.Scheduler) error {
-		engine.SpareActivations(sched)
+		attempts.SpareActivations(sched)
 		sched.SchedulePod = func(_ context.Context, _ framework.Framework, _ fwk.CycleState, info *framework.QueuedPodInfo) (scheduler.ScheduleResult, error) {
 			name, err := places.Next(info.Pod)
 			return scheduler.ScheduleResult{SuggestedHost: name, EvaluatedNodes: 1, FeasibleNodes: 1}, err

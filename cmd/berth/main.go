@@ -10,7 +10,6 @@ import (
 	_ "k8s.io/component-base/metrics/prometheus/clientgo"
 	_ "k8s.io/component-base/metrics/prometheus/version"
 
-
 	"github.com/berth-dev/berth/pkg/engine"
 )
 

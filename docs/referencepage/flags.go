@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app/options"
 
-
 	"github.com/berth-dev/berth/pkg/engine"
 )
 

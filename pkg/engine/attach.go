@@ -9,33 +9,36 @@ import (
 	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/pkg/scheduler"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
+
+	"github.com/berth-dev/berth/pkg/engine/attempts"
+	"github.com/berth-dev/berth/pkg/engine/reporting"
 )
 
 // hook puts Berth into upstream's scheduler. This is all that is replaced in it, in this order;
 // each hook calls the one before it, and upstream's own first of all.
 //
-//	SchedulingQueue   fast path (queue.go)      wakes only pods that a change may help, and hears who is held
-//	Cache             fast path (devices.go)    counts the devices of pods
-//	Cache             fast path (groupcache.go) leaves gangs out of snapshots that nothing is done with
-//	Cache             fast path (cache.go)      tells the index which nodes changed
-//	SchedulePod       fast path (schedule.go)   finds the node by the index
-//	PodActivator      SpareActivations          activates a gang once, however many of its pods ask for it
-//	Profiles          guardPostFilters          look for victims only where there may be some
-//	APICacher         writePods                 has reasons written later, and the rest at once
-//	FailureHandler    observeRefusals           tells the reporter why a member has no place
-//	NextEntity        tries.Observe             ends and begins each try, and refuses at once what never fits
-//	SchedulingQueue   tries.Observe             hears of gangs that come back, and of room that comes free
+//	SchedulingQueue   fast path (queue.go)       wakes only pods that a change may help, and hears who is held
+//	Cache             fast path (devices.go)     counts the devices of pods
+//	Cache             fast path (groupcache.go)  leaves gangs out of snapshots that nothing is done with
+//	Cache             fast path (cache.go)       tells the index which nodes changed
+//	SchedulePod       fast path (schedule.go)    finds the node by the index
+//	PodActivator      attempts.SpareActivations  activates a gang once, however many of its pods ask for it
+//	Profiles          attempts.GuardPostFilters  look for victims only where there may be some
+//	APICacher         reporting.WritePods        has reasons written later, and the rest at once
+//	FailureHandler    Reporter.ObserveRefusals   tells the reporter why a member has no place
+//	NextEntity        Attempts.Observe           ends and begins each attempt, and refuses at once what never fits
+//	SchedulingQueue   Attempts.Observe           hears of gangs that come back, and of room that comes free
 //
 // Attach adds the last: NextEntity makes the first cycle wait until the replica may lead.
 func (e *engine) hook(ctx context.Context, sched *scheduler.Scheduler) error {
 	if err := e.fast.Attach(sched); err != nil {
 		return err
 	}
-	SpareActivations(sched)
-	guardPostFilters(sched, e.fast.AnyBelow, e.queues.Some)
-	writePods(ctx, sched, e.client)
-	sched.FailureHandler = e.reporter.observeRefusals(sched.FailureHandler)
-	e.tries.Observe(ctx, sched)
+	attempts.SpareActivations(sched)
+	attempts.GuardPostFilters(sched, e.fast.AnyBelow, e.queues.Some)
+	reporting.WritePods(ctx, sched, e.client)
+	sched.FailureHandler = e.reporter.ObserveRefusals(sched.FailureHandler)
+	e.attempts.Observe(ctx, sched)
 
 	e.gate.Activate = sched.SchedulingQueue.Activate
 	e.explainer.Attach(sched)
@@ -57,8 +60,8 @@ func (e *engine) attach(ctx context.Context, sched *scheduler.Scheduler) error {
 			return ""
 		}
 	}
-	go e.tries.AdmitByQueue(ctx, sched)
-	go e.tries.AdmitByWindow(ctx, sched)
+	go e.attempts.AdmitByQueue(ctx, sched)
+	go e.attempts.AdmitByWindow(ctx, sched)
 	next := sched.NextEntity
 	sched.NextEntity = func(logger klog.Logger) (framework.QueuedEntityInfo, error) {
 		e.leadOnce.Do(func() { e.lead(ctx, logger) })
@@ -80,7 +83,7 @@ func (e *engine) lead(ctx context.Context, logger klog.Logger) {
 	if e.takeover != nil {
 		e.takeover.Wait(ctx)
 	}
-	e.recovery.resume(ctx)
+	e.recovery.Resume(ctx)
 	e.leading.Store(true)
 	e.occupancy.Tell()
 	e.queues.Open()

@@ -181,7 +181,7 @@ func (w *budgetWorld) check() {
 			})
 		}
 		w.whole[c.name] = staying == c.size
-		if why := w.explainer.why(w.told[c.uids[0]]); staying == 0 && why.Code == waitreason.VictimsProtected {
+		if why := w.explainer.Why(w.told[c.uids[0]]); staying == 0 && why.Code == waitreason.VictimsProtected {
 			w.seen["kept by budgets"]++
 		}
 	}

@@ -213,7 +213,7 @@ func TestBudgetsProtectAll(t *testing.T) {
 	owner := h.submit(testJob{name: "owner", queue: "owner", size: 2, gpus: 8})
 	h.pass(5, time.Second)
 	h.expectEvicted(0, "a budget protects them")
-	why := h.explainer.why(h.told[owner.uids[0]])
+	why := h.explainer.Why(h.told[owner.uids[0]])
 	if why.Code != waitreason.VictimsProtected || !strings.Contains(why.Text, `disruption budget "ns/cheap" protects 2 pods that would have to go, and allows 1 disruption`) {
 		t.Errorf("the gang that waits is told %+v", why)
 	}
@@ -344,7 +344,7 @@ func TestLeavingPodsAreRoomToCome(t *testing.T) {
 			h.pass(10, time.Second)
 			h.expectEvicted(0, "pods are leaving")
 			h.expectBound(owner, 0, "they have not left")
-			why := h.explainer.why(h.told[owner.uids[0]])
+			why := h.explainer.Why(h.told[owner.uids[0]])
 			if why.Code != "EvictsOthers" || !strings.Contains(why.Text, "once 2 pods have left") {
 				t.Errorf("the gang that waits is told %+v", why)
 			}
@@ -393,7 +393,7 @@ func TestRoomOfThoseAskedToGoIsWaitedFor(t *testing.T) {
 	if batches := h.reclaimer.Batches(); batches != 1 {
 		t.Fatalf("others are asked to go for %d pods, want one", batches)
 	}
-	if why := h.explainer.why(h.told[owners[3].uids[0]]); why.Code != "EvictsOthers" || !strings.Contains(why.Text, "are asked to go for others") {
+	if why := h.explainer.Why(h.told[owners[3].uids[0]]); why.Code != "EvictsOthers" || !strings.Contains(why.Text, "are asked to go for others") {
 		t.Errorf("one that waits to see it is told %+v", why)
 	}
 	h.answer()

@@ -26,11 +26,15 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/berth-dev/berth/pkg/core/gang"
+	"github.com/berth-dev/berth/pkg/engine/attempts"
 	"github.com/berth-dev/berth/pkg/engine/binder"
 	"github.com/berth-dev/berth/pkg/engine/departures"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/engine/measure"
 	"github.com/berth-dev/berth/pkg/engine/podgroups"
+	"github.com/berth-dev/berth/pkg/engine/preemption"
+	"github.com/berth-dev/berth/pkg/engine/recovery"
+	"github.com/berth-dev/berth/pkg/engine/reporting"
 	"github.com/berth-dev/berth/pkg/engine/suspension"
 	"github.com/berth-dev/berth/pkg/insight"
 	"github.com/berth-dev/berth/pkg/plugins/boundedbinder"
@@ -55,30 +59,30 @@ type engine struct {
 	gangs      *gangtable.Table
 	kinds      *podgroups.KindWatcher
 	ended      *podgroups.EndedPods
-	explainer  *explainer
-	reporter   *reporter
-	conditions *conditionWriter
-	recovery   *recovery
+	explainer  *reporting.Explainer
+	reporter   *reporting.Reporter
+	conditions *reporting.ConditionWriter
+	recovery   *recovery.HalfBound
 	informers  informers.SharedInformerFactory
-	client     *budgetClient
-	budget     *EventBudget
+	client     *reporting.Client
+	budget     *reporting.EventBudget
 	gate       *podgroups.Gate
 	fast       *fastpath.Path
 	requests   workload.LastRequests
 	topologies *podgroups.TopologySource
 	queues     *queueing.Queues
 	windows    *unqueued.Windows
-	tries      *tries
-	statuses   *queueStatusWriter
-	announced  *announcedWriter
-	reclaimer  *reclaimer
+	attempts   *attempts.Attempts
+	statuses   *reporting.QueueStatusWriter
+	announced  *reporting.AnnouncedWriter
+	reclaimer  *preemption.Reclaimer
 	demand     *measure.Demand
 	census     *measure.Census
 	// nodesAdded counts nodes as they come.
 	nodesAdded atomic.Int64
 	suspender  *suspension.Suspender
 	departures *departures.Departures
-	repairer   *repairer
+	repairer   *recovery.Repairer
 	occupancy  *nodeindex.Occupancy
 	bindings   int
 	journal    *insight.Journal
@@ -169,8 +173,8 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 		e.queues.OpenToAll()
 	}
 	e.windows = unqueued.New(options.NamespaceWindow, e.queues.Reserved, clock.RealClock{})
-	e.statuses = newQueueStatusWriter(e.queues, clients.Dynamic)
-	e.announced = newAnnouncedWriter(e.gangs, e.queues, clients.Dynamic)
+	e.statuses = reporting.NewQueueStatusWriter(e.queues, clients.Dynamic)
+	e.announced = reporting.NewAnnouncedWriter(e.gangs, e.queues, clients.Dynamic)
 	b.Queues, b.Windows = e.queues, e.windows
 	if _, err := factory.Core().V1().Nodes().Informer().AddEventHandler(e.nodeHandler()); err != nil {
 		return nil, fmt.Errorf("watching nodes for topology levels, and what they have: %w", err)
@@ -185,33 +189,33 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 	e.demand = measure.NewDemand(clock.RealClock{}, ours, e.devicesOf)
 	e.suspender = suspension.New(clients.Dynamic, clients.Kubernetes, podsOf(factory), clock.RealClock{}, func() { measure.APIWrites.WithLabelValues("suspend").Inc() })
 	e.departures = departures.New(e.suspender, e.queues, clients.Kubernetes, clock.RealClock{}, func() { measure.APIWrites.WithLabelValues("event").Inc() })
-	e.conditions = newConditionWriter(clients.Kubernetes, factory.Core().V1().Pods().Lister(), e.gangs, clock.RealClock{})
-	e.reporter = newReporter(reporterParts{
+	e.conditions = reporting.NewConditionWriter(clients.Kubernetes, factory.Core().V1().Pods().Lister(), e.gangs, clock.RealClock{})
+	e.reporter = reporting.NewReporter(reporting.ReporterParts{
 		Clock: clock.RealClock{}, Dynamic: clients.Dynamic, Gangs: e.gangs, Conditions: e.conditions, Recorder: recorder, Journal: e.journal,
 		Entitlement: e.entitlement, Sequence: e.departures.Sequence, Devices: e.devicesOf, NodesAdded: e.nodesAdded.Load,
 	})
-	e.explainer = newExplainer(explainerParts{
+	e.explainer = reporting.NewExplainer(reporting.ExplainerParts{
 		Clock: clock.RealClock{}, Ours: ours, Gangs: e.gangs, Queues: e.queues, Windows: e.windows, Gate: e.gate, Conditions: e.conditions, Entitlement: e.entitlement,
 	})
-	e.client = newBudgetClient(clients.Kubernetes, e.conditions, e.reporter, factory.Scheduling().V1beta1().PodGroups().Lister())
-	e.budget = NewEventBudget(e.reporter, factory.Core().V1().Pods().Lister(), options.ScheduledEventsPerSecond, e.demand.Bound, e.journal)
-	e.reclaimer = newReclaimer(reclaimerParts{
+	e.client = reporting.NewClient(clients.Kubernetes, e.conditions, e.reporter, factory.Scheduling().V1beta1().PodGroups().Lister())
+	e.budget = reporting.NewEventBudget(e.reporter, factory.Core().V1().Pods().Lister(), options.ScheduledEventsPerSecond, e.demand.Bound, e.journal)
+	e.reclaimer = preemption.New(preemption.Parts{
 		Path: e.fast, Queues: e.queues, Gangs: e.gangs, Client: clients.Kubernetes, Pods: factory.Core().V1().Pods().Lister(), Recorder: recorder,
 		Suspender: e.suspender, Departures: e.departures, Clock: clock.RealClock{}, Journal: e.journal,
 	})
 	if err := watchBudgets(factory, e.reclaimer); err != nil {
 		return nil, err
 	}
-	e.repairer = newRepairer(e.reclaimer, e.windows, options.RepairWindow, ownersBy(e.suspender))
-	e.recovery = &recovery{Client: clients.Kubernetes, Gangs: e.gangs, Recorder: recorder, Clock: clock.RealClock{}, Grace: options.GangGracePeriod, Journal: e.journal}
-	e.tries = newTries(triesParts{
+	e.repairer = recovery.NewRepairer(e.reclaimer, e.windows, options.RepairWindow, recovery.OwnersBy(e.suspender))
+	e.recovery = &recovery.HalfBound{Client: clients.Kubernetes, Gangs: e.gangs, Recorder: recorder, Clock: clock.RealClock{}, Grace: options.GangGracePeriod, Journal: e.journal}
+	e.attempts = attempts.New(attempts.Parts{
 		Queues: e.queues, Windows: e.windows, Reclaimer: e.reclaimer, Fast: e.fast, Gangs: e.gangs, Reporter: e.reporter,
 		Conditions: e.conditions, Clock: clock.RealClock{}, Journal: e.journal,
 	})
-	e.gate.Gone, e.gate.Renewed = e.client.forgetNative, e.tries.Renewed
+	e.gate.Gone, e.gate.Renewed = e.client.ForgetNative, e.attempts.Renewed
 	e.fast.Inventory().OnIllness(func(all []device.Illness) {
 		if e.leading.Load() {
-			e.repairer.fellIll(all)
+			e.repairer.FellIll(all)
 		}
 	})
 	own, err := ownNodes(options.OwnNodes)
@@ -241,13 +245,13 @@ func (e *engine) plugins() frameworkruntime.Registry {
 		return ganggate.New(e.gate), nil
 	}
 	registry[queueadmission.Name] = func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
-		return queueadmission.New(admissions{Queues: e.queues, Windows: e.windows, Fast: e.fast}), nil
+		return queueadmission.New(attempts.Admissions{Queues: e.queues, Windows: e.windows, Fast: e.fast}), nil
 	}
 	registry[queuereclaim.Name] = func(_ context.Context, _ runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
 		return queuereclaim.New(e.reclaimer, handle), nil
 	}
 	registry[queueorder.Name] = func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
-		return queueorder.New(numbers{Queues: e.queues}), nil
+		return queueorder.New(attempts.Numbers{Queues: e.queues}), nil
 	}
 	registry[boundedbinder.Name] = BindingPlugin(e.bindings, e.fast.Inventory(), e.queues)
 	return registry
@@ -277,10 +281,10 @@ func (e *engine) DeletePod(pod *corev1.Pod) {
 	e.gangs.DeletePod(pod)
 	e.queues.DeletePod(pod)
 	e.windows.DeletePod(pod)
-	e.reclaimer.gone(pod.UID)
+	e.reclaimer.Gone(pod.UID)
 	e.suspender.Gone(pod.UID)
 	e.departures.Gone(pod.UID)
-	e.budget.forget(pod.UID)
+	e.budget.Forget(pod.UID)
 	e.occupancy.DeletePod(pod.UID)
 	e.demand.DeletePod(pod.UID)
 }

@@ -9,6 +9,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
 
 	"github.com/berth-dev/berth/pkg/core/gang/gangtest"
+	"github.com/berth-dev/berth/pkg/engine/reporting"
 	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/plugins/ganggate"
 	"github.com/berth-dev/berth/pkg/plugins/queueadmission"
@@ -148,7 +149,7 @@ func TestEveryHolderHasAReason(t *testing.T) {
 			if info, found := h.sched.SchedulingQueue.GetPod(told.Name, told.Namespace, told.Spec.SchedulingGroup); c.holder != "" && (!found || info.GatingPlugin != c.holder) && len(told.Spec.SchedulingGates) == 0 {
 				t.Errorf("plugin %q holds it (%v), want %q", info.GatingPlugin, found, c.holder)
 			}
-			why := h.explainer.why(told)
+			why := h.explainer.Why(told)
 			if why.Code != c.code || !strings.Contains(why.Text, c.text) {
 				t.Errorf("said %+v, want %s: .. %s ..", why, c.code, c.text)
 			}
@@ -158,7 +159,7 @@ func TestEveryHolderHasAReason(t *testing.T) {
 		h := newTestCluster(t, rackNodes(1, 1))
 		for _, f := range h.sched.Profiles {
 			for _, plugin := range f.PreEnqueuePlugins() {
-				if !ExplainsPlugin(plugin.Name()) {
+				if !reporting.ExplainsPlugin(plugin.Name()) {
 					t.Errorf("plugin %s may hold a pod, and there is no reason for it: add it to preEnqueueTexts, and a case above", plugin.Name())
 				}
 			}

@@ -47,7 +47,7 @@ func TestImpossibleHoldsNobodyUp(t *testing.T) {
 			}
 			h.pass(2, time.Second)
 			waits := h.told[impossible.uids[0]]
-			why := h.explainer.why(waits)
+			why := h.explainer.Why(waits)
 			if why.Code != "GangNeverFits" || !strings.Contains(why.Text, "even if nothing else ran") || !strings.Contains(why.Text, c.text) {
 				t.Errorf("it is told %+v", why)
 			}
@@ -62,23 +62,23 @@ func TestImpossibleHoldsNobodyUp(t *testing.T) {
 			// A change of nodes that was read before it was judged is heard of after.
 			h.mayFit()
 			h.settle()
-			if why := h.explainer.why(h.told[impossible.uids[0]]); why.Code != "GangNeverFits" {
+			if why := h.explainer.Why(h.told[impossible.uids[0]]); why.Code != "GangNeverFits" {
 				t.Errorf("looked at again on the same nodes, it is told %+v", why)
 			}
 			node := rackNodes(9, 2)[8]
 			if c.mend != nil {
 				c.mend(node)
 			}
-			seen := h.engine.tries.nodesSeen()
+			seen := h.engine.attempts.NodesSeen()
 			h.nodeFeed.set(node)
 			h.settle()
-			if h.engine.tries.nodesSeen() == seen {
+			if h.engine.attempts.NodesSeen() == seen {
 				t.Error("nobody looks at it again, though a node came")
 			}
 			h.mayFit()
 			h.settle()
 			if got, want := len(h.boundNodes(impossible)), max(1, c.work.size); got != want {
-				t.Errorf("%d of %d pods are placed after a node came; %+v", got, want, h.explainer.why(h.told[impossible.uids[0]]))
+				t.Errorf("%d of %d pods are placed after a node came; %+v", got, want, h.explainer.Why(h.told[impossible.uids[0]]))
 			}
 		})
 	}
@@ -105,7 +105,7 @@ func TestImpossibleIsSearchedForOnce(t *testing.T) {
 		}
 		for _, g := range gangs {
 			waits := h.told[g.uids[0]]
-			if why := h.explainer.why(waits); why.Code != "GangNeverFits" || !strings.Contains(why.Text, "holds 3 pods") {
+			if why := h.explainer.Why(waits); why.Code != "GangNeverFits" || !strings.Contains(why.Text, "holds 3 pods") {
 				t.Errorf("gang %s is told %+v", g.name, why)
 			}
 			text, refused := h.engine.reporter.Refused(gang.KeyOf(waits.Namespace, workload.PodGroup(waits)))
@@ -150,7 +150,7 @@ func TestImpossibleAsksForLess(t *testing.T) {
 				c.uids = append(c.uids, h.create(pod).UID)
 			}
 			h.settle()
-			if why := h.explainer.why(h.told[c.uids[0]]); why.Code != "GangNeverFits" {
+			if why := h.explainer.Why(h.told[c.uids[0]]); why.Code != "GangNeverFits" {
 				t.Fatalf("it is told %+v", why)
 			}
 			h.leader.groupsLate = slow
@@ -162,7 +162,7 @@ func TestImpossibleAsksForLess(t *testing.T) {
 			h.judge()
 			h.settle()
 			if got := len(h.boundNodes(&c)); got != 2 {
-				t.Errorf("%d pods are placed, want the 2 that it asks for; %+v", got, h.explainer.why(h.told[c.uids[0]]))
+				t.Errorf("%d pods are placed, want the 2 that it asks for; %+v", got, h.explainer.Why(h.told[c.uids[0]]))
 			}
 		})
 	}
@@ -195,7 +195,7 @@ func TestPossibleKeepsItsPlace(t *testing.T) {
 	h.settle()
 	waits := h.submit(testJob{name: "waits", queue: "q", size: 2, gpus: 8})
 	h.settle()
-	if why := h.explainer.why(h.told[waits.uids[0]]); why.Code != waitreason.Backoff {
+	if why := h.explainer.Why(h.told[waits.uids[0]]); why.Code != waitreason.Backoff {
 		t.Errorf("it is told %+v", why)
 	}
 }

@@ -25,7 +25,7 @@ func (e *engine) source(c clock.PassiveClock, factory informers.SharedInformerFa
 
 // holding says why a pod that waits is held, and "" if what the last try said still holds.
 func (e *engine) holding(pod *corev1.Pod) (code, text string) {
-	is := e.explainer.why(pod)
+	is := e.explainer.Why(pod)
 	if c := waitreason.ConditionOf(pod); waitreason.Said(pod) && !waitreason.Contradicts(c.Reason, is.Code) && !is.IsInLine() {
 		return "", ""
 	}
@@ -51,5 +51,5 @@ func (e *engine) entitlement(pod *corev1.Pod) (waitreason.Explanation, bool) {
 	if _, never, _ := e.windows.Why(pod); never != "" {
 		return waitreason.Because(string(queueing.NeverFits), never), true
 	}
-	return e.reclaimer.entitlement(pod)
+	return e.reclaimer.Entitlement(pod)
 }

@@ -18,7 +18,7 @@ import (
 // Other schedulers bind pods to the nodes that Berth uses, unless these are Berth's own. What
 // they do is seen when the watch tells of it, and not before: two schedulers that give one
 // device away at the same time do not know it. The kubelet then refuses one of the pods, and
-// the gang of that is repaired (short.go). Here it is noticed, counted and said.
+// the gang of that is repaired (package recovery). Here it is noticed, counted and said.
 
 const (
 	// intrusionEvents and intrusionBurst bound the events on nodes of Berth's own that others

@@ -42,7 +42,7 @@ func TestNextPodsOfADoneGang(t *testing.T) {
 	h.end(blocker.uids...)
 	h.pass(2, time.Second)
 	if n := placed(); n != 2 {
-		t.Errorf("%d of the next 2 pods are placed once there is room: %+v", n, h.explainer.why(h.told[next[0]]))
+		t.Errorf("%d of the next 2 pods are placed once there is room: %+v", n, h.explainer.Why(h.told[next[0]]))
 	}
 	h.pass(2, time.Second)
 	// One of them ends while the other runs: what comes in its place joins by itself.
@@ -50,6 +50,6 @@ func TestNextPodsOfADoneGang(t *testing.T) {
 	next = []types.UID{h.create(job.podOf(4)).UID}
 	h.pass(2, time.Second)
 	if n := placed(); n != 1 {
-		t.Errorf("the pod in the place of one that has succeeded waits, though the other runs: %+v", h.explainer.why(h.told[next[0]]))
+		t.Errorf("the pod in the place of one that has succeeded waits, though the other runs: %+v", h.explainer.Why(h.told[next[0]]))
 	}
 }

@@ -17,6 +17,8 @@ import (
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/metrics"
+
+	"github.com/berth-dev/berth/pkg/engine/preemption"
 )
 
 // observerPlugin is a plugin that sees who is reserved, compares the ledger each time, and holds all
@@ -206,12 +208,12 @@ func (l *observerPlugin) describe() string {
 
 // watchedReclaimer has an observer plugin know what is a trial.
 type watchedReclaimer struct {
-	*reclaimer
+	*preemption.Reclaimer
 	observer *observerPlugin
 }
 
 func (r watchedReclaimer) Reclaim(pods []*corev1.Pod, group fwk.PodGroupInfo, fits func(gone []*corev1.Pod) bool) string {
-	return r.reclaimer.Reclaim(pods, group, func(gone []*corev1.Pod) bool {
+	return r.Reclaimer.Reclaim(pods, group, func(gone []*corev1.Pod) bool {
 		r.observer.trial = true
 		defer func() { r.observer.trial = false }()
 		return fits(gone)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
 	"github.com/berth-dev/berth/pkg/engine/enginetest"
+	"github.com/berth-dev/berth/pkg/engine/recovery"
 )
 
 // A queue has one node of each rack kept: nobody else gets it, and a gang of the queue that lost a
@@ -38,7 +39,7 @@ func TestAQueueHasSpares(t *testing.T) {
 	thief := c.fill("thief", 1)
 	c.live(2)
 	c.expectBound(thief, 0, "the room is kept")
-	c.expectSaid(reasonShort, "room is kept for 1 in their place on spares n0002, for", 1)
+	c.expectSaid(recovery.ReasonShort, "room is kept for 1 in their place on spares n0002, for", 1)
 	c.again()
 	c.live(2)
 	c.expectOn(c.g, "its node is lost", "n0000", "n0002")

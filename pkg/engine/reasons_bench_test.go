@@ -28,7 +28,7 @@ func BenchmarkReasons(b *testing.B) {
 		if pod.Spec.NodeName != "" {
 			continue
 		}
-		why := h.explainer.why(h.told[pod.UID])
+		why := h.explainer.Why(h.told[pod.UID])
 		h.edit(pod.UID, func(p *corev1.Pod) {
 			p.Status.Conditions = []corev1.PodCondition{waitreason.Condition(why.Code, why.Text)}
 		})
@@ -38,12 +38,12 @@ func BenchmarkReasons(b *testing.B) {
 	}
 	h.tell()
 	for _, who := range all {
-		h.explainer.look(who)
+		h.explainer.Look(who)
 	}
 	b.Run("look", func(b *testing.B) {
 		b.ReportAllocs()
 		for i := 0; b.Loop(); i++ {
-			h.explainer.look(all[i%len(all)])
+			h.explainer.Look(all[i%len(all)])
 		}
 	})
 	b.Run("count", func(b *testing.B) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/repair"
 	"github.com/berth-dev/berth/pkg/engine/enginetest"
+	"github.com/berth-dev/berth/pkg/engine/recovery"
 	"github.com/berth-dev/berth/pkg/state/device"
 )
 
@@ -86,7 +87,7 @@ func TestRoomIsKeptForAReplacement(t *testing.T) {
 	c := newRepairRig(t, "", false)
 	c.end(c.g.uids[1])
 	c.live(2)
-	c.expectSaid(reasonShort, "Gang ns/g lacks 1 of 2 pods (g-1 on node n0001 deleted): on-loss replace: room is kept for 1", 1)
+	c.expectSaid(recovery.ReasonShort, "Gang ns/g lacks 1 of 2 pods (g-1 on node n0001 deleted): on-loss replace: room is kept for 1", 1)
 	thieves := c.fill("thief", 5)
 	c.live(5)
 	c.expectBound(thieves, 4, "one of five nodes is kept")
@@ -99,8 +100,8 @@ func TestRoomIsKeptForAReplacement(t *testing.T) {
 		}
 	}
 	c.live(2)
-	c.expectSaid(reasonRepaired, "Gang ns/g is whole again: 2 of 2", 1)
-	c.expectSaid(reasonShort, "", 1)
+	c.expectSaid(recovery.ReasonRepaired, "Gang ns/g is whole again: 2 of 2", 1)
+	c.expectSaid(recovery.ReasonShort, "", 1)
 	if c.fast.KeepsRoom() {
 		t.Error("room is still kept")
 	}
@@ -132,7 +133,7 @@ func TestRoomIsKeptForAWindow(t *testing.T) {
 	c.pass(4, 30*time.Second)
 	c.live(3)
 	c.expectBound(thieves, 5, "the window is over")
-	c.expectSaid(reasonShort, "nobody came in the place of those in 720 s", 1)
+	c.expectSaid(recovery.ReasonShort, "nobody came in the place of those in 720 s", 1)
 }
 
 // Where there are no queues, those that were refused for room that was kept are tried as soon as it
@@ -159,7 +160,7 @@ func TestALossIsIgnored(t *testing.T) {
 	thieves := c.fill("thief", 5)
 	c.live(2)
 	c.expectBound(thieves, 5, "no room is kept")
-	c.expectSaid(reasonShort, "on-loss ignore: its policy is to ignore that", 1)
+	c.expectSaid(recovery.ReasonShort, "on-loss ignore: its policy is to ignore that", 1)
 	c.expectEvicted(0, "its policy is to ignore that")
 }
 
@@ -168,10 +169,10 @@ func TestPolicyThatMakesNoSense(t *testing.T) {
 	c := newRepairRig(t, "Replace!", false)
 	c.end(c.g.uids[1])
 	c.live(2)
-	c.expectSaid(reasonOnLossInvalid, `annotation berth.dev/on-loss: "Replace!" is no policy; expected replace, restart or ignore, and the default is taken`, 1)
-	c.expectSaid(reasonShort, "on-loss replace: room is kept", 1)
+	c.expectSaid(recovery.ReasonOnLossInvalid, `annotation berth.dev/on-loss: "Replace!" is no policy; expected replace, restart or ignore, and the default is taken`, 1)
+	c.expectSaid(recovery.ReasonShort, "on-loss replace: room is kept", 1)
 	c.live(20)
-	c.expectSaid(reasonOnLossInvalid, "", 1)
+	c.expectSaid(recovery.ReasonOnLossInvalid, "", 1)
 }
 
 // The rest of a gang leaves whole, as budgets let it, and starts again together.
@@ -183,7 +184,7 @@ func TestAGangIsRestarted(t *testing.T) {
 	c.end(c.g.uids[1])
 	c.live(5)
 	c.expectEvicted(0, "a budget protects it")
-	c.expectSaid(reasonShort, "it cannot be restarted now: ", 1)
+	c.expectSaid(recovery.ReasonShort, "it cannot be restarted now: ", 1)
 	c.mu.Lock()
 	delete(c.budgets, "g")
 	c.mu.Unlock()
@@ -205,13 +206,13 @@ func TestAGangIsRestartedInAnotherRack(t *testing.T) {
 	c.end(c.g.uids[1])
 	c.again()
 	c.live(6)
-	c.expectSaid(reasonShort, "a restart in ", 1)
+	c.expectSaid(recovery.ReasonShort, "a restart in ", 1)
 	c.expectEvicted(0, "to wait costs less")
 	c.live(10)
 	c.expectEvicted(0, "to wait costs less")
 	c.live(15)
 	c.expectEvicted(1, "to wait has cost as much")
-	c.expectSaid(reasonShort, "it starts again in ", 1)
+	c.expectSaid(recovery.ReasonShort, "it starts again in ", 1)
 	c.controllers = c.again
 	c.live(5)
 	c.expectBound(c.g, 2, "the other rack is free")
@@ -257,7 +258,7 @@ func TestAGangWithoutAnOwnerWaits(t *testing.T) {
 	c.again()
 	c.live(60)
 	c.expectEvicted(0, "nobody makes it again")
-	c.expectSaid(reasonShort, "nobody is known to make its pods again if all went", 1)
+	c.expectSaid(recovery.ReasonShort, "nobody is known to make its pods again if all went", 1)
 	c.nodeFeed.set(c.nodes[1])
 	c.live(3)
 	c.expectBound(c.g, 2, "the node is back")
@@ -319,7 +320,7 @@ func TestIllDevicesAreTold(t *testing.T) {
 	ill := func(name string, uid types.UID, devices ...string) device.Illness {
 		return device.Illness{Node: "n0002", Pod: types.NamespacedName{Namespace: "ns", Name: name}, UID: uid, Devices: devices}
 	}
-	c.repairer.fellIll([]device.Illness{
+	c.repairer.FellIll([]device.Illness{
 		ill("g-0", c.g.uids[0], "GPU-0", "GPU-1"), ill("g-1", c.g.uids[1], "GPU-2", "GPU-3", "GPU-4"), ill("plain-0", plain.uids[0], "GPU-5"), ill("gone", "gone", "GPU-6"),
 	})
 	c.expectSaid("DeviceUnhealthy", "Gang ns/g: 5 devices of pods g-0, g-1 on node n0002 are unhealthy now (GPU-0, GPU-1, GPU-2, GPU-3, ...)", 1)
@@ -367,10 +368,10 @@ func TestANodeThatFlapsIsToldOnce(t *testing.T) {
 		c.nodeFeed.set(c.nodes[1])
 		c.live(3)
 	}
-	c.expectSaid(reasonShort, "", 1)
-	c.expectSaid(reasonRepaired, "", 1)
+	c.expectSaid(recovery.ReasonShort, "", 1)
+	c.expectSaid(recovery.ReasonRepaired, "", 1)
 	c.live(90)
 	c.nodeFeed.set(func() *corev1.Node { n := c.nodes[1].DeepCopy(); unready(n); return n }())
 	c.live(3)
-	c.expectSaid(reasonShort, "", 2)
+	c.expectSaid(recovery.ReasonShort, "", 2)
 }

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/berth-dev/berth/pkg/engine/enginetest"
+	"github.com/berth-dev/berth/pkg/engine/recovery"
 	"github.com/berth-dev/berth/pkg/state/nodeindex"
 )
 
@@ -83,7 +84,7 @@ func TestASpareIsForAReplacement(t *testing.T) {
 	c.live(2)
 	thief := c.fill("thief", 4)
 	c.live(2)
-	c.expectSaid(reasonShort, "room is kept for 1 in their place on spares n0002, for", 1)
+	c.expectSaid(recovery.ReasonShort, "room is kept for 1 in their place on spares n0002, for", 1)
 	c.expectBound(thief, 3, "the rest is another rack's")
 	c.again()
 	c.live(2)
@@ -103,7 +104,7 @@ func TestASpareIsTheLastThatIsTaken(t *testing.T) {
 	c.again()
 	c.live(2)
 	c.expectOn(c.g, "n0002 is free", "n0000", "n0002")
-	c.expectSaid(reasonShort, "spares", 0)
+	c.expectSaid(recovery.ReasonShort, "spares", 0)
 }
 
 // The pods of a gang that the index cannot judge get spares as others do: while there is other room
@@ -166,7 +167,7 @@ func TestANodeThatRefusesIsAvoided(t *testing.T) {
 		c.live(avoided - 2)
 		c.expectBound(c.g, 1, "the node is avoided")
 		if i == 1 {
-			c.expectSaid(reasonShort, "node n0001, whose kubelet refused a pod of it (2 times in a row), is avoided for", 2)
+			c.expectSaid(recovery.ReasonShort, "node n0001, whose kubelet refused a pod of it (2 times in a row), is avoided for", 2)
 		}
 		if why := c.whyNot("g-1"); !strings.Contains(why, "n0001 there refused pods of the gang, and are avoided for a while") {
 			t.Errorf("it is told %q", why)
@@ -250,7 +251,7 @@ func TestASpareIsNotForMoreThanWasLost(t *testing.T) {
 						c.engine.queues.Retry()
 						c.engine.windows.Round()
 						if kind.change != nil {
-							c.repairer.look(c.ctx, c.clock.Now())
+							c.repairer.Look(c.ctx, c.clock.Now())
 						}
 					}
 					extra()
@@ -298,7 +299,7 @@ func TestASpareIsNotForAGangThatGrows(t *testing.T) {
 	grow(pod)
 	c.g.uids = append(c.g.uids, c.create(pod).UID)
 	c.live(5)
-	c.expectSaid(reasonShort, "", 0)
+	c.expectSaid(recovery.ReasonShort, "", 0)
 	c.expectOn(c.g, "the third pod is new", "n0000", "n0001")
 	c.spare(2, false)
 	c.live(35)

@@ -25,11 +25,15 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/repair"
+	"github.com/berth-dev/berth/pkg/engine/attempts"
 	"github.com/berth-dev/berth/pkg/engine/departures"
 	"github.com/berth-dev/berth/pkg/engine/enginetest"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/engine/measure"
 	"github.com/berth-dev/berth/pkg/engine/podgroups"
+	"github.com/berth-dev/berth/pkg/engine/preemption"
+	"github.com/berth-dev/berth/pkg/engine/recovery"
+	"github.com/berth-dev/berth/pkg/engine/reporting"
 	"github.com/berth-dev/berth/pkg/engine/suspension"
 	"github.com/berth-dev/berth/pkg/plugins/queuereclaim"
 	"github.com/berth-dev/berth/pkg/state/gangtable"
@@ -65,7 +69,7 @@ type leader struct {
 	*engine
 	*observerPlugin
 	sched  *scheduler.Scheduler
-	rounds *rounds
+	rounds *recovery.Rounds
 	ctx    context.Context
 	cancel context.CancelFunc
 
@@ -135,8 +139,8 @@ func (h *testCluster) lead() {
 	if err := l.run(ctx); err != nil {
 		h.t.Fatal(err)
 	}
-	l.recovery = &recovery{Client: client, Gangs: l.gangs, Recorder: recorder, Clock: h.clock, Grace: DefaultOptions().GangGracePeriod}
-	l.rounds = l.recovery.begin()
+	l.recovery = &recovery.HalfBound{Client: client, Gangs: l.gangs, Recorder: recorder, Clock: h.clock, Grace: DefaultOptions().GangGracePeriod}
+	l.rounds = l.recovery.Begin()
 	for _, node := range h.nodes {
 		l.nodeFeed.set(node)
 	}
@@ -151,7 +155,7 @@ func (h *testCluster) lead() {
 		h.tellOne(change{nil, pod})
 	}
 	h.judge()
-	l.recovery.resume(ctx)
+	l.recovery.Resume(ctx)
 	l.engine.queues.Open()
 	h.settle()
 }
@@ -177,30 +181,30 @@ func (h *testCluster) build(client kubernetes.Interface, recorder events.EventRe
 	b.Queues = e.queues
 	_, _ = l.nodeFeed.AddEventHandler(e.nodeHandler())
 	pods := factory.Core().V1().Pods().Lister()
-	e.conditions = newConditionWriter(client, pods, e.gangs, h.clock)
+	e.conditions = reporting.NewConditionWriter(client, pods, e.gangs, h.clock)
 	e.windows = unqueued.New(DefaultNamespaceWindow, e.queues.Reserved, h.clock)
 	b.Windows = e.windows
 	e.demand = measure.NewDemand(h.clock, ours, e.devicesOf)
-	e.reporter = newReporter(reporterParts{
+	e.reporter = reporting.NewReporter(reporting.ReporterParts{
 		Clock: h.clock, Gangs: e.gangs, Conditions: e.conditions, Recorder: recorder, Entitlement: e.entitlement, Devices: e.devicesOf, NodesAdded: e.nodesAdded.Load,
 	})
-	e.explainer = newExplainer(explainerParts{
+	e.explainer = reporting.NewExplainer(reporting.ExplainerParts{
 		Clock: h.clock, Ours: ours, Gangs: e.gangs, Queues: e.queues, Windows: e.windows, Gate: e.gate, Conditions: e.conditions, Entitlement: e.entitlement,
 	})
-	e.client = newBudgetClient(client, e.conditions, e.reporter, factory.Scheduling().V1beta1().PodGroups().Lister())
+	e.client = reporting.NewClient(client, e.conditions, e.reporter, factory.Scheduling().V1beta1().PodGroups().Lister())
 	// The watch tells nothing while bindings are under way.
-	e.client.binder.Hasten(time.Millisecond, 0)
-	e.budget = NewEventBudget(e.reporter, pods, 0, e.demand.Bound, nil)
-	e.reclaimer = newReclaimer(reclaimerParts{Path: e.fast, Queues: e.queues, Gangs: e.gangs, Client: client, Pods: pods, Recorder: recorder, Clock: h.clock})
+	e.client.Binder.Hasten(time.Millisecond, 0)
+	e.budget = reporting.NewEventBudget(e.reporter, pods, 0, e.demand.Bound, nil)
+	e.reclaimer = preemption.New(preemption.Parts{Path: e.fast, Queues: e.queues, Gangs: e.gangs, Client: client, Pods: pods, Recorder: recorder, Clock: h.clock})
 	e.suspender = suspension.New(nil, client, nil, h.clock, func() {})
 	e.departures = departures.New(e.suspender, e.queues, client, h.clock, func() {})
 	e.watchOthers(ours, nil, recorder)
-	e.repairer = newRepairer(e.reclaimer, e.windows, DefaultRepairWindow, func(context.Context, []*corev1.Pod) repair.Owner { return h.ownersDo })
-	e.tries = newTries(triesParts{
+	e.repairer = recovery.NewRepairer(e.reclaimer, e.windows, DefaultRepairWindow, func(context.Context, []*corev1.Pod) repair.Owner { return h.ownersDo })
+	e.attempts = attempts.New(attempts.Parts{
 		Queues: e.queues, Windows: e.windows, Reclaimer: e.reclaimer, Fast: e.fast, Gangs: e.gangs, Reporter: e.reporter, Conditions: e.conditions, Clock: h.clock,
 	})
 	e.measure(h.clock)
-	e.gate.Gone, e.gate.Renewed = e.client.forgetNative, e.tries.Renewed
+	e.gate.Gone, e.gate.Renewed = e.client.ForgetNative, e.attempts.Renewed
 	return factory
 }
 
@@ -340,10 +344,10 @@ func (h *testCluster) judge() {
 func (h *testCluster) admit() {
 	select {
 	case <-h.engine.queues.News():
-		h.tries.AdmitNext(klog.Background(), h.sched)
+		h.attempts.AdmitNext(klog.Background(), h.sched)
 	default:
 	}
-	h.tries.AdmitNextByWindow(klog.Background(), h.sched)
+	h.attempts.AdmitNextByWindow(klog.Background(), h.sched)
 }
 
 // active returns how many pods are to be tried.
@@ -441,10 +445,10 @@ func (h *testCluster) pass(steps int, step time.Duration) {
 			h.controllers()
 		}
 		h.tell()
-		h.reclaimer.sweep(h.clock.Now())
-		h.rounds.look(h.ctx)
-		h.repairer.look(h.ctx, h.clock.Now())
-		if h.clock.Now().Unix()%int64(retryAnyway/time.Second) == 0 {
+		h.reclaimer.Sweep(h.clock.Now())
+		h.rounds.Look(h.ctx)
+		h.repairer.Look(h.ctx, h.clock.Now())
+		if h.clock.Now().Unix()%int64(attempts.RetryAnyway/time.Second) == 0 {
 			h.engine.queues.Freed()
 		}
 		h.engine.queues.Retry()

@@ -18,6 +18,7 @@ import (
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
 	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine/podgroups"
+	"github.com/berth-dev/berth/pkg/engine/preemption"
 	"github.com/berth-dev/berth/pkg/state/nodeindex"
 	"github.com/berth-dev/berth/pkg/state/queueing"
 )
@@ -84,7 +85,7 @@ func watchNamespaces(factory informers.SharedInformerFactory, queues *queueing.Q
 }
 
 // watchBudgets has a reclaimer hear of disruption budgets.
-func watchBudgets(factory informers.SharedInformerFactory, reclaimer *reclaimer) error {
+func watchBudgets(factory informers.SharedInformerFactory, reclaimer *preemption.Reclaimer) error {
 	_, err := factory.Policy().V1().PodDisruptionBudgets().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(obj any) { reclaimer.SetBudget(obj.(*policyv1.PodDisruptionBudget)) },
 		UpdateFunc: func(_, obj any) { reclaimer.SetBudget(obj.(*policyv1.PodDisruptionBudget)) },

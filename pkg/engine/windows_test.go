@@ -67,12 +67,12 @@ func TestHopelessOfOneNamespace(t *testing.T) {
 				t.Errorf("a gang of another namespace is placed after %d tries; 0 is never", placedAfter)
 			}
 			last := bad[len(bad)-1]
-			if why := h.explainer.why(h.told[last.uids[0]]); why.Code != waitreason.NamespaceWindow {
+			if why := h.explainer.Why(h.told[last.uids[0]]); why.Code != waitreason.NamespaceWindow {
 				t.Errorf("the last is told %+v before it is tried", why)
 			}
 			h.pass(3, time.Second)
 			for _, one := range bad {
-				if why := h.explainer.why(h.told[one.uids[0]]); why.Code != c.code {
+				if why := h.explainer.Why(h.told[one.uids[0]]); why.Code != c.code {
 					t.Fatalf("%s is told %+v", one.name, why)
 				}
 			}
@@ -161,10 +161,10 @@ func TestWindowLeavesToQueues(t *testing.T) {
 	waits := h.submit(testJob{name: "waits", queue: "q", size: 2, gpus: 4})
 	h.settle()
 	h.engine.queues.SetQueue((&testQueue{name: "q"}).object(1))
-	h.tries.LeaveToQueues(klog.Background(), h.sched)
+	h.attempts.LeaveToQueues(klog.Background(), h.sched)
 	h.end(runs.uids...)
 	h.pass(2, time.Second)
 	if got := len(h.boundNodes(waits)); got != 2 {
-		t.Errorf("%d of 2 pods are placed after there is a queue: %+v", got, h.explainer.why(h.told[waits.uids[0]]))
+		t.Errorf("%d of 2 pods are placed after there is a queue: %+v", got, h.explainer.Why(h.told[waits.uids[0]]))
 	}
 }
