@@ -131,6 +131,18 @@ var law = []layer{
 		why:      "a reason is a code and a sentence, whoever gives it and whoever is told",
 	},
 	{
+		packages: "./pkg/engine/podshape",
+		may:      []string{"STD", "CLIENT", "k8s.io/component-helpers/scheduling/corev1", "k8s.io/kube-scheduler/framework/...", "k8s.io/kubernetes/pkg/scheduler/framework/...", "./pkg/core/...", "./pkg/dialect", "./pkg/state/device", "./pkg/state/nodeindex", "./pkg/plugins/devicetopology", "./pkg/plugins/queuereclaim"},
+		tests:    []string{"ANY"},
+		why:      "which pods are alike is said by the pods, and by which plugin looks at what",
+	},
+	{
+		packages: "./pkg/engine/requeue",
+		may:      []string{"STD", "CLIENT", "k8s.io/kube-scheduler/framework/...", "k8s.io/kubernetes/pkg/scheduler/...", "./pkg/core/pack", "./pkg/plugins/ganggate", "./pkg/plugins/queueadmission", "./pkg/engine/podshape"},
+		tests:    []string{"ANY"},
+		why:      "it wraps upstream's queue and cache, and asks for all else",
+	},
+	{
 		packages: "./pkg/engine/measure",
 		may:      []string{"STD", "CLIENT", "k8s.io/component-base/metrics/...", "./pkg/core/...", "./pkg/state/...", "./pkg/engine/catalog", "./pkg/engine/fastpath", "./pkg/engine/waitreason"},
 		tests:    []string{"ANY"},
@@ -282,6 +294,31 @@ func TestImports(t *testing.T) {
 	for _, file := range files {
 		for _, violation := range violations(file) {
 			t.Error(violation)
+		}
+	}
+}
+
+// mostFiles is how many files that are no tests a package of state or engine has at most. There a file
+// is part of one whole, unlike the commands of berthctl or the dialects, which a reader takes one by one.
+const mostFiles = 15
+
+func TestPackagesAreSmall(t *testing.T) {
+	files, err := goFiles("..", parser.ImportsOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := map[string]int{}
+	for _, file := range files {
+		if !file.test && (strings.HasPrefix(file.pkg, "./pkg/state/") || strings.HasPrefix(file.pkg, "./pkg/engine")) {
+			count[file.pkg]++
+		}
+	}
+	if len(count) < 10 {
+		t.Fatalf("found only the packages %v", count)
+	}
+	for pkg, n := range count {
+		if n > mostFiles {
+			t.Errorf("%s has %d files, and %d at most are to be read at a glance: divide it by subject", pkg, n, mostFiles)
 		}
 	}
 }

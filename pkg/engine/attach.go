@@ -17,9 +17,9 @@ import (
 // hook puts Berth into upstream's scheduler. This is all that is replaced in it, in this order;
 // each hook calls the one before it, and upstream's own first of all.
 //
-//	SchedulingQueue   fast path (queue.go)       wakes only pods that a change may help, and hears who is held
-//	Cache             fast path (devices.go)     counts the devices of pods
-//	Cache             fast path (groupcache.go)  leaves gangs out of snapshots that nothing is done with
+//	SchedulingQueue   requeue.Queue              wakes only pods that a change may help, and hears who is held
+//	Cache             fast path (cache.go)       counts the devices of pods
+//	Cache             requeue.GroupCache         leaves gangs out of snapshots that nothing is done with
 //	Cache             fast path (cache.go)       tells the index which nodes changed
 //	SchedulePod       fast path (schedule.go)    finds the node by the index
 //	PodActivator      attempts.SpareActivations  activates a gang once, however many of its pods ask for it

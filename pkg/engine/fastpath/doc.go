@@ -6,7 +6,7 @@
 //	                          └───────── the next, a few times ◄─────┘
 //
 // The index proposes and the plugins decide. So a wrong index costs quality, and not correctness. A pod
-// that the index cannot judge takes the full path through the framework, and is counted by [Reason].
+// that the index cannot judge takes the full path through the framework, and is counted by podshape.Reason.
 //
 // # What the index knows
 //
@@ -20,22 +20,10 @@
 //
 // # A pod that nothing can help
 //
-// Pods of one shape (what they request, and which nodes they may use: shape.go) get the same answers.
-// If a node refused a pod, it is not asked again for that shape until it changes (pack.Verdicts), as
-// long as the plugin that refused looks only at the node and the shape. A pod for which no node is
+// Pods of one shape get the same answers, which package podshape remembers. A pod for which no node is
 // left gets the diagnosis that upstream would give, from the counts of the answers. If pods of a lower
-// priority run somewhere, it also gets the status of each node, from which preemption chooses.
-//
-// The scheduling queue is wrapped (queue.go), so that pods that come and go on other nodes neither
-// cause another try of such a pod, nor a look at it.
-//
-// # Gangs that wait for their queue
-//
-// Thousands of gangs may wait outside of the heaps until their queue admits them. Upstream looks at each
-// of them for every event, and for every snapshot. Here an index tells the scheduling queue which pods
-// an event may help (requeueindex.go), and the cache leaves held gangs out of snapshots
-// (groupcache.go). Gangs that have their places are left out as well (placed.go). So the cost of an
-// event or a snapshot does not grow with the number of these gangs.
+// priority run somewhere, it also gets the status of each node, from which preemption chooses. Package
+// requeue sees to it that such a pod is neither tried nor looked at again for what cannot help it.
 //
 // # Ranks
 //
@@ -64,14 +52,11 @@
 // nowhere else. A node whose kubelet refused a pod of a gang counts as full while that gang is tried
 // (spares.go). The index and the Filter plugin QueueReclaim agree on both.
 //
-// Files: path.go (set-up), cache.go (what feeds the index), schedule.go (the way of a pod),
-// queue.go (who is tried again), requeueindex.go (whom an event may help), groupcache.go and
-// placed.go (gangs that nothing is done with), reason.go (who takes the framework's way), shape.go
-// (which pods are alike), filterresults.go (what nodes said), diagnosis.go (why there is no place),
-// devices.go (what feeds the inventory of devices), plan.go (gangs with a topology), verify.go (do
-// nodes take what is planned), reservations.go (who goes, and for whom room is kept), running.go
-// (among whom victims are searched), replacements.go (room for gangs that lost members), spares.go
-// (nodes that count as full), snapshot.go and inquiry.go (what the next decision rests on),
-// drift.go (does the index agree with the listers), census.go (devices by what is done with them),
+// Files: path.go (set-up), cache.go (what feeds the index, and the inventory of devices), schedule.go (the
+// way of a pod), diagnosis.go (why there is no place), plan.go (gangs with a topology), verify.go (do nodes
+// take what is planned), never.go (what the empty cluster could not hold), reservations.go (who goes, and
+// for whom room is kept), running.go (among whom victims are searched), replacements.go (room for gangs
+// that lost members), spares.go (nodes that count as full), inspect.go (what the next decision rests on,
+// and whether the index agrees with the listers), census.go (devices by what is done with them),
 // metrics.go.
 package fastpath

@@ -6,6 +6,7 @@ import (
 	"k8s.io/component-base/metrics/legacyregistry"
 
 	"github.com/berth-dev/berth/pkg/engine/catalog"
+	"github.com/berth-dev/berth/pkg/engine/podshape"
 )
 
 // Outcomes of the fast path.
@@ -44,7 +45,7 @@ func Metrics() []catalog.Metric {
 
 func reasonNames() []string {
 	var out []string
-	for _, reason := range Reasons() {
+	for _, reason := range podshape.Reasons() {
 		out = append(out, string(reason))
 	}
 	return out

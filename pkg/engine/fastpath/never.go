@@ -10,6 +10,7 @@ import (
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/pack"
 	"github.com/berth-dev/berth/pkg/core/plan"
+	"github.com/berth-dev/berth/pkg/engine/podshape"
 	"github.com/berth-dev/berth/pkg/state/gangtable"
 	"github.com/berth-dev/berth/pkg/state/workload"
 )
@@ -136,7 +137,7 @@ func (p *Path) neverRequest(group fwk.PodGroupInfo) (_ *plan.Request, _ []*alike
 
 // alike are pods of a group that ask for the same.
 type alike struct {
-	shape *shape
+	shape *podshape.Shape
 	pods  []plan.Pod
 	// needed is how many of them must have a place.
 	needed int
@@ -145,7 +146,7 @@ type alike struct {
 func (a *alike) key(required string) judgedKey {
 	key := judgedKey{needed: a.needed, request: a.pods[0].Request, required: required}
 	if a.shape != nil {
-		key.shape = a.shape.key
+		key.shape = a.shape.Key
 	}
 	return key
 }
@@ -155,13 +156,13 @@ func (a *alike) class(of *plan.Request, asked gang.Topology, priority int32) str
 	if a.shape == nil {
 		return ""
 	}
-	return fmt.Sprintf("%d of %d, %d: %+v %+v %q", of.Least, len(of.Pods), priority, a.pods[0].Request, asked, a.shape.key)
+	return fmt.Sprintf("%d of %d, %d: %+v %+v %q", of.Least, len(of.Pods), priority, a.pods[0].Request, asked, a.shape.Key)
 }
 
 // alikes splits the pods of a request by what they ask for.
-func alikes(request *plan.Request, shapes []*shape) []*alike {
+func alikes(request *plan.Request, shapes []*podshape.Shape) []*alike {
 	type class struct {
-		shape   *shape
+		shape   *podshape.Shape
 		request pack.Amounts
 	}
 	by := map[class]*alike{}
@@ -199,12 +200,12 @@ func (p *Path) whyNever(a *alike, of *plan.Request) string {
 	if len(result.Candidates) > 0 {
 		return ""
 	}
-	return "even if nothing else ran, there would be no place: " + p.whyNoPlace(result.Reason, &request, []*shape{a.shape})
+	return "even if nothing else ran, there would be no place: " + p.whyNoPlace(result.Reason, &request, []*podshape.Shape{a.shape})
 }
 
 // mayUse returns the nodes that have not refused pods of a shape for what they are
 // themselves; nil for all.
-func (p *Path) mayUse(s *shape) *pack.Set {
+func (p *Path) mayUse(s *podshape.Shape) *pack.Set {
 	if s == nil {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler"
 	internalcache "k8s.io/kubernetes/pkg/scheduler/backend/cache"
@@ -22,6 +24,8 @@ import (
 	"github.com/berth-dev/berth/pkg/core/pack"
 	"github.com/berth-dev/berth/pkg/core/repair"
 	"github.com/berth-dev/berth/pkg/dialect"
+	"github.com/berth-dev/berth/pkg/engine/podshape"
+	"github.com/berth-dev/berth/pkg/engine/requeue"
 	"github.com/berth-dev/berth/pkg/plugins/arguments"
 	"github.com/berth-dev/berth/pkg/plugins/devicetopology"
 	"github.com/berth-dev/berth/pkg/plugins/fabricplacement"
@@ -36,13 +40,13 @@ type Path struct {
 	sched    *scheduler.Scheduler
 	original schedulePodFunc
 	snapshot *internalcache.Snapshot
-	groups   *groupCache
+	groups   *requeue.GroupCache
 	// facts are those of the gangs among which victims were searched last, by name.
 	facts map[string]*memberFacts
 	// leavesOut is what LeaveOut was told.
 	leavesOut func() bool
 	cache     *watchedCache
-	queue     *sparingQueue
+	queue     *requeue.Queue
 	// profiles are those with the plugin NodePacking, by name.
 	profiles map[string]*profile
 	// impossible remembers which gangs the empty cluster could not hold.
@@ -88,7 +92,7 @@ type schedulePodFunc = func(context.Context, framework.Framework, fwk.CycleState
 // profile is what the fast path keeps for one profile.
 type profile struct {
 	ranking *pack.Ranking
-	shapes  shapes
+	shapes  podshape.Shapes
 }
 
 // New returns a fast path that belongs to no scheduler yet.
@@ -179,17 +183,45 @@ func (p *Path) Attach(sched *scheduler.Scheduler) error {
 		// Every pod takes the framework's own way.
 		return nil
 	}
-	p.queue = newSparingQueue(sched.SchedulingQueue, p)
-	p.groups = newGroupCache(sched.Cache, p.queue, p.leavesOut)
+	p.queue = requeue.NewQueue(sched.SchedulingQueue, requeue.Config{
+		Activating: func(pods map[string]*corev1.Pod, activate func()) { p.groups.Activate(pods, activate) },
+		MostFree:   func(node string) (pack.Amounts, bool) { return p.cache.atMostFree(node) },
+		OtherGates: requeue.GatesUnknown(maps.Values(sched.Profiles)),
+	})
+	p.groups = requeue.NewGroupCache(sched.Cache, p.queue, p.leavesOut)
 	p.cache = newWatchedCache(p.groups, p)
 	sched.Cache = p.cache
-	for _, schedFramework := range sched.Profiles {
-		p.queue.otherGates = p.queue.otherGates || gatesUnknown(schedFramework)
-	}
 	sched.SchedulingQueue = p.queue
 	p.original = sched.SchedulePod
 	sched.SchedulePod = p.schedulePod
 	return nil
+}
+
+// LeaveOut has gangs be left out of the snapshot that their queues hold, and those of which every
+// pod has its node, while when says so: whoever looks for a place has no use for them. Upstream's
+// preemption has, which takes the pods of a gang for single ones without: when must not be true
+// while it may run. LeaveOut comes before Attach.
+func (p *Path) LeaveOut(when func() bool) { p.leavesOut = when }
+
+// LeavesOut reports whether any gang that is placed is left out of the last snapshot.
+func (p *Path) LeavesOut() bool {
+	return p.groups != nil && p.groups.LeavesOut()
+}
+
+// MayHelp says which pods that wait an event may help. The scheduling queue asks under its
+// lock.
+func (p *Path) MayHelp(_ klog.Logger, oldObj, newObj any) (fwk.PreQueueingHintResult, error) {
+	if p.queue == nil {
+		return fwk.PreQueueingHintResult{AllPods: true}, nil
+	}
+	return p.queue.MayHelp(oldObj, newObj), nil
+}
+
+// Asked takes in whether its queue let a pod pass, or holds it.
+func (p *Path) Asked(pod *corev1.Pod, passed bool) {
+	if p.queue != nil {
+		p.queue.Asked(pod, passed)
+	}
 }
 
 // packs reports whether a profile has NodePacking where the fast path needs it: its
@@ -279,4 +311,12 @@ func (p *Path) Touched(node string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.touched, p.tentative = append(p.touched, node), append(p.tentative, node)
+}
+
+// shapeOf returns the shape of a pod of a profile that requests r, kept up with the index.
+func (p *Path) shapeOf(profile *profile, pod *corev1.Pod, r fwk.Resource) *podshape.Shape {
+	devices := p.inventory.RequestOf(pod)
+	s := profile.shapes.Of(pod, r, &devices)
+	s.CatchUp(p.index, s.Verified.Remove)
+	return s
 }

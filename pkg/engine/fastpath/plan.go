@@ -15,6 +15,7 @@ import (
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/pack"
 	"github.com/berth-dev/berth/pkg/core/plan"
+	"github.com/berth-dev/berth/pkg/engine/podshape"
 	"github.com/berth-dev/berth/pkg/plugins/fabricplacement"
 	"github.com/berth-dev/berth/pkg/state/device"
 	"github.com/berth-dev/berth/pkg/state/gangtable"
@@ -106,7 +107,7 @@ func (p *Path) Place(group fwk.PodGroupInfo, parent *fwk.Placement) (placements 
 
 // planRequest translates a group. What is missing is empty, or says which level it has to
 // have that is none. A preferred level that no node has is not asked for.
-func (p *Path) planRequest(group fwk.PodGroupInfo, asked gang.Topology, profile *profile) (_ plan.Request, _ []*shape, missing string) {
+func (p *Path) planRequest(group fwk.PodGroupInfo, asked gang.Topology, profile *profile) (_ plan.Request, _ []*podshape.Shape, missing string) {
 	p.index.LookAt(asked.Required, asked.Preferred, asked.SegmentLevel)
 	if _, level := p.index.Level(asked.Preferred); !level {
 		asked.Preferred = ""
@@ -127,12 +128,12 @@ func (p *Path) planRequest(group fwk.PodGroupInfo, asked gang.Topology, profile 
 			r.Running = append(r.Running, plan.Running{Rank: runningRanks[i], Node: id})
 		}
 	}
-	shapes := make([]*shape, len(pods))
+	shapes := make([]*podshape.Shape, len(pods))
 	for i, pod := range pods {
 		info := &framework.PodInfo{Pod: pod}
 		requested := info.CalculateResource().Resource
 		one := plan.Pod{Rank: ranks[i], Request: p.request(pod, requested)}
-		if reasonOf(pod) == "" {
+		if podshape.ReasonOf(pod) == "" {
 			shapes[i] = p.shapeOf(profile, pod, requested)
 			one.Open = shapes[i].Open()
 		}

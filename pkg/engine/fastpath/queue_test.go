@@ -190,7 +190,7 @@ func TestPlacedPodCostsNothing(t *testing.T) {
 	if looked > 0 {
 		t.Errorf("%d pods were looked at, want none", looked)
 	}
-	q.path.queue.spreads.Store(true)
+	q.path.queue.Spreads()
 	q.sched.SchedulingQueue.MoveAllToActiveOrBackoffQueue(klog.Background(), framework.EventAssignedPodAdd, nil, placed, look)
 	if looked != 20 {
 		t.Errorf("%d pods were looked at, want all of them", looked)
@@ -198,7 +198,7 @@ func TestPlacedPodCostsNothing(t *testing.T) {
 	for _, pod := range q.waiting() {
 		q.sched.SchedulingQueue.Delete(klog.Background(), pod)
 	}
-	if n := len(q.path.queue.refused) + len(q.path.queue.waiting); n > 0 {
+	if n := q.path.queue.Remembered(); n > 0 {
 		t.Errorf("%d pods are remembered, want none", n)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/berth-dev/berth/pkg/core/fabric"
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/plan"
+	"github.com/berth-dev/berth/pkg/engine/podshape"
 	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
@@ -197,7 +198,7 @@ func (p *Path) sparesIn(room Reservation) (names []string) {
 
 // planFound plans for those that a gang lacks. Nodes that its own pods are about to leave cannot
 // be asked yet whether they take others.
-func (p *Path) planFound(one *wanted, planner plan.Planner, request *plan.Request, shapes []*shape) plan.Result {
+func (p *Path) planFound(one *wanted, planner plan.Planner, request *plan.Request, shapes []*podshape.Shape) plan.Result {
 	if len(one.Leaving) == 0 {
 		return p.newVerifier(request, one.Missing, shapes).plan(planner)
 	}
@@ -207,11 +208,11 @@ func (p *Path) planFound(one *wanted, planner plan.Planner, request *plan.Reques
 }
 
 // missing is the request of a gang for those that it lacks; false if the index cannot judge.
-func (p *Path) missing(one *wanted) (plan.Request, []*shape, bool) {
+func (p *Path) missing(one *wanted) (plan.Request, []*podshape.Shape, bool) {
 	return p.requestFor(one.Topology, one.Missing, one.Standing)
 }
 
-func (p *Path) requestFor(asked gang.Topology, pods, running []*corev1.Pod) (plan.Request, []*shape, bool) {
+func (p *Path) requestFor(asked gang.Topology, pods, running []*corev1.Pod) (plan.Request, []*podshape.Shape, bool) {
 	profile := p.profiles[pods[0].Spec.SchedulerName]
 	if profile == nil {
 		return plan.Request{}, nil, false
@@ -230,9 +231,9 @@ func (p *Path) requestFor(asked gang.Topology, pods, running []*corev1.Pod) (pla
 			request.Running = append(request.Running, plan.Running{Rank: runningRanks[i], Node: id})
 		}
 	}
-	shapes := make([]*shape, len(pods))
+	shapes := make([]*podshape.Shape, len(pods))
 	for i, pod := range pods {
-		if reasonOf(pod) != "" {
+		if podshape.ReasonOf(pod) != "" {
 			return request, nil, false
 		}
 		info := &framework.PodInfo{Pod: pod}

@@ -16,6 +16,7 @@ import (
 	"github.com/berth-dev/berth/pkg/core/pack"
 	"github.com/berth-dev/berth/pkg/core/plan"
 	"github.com/berth-dev/berth/pkg/core/preempt"
+	"github.com/berth-dev/berth/pkg/engine/podshape"
 	"github.com/berth-dev/berth/pkg/state/gangtable"
 	"github.com/berth-dev/berth/pkg/state/queueing"
 )
@@ -204,8 +205,8 @@ func (p *Path) Victims(pods []*corev1.Pod, group fwk.PodGroupInfo, running *Runn
 
 // openToVictims opens to each pod of a request all nodes but those that no pod's going would
 // open: one that refuses for what is on it now may be the one.
-func (p *Path) openToVictims(request *plan.Request, shapes []*shape) {
-	sets := map[*shape]*pack.Set{}
+func (p *Path) openToVictims(request *plan.Request, shapes []*podshape.Shape) {
+	sets := map[*podshape.Shape]*pack.Set{}
 	for i, shape := range shapes {
 		if shape == nil {
 			continue

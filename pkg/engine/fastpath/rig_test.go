@@ -27,6 +27,7 @@ import (
 	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
+	"github.com/berth-dev/berth/pkg/engine/podshape"
 	"github.com/berth-dev/berth/pkg/plugins/nodepacking"
 )
 
@@ -172,12 +173,12 @@ func (r *rig) begin() {
 }
 
 // try asks for a node in the present cycle, and returns how it was found.
-func (r *rig) try(pod *corev1.Pod) (node string, fit *framework.FitError, reason Reason) {
+func (r *rig) try(pod *corev1.Pod) (node string, fit *framework.FitError, reason podshape.Reason) {
 	r.t.Helper()
 	return r.tryIn(framework.NewCycleState(), pod)
 }
 
-func (r *rig) tryIn(cycle *framework.CycleState, pod *corev1.Pod) (node string, fit *framework.FitError, reason Reason) {
+func (r *rig) tryIn(cycle *framework.CycleState, pod *corev1.Pod) (node string, fit *framework.FitError, reason podshape.Reason) {
 	r.t.Helper()
 	result, reason, err := r.path.try(r.t.Context(), r.fw, cycle, r.queued(pod))
 	if err != nil && !errors.As(err, &fit) {

@@ -12,6 +12,7 @@ import (
 	schedulermetrics "k8s.io/kubernetes/pkg/scheduler/metrics"
 
 	"github.com/berth-dev/berth/pkg/core/pack"
+	"github.com/berth-dev/berth/pkg/engine/podshape"
 )
 
 // refusalsBorne is how many nodes may refuse a pod in a way that cannot be kept before
@@ -25,7 +26,7 @@ func (p *Path) schedulePod(ctx context.Context, schedFramework framework.Framewo
 	if reason == "" {
 		return result, err
 	}
-	p.queue.judged(info.Pod)
+	p.queue.Judged(info.Pod)
 	fullWay.WithLabelValues(string(reason)).Inc()
 	restore, fit := p.restrict(info.Pod)
 	defer restore()
@@ -40,29 +41,29 @@ func (p *Path) schedulePod(ctx context.Context, schedFramework framework.Framewo
 
 // try looks for a node by the index. A reason says that the framework's own way is
 // to be taken; result and err mean nothing then.
-func (p *Path) try(ctx context.Context, schedFramework framework.Framework, cycle fwk.CycleState, info *framework.QueuedPodInfo) (result scheduler.ScheduleResult, reason Reason, err error) {
+func (p *Path) try(ctx context.Context, schedFramework framework.Framework, cycle fwk.CycleState, info *framework.QueuedPodInfo) (result scheduler.ScheduleResult, reason podshape.Reason, err error) {
 	profile := p.profiles[schedFramework.ProfileName()]
 	if profile == nil {
-		return result, ReasonProfile, nil
+		return result, podshape.ReasonProfile, nil
 	}
-	if reason := reasonOf(info.Pod); reason != "" {
+	if reason := podshape.ReasonOf(info.Pod); reason != "" {
 		return result, reason, nil
 	}
-	if len(p.sched.Extenders) > 0 && extended(p.sched.Extenders, info.Pod) {
-		return result, ReasonExtender, nil
+	if len(p.sched.Extenders) > 0 && podshape.Extended(p.sched.Extenders, info.Pod) {
+		return result, podshape.ReasonExtender, nil
 	}
 	requested := info.CalculateResource().Resource
-	if claimed(schedFramework, requested) {
-		return result, ReasonClaim, nil
+	if podshape.Claimed(schedFramework, requested) {
+		return result, podshape.ReasonClaim, nil
 	}
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.unread || p.snapshot.NumNodesInPlacement() == 0 {
-		return result, ReasonNoNodes, nil
+		return result, podshape.ReasonNoNodes, nil
 	}
 	if !p.inStep() {
-		return result, ReasonSimulation, nil
+		return result, podshape.ReasonSimulation, nil
 	}
 	p.readTouched()
 	if fit := p.refusedByPlan(info.Pod); fit != nil {
@@ -70,7 +71,7 @@ func (p *Path) try(ctx context.Context, schedFramework framework.Framework, cycl
 	}
 	only, status, _ := schedFramework.RunPreFilterPlugins(ctx, cycle, info.Pod)
 	if !status.IsSuccess() || !only.AllNodes() {
-		return result, ReasonPreFilter, nil
+		return result, podshape.ReasonPreFilter, nil
 	}
 
 	s := p.newSearch(ctx, schedFramework, cycle, info, profile)
@@ -90,17 +91,17 @@ func (p *Path) try(ctx context.Context, schedFramework framework.Framework, cycl
 		return result, "", s.failed
 	case found:
 		fastWay.WithLabelValues(outcomePlaced).Inc()
-		p.queue.placed(info.Pod)
+		p.queue.Placed(info.Pod)
 		return scheduler.ScheduleResult{SuggestedHost: s.node, EvaluatedNodes: s.asked, FeasibleNodes: 1}, "", nil
 	case s.unkept > 0:
-		return result, ReasonRefused, nil
+		return result, podshape.ReasonRefused, nil
 	}
 	fastWay.WithLabelValues(outcomeRefused).Inc()
 	preempts := p.mayPreempt(info.Pod)
 	if preempts {
-		p.queue.judged(info.Pod)
+		p.queue.Judged(info.Pod)
 	} else {
-		p.queue.noRoom(info.Pod, s.request)
+		p.queue.NoRoom(info.Pod, s.request)
 	}
 	// For a member of a gang nobody looks at the status of each node: preemption is for
 	// the whole gang.
@@ -145,7 +146,7 @@ type search struct {
 	cycle     fwk.CycleState
 	pod       *corev1.Pod
 	request   pack.Amounts
-	shape     *shape
+	shape     *podshape.Shape
 	// open are the nodes that may be asked, roomy those that may have room.
 	open, roomy pack.Among
 
@@ -176,7 +177,7 @@ func (p *Path) newSearch(ctx context.Context, schedFramework framework.Framework
 // run looks for a node. If it finds none and nothing failed, either every node has
 // refused, or some have in a way that cannot be kept: then the framework is to look.
 func (s *search) run(ranking *pack.Ranking) bool {
-	disliked := s.shape.update(s.path.index, s.pod)
+	disliked := s.shape.Disliked(s.path.index, s.pod)
 	if disliked != nil {
 		liked := s.roomy
 		liked.Not = disliked
@@ -234,12 +235,12 @@ func (s *search) ask(id pack.NodeID) bool {
 		return false
 	}
 	if status.Plugin() == names.PodTopologySpread {
-		s.path.queue.spreads.Store(true)
+		s.path.queue.Spreads()
 	}
 	// Pods nominated to a node are there for the plugins, and no change of the node
 	// tells when they are not. They may come and go meanwhile.
 	nominated = nominated || s.nominated(info)
-	if cacheabilityOf(status.Plugin()) == untilChange && nominated || !s.shape.refuse(id, status) {
+	if podshape.CacheabilityOf(status.Plugin()) == podshape.UntilChange && nominated || !s.shape.Keep(id, status) {
 		s.unkept++
 	}
 	return false

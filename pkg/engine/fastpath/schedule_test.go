@@ -13,6 +13,8 @@ import (
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
+
+	"github.com/berth-dev/berth/pkg/engine/podshape"
 )
 
 func TestPlacesTightest(t *testing.T) {
@@ -330,8 +332,8 @@ func TestSimulation(t *testing.T) {
 	}
 	r.must(r.path.snapshot.StartMutations())
 	r.must(r.path.snapshot.RemovePod(klog.Background(), victim, "n"))
-	if _, _, reason := r.try(pod); reason != ReasonSimulation {
-		t.Errorf("reason %q, want %q", reason, ReasonSimulation)
+	if _, _, reason := r.try(pod); reason != podshape.ReasonSimulation {
+		t.Errorf("reason %q, want %q", reason, podshape.ReasonSimulation)
 	}
 	if node, fit := r.slow(pod); node != "n" {
 		t.Errorf("the simulation finds %q (%v)", node, fit)
@@ -401,7 +403,7 @@ func TestReasons(t *testing.T) {
 	r.addNode(testNode("n", 8, 64, 512))
 	term := corev1.PodAffinityTerm{TopologyKey: corev1.LabelHostname}
 	for _, c := range []struct {
-		want   Reason
+		want   podshape.Reason
 		change func(*corev1.Pod)
 	}{
 		{"", func(*corev1.Pod) {}},
@@ -410,24 +412,24 @@ func TestReasons(t *testing.T) {
 			p.Spec.Volumes = []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
 		}},
 		{"", func(p *corev1.Pod) { p.Spec.Containers[0].Ports = []corev1.ContainerPort{{ContainerPort: 80}} }},
-		{ReasonPodAffinity, func(p *corev1.Pod) {
+		{podshape.ReasonPodAffinity, func(p *corev1.Pod) {
 			p.Spec.Affinity = &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{term}}}
 		}},
-		{ReasonPreference, func(p *corev1.Pod) {
+		{podshape.ReasonPreference, func(p *corev1.Pod) {
 			p.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []corev1.PreferredSchedulingTerm{{Weight: 1}}}}
 		}},
-		{ReasonSpread, func(p *corev1.Pod) {
+		{podshape.ReasonSpread, func(p *corev1.Pod) {
 			p.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{MaxSkew: 1, TopologyKey: corev1.LabelHostname}}
 		}},
-		{ReasonVolume, func(p *corev1.Pod) {
+		{podshape.ReasonVolume, func(p *corev1.Pod) {
 			p.Spec.Volumes = []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "c"}}}}
 		}},
-		{ReasonHostPort, func(p *corev1.Pod) {
+		{podshape.ReasonHostPort, func(p *corev1.Pod) {
 			p.Spec.InitContainers = []corev1.Container{{Ports: []corev1.ContainerPort{{HostPort: 80}}}}
 		}},
-		{ReasonClaim, func(p *corev1.Pod) { p.Spec.ResourceClaims = []corev1.PodResourceClaim{{Name: "c"}} }},
-		{ReasonNominated, func(p *corev1.Pod) { p.Status.NominatedNodeName = "n" }},
-		{ReasonPreFilter, func(p *corev1.Pod) {
+		{podshape.ReasonClaim, func(p *corev1.Pod) { p.Spec.ResourceClaims = []corev1.PodResourceClaim{{Name: "c"}} }},
+		{podshape.ReasonNominated, func(p *corev1.Pod) { p.Status.NominatedNodeName = "n" }},
+		{podshape.ReasonPreFilter, func(p *corev1.Pod) {
 			p.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
 				NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchFields: []corev1.NodeSelectorRequirement{{Key: "metadata.name", Operator: corev1.NodeSelectorOpIn, Values: []string{"n"}}}}},
 			}}}
@@ -440,8 +442,8 @@ func TestReasons(t *testing.T) {
 	}
 	empty := newRig(t, "")
 	empty.begin()
-	if _, _, got := empty.try(testPod("p", 1, 1, 1)); got != ReasonNoNodes {
-		t.Errorf("reason %q, want %q", got, ReasonNoNodes)
+	if _, _, got := empty.try(testPod("p", 1, 1, 1)); got != podshape.ReasonNoNodes {
+		t.Errorf("reason %q, want %q", got, podshape.ReasonNoNodes)
 	}
 }
 

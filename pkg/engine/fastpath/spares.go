@@ -15,6 +15,7 @@ import (
 	"github.com/berth-dev/berth/pkg/core/pack"
 	"github.com/berth-dev/berth/pkg/core/plan"
 	"github.com/berth-dev/berth/pkg/core/repair"
+	"github.com/berth-dev/berth/pkg/engine/podshape"
 	"github.com/berth-dev/berth/pkg/state/nodeindex"
 	"github.com/berth-dev/berth/pkg/state/workload"
 )
@@ -236,7 +237,7 @@ func (p *Path) sparesFor(node *corev1.Node, queues []string) bool {
 
 // whyFull says what would be for a gang that has no place if nodes did not count as full: in the
 // closest domain of the widest level that was tried. It is "" if they make no difference.
-func (p *Path) whyFull(reason *plan.Reason, request *plan.Request, pods []*corev1.Pod, shapes []*shape, planner plan.Planner) string {
+func (p *Path) whyFull(reason *plan.Reason, request *plan.Request, pods []*corev1.Pod, shapes []*podshape.Shape, planner plan.Planner) string {
 	last := reason.Levels[len(reason.Levels)-1]
 	if last.Closest == fabric.NoDomain {
 		return ""
@@ -274,7 +275,7 @@ func (p *Path) whyFull(reason *plan.Reason, request *plan.Request, pods []*corev
 	p.turnTo(turned{full: open})
 	for _, s := range shapes {
 		if s != nil {
-			s.CatchUp(p.index, s.verified.Remove)
+			s.CatchUp(p.index, s.Verified.Remove)
 		}
 	}
 	if len(p.newVerifier(request, pods, shapes).plan(planner).Candidates) > 0 {

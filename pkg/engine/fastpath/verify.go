@@ -10,6 +10,7 @@ import (
 	"github.com/berth-dev/berth/pkg/core/fabric"
 	"github.com/berth-dev/berth/pkg/core/pack"
 	"github.com/berth-dev/berth/pkg/core/plan"
+	"github.com/berth-dev/berth/pkg/engine/podshape"
 )
 
 const (
@@ -27,15 +28,15 @@ type verifier struct {
 	request *plan.Request
 	pods    []*corev1.Pod
 	// shapes are those of the pods; nil for a pod that the index cannot judge.
-	shapes []*shape
+	shapes []*podshape.Shape
 	// searches ask for a pod of each shape; nil if the PreFilter plugins have something to
 	// say.
-	searches map[*shape]*search
+	searches map[*podshape.Shape]*search
 	asked    int
 }
 
-func (p *Path) newVerifier(request *plan.Request, pods []*corev1.Pod, shapes []*shape) *verifier {
-	return &verifier{path: p, request: request, pods: pods, shapes: shapes, searches: map[*shape]*search{}}
+func (p *Path) newVerifier(request *plan.Request, pods []*corev1.Pod, shapes []*podshape.Shape) *verifier {
+	return &verifier{path: p, request: request, pods: pods, shapes: shapes, searches: map[*podshape.Shape]*search{}}
 }
 
 // plan plans until the nodes of the best candidate take its pods. Nodes that refuse are
@@ -72,7 +73,7 @@ func (v *verifier) verify(candidate plan.Candidate) bool {
 
 // explore asks the nodes of a domain that have room for a pod.
 func (v *verifier) explore(planner plan.Planner, domain pack.DomainID) {
-	explored := map[*shape]bool{}
+	explored := map[*podshape.Shape]bool{}
 	for i, s := range v.shapes {
 		if s == nil || explored[s] {
 			continue
@@ -89,7 +90,7 @@ func (v *verifier) explore(planner plan.Planner, domain pack.DomainID) {
 // that is kept.
 func (v *verifier) ask(i int, node pack.NodeID) bool {
 	s := v.shapes[i]
-	if s == nil || s.verified.Has(node) || v.asked == mostAsked {
+	if s == nil || s.Verified.Has(node) || v.asked == mostAsked {
 		return true
 	}
 	search, known := v.searches[s]
@@ -103,7 +104,7 @@ func (v *verifier) ask(i int, node pack.NodeID) bool {
 	v.asked++
 	unkept := search.unkept
 	if search.ask(node) {
-		s.verified.Add(node)
+		s.Verified.Add(node)
 		return true
 	}
 	return search.failed != nil || search.unkept > unkept

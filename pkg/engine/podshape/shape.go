@@ -1,4 +1,4 @@
-package fastpath
+package podshape
 
 import (
 	"container/list"
@@ -17,52 +17,44 @@ import (
 // keptShapes is how many shapes a profile keeps; the one not used for longest goes.
 const keptShapes = 512
 
-// shape is what pods have in common that get the same answers from plugins that look
+// Shape is what pods have in common that get the same answers from plugins that look
 // at a node and at nothing else: what they request, and which nodes they may use.
 //
 // It is made from the pod itself. A PodSignature would do, but has the labels and
 // images of the pod in it, on which no such answer depends: each pod of an indexed
 // job would be a shape of its own.
-type shape struct {
-	key string
+type Shape struct {
+	Key string
 	filterResults
 	dislikes
-	// verified are nodes that took a pod of the shape when they were asked for a plan, and
+	// Verified are nodes that took a pod of the shape when they were asked for a plan, and
 	// whose object has not changed since.
-	verified pack.Set
+	Verified pack.Set
 }
 
-// shapes are the shapes of a profile's pods, the latest used first.
-type shapes struct {
+// Shapes are the shapes of a profile's pods, the latest used first.
+type Shapes struct {
 	byKey  map[string]*list.Element
 	recent list.List
 	buffer []byte
 }
 
-// shapeOf returns the shape of a pod of a profile that requests r, kept up with the index.
-func (p *Path) shapeOf(profile *profile, pod *corev1.Pod, r fwk.Resource) *shape {
-	devices := p.inventory.RequestOf(pod)
-	s := profile.shapes.of(pod, r, &devices)
-	s.CatchUp(p.index, s.verified.Remove)
-	return s
-}
-
-// of returns the shape of a pod that requests r, and devices.
-func (s *shapes) of(pod *corev1.Pod, r fwk.Resource, devices *device.DeviceRequest) *shape {
+// Of returns the shape of a pod that requests r, and devices.
+func (s *Shapes) Of(pod *corev1.Pod, r fwk.Resource, devices *device.DeviceRequest) *Shape {
 	s.buffer = devices.AppendParts(appendShape(s.buffer[:0], pod, r))
 	if e, known := s.byKey[string(s.buffer)]; known {
 		s.recent.MoveToFront(e)
-		return e.Value.(*shape)
+		return e.Value.(*Shape)
 	}
 	if s.byKey == nil {
 		s.byKey = map[string]*list.Element{}
 	}
 	if s.recent.Len() >= keptShapes {
-		oldest := s.recent.Remove(s.recent.Back()).(*shape)
-		delete(s.byKey, oldest.key)
+		oldest := s.recent.Remove(s.recent.Back()).(*Shape)
+		delete(s.byKey, oldest.Key)
 	}
-	one := &shape{key: string(s.buffer)}
-	s.byKey[one.key] = s.recent.PushFront(one)
+	one := &Shape{Key: string(s.buffer)}
+	s.byKey[one.Key] = s.recent.PushFront(one)
 	return one
 }
 

@@ -1,4 +1,4 @@
-package fastpath
+package requeue
 
 import (
 	"errors"
@@ -40,37 +40,35 @@ func TestPlacedIsLeftOut(t *testing.T) {
 	a, b := on("n", inGroup("g", "a")), on("n", inGroup("g", "b"))
 	for _, c := range []struct {
 		name string
-		do   func(c *groupCache)
+		do   func(c *GroupCache)
 		// want is how many pods the cache has of the gang when something was done, and after the
 		// next snapshot.
 		want, then int
 	}{
-		{"nothing", func(*groupCache) {}, 0, 0},
-		{"a pod runs", func(c *groupCache) { _ = c.UpdatePod(klog.Background(), a, a.DeepCopy()) }, 0, 0},
-		{"a pod goes", func(c *groupCache) { _ = c.RemovePod(klog.Background(), a) }, 0, 0},
-		{"all pods go", func(c *groupCache) {
+		{"nothing", func(*GroupCache) {}, 0, 0},
+		{"a pod runs", func(c *GroupCache) { _ = c.UpdatePod(klog.Background(), a, a.DeepCopy()) }, 0, 0},
+		{"a pod goes", func(c *GroupCache) { _ = c.RemovePod(klog.Background(), a) }, 0, 0},
+		{"all pods go", func(c *GroupCache) {
 			_, _ = c.RemovePod(klog.Background(), a), c.RemovePod(klog.Background(), b)
 		}, 0, 0},
-		{"a pod comes", func(c *groupCache) { c.AddPodGroupMember(inGroup("g", "c")) }, 3, 3},
-		{"a pod comes and is bound", func(c *groupCache) { _ = c.AddPod(klog.Background(), on("n", inGroup("g", "c"))) }, 3, 0},
-		{"the group goes", func(c *groupCache) { c.RemovePodGroup(klog.Background(), groupNamed("g")) }, 2, 0},
-		{"a pod comes and expires", func(c *groupCache) {
+		{"a pod comes", func(c *GroupCache) { c.AddPodGroupMember(inGroup("g", "c")) }, 3, 3},
+		{"a pod comes and is bound", func(c *GroupCache) { _ = c.AddPod(klog.Background(), on("n", inGroup("g", "c"))) }, 3, 0},
+		{"the group goes", func(c *GroupCache) { c.RemovePodGroup(klog.Background(), groupNamed("g")) }, 2, 0},
+		{"a pod comes and expires", func(c *GroupCache) {
 			expires := on("n", inGroup("g", "c"))
 			_, _ = c.AssumePod(klog.Background(), expires), c.RemoveAssumedPod(klog.Background(), expires)
 		}, 2, 0},
-		{"it is looked at", func(c *groupCache) { _, _ = c.BuildHierarchySnapshotFromPod(a) }, 2, 0},
-		{"none is to be left out", func(c *groupCache) { c.leavesOut = func() bool { return false } }, 0, 2},
+		{"it is looked at", func(c *GroupCache) { _, _ = c.BuildHierarchySnapshotFromPod(a) }, 2, 0},
+		{"none is to be left out", func(c *GroupCache) { c.leavesOut = func() bool { return false } }, 0, 2},
 	} {
-		rig := newGroupRig(t)
-		rig.addNode(testNode("n", 8, 64, 512))
-		cache := rig.path.groups
-		cache.leavesOut = func() bool { return true }
+		rig := newCacheRig(t)
+		cache := rig.groups
 		cache.AddPodGroup(groupNamed("g"))
 		rig.must(cache.AddPod(klog.Background(), a))
 		rig.must(cache.AddPod(klog.Background(), b))
 		rig.begin()
-		if count(cache) != 0 || !rig.path.LeavesOut() {
-			t.Fatalf("%s: the gang is placed and the cache has %d pods of it; one is left out: %t", c.name, count(cache), rig.path.LeavesOut())
+		if count(cache) != 0 || !cache.LeavesOut() {
+			t.Fatalf("%s: the gang is placed and the cache has %d pods of it; one is left out: %t", c.name, count(cache), cache.LeavesOut())
 		}
 		c.do(cache)
 		rig.expectPods(c.name, c.want, c.then)
@@ -85,39 +83,37 @@ func TestAssumedIsLeftOut(t *testing.T) {
 	newer.ResourceVersion = "newer"
 	for _, c := range []struct {
 		name string
-		do   func(c *groupCache) error
+		do   func(c *GroupCache) error
 		// want is how many pods the cache has of the gang when something was done, then after the
 		// next snapshot, and waiting how many of them wait.
 		want, then, waiting int
 	}{
-		{"nothing", func(*groupCache) error { return nil }, 0, 0, 0},
-		{"one is bound", func(c *groupCache) error { return c.AddPod(klog.Background(), a) }, 0, 0, 0},
-		{"all are bound", func(c *groupCache) error {
+		{"nothing", func(*GroupCache) error { return nil }, 0, 0, 0},
+		{"one is bound", func(c *GroupCache) error { return c.AddPod(klog.Background(), a) }, 0, 0, 0},
+		{"all are bound", func(c *GroupCache) error {
 			return errors.Join(c.AddPod(klog.Background(), a), c.AddPod(klog.Background(), b))
 		}, 0, 0, 0},
-		{"one cannot be bound", func(c *groupCache) error { return c.ForgetPod(klog.Background(), a) }, 2, 2, 1},
-		{"none can be bound", func(c *groupCache) error {
+		{"one cannot be bound", func(c *GroupCache) error { return c.ForgetPod(klog.Background(), a) }, 2, 2, 1},
+		{"none can be bound", func(c *GroupCache) error {
 			return errors.Join(c.ForgetPod(klog.Background(), a), c.ForgetPod(klog.Background(), b))
 		}, 2, 2, 2},
-		{"one changes and cannot be bound", func(c *groupCache) error {
+		{"one changes and cannot be bound", func(c *GroupCache) error {
 			c.UpdatePodGroupMember(klog.Background(), waits["a"], newer)
 			return c.ForgetPod(klog.Background(), a)
 		}, 2, 2, 1},
-		{"one changes", func(c *groupCache) error {
+		{"one changes", func(c *GroupCache) error {
 			c.UpdatePodGroupMember(klog.Background(), waits["a"], newer)
 			return nil
 		}, 0, 0, 0},
-		{"one is gone", func(c *groupCache) error { return c.RemoveAssumedPod(klog.Background(), a) }, 1, 0, 0},
-		{"another comes", func(c *groupCache) error { c.AddPodGroupMember(inGroup("g", "c")); return nil }, 3, 3, 1},
-		{"another comes, and one cannot be bound", func(c *groupCache) error {
+		{"one is gone", func(c *GroupCache) error { return c.RemoveAssumedPod(klog.Background(), a) }, 1, 0, 0},
+		{"another comes", func(c *GroupCache) error { c.AddPodGroupMember(inGroup("g", "c")); return nil }, 3, 3, 1},
+		{"another comes, and one cannot be bound", func(c *GroupCache) error {
 			c.AddPodGroupMember(inGroup("g", "c"))
 			return c.ForgetPod(klog.Background(), a)
 		}, 3, 3, 2},
 	} {
-		rig := newGroupRig(t)
-		rig.addNode(testNode("n", 8, 64, 512))
-		cache := rig.path.groups
-		cache.leavesOut = func() bool { return true }
+		rig := newCacheRig(t)
+		cache := rig.groups
 		cache.AddPodGroup(groupNamed("g"))
 		for _, pod := range []*corev1.Pod{a, b} {
 			cache.AddPodGroupMember(waits[pod.Name])
@@ -150,49 +146,47 @@ func TestHeldIsLeftOut(t *testing.T) {
 	a, b := inGroup("g", "a"), inGroup("g", "b")
 	for _, c := range []struct {
 		name string
-		do   func(p *Path)
+		do   func(r *cacheRig)
 		// want is how many pods the cache has of the gang when something was done, and after the
 		// next snapshot.
 		want, then int
 	}{
-		{"nothing", func(*Path) {}, 0, 0},
-		{"it is activated and held", func(p *Path) { p.groups.activate(map[string]*corev1.Pod{"": a}, func() {}) }, 2, 0},
-		{"its queue lets it pass", func(p *Path) { p.Asked(a, true) }, 0, 2},
-		{"a pod comes", func(p *Path) { p.groups.AddPodGroupMember(inGroup("g", "c")) }, 3, 0},
-		{"a pod goes", func(p *Path) { p.groups.RemovePodGroupMember(b) }, 1, 0},
-		{"the group changes", func(p *Path) { p.groups.UpdatePodGroup(klog.Background(), groupNamed("g"), groupNamed("g")) }, 2, 0},
-		{"the group goes", func(p *Path) { p.groups.RemovePodGroup(klog.Background(), groupNamed("g")) }, 2, 2},
-		{"another gang is activated", func(p *Path) {
-			p.groups.activate(map[string]*corev1.Pod{"": inGroup("other", "c")}, func() {})
+		{"nothing", func(*cacheRig) {}, 0, 0},
+		{"it is activated and held", func(r *cacheRig) { r.groups.Activate(map[string]*corev1.Pod{"": a}, func() {}) }, 2, 0},
+		{"its queue lets it pass", func(r *cacheRig) { r.queue.Asked(a, true) }, 0, 2},
+		{"a pod comes", func(r *cacheRig) { r.groups.AddPodGroupMember(inGroup("g", "c")) }, 3, 0},
+		{"a pod goes", func(r *cacheRig) { r.groups.RemovePodGroupMember(b) }, 1, 0},
+		{"the group changes", func(r *cacheRig) { r.groups.UpdatePodGroup(klog.Background(), groupNamed("g"), groupNamed("g")) }, 2, 0},
+		{"the group goes", func(r *cacheRig) { r.groups.RemovePodGroup(klog.Background(), groupNamed("g")) }, 2, 2},
+		{"another gang is activated", func(r *cacheRig) {
+			r.groups.Activate(map[string]*corev1.Pod{"": inGroup("other", "c")}, func() {})
 		}, 0, 0},
-		{"a pod gets its place", func(p *Path) { _ = p.groups.AddPod(klog.Background(), on("n", b)) }, 2, 2},
+		{"a pod gets its place", func(r *cacheRig) { _ = r.groups.AddPod(klog.Background(), on("n", b)) }, 2, 2},
 	} {
-		rig := newGroupRig(t)
-		rig.addNode(testNode("n", 8, 64, 512))
-		path, cache := rig.path, rig.path.groups
-		cache.leavesOut = func() bool { return true }
+		rig := newCacheRig(t)
+		cache := rig.groups
 		for _, pod := range []*corev1.Pod{a, b} {
-			path.queue.note(pod)
+			rig.queue.note(pod)
 			cache.AddPodGroupMember(pod)
-			path.Asked(pod, false)
+			rig.queue.Asked(pod, false)
 		}
 		cache.AddPodGroup(groupNamed("g"))
 		rig.begin()
-		if count(cache) != 0 || path.LeavesOut() {
-			t.Fatalf("%s: the gang is held and the cache has %d pods of it; one is left out that is placed: %t", c.name, count(cache), path.LeavesOut())
+		if count(cache) != 0 || cache.LeavesOut() {
+			t.Fatalf("%s: the gang is held and the cache has %d pods of it; one is left out that is placed: %t", c.name, count(cache), cache.LeavesOut())
 		}
-		c.do(path)
+		c.do(rig)
 		rig.expectPods(c.name, c.want, c.then)
 	}
 }
 
 // What is handed out of who is held does not change any more: it is read without a lock.
 func TestTurnedIsHandedOut(t *testing.T) {
-	path := newGroupRig(t).path
-	none := path.queue.turned()
-	path.Asked(inGroup("g", "a"), false)
-	one := path.queue.turned()
-	path.Asked(inGroup("h", "b"), false)
+	rig := newCacheRig(t)
+	none := rig.queue.turned()
+	rig.queue.Asked(inGroup("g", "a"), false)
+	one := rig.queue.turned()
+	rig.queue.Asked(inGroup("h", "b"), false)
 	if len(none) != 0 || len(one) != 1 {
 		t.Errorf("%d gangs are said to have turned where none has, and %d where one has", len(none), len(one))
 	}
@@ -200,17 +194,16 @@ func TestTurnedIsHandedOut(t *testing.T) {
 
 // Activated is a gang that the cache has.
 func TestActivatedIsBack(t *testing.T) {
-	rig := newGroupRig(t)
+	rig := newCacheRig(t)
 	a := inGroup("g", "a")
-	path, cache := rig.path, rig.path.groups
-	cache.leavesOut = func() bool { return true }
-	path.queue.note(a)
+	cache := rig.groups
+	rig.queue.note(a)
 	cache.AddPodGroupMember(a)
 	cache.AddPodGroup(groupNamed("g"))
-	path.Asked(a, false)
+	rig.queue.Asked(a, false)
 	rig.begin()
 	before, then := count(cache), 0
-	cache.activate(map[string]*corev1.Pod{"": a}, func() { then = count(cache) })
+	cache.Activate(map[string]*corev1.Pod{"": a}, func() { then = count(cache) })
 	if before != 0 || then != 1 {
 		t.Errorf("the cache had %d pods of the gang before it was activated and %d when it was, want 0 and 1", before, then)
 	}
@@ -220,12 +213,9 @@ func TestActivatedIsBack(t *testing.T) {
 func TestNothingIsLostOfGangs(t *testing.T) {
 	const steps, gangs, pods = 20_000, 6, 4
 	random := rand.New(rand.NewPCG(1, 2))
-	rig, plain := newGroupRig(t), newGroupRig(t)
-	cache, twin := rig.path.groups, plain.path.groups.Cache
+	rig, plain := newCacheRig(t), newCacheRig(t)
+	cache, twin := rig.groups, plain.groups.Cache
 	both := []internalcache.Cache{cache, twin}
-	for _, c := range both {
-		c.AddNode(klog.Background(), testNode("n", 8, 64, 512))
-	}
 	leavesOut, out, held, assumed := true, 0, 0, 0
 	cache.leavesOut = func() bool { return leavesOut }
 	isHeld, turned := map[types.NamespacedName]bool{}, map[types.NamespacedName]struct{}{}
@@ -264,7 +254,7 @@ func TestNothingIsLostOfGangs(t *testing.T) {
 			group := types.NamespacedName{Namespace: inGroup(gang, "").Namespace, Name: gang}
 			isHeld[group], turned[group] = !isHeld[group], struct{}{}
 		case 2:
-			cache.activate(map[string]*corev1.Pod{"": inGroup(gang, "")}, func() {})
+			cache.Activate(map[string]*corev1.Pod{"": inGroup(gang, "")}, func() {})
 		}
 		if cache.placed > 0 {
 			out++
@@ -361,7 +351,7 @@ func known(c internalcache.Cache, gang string) gangView {
 }
 
 // known returns what the cache knows, with what was taken out.
-func (c *groupCache) known(gang string) gangView {
+func (c *GroupCache) known(gang string) gangView {
 	name := types.NamespacedName{Namespace: inGroup(gang, "").Namespace, Name: gang}
 	v := known(c.Cache, gang)
 	if w := c.hidden[name]; w != nil && v.Pods == 0 && !v.Group { // else it is out, and is not
@@ -390,28 +380,52 @@ func named(pods iter.Seq[*corev1.Pod]) []string {
 	return out
 }
 
-// newGroupRig is a rig whose cache knows gangs.
-func newGroupRig(t *testing.T) *rig {
+// cacheRig is a cache that knows gangs, and the scheduling queue that holds some.
+type cacheRig struct {
+	t        *testing.T
+	groups   *GroupCache
+	queue    *Queue
+	snapshot *internalcache.Snapshot
+}
+
+func newCacheRig(t *testing.T) *cacheRig {
 	featuregatetesting.SetFeatureGatesDuringTest(t, utilfeature.DefaultFeatureGate, featuregatetesting.FeatureOverrides{
 		features.GenericWorkload: true, features.TopologyAwareWorkloadScheduling: true, features.NominatedNodeNameForExpectation: false,
 	})
-	return newRig(t, "")
+	r := &cacheRig{t: t, snapshot: internalcache.NewEmptySnapshot()}
+	r.queue = NewQueue(nil, Config{})
+	r.groups = NewGroupCache(internalcache.New(t.Context(), nil, true, false), r.queue, func() bool { return true })
+	r.groups.AddNode(klog.Background(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n"}})
+	return r
+}
+
+// begin begins a cycle.
+func (r *cacheRig) begin() {
+	r.t.Helper()
+	r.must(r.groups.UpdateSnapshot(klog.Background(), r.snapshot))
+}
+
+func (r *cacheRig) must(err error) {
+	r.t.Helper()
+	if err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 // expectPods checks how many pods the cache has of gang g, at once and after the next snapshot.
-func (r *rig) expectPods(after string, want, then int) {
+func (r *cacheRig) expectPods(after string, want, then int) {
 	r.t.Helper()
-	if got := count(r.path.groups); got != want {
+	if got := count(r.groups); got != want {
 		r.t.Errorf("%s: the cache has %d pods of the gang, want %d", after, got, want)
 	}
 	r.begin()
-	if got := count(r.path.groups); got != then {
+	if got := count(r.groups); got != then {
 		r.t.Errorf("%s: after a snapshot the cache has %d pods of the gang, want %d", after, got, then)
 	}
 }
 
 // count returns how many pods the cache within has of gang g.
-func count(c *groupCache) int {
+func count(c *GroupCache) int {
 	state, err := c.Cache.PodGroupStates().Get(inGroup("g", "").Namespace, "g")
 	if err != nil {
 		return 0

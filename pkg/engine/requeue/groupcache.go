@@ -1,4 +1,4 @@
-package fastpath
+package requeue
 
 import (
 	"maps"
@@ -13,7 +13,7 @@ import (
 	internalcache "k8s.io/kubernetes/pkg/scheduler/backend/cache"
 )
 
-// groupCache is the scheduler's cache without the gangs that nothing is done with: each
+// GroupCache is the scheduler's cache without the gangs that nothing is done with: each
 // snapshot looks at every gang that the cache has. Those are
 //
 //   - gangs that are held, by their queues or where there are none by the window of their
@@ -24,7 +24,7 @@ import (
 // They are taken out before the next snapshot. A gang is back before anything is done with it:
 // before it is activated, and before it changes; and before the snapshot after its queue has
 // let it pass. A gang of which only some pods have a node stays in.
-type groupCache struct {
+type GroupCache struct {
 	internalcache.Cache
 	// held says whether its queue holds a gang, and turned which gangs are held now or no more,
 	// since it was asked last.
@@ -58,28 +58,28 @@ type hiddenGroup struct {
 	placed bool
 }
 
-func newGroupCache(inner internalcache.Cache, queue *sparingQueue, leavesOut func() bool) *groupCache {
-	return &groupCache{
+func NewGroupCache(inner internalcache.Cache, queue *Queue, leavesOut func() bool) *GroupCache {
+	return &GroupCache{
 		Cache: inner, held: queue.holds, turned: queue.turned, leavesOut: leavesOut,
 		hidden: map[types.NamespacedName]*hiddenGroup{}, touched: map[types.NamespacedName]struct{}{}, kept: map[types.NamespacedName]struct{}{},
 		originals: map[types.UID]original{},
 	}
 }
 
-// activate activates pods, whose gangs are back before.
-func (c *groupCache) activate(pods map[string]*corev1.Pod, activate func()) {
+// Activate activates pods, whose gangs are back before.
+func (c *GroupCache) Activate(pods map[string]*corev1.Pod, activate func()) {
 	c.changeMember(activate, slices.Collect(maps.Values(pods))...)
 }
 
 // UpdateSnapshot updates the snapshot, without the gangs that nothing is done with.
-func (c *groupCache) UpdateSnapshot(logger klog.Logger, snapshot *internalcache.Snapshot) error {
+func (c *GroupCache) UpdateSnapshot(logger klog.Logger, snapshot *internalcache.Snapshot) error {
 	c.settle()
 	return c.Cache.UpdateSnapshot(logger, snapshot)
 }
 
 // settle puts the gangs back that their queues have let pass, and takes those out that
 // nothing is done with any more.
-func (c *groupCache) settle() {
+func (c *GroupCache) settle() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for name := range c.turned() {
@@ -117,7 +117,7 @@ func emptied[K comparable](set map[K]struct{}) map[K]struct{} {
 }
 
 // withdraw takes a gang out that is held, if none of its pods has a node.
-func (c *groupCache) hide(name types.NamespacedName) {
+func (c *GroupCache) hide(name types.NamespacedName) {
 	state, err := c.Cache.PodGroupStates().Get(name.Namespace, name.Name)
 	if err != nil {
 		return
@@ -136,7 +136,7 @@ func (c *groupCache) hide(name types.NamespacedName) {
 }
 
 // takeOut takes a gang out.
-func (c *groupCache) takeOut(name types.NamespacedName, w *hiddenGroup) {
+func (c *GroupCache) takeOut(name types.NamespacedName, w *hiddenGroup) {
 	for _, pod := range w.pods {
 		c.Cache.RemovePodGroupMember(pod)
 	}
@@ -152,7 +152,7 @@ func (c *groupCache) takeOut(name types.NamespacedName, w *hiddenGroup) {
 }
 
 // restore puts a gang back that was taken out, for something is done with it.
-func (c *groupCache) restore(name types.NamespacedName) {
+func (c *GroupCache) restore(name types.NamespacedName) {
 	c.touched[name] = struct{}{}
 	w, out := c.hidden[name]
 	if !out {
@@ -171,14 +171,14 @@ func (c *groupCache) restore(name types.NamespacedName) {
 }
 
 // change does something with the gangs of pods, which are back before.
-func (c *groupCache) change(do func() error, pods ...*corev1.Pod) error {
+func (c *GroupCache) change(do func() error, pods ...*corev1.Pod) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.changed(do, pods...)
 }
 
 // changed is change for who has the lock.
-func (c *groupCache) changed(do func() error, pods ...*corev1.Pod) error {
+func (c *GroupCache) changed(do func() error, pods ...*corev1.Pod) error {
 	groups := make([]types.NamespacedName, 0, 2)
 	for _, pod := range pods {
 		if group, in := groupOf(pod); in {
@@ -188,7 +188,7 @@ func (c *groupCache) changed(do func() error, pods ...*corev1.Pod) error {
 	return c.changedGroups(do, groups...)
 }
 
-func (c *groupCache) changedGroups(do func() error, groups ...types.NamespacedName) error {
+func (c *GroupCache) changedGroups(do func() error, groups ...types.NamespacedName) error {
 	for _, group := range groups {
 		c.restore(group)
 	}
@@ -210,37 +210,37 @@ func always(do func()) func() error {
 	}
 }
 
-func (c *groupCache) changeGroup(do func(), group *schedulingv1beta1.PodGroup) {
+func (c *GroupCache) changeGroup(do func(), group *schedulingv1beta1.PodGroup) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	_ = c.changedGroups(always(do), types.NamespacedName{Namespace: group.Namespace, Name: group.Name})
 }
 
-func (c *groupCache) changeMember(do func(), pods ...*corev1.Pod) {
+func (c *GroupCache) changeMember(do func(), pods ...*corev1.Pod) {
 	_ = c.change(always(do), pods...)
 }
 
-func (c *groupCache) AddPodGroupMember(pod *corev1.Pod) {
+func (c *GroupCache) AddPodGroupMember(pod *corev1.Pod) {
 	c.changeMember(func() { c.Cache.AddPodGroupMember(pod) }, pod)
 }
 
-func (c *groupCache) AddPodGroup(group *schedulingv1beta1.PodGroup) {
+func (c *GroupCache) AddPodGroup(group *schedulingv1beta1.PodGroup) {
 	c.changeGroup(func() { c.Cache.AddPodGroup(group) }, group)
 }
 
-func (c *groupCache) UpdatePodGroup(logger klog.Logger, oldGroup, newGroup *schedulingv1beta1.PodGroup) {
+func (c *GroupCache) UpdatePodGroup(logger klog.Logger, oldGroup, newGroup *schedulingv1beta1.PodGroup) {
 	c.changeGroup(func() { c.Cache.UpdatePodGroup(logger, oldGroup, newGroup) }, newGroup)
 }
 
-func (c *groupCache) RemovePodGroup(logger klog.Logger, group *schedulingv1beta1.PodGroup) {
+func (c *GroupCache) RemovePodGroup(logger klog.Logger, group *schedulingv1beta1.PodGroup) {
 	c.changeGroup(func() { c.Cache.RemovePodGroup(logger, group) }, group)
 }
 
-func (c *groupCache) AssumePod(logger klog.Logger, pod *corev1.Pod) error {
+func (c *GroupCache) AssumePod(logger klog.Logger, pod *corev1.Pod) error {
 	return c.change(func() error { return c.Cache.AssumePod(logger, pod) }, pod)
 }
 
-func (c *groupCache) BuildHierarchySnapshotFromPod(pod *corev1.Pod) (manager fwk.PodGroupManager, err error) {
+func (c *GroupCache) BuildHierarchySnapshotFromPod(pod *corev1.Pod) (manager fwk.PodGroupManager, err error) {
 	err = c.change(func() error {
 		manager, err = c.Cache.BuildHierarchySnapshotFromPod(pod)
 		return err

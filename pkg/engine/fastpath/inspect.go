@@ -2,16 +2,94 @@ package fastpath
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	corelisters "k8s.io/client-go/listers/core/v1"
+	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
+	"github.com/berth-dev/berth/pkg/core/cluster"
+	"github.com/berth-dev/berth/pkg/core/topology"
+	"github.com/berth-dev/berth/pkg/state/nodeindex"
 )
+
+// Snapshot returns what the next decision will rest on, for pods of a profile; "" is the
+// first by name. It is what the index has, and what the cache has of nodes that the index
+// will read anew: pods of a gang that is being tried have no place in it, but the devices
+// that they are tried with are theirs. It reads every pod, and holds up the scheduling loop
+// meanwhile: it is for debugging.
+func (p *Path) Snapshot(profile string) (*cluster.Snapshot, error) {
+	if p.cache == nil {
+		return nil, errors.New("no profile has the plugin NodePacking, so there is no index to take a snapshot of; enable it")
+	}
+	names := slices.Sorted(maps.Keys(p.profiles))
+	if profile == "" {
+		profile = names[0]
+	}
+	if p.profiles[profile] == nil {
+		return nil, fmt.Errorf("profile %q has not the plugin NodePacking, or there is no such profile; those that have are %s", profile, strings.Join(names, ", "))
+	}
+	// As for Drift: no cycle may begin in between, and nothing may reach the cache.
+	p.cache.mu.Lock()
+	defer p.cache.mu.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	cached := p.cache.Dump().Nodes
+	stale := slices.Concat(p.cache.noted, p.touched, p.tentative)
+	if p.unread {
+		stale = slices.AppendSeq(slices.Collect(maps.Keys(cached)), p.index.Names())
+	}
+	fresh := map[string]fwk.NodeInfo{}
+	for _, name := range stale {
+		fresh[name] = nil
+		if info := cached[name]; info != nil && info.Node() != nil {
+			fresh[name] = info
+		}
+	}
+	return p.index.Snapshot(p.policies[profile], fresh), nil
+}
+
+// Settings returns what the configuration says of decisions on pods of a profile; false if the
+// index knows no such profile. They do not change once the scheduler runs.
+func (p *Path) Settings(profile string) (nodeindex.Settings, bool) {
+	if p.profiles[profile] == nil {
+		return nodeindex.Settings{}, false
+	}
+	s := nodeindex.Settings{Policy: p.policies[profile], Devices: p.devices, Sizes: topology.DefaultSizes()}
+	if p.topology != nil {
+		s.Picker, s.Sizes = p.topology.TopologyPicker(), p.topology.TopologySizes()
+	}
+	return s, true
+}
+
+// Kept returns the room that is kept for others, by the name of who waits.
+func (p *Path) Kept() map[string]Reservation {
+	if p.reservations.kept.Load() == nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.reservations.of) // a room is replaced and never changed
+}
+
+// Profile returns the first profile by name that the index knows; "" if there is none.
+func (p *Path) Profile() string {
+	first := ""
+	for name := range p.profiles {
+		if first == "" || name < first {
+			first = name
+		}
+	}
+	return first
+}
 
 // Drift is how the index, and the inventory of devices, differ from those that are made
 // anew from what the informers have.

@@ -1,4 +1,4 @@
-package fastpath
+package requeue
 
 import (
 	corev1 "k8s.io/api/core/v1"
@@ -23,7 +23,7 @@ type original struct {
 }
 
 // keepOriginals keeps the originals of the pods of a gang that are assumed, for it is taken out.
-func (c *groupCache) keepOriginals(state fwk.PodGroupState, pods map[types.UID]*corev1.Pod) {
+func (c *GroupCache) keepOriginals(state fwk.PodGroupState, pods map[types.UID]*corev1.Pod) {
 	for uid := range state.AssumedPods() {
 		one, newer := c.originals[uid]
 		if !newer {
@@ -37,7 +37,7 @@ func (c *groupCache) keepOriginals(state fwk.PodGroupState, pods map[types.UID]*
 }
 
 // UpdatePodGroupMember changes a pod without a node. One that is assumed stays where it is.
-func (c *groupCache) UpdatePodGroupMember(logger klog.Logger, oldPod, newPod *corev1.Pod) {
+func (c *GroupCache) UpdatePodGroupMember(logger klog.Logger, oldPod, newPod *corev1.Pod) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if one, known := c.originals[newPod.UID]; known && one.out {
@@ -51,7 +51,7 @@ func (c *groupCache) UpdatePodGroupMember(logger klog.Logger, oldPod, newPod *co
 }
 
 // AddPod adds a pod that has a node, as that of one that was assumed. A gang that is out stays so.
-func (c *groupCache) AddPod(logger klog.Logger, pod *corev1.Pod) error {
+func (c *GroupCache) AddPod(logger klog.Logger, pod *corev1.Pod) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.originals, pod.UID)
@@ -63,7 +63,7 @@ func (c *groupCache) AddPod(logger klog.Logger, pod *corev1.Pod) error {
 }
 
 // ForgetPod has a pod wait again that was assumed.
-func (c *groupCache) ForgetPod(logger klog.Logger, pod *corev1.Pod) error {
+func (c *GroupCache) ForgetPod(logger klog.Logger, pod *corev1.Pod) error {
 	return c.change(func() error {
 		if err := c.Cache.ForgetPod(logger, pod); err != nil {
 			return err
@@ -78,7 +78,7 @@ func (c *groupCache) ForgetPod(logger klog.Logger, pod *corev1.Pod) error {
 }
 
 // RemoveAssumedPod removes a pod that is assumed.
-func (c *groupCache) RemoveAssumedPod(logger klog.Logger, pod *corev1.Pod) error {
+func (c *GroupCache) RemoveAssumedPod(logger klog.Logger, pod *corev1.Pod) error {
 	return c.change(func() error {
 		err := c.Cache.RemoveAssumedPod(logger, pod)
 		if err == nil {
@@ -89,7 +89,7 @@ func (c *groupCache) RemoveAssumedPod(logger klog.Logger, pod *corev1.Pod) error
 }
 
 // RemovePodGroupMember removes a pod without a node.
-func (c *groupCache) RemovePodGroupMember(pod *corev1.Pod) {
+func (c *GroupCache) RemovePodGroupMember(pod *corev1.Pod) {
 	c.changeMember(func() {
 		c.Cache.RemovePodGroupMember(pod)
 		delete(c.originals, pod.UID)

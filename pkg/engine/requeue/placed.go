@@ -1,4 +1,4 @@
-package fastpath
+package requeue
 
 import (
 	corev1 "k8s.io/api/core/v1"
@@ -6,24 +6,15 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// LeaveOut has gangs be left out of the snapshot that their queues hold, and those of which every
-// pod has its node, while when says so: whoever looks for a place has no use for them. Upstream's
-// preemption has, which takes the pods of a gang for single ones without: when must not be true
-// while it may run. LeaveOut comes before Attach.
-func (p *Path) LeaveOut(when func() bool) { p.leavesOut = when }
-
 // LeavesOut reports whether any gang that is placed is left out of the last snapshot.
-func (p *Path) LeavesOut() bool {
-	if p.groups == nil {
-		return false
-	}
-	p.groups.mu.Lock()
-	defer p.groups.mu.Unlock()
-	return p.groups.without
+func (c *GroupCache) LeavesOut() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.without
 }
 
 // restorePlaced puts all gangs back that are placed.
-func (c *groupCache) restorePlaced() {
+func (c *GroupCache) restorePlaced() {
 	if c.placed == 0 {
 		return
 	}
@@ -35,7 +26,7 @@ func (c *groupCache) restorePlaced() {
 }
 
 // leave takes a gang out, if each of its pods has a node, or is to get it.
-func (c *groupCache) leave(name types.NamespacedName) {
+func (c *GroupCache) leave(name types.NamespacedName) {
 	state, err := c.Cache.PodGroupStates().Get(name.Namespace, name.Name)
 	if err != nil {
 		return
@@ -53,7 +44,7 @@ func (c *groupCache) leave(name types.NamespacedName) {
 }
 
 // among returns what was taken out of the gang of a pod, if that is placed and has the pod.
-func (c *groupCache) among(pod *corev1.Pod) *hiddenGroup {
+func (c *GroupCache) among(pod *corev1.Pod) *hiddenGroup {
 	group, in := groupOf(pod)
 	if !in {
 		return nil
@@ -66,7 +57,7 @@ func (c *groupCache) among(pod *corev1.Pod) *hiddenGroup {
 
 // UpdatePod changes a pod that has a node. A gang that is out stays so: each pod of it says
 // that it runs, and later that it is ready.
-func (c *groupCache) UpdatePod(logger klog.Logger, oldPod, newPod *corev1.Pod) error {
+func (c *GroupCache) UpdatePod(logger klog.Logger, oldPod, newPod *corev1.Pod) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	w := c.among(oldPod)
@@ -78,7 +69,7 @@ func (c *groupCache) UpdatePod(logger klog.Logger, oldPod, newPod *corev1.Pod) e
 
 // inPlace has a gang that is out stay so though the cache within took in a pod of it, unless that
 // failed with an error, which it returns.
-func (c *groupCache) inPlace(w *hiddenGroup, pod *corev1.Pod, err error) error {
+func (c *GroupCache) inPlace(w *hiddenGroup, pod *corev1.Pod, err error) error {
 	// The cache within has put it into a gang of its own.
 	c.Cache.RemovePodGroupMember(pod)
 	if err == nil {
@@ -89,7 +80,7 @@ func (c *groupCache) inPlace(w *hiddenGroup, pod *corev1.Pod, err error) error {
 
 // RemovePod removes a pod that has a node. A gang that is out stays so until its last pod
 // goes.
-func (c *groupCache) RemovePod(logger klog.Logger, pod *corev1.Pod) error {
+func (c *GroupCache) RemovePod(logger klog.Logger, pod *corev1.Pod) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.originals, pod.UID)

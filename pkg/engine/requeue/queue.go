@@ -1,4 +1,4 @@
-package fastpath
+package requeue
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	"github.com/berth-dev/berth/pkg/core/pack"
+	"github.com/berth-dev/berth/pkg/engine/podshape"
 )
 
 // sparingQueue is the scheduling queue, without the look at every pending pod for
@@ -27,12 +28,9 @@ import (
 //
 // Upstream looks at all pending pods for the first, and tries all of them again for
 // the second. Thousands that fit nowhere then stand in the way of those that do.
-type sparingQueue struct {
+type Queue struct {
 	internalqueue.SchedulingQueue
-	path *Path
-
-	// otherGates is set if there are plugins that hold pods in a way that is not known here.
-	otherGates bool
+	Config
 	// spreads is set once a pod without constraints was refused by topology spread:
 	// there are constraints by default, and every pod may wait for others.
 	spreads atomic.Bool
@@ -51,6 +49,16 @@ type sparingQueue struct {
 	missed []missed
 }
 
+// Config is what a queue asks of what is around it.
+type Config struct {
+	// Activating calls activate, which activates pods; their gangs are in the cache meanwhile.
+	Activating func(pods map[string]*corev1.Pod, activate func())
+	// MostFree returns what a node has free at most; false if that is not known.
+	MostFree func(node string) (pack.Amounts, bool)
+	// OtherGates says that there are plugins that hold pods in a way that is not known here.
+	OtherGates bool
+}
+
 // missed is a pod that was gone, and what its node has free at most.
 type missed struct {
 	gone *corev1.Pod
@@ -60,15 +68,15 @@ type missed struct {
 // keptMissed is how many events are kept. Beyond that all pending pods are looked at.
 const keptMissed = 1024
 
-func newSparingQueue(inner internalqueue.SchedulingQueue, path *Path) *sparingQueue {
-	return &sparingQueue{
-		SchedulingQueue: inner, path: path, waiting: map[types.UID]bool{}, refused: map[types.UID]pack.Amounts{}, requests: map[pack.Amounts]int{},
+func NewQueue(inner internalqueue.SchedulingQueue, a Config) *Queue {
+	return &Queue{
+		SchedulingQueue: inner, Config: a, waiting: map[types.UID]bool{}, refused: map[types.UID]pack.Amounts{}, requests: map[pack.Amounts]int{},
 		requeue: newRequeueIndex(),
 	}
 }
 
 // Add adds a pod to the queue.
-func (q *sparingQueue) Add(ctx context.Context, pod *corev1.Pod) {
+func (q *Queue) Add(ctx context.Context, pod *corev1.Pod) {
 	q.note(pod)
 	q.SchedulingQueue.Add(ctx, pod)
 }
@@ -76,13 +84,13 @@ func (q *sparingQueue) Add(ctx context.Context, pod *corev1.Pod) {
 // Update changes a pod in the queue. If that may help the pod, the queue has it tried
 // again: until then it is as refused, and waits for as much, as before. Most updates
 // are the scheduler's own word to the pod that it waits.
-func (q *sparingQueue) Update(ctx context.Context, oldPod, newPod *corev1.Pod) {
+func (q *Queue) Update(ctx context.Context, oldPod, newPod *corev1.Pod) {
 	q.note(newPod)
 	q.SchedulingQueue.Update(ctx, oldPod, newPod)
 }
 
 // Delete takes a pod out of the queue: it is gone, or bound.
-func (q *sparingQueue) Delete(logger klog.Logger, pod *corev1.Pod) {
+func (q *Queue) Delete(logger klog.Logger, pod *corev1.Pod) {
 	q.mu.Lock()
 	delete(q.waiting, pod.UID)
 	q.forget(pod.UID)
@@ -92,7 +100,7 @@ func (q *sparingQueue) Delete(logger klog.Logger, pod *corev1.Pod) {
 }
 
 // AddUnschedulablePodIfNotPresent takes back a pod that was refused.
-func (q *sparingQueue) AddUnschedulablePodIfNotPresent(logger klog.Logger, info *framework.QueuedPodInfo, cycle int64) error {
+func (q *Queue) AddUnschedulablePodIfNotPresent(logger klog.Logger, info *framework.QueuedPodInfo, cycle int64) error {
 	q.mu.Lock()
 	q.requeue.refused(info.Pod)
 	q.mu.Unlock()
@@ -100,19 +108,19 @@ func (q *sparingQueue) AddUnschedulablePodIfNotPresent(logger klog.Logger, info 
 }
 
 // Activate has pods tried that may be, whatever they wait for.
-func (q *sparingQueue) Activate(logger klog.Logger, pods map[string]*corev1.Pod) {
-	q.path.groups.activate(pods, func() { q.SchedulingQueue.Activate(logger, pods) })
+func (q *Queue) Activate(logger klog.Logger, pods map[string]*corev1.Pod) {
+	q.Activating(pods, func() { q.SchedulingQueue.Activate(logger, pods) })
 }
 
 // holds reports whether its queue holds a gang.
-func (q *sparingQueue) holds(group types.NamespacedName) bool {
+func (q *Queue) holds(group types.NamespacedName) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.requeue.holds(group)
 }
 
 // turned returns the gangs that their queues hold now or no more, since it was asked last.
-func (q *sparingQueue) turned() map[types.NamespacedName]struct{} {
+func (q *Queue) turned() map[types.NamespacedName]struct{} {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	turned := q.requeue.turned
@@ -124,8 +132,8 @@ func (q *sparingQueue) turned() map[types.NamespacedName]struct{} {
 }
 
 // note takes in what a pod says of itself.
-func (q *sparingQueue) note(pod *corev1.Pod) {
-	if !inGang(pod) && reasonOf(pod) == "" {
+func (q *Queue) note(pod *corev1.Pod) {
+	if !inGang(pod) && podshape.ReasonOf(pod) == "" {
 		return
 	}
 	q.mu.Lock()
@@ -135,7 +143,7 @@ func (q *sparingQueue) note(pod *corev1.Pod) {
 }
 
 // forget forgets that a pod was refused.
-func (q *sparingQueue) forget(uid types.UID) {
+func (q *Queue) forget(uid types.UID) {
 	request, ok := q.refused[uid]
 	if !ok {
 		return
@@ -146,15 +154,15 @@ func (q *sparingQueue) forget(uid types.UID) {
 	}
 }
 
-// placed takes in that a pod has a node.
-func (q *sparingQueue) placed(pod *corev1.Pod) {
+// Placed takes in that a pod has a node.
+func (q *Queue) Placed(pod *corev1.Pod) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.forget(pod.UID)
 }
 
-// noRoom takes in that no node has room for a pod, and nothing is there to preempt.
-func (q *sparingQueue) noRoom(pod *corev1.Pod, request pack.Amounts) {
+// NoRoom takes in that no node has room for a pod, and nothing is there to preempt.
+func (q *Queue) NoRoom(pod *corev1.Pod, request pack.Amounts) {
 	if inGang(pod) {
 		return
 	}
@@ -168,9 +176,9 @@ func (q *sparingQueue) noRoom(pod *corev1.Pod, request pack.Amounts) {
 	q.replay(events, func(free pack.Amounts) bool { return free.Fits(request) })
 }
 
-// judged takes in that the framework itself judges a pod, or preempts for it: what
+// Judged takes in that the framework itself judges a pod, or preempts for it: what
 // helps the pod is not known here.
-func (q *sparingQueue) judged(pod *corev1.Pod) {
+func (q *Queue) Judged(pod *corev1.Pod) {
 	q.mu.Lock()
 	q.forget(pod.UID)
 	q.waiting[pod.UID] = true
@@ -182,7 +190,7 @@ func (q *sparingQueue) judged(pod *corev1.Pod) {
 // replay has the inner queue note missed events for the pod that is in flight, those
 // that may help it. The events do not change meanwhile: only the scheduling loop, which
 // is here, drops them.
-func (q *sparingQueue) replay(events []missed, mayHelp func(free pack.Amounts) bool) {
+func (q *Queue) replay(events []missed, mayHelp func(free pack.Amounts) bool) {
 	for _, e := range events {
 		if mayHelp(e.free) {
 			q.SchedulingQueue.MoveAllToActiveOrBackoffQueue(klog.Background(), framework.EventAssignedPodDelete, e.gone, nil, nobody)
@@ -193,17 +201,27 @@ func (q *sparingQueue) replay(events []missed, mayHelp func(free pack.Amounts) b
 // nobody is a check that no pod passes.
 func nobody(*corev1.Pod) bool { return false }
 
-// snapshotTaken takes in that the next try sees all that has happened.
-func (q *sparingQueue) snapshotTaken() {
+// SnapshotTaken takes in that the next try sees all that has happened.
+func (q *Queue) SnapshotTaken() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.missed = q.missed[:0]
 }
 
+// Spreads takes in that a pod was refused by topology spread.
+func (q *Queue) Spreads() { q.spreads.Store(true) }
+
+// Remembered returns of how many pods it is known what they wait for.
+func (q *Queue) Remembered() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting) + len(q.refused)
+}
+
 func inGang(pod *corev1.Pod) bool { return pod.Spec.SchedulingGroup != nil }
 
 // MoveAllToActiveOrBackoffQueue has the pods tried again that an event may help.
-func (q *sparingQueue) MoveAllToActiveOrBackoffQueue(logger klog.Logger, event fwk.ClusterEvent, oldObj, newObj any, preCheck internalqueue.PreEnqueueCheck) {
+func (q *Queue) MoveAllToActiveOrBackoffQueue(logger klog.Logger, event fwk.ClusterEvent, oldObj, newObj any, preCheck internalqueue.PreEnqueueCheck) {
 	switch event {
 	case framework.EventAssignedPodAdd, framework.EventAssignedPodUpdate:
 		// A change of labels or amounts is another event.
@@ -224,7 +242,7 @@ func (q *sparingQueue) MoveAllToActiveOrBackoffQueue(logger klog.Logger, event f
 		}
 	case framework.EventAssignedPodDelete:
 		if gone, ok := oldObj.(*corev1.Pod); ok {
-			if free, known := q.path.cache.atMostFree(gone.Spec.NodeName); known {
+			if free, known := q.MostFree(gone.Spec.NodeName); known {
 				if q.miss(gone, free) {
 					return
 				}
@@ -236,7 +254,7 @@ func (q *sparingQueue) MoveAllToActiveOrBackoffQueue(logger klog.Logger, event f
 }
 
 // miss notes an event that helps none of the pending pods; false if it may.
-func (q *sparingQueue) miss(gone *corev1.Pod, free pack.Amounts) bool {
+func (q *Queue) miss(gone *corev1.Pod, free pack.Amounts) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.waiting) > 0 || len(q.missed) == keptMissed {
@@ -259,14 +277,14 @@ func both(first, second internalqueue.PreEnqueueCheck) internalqueue.PreEnqueueC
 	return func(pod *corev1.Pod) bool { return second(pod) && first(pod) }
 }
 
-func (q *sparingQueue) mayWait(pod *corev1.Pod) bool {
+func (q *Queue) mayWait(pod *corev1.Pod) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.waiting[pod.UID]
 }
 
 // mayFit reports whether a pod may find room on a node that has at most this free.
-func (q *sparingQueue) mayFit(pod *corev1.Pod, free pack.Amounts) bool {
+func (q *Queue) mayFit(pod *corev1.Pod, free pack.Amounts) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	request, refused := q.refused[pod.UID]

@@ -1,16 +1,17 @@
-package fastpath
+package requeue
 
 import (
+	"iter"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
 
+	"github.com/berth-dev/berth/pkg/engine/podshape"
 	"github.com/berth-dev/berth/pkg/plugins/ganggate"
 	"github.com/berth-dev/berth/pkg/plugins/queueadmission"
 )
@@ -93,7 +94,7 @@ func (e *entity) count(p pending, sign int) {
 // note takes in what a pod says of itself.
 func (e *entity) note(pod *corev1.Pod) pending {
 	p := e.pods[pod.UID]
-	p.name, p.claims = nameOf(pod), reasonOf(pod) != ""
+	p.name, p.claims = nameOf(pod), podshape.ReasonOf(pod) != ""
 	e.set(pod.UID, p)
 	return p
 }
@@ -222,34 +223,32 @@ func (h *requeueIndex) by(objects ...any) ([]types.NamespacedName, bool) {
 	return out, true
 }
 
-// MayHelp says which pods that wait an event may help. The scheduling queue asks under its
-// lock.
-func (p *Path) MayHelp(_ klog.Logger, oldObj, newObj any) (fwk.PreQueueingHintResult, error) {
-	if p.queue == nil || p.queue.otherGates {
-		return fwk.PreQueueingHintResult{AllPods: true}, nil
+// MayHelp says which pods that wait an event may help.
+func (q *Queue) MayHelp(oldObj, newObj any) fwk.PreQueueingHintResult {
+	if q.OtherGates || q.spreads.Load() { // then a pod that comes or goes may help any other
+		return fwk.PreQueueingHintResult{AllPods: true}
 	}
-	if p.queue.spreads.Load() {
-		return fwk.PreQueueingHintResult{AllPods: true}, nil // a pod that comes or goes may help any other
-	}
-	p.queue.mu.Lock()
-	defer p.queue.mu.Unlock()
-	pods, known := p.queue.requeue.by(oldObj, newObj)
-	return fwk.PreQueueingHintResult{AllPods: !known, Pods: pods}, nil
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	pods, known := q.requeue.by(oldObj, newObj)
+	return fwk.PreQueueingHintResult{AllPods: !known, Pods: pods}
 }
 
 // Asked takes in whether its queue let a pod pass, or holds it.
-func (p *Path) Asked(pod *corev1.Pod, passed bool) {
-	if p.queue == nil {
-		return
-	}
-	p.queue.mu.Lock()
-	defer p.queue.mu.Unlock()
-	p.queue.requeue.asked(pod, passed)
+func (q *Queue) Asked(pod *corev1.Pod, passed bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.requeue.asked(pod, passed)
 }
 
-// gatesUnknown reports whether a profile has plugins that hold pods, and of which it is not
+// GatesUnknown reports whether any profile has plugins that hold pods, and of which it is not
 // known here what they wait for.
-func gatesUnknown(schedFramework framework.Framework) bool {
+func GatesUnknown(profiles iter.Seq[framework.Framework]) bool {
 	known := []string{ganggate.Name, queueadmission.Name, names.SchedulingGates, names.DynamicResources, names.DefaultPreemption, names.GangScheduling}
-	return slices.ContainsFunc(schedFramework.PreEnqueuePlugins(), func(p fwk.PreEnqueuePlugin) bool { return !slices.Contains(known, p.Name()) })
+	for profile := range profiles {
+		if slices.ContainsFunc(profile.PreEnqueuePlugins(), func(p fwk.PreEnqueuePlugin) bool { return !slices.Contains(known, p.Name()) }) {
+			return true
+		}
+	}
+	return false
 }

@@ -1,4 +1,4 @@
-package fastpath
+package podshape
 
 import (
 	corev1 "k8s.io/api/core/v1"
@@ -49,9 +49,9 @@ func Reasons() []Reason {
 	}
 }
 
-// reasonOf returns why the index cannot judge a pod, by what the pod says; "" if it
+// ReasonOf returns why the index cannot judge a pod, by what the pod says; "" if it
 // can.
-func reasonOf(pod *corev1.Pod) Reason {
+func ReasonOf(pod *corev1.Pod) Reason {
 	spec := &pod.Spec
 	if a := spec.Affinity; a != nil {
 		switch {
@@ -104,9 +104,9 @@ func hostPort(c *corev1.Container) bool {
 	return false
 }
 
-// claimed reports whether a resource that a pod requests by name is handed out by
+// Claimed reports whether a resource that a pod requests by name is handed out by
 // dynamic resource allocation: then no node's allocatable tells what there is.
-func claimed(schedFramework framework.Framework, r fwk.Resource) bool {
+func Claimed(schedFramework framework.Framework, r fwk.Resource) bool {
 	manager := schedFramework.SharedDRAManager()
 	if manager == nil || len(r.GetScalarResources()) == 0 {
 		return false
@@ -120,8 +120,8 @@ func claimed(schedFramework framework.Framework, r fwk.Resource) bool {
 	return false
 }
 
-// extended reports whether an extender wants to see a pod.
-func extended(extenders []fwk.Extender, pod *corev1.Pod) bool {
+// Extended reports whether an extender wants to see a pod.
+func Extended(extenders []fwk.Extender, pod *corev1.Pod) bool {
 	for _, e := range extenders {
 		if e.IsInterested(pod) {
 			return true

@@ -1,9 +1,7 @@
-package fastpath
+package podshape
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
@@ -21,7 +19,7 @@ import (
 type filterResults struct {
 	nodeindex.Answers
 	// said are the statuses behind the answers, from number 1 on.
-	statuses []*fwk.Status
+	Statuses []*fwk.Status
 }
 
 // cacheability says how long the result of a plugin's filter may be kept.
@@ -30,33 +28,33 @@ type cacheability uint8
 const (
 	// notKept is an answer that depends on more than the node and the shape.
 	notCached cacheability = iota
-	// untilChange is one that a change of the node's pods or amounts may end.
-	untilChange
-	// untilObject is one that only a change of the node object may end.
-	untilObject
+	// UntilChange is one that a change of the node's pods or amounts may end.
+	UntilChange
+	// UntilObject is one that only a change of the node object may end.
+	UntilObject
 )
 
 // keepingOf returns how long the answer of a plugin holds.
-func cacheabilityOf(plugin string) cacheability {
+func CacheabilityOf(plugin string) cacheability {
 	switch plugin {
 	case names.NodeUnschedulable, names.NodeName, names.TaintToleration, names.NodeAffinity:
-		return untilObject
+		return UntilObject
 	case names.NodeResourcesFit, devicetopology.Name, queuereclaim.Name:
 		// What is kept for others, and lent to one of them, changes the nodes in the index.
-		return untilChange
+		return UntilChange
 	}
 	return notCached
 }
 
 // refuse notes a refusal, if it can be kept; false if not.
-func (a *filterResults) refuse(id pack.NodeID, status *fwk.Status) bool {
-	k := cacheabilityOf(status.Plugin())
+func (a *filterResults) Keep(id pack.NodeID, status *fwk.Status) bool {
+	k := CacheabilityOf(status.Plugin())
 	if k == notCached {
 		return false
 	}
 	n, ok := a.number(status)
 	if ok {
-		a.Refuse(id, n, k == untilObject)
+		a.Refuse(id, n, k == UntilObject)
 	}
 	return ok
 }
@@ -64,17 +62,17 @@ func (a *filterResults) refuse(id pack.NodeID, status *fwk.Status) bool {
 // number returns the number of an answer; false if there are too many different. Then
 // all are forgotten, and nodes will be asked again.
 func (a *filterResults) number(status *fwk.Status) (pack.Answer, bool) {
-	for i, s := range a.statuses {
+	for i, s := range a.Statuses {
 		if s.Code() == status.Code() && s.Plugin() == status.Plugin() && sameReasons(s.Reasons(), status.Reasons()) {
 			return pack.Answer(i + 1), true
 		}
 	}
-	if len(a.statuses)+1 >= pack.MaxAnswers {
+	if len(a.Statuses)+1 >= pack.MaxAnswers {
 		*a = filterResults{}
 		return pack.NoAnswer, false
 	}
-	a.statuses = append(a.statuses, status)
-	return pack.Answer(len(a.statuses)), true
+	a.Statuses = append(a.Statuses, status)
+	return pack.Answer(len(a.Statuses)), true
 }
 
 // sameReasons reports whether two lists have the same reasons: those of several
@@ -86,10 +84,10 @@ func sameReasons(a, b []string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
-// status returns what a node said; nil if nothing is known.
-func (a *filterResults) status(id pack.NodeID) *fwk.Status {
+// Status returns what a node said; nil if nothing is known.
+func (a *filterResults) Status(id pack.NodeID) *fwk.Status {
 	if n := a.Of(id); n != pack.NoAnswer {
-		return a.statuses[n-1]
+		return a.Statuses[n-1]
 	}
 	return nil
 }
@@ -102,7 +100,7 @@ type dislikes struct {
 }
 
 // update returns the disliked nodes, nil if there are none.
-func (d *dislikes) update(index *nodeindex.Index, pod *corev1.Pod) *pack.Set {
+func (d *dislikes) Disliked(index *nodeindex.Index, pod *corev1.Pod) *pack.Set {
 	tainted, version := index.Disliking()
 	if tainted.Len() == 0 {
 		return nil
@@ -126,14 +124,4 @@ func tolerated(node *corev1.Node, pod *corev1.Pod) bool {
 	soft := func(t *corev1.Taint) bool { return t.Effect == corev1.TaintEffectPreferNoSchedule }
 	_, untolerated := corev1helpers.FindMatchingUntoleratedTaint(klog.Background(), node.Spec.Taints, pod.Spec.Tolerations, soft, true)
 	return !untolerated
-}
-
-// histogram renders counts of reasons as upstream does.
-func histogram(counts map[string]int) string {
-	parts := make([]string, 0, len(counts))
-	for reason, n := range counts {
-		parts = append(parts, strconv.Itoa(n)+" "+reason)
-	}
-	slices.Sort(parts)
-	return strings.Join(parts, ", ")
 }

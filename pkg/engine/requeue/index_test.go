@@ -1,4 +1,4 @@
-package fastpath
+package requeue
 
 import (
 	"fmt"
@@ -10,11 +10,17 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
+
+// podNamed is a plain pod.
+func podNamed(name string) *corev1.Pod {
+	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, UID: types.UID("uid-" + name)}}
+}
 
 // inGroup is a pod of a gang.
 func inGroup(gang, name string) *corev1.Pod {
-	pod := testPod(name, 1, 1, 1)
+	pod := podNamed(name)
 	pod.Spec.SchedulingGroup = &corev1.PodSchedulingGroup{PodGroupName: &gang}
 	return pod
 }
@@ -23,7 +29,7 @@ func inGroup(gang, name string) *corev1.Pod {
 func crowded() *requeueIndex {
 	h := newRequeueIndex()
 	for i := range 10 * heldToOpen {
-		pod := testPod(fmt.Sprintf("held-%d", i), 1, 1, 1)
+		pod := podNamed(fmt.Sprintf("held-%d", i))
 		h.came(pod)
 		h.asked(pod, false)
 	}
@@ -32,9 +38,9 @@ func crowded() *requeueIndex {
 
 // Whom an event may help is named one by one where most are held.
 func TestWhomAnEventMayHelp(t *testing.T) {
-	passed, again, claims := testPod("passed", 1, 1, 1), testPod("again", 1, 1, 1), testPod("claims", 1, 1, 1)
+	passed, again, claims := podNamed("passed"), podNamed("again"), podNamed("claims")
 	claims.Spec.ResourceClaims = []corev1.PodResourceClaim{{Name: "c"}}
-	without := testPod("claims", 1, 1, 1)
+	without := podNamed("claims")
 	a, b, inClaims := inGroup("g", "a"), inGroup("g", "b"), inGroup("g", "claims-of-g")
 	inClaims.Spec.ResourceClaims = claims.Spec.ResourceClaims
 	for _, c := range []struct {
@@ -79,9 +85,9 @@ func TestWhomAnEventMayHelp(t *testing.T) {
 // Where few are held, the scheduling queue looks at all, as it did.
 func TestFewAreHeld(t *testing.T) {
 	h := newRequeueIndex()
-	held := testPod("held", 1, 1, 1)
+	held := podNamed("held")
 	h.asked(held, false)
-	h.refused(testPod("open", 1, 1, 1))
+	h.refused(podNamed("open"))
 	if _, known := h.by(nil, nil); known {
 		t.Error("one is held and another is not, and it is said who is not")
 	}
@@ -90,7 +96,7 @@ func TestFewAreHeld(t *testing.T) {
 		t.Error("it is held and is not")
 	}
 	for _, name := range []string{"held", "open"} {
-		h.gone(testPod(name, 1, 1, 1))
+		h.gone(podNamed(name))
 	}
 	if len(h.entities)+len(h.open)+h.openPods > 0 {
 		t.Errorf("all are gone, and %+v is kept", h)
