@@ -21,6 +21,7 @@ import (
 	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/pkg/features"
 	internalcache "k8s.io/kubernetes/pkg/scheduler/backend/cache"
+	"k8s.io/kubernetes/pkg/scheduler/metrics"
 )
 
 // groupNamed is the group of the gang.
@@ -392,6 +393,7 @@ func newCacheRig(t *testing.T) *cacheRig {
 	featuregatetesting.SetFeatureGatesDuringTest(t, utilfeature.DefaultFeatureGate, featuregatetesting.FeatureOverrides{
 		features.GenericWorkload: true, features.TopologyAwareWorkloadScheduling: true, features.NominatedNodeNameForExpectation: false,
 	})
+	metrics.Register() // the cache counts in them
 	r := &cacheRig{t: t, snapshot: internalcache.NewEmptySnapshot()}
 	r.queue = NewQueue(nil, Config{})
 	r.groups = NewGroupCache(internalcache.New(t.Context(), nil, true, false), r.queue, func() bool { return true })
