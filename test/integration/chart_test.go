@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/berth-dev/berth/manifests"
+	"github.com/berth-dev/berth/pkg/api/v1alpha1"
 	"github.com/berth-dev/berth/pkg/localcluster"
 )
 
@@ -82,7 +83,7 @@ func objectName(o *unstructured.Unstructured) string {
 // rendered returns the objects that the chart makes of values, by name.
 func (h helmProgram) rendered(t *testing.T, args ...string) map[string]*unstructured.Unstructured {
 	t.Helper()
-	text := h.must(t, slices.Concat([]string{"template", "berth", chartFolder, "--namespace=berth-system", "--kube-version=1.37.0"}, args)...)
+	text := h.must(t, slices.Concat([]string{"template", "berth", chartFolder, "--namespace=berth-system", "--kube-version=1.37.0", "--api-versions=berth.dev/v1alpha1/Queue"}, args)...)
 	out := map[string]*unstructured.Unstructured{}
 	for decoder := utilyaml.NewYAMLOrJSONDecoder(strings.NewReader(text), 4096); ; {
 		object := &unstructured.Unstructured{}
@@ -243,6 +244,7 @@ func TestChartRefuses(t *testing.T) {
 		{"image.pullPolicy=Sometimes", "pullPolicy"},
 		{"agent.enable=true", "enable"},
 		{"args={web-page}", "args"},
+		{"queues.Research.order=FIFO", "queues"},
 	} {
 		if _, err := helm.run(t, "template", "berth", chartFolder, "--set", c.set); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("--set %s: %v, want it refused for %s", c.set, err, c.want)
@@ -252,13 +254,14 @@ func TestChartRefuses(t *testing.T) {
 
 // The chart is installed in a namespace of any name, where Berth then places a gang with the
 // account and the configuration that it was given; it is upgraded, rolled back, and uninstalled
-// with nothing left.
+// with nothing left. Its queues come with the first upgrade, which is after the one that makes their
+// kind.
 func TestChartLives(t *testing.T) {
 	t.Parallel()
 	e := bareEnvironment(t)
 	helm := newHelm(t, e.Kubeconfig())
 	const namespace = "gpu-system"
-	install := []string{"berth", chartFolder, "--namespace=" + namespace, "--set=crds.keep=false,owners.suspend=true,agent.enabled=true"}
+	install := []string{"berth", chartFolder, "--namespace=" + namespace, "--set=crds.keep=false,owners.suspend=true,agent.enabled=true,queues.research.order=FIFO"}
 	helm.must(t, slices.Concat([]string{"install", "--create-namespace"}, install)...)
 	replicas := func(want int32) {
 		t.Helper()
@@ -271,12 +274,30 @@ func TestChartLives(t *testing.T) {
 		}
 	}
 	replicas(2)
+	queues := func(want ...string) {
+		t.Helper()
+		var got []string
+		list, err := e.dynamic.Resource(v1alpha1.QueuesResource).List(t.Context(), metav1.ListOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range list.Items {
+			order, _, _ := unstructured.NestedString(list.Items[i].Object, "spec", "order")
+			got = append(got, list.Items[i].GetName()+" "+order)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("queues (-want +got):\n%s", diff)
+		}
+	}
+	queues()
 	t.Run("it schedules", func(t *testing.T) { e.scheduleAsInstalled(t, namespace) })
 
 	helm.must(t, slices.Concat([]string{"upgrade"}, install, []string{"--set=replicas=3,webPage=true"})...)
 	replicas(3)
+	queues("research FIFO")
 	helm.must(t, "rollback", "berth", "1", "--namespace="+namespace)
 	replicas(2)
+	queues()
 	helm.must(t, "uninstall", "berth", "--namespace="+namespace, "--wait")
 	eventually(t, "nothing is left", func(ctx context.Context) error {
 		left, err := e.ofBerth(ctx)
