@@ -68,7 +68,7 @@ func NewServer(nodes int, queues []*v1alpha1.Queue, onBind func(pod *corev1.Pod)
 		}
 		objects = append(objects, &unstructured.Unstructured{Object: content})
 	}
-	lists := map[schema.GroupVersionResource]string{v1alpha1.GroupVersion.WithResource("queues"): "QueueList"}
+	lists := map[schema.GroupVersionResource]string{v1alpha1.QueuesResource: "QueueList"}
 	for _, kind := range dialect.Suspendables() {
 		lists[kind.Resource] = kind.Resource.Resource + "List"
 	}

@@ -13,9 +13,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/berth-dev/berth/bench/report"
+	"github.com/berth-dev/berth/pkg/api/v1alpha1"
 )
 
 // comes begins the names of gangs that come and go.
@@ -23,8 +23,6 @@ const comes = "churn-"
 
 // shortQueue is a queue that has less than is asked of it.
 const shortQueue = "scale-short"
-
-var queues = schema.GroupVersionResource{Group: "berth.dev", Version: "v1alpha1", Resource: "queues"}
 
 // reasons has 2,000 gangs wait, for reasons of many kinds, while each second a gang comes, is
 // placed and goes, and each half minute a whole node comes free and is taken again. Once
@@ -42,10 +40,10 @@ func reasons(ctx context.Context, w *world, c contender) ([]report.Measure, erro
 			"resources":  []any{map[string]any{"name": "nvidia.com/gpu", "limit": "2"}},
 		},
 	}}
-	if _, err := w.dynamic.Resource(queues).Create(ctx, queue, metav1.CreateOptions{}); err != nil {
+	if _, err := w.dynamic.Resource(v1alpha1.QueuesResource).Create(ctx, queue, metav1.CreateOptions{}); err != nil {
 		return nil, fmt.Errorf("creating queue %q: %w", shortQueue, err)
 	}
-	defer w.dynamic.Resource(queues).Delete(context.WithoutCancel(ctx), shortQueue, metav1.DeleteOptions{}) //nolint:errcheck // The cluster ends soon.
+	defer w.dynamic.Resource(v1alpha1.QueuesResource).Delete(context.WithoutCancel(ctx), shortQueue, metav1.DeleteOptions{}) //nolint:errcheck // The cluster ends soon.
 	p, err := w.ready(ctx, c)
 	if err != nil {
 		return nil, err

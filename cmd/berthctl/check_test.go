@@ -109,7 +109,7 @@ func (c *checkedCluster) inspect(connection) (kubernetes.Interface, dynamic.Inte
 	for _, t := range c.topologies {
 		objects = append(objects, unstructuredOf(t, "NodeTopology"))
 	}
-	kinds := map[schema.GroupVersionResource]string{queuesResource: "QueueList", nodeTopologies: "NodeTopologyList"}
+	kinds := map[schema.GroupVersionResource]string{v1alpha1.QueuesResource: "QueueList", nodeTopologies: "NodeTopologyList"}
 	objectsClient := fakedynamic.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), kinds, objects...)
 	for _, f := range c.forbidden {
 		deny := func(action clienttesting.Action) (bool, runtime.Object, error) {

@@ -134,18 +134,15 @@ func (in inspected) holder(lease *coordinationv1.Lease) (name string, age time.D
 	return *lease.Spec.HolderIdentity, age, age <= lasts
 }
 
-// queuesResource is the resource of Queues.
-var queuesResource = v1alpha1.GroupVersion.WithResource("queues")
-
 // queues says which Queues admit nothing.
 func (in inspected) queues(ctx context.Context) finding {
 	const check = "queues"
-	queues, err := listed[v1alpha1.Queue](ctx, in.dynamic, queuesResource, "")
+	queues, err := listed[v1alpha1.Queue](ctx, in.dynamic, v1alpha1.QueuesResource, "")
 	switch {
 	case apierrors.IsNotFound(err):
 		return finding{check, standingOK, "the kind is not installed: all gangs share one queue without limits", ""}
 	case err != nil:
-		return unseen(check, err, "ask as who may list "+queuesResource.GroupResource().String())
+		return unseen(check, err, "ask as who may list "+v1alpha1.QueuesResource.GroupResource().String())
 	}
 	var faulty, unjudged []string
 	for _, q := range queues {

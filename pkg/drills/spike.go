@@ -28,7 +28,7 @@ const (
 
 // spike: gangs borrow what a queue is guaranteed, and that asks for all of it at once.
 func spike(ctx context.Context, c *course) error {
-	queues := c.dynamic.Resource(v1alpha1.GroupVersion.WithResource("queues"))
+	queues := c.dynamic.Resource(v1alpha1.QueuesResource)
 	for name, guaranteed := range map[string]int64{servingName: spikePods, borrowingName: 0} {
 		if _, err := queues.Create(ctx, queue(name, guaranteed), metav1.CreateOptions{}); err != nil {
 			return fmt.Errorf("creating queue %q: %w", name, err)

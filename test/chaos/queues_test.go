@@ -42,7 +42,7 @@ func (e *environment) setQueues(ctx context.Context, on bool) error {
 	if err != nil {
 		return err
 	}
-	queues := client.Resource(v1alpha1.GroupVersion.WithResource("queues"))
+	queues := client.Resource(v1alpha1.QueuesResource)
 	for name, limit := range queueLimits() {
 		object := &unstructured.Unstructured{Object: map[string]any{
 			"apiVersion": v1alpha1.GroupVersion.String(), "kind": "Queue", "metadata": map[string]any{"name": name},

@@ -20,7 +20,7 @@ import (
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
 )
 
-var queues = v1alpha1.GroupVersion.WithResource("queues")
+var queues = v1alpha1.QueuesResource
 
 // The API server refuses what it can see to be wrong, and says which field.
 func TestQueueIsValidated(t *testing.T) {

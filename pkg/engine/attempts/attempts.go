@@ -24,7 +24,7 @@ import (
 	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
-// tries tells queues how the tries end of those that they admit.
+// Attempts tells queues how the tries end of those that they admit.
 type Attempts struct {
 	Parts
 	// entity is being tried, and last is a pod of it; nil if there is none. never is why the
@@ -39,7 +39,7 @@ type Attempts struct {
 	lastNodes, judgedNodes int64
 }
 
-// triesParts are who hears of tries, and what is asked about them.
+// Parts are who hears of tries, and what is asked about them.
 type Parts struct {
 	Queues     *queueing.Queues
 	Windows    *unqueued.Windows
@@ -53,12 +53,14 @@ type Parts struct {
 	Journal *insight.Journal
 }
 
+// New makes the attempts of one scheduler.
 func New(parts Parts) *Attempts { return &Attempts{Parts: parts} }
 
-// nodesSeen is a state of the nodes: as the index has read them, which it does when something
+// NodesState is a state of the nodes: as the index has read them, which it does when something
 // is tried, and as the scheduler has heard of them, which may be nothing else's occasion.
 type NodesState struct{ read, heard int64 }
 
+// NodesSeen returns the present state of the nodes.
 func (t *Attempts) NodesSeen() NodesState {
 	return NodesState{t.Fast.NodesVersion(), t.nodes.Load()}
 }

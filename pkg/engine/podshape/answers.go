@@ -34,7 +34,7 @@ const (
 	UntilObject
 )
 
-// keepingOf returns how long the answer of a plugin holds.
+// CacheabilityOf returns how long the answer of a plugin holds.
 func CacheabilityOf(plugin string) cacheability {
 	switch plugin {
 	case names.NodeUnschedulable, names.NodeName, names.TaintToleration, names.NodeAffinity:
@@ -46,7 +46,7 @@ func CacheabilityOf(plugin string) cacheability {
 	return notCached
 }
 
-// refuse notes a refusal, if it can be kept; false if not.
+// Keep notes a refusal, if it can be kept; false if not.
 func (a *filterResults) Keep(id pack.NodeID, status *fwk.Status) bool {
 	k := CacheabilityOf(status.Plugin())
 	if k == notCached {
@@ -99,7 +99,7 @@ type dislikes struct {
 	version int64
 }
 
-// update returns the disliked nodes, nil if there are none.
+// Disliked returns the disliked nodes, nil if there are none.
 func (d *dislikes) Disliked(index *nodeindex.Index, pod *corev1.Pod) *pack.Set {
 	tainted, version := index.Disliking()
 	if tainted.Len() == 0 {

@@ -152,6 +152,11 @@ func (r *Reclaimer) Batches() int {
 func (r *Reclaimer) Leaving() sets.Set[types.UID] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.leaving()
+}
+
+// leaving is Leaving for who has the lock.
+func (r *Reclaimer) leaving() sets.Set[types.UID] {
 	all := sets.New[types.UID]()
 	for _, w := range r.batches {
 		all = all.Union(w.left)
@@ -194,6 +199,8 @@ func (r *Reclaimer) endFor(name string, because waitreason.Explanation) {
 	}
 }
 
+// Sweep gives up what is not taken in time, and has those tried again whose room is there, or whose
+// pause is over.
 func (r *Reclaimer) Sweep(now time.Time) {
 	late := map[string]string{}
 	var ready, awake []string

@@ -69,7 +69,7 @@ type Reclaimer struct {
 	line searchLine
 }
 
-// reclaimerParts are what a reclaimer goes by, and what it evicts with.
+// Parts are what a reclaimer goes by, and what it evicts with.
 type Parts struct {
 	*fastpath.Path
 	Queues   *queueing.Queues
@@ -102,6 +102,7 @@ func victimsProtected(by string) waitreason.Explanation {
 
 var _ queuereclaim.Reclaimer = &Reclaimer{}
 
+// New makes a reclaimer for which nothing is under way.
 func New(parts Parts) *Reclaimer {
 	parts.LeaveOut(func() bool { return parts.Queues.Some() && !groupsInGroups() })
 	return &Reclaimer{
@@ -337,7 +338,7 @@ func (r *Reclaimer) wakeProtected() {
 
 // others is what is under way for others.
 func (r *Reclaimer) others() queueing.Others {
-	out := queueing.Others{Budgets: r.budgets, Spared: sets.New[string](), Claims: sets.New[string](), Leaving: sets.New[types.UID]()}
+	out := queueing.Others{Budgets: r.budgets, Spared: sets.New[string](), Claims: sets.New[string]()}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.Departures != nil {
@@ -346,10 +347,10 @@ func (r *Reclaimer) others() queueing.Others {
 	for name := range r.repairs {
 		out.Spared.Insert(name)
 	}
-	for name, w := range r.batches {
+	for name := range r.batches {
 		out.Claims.Insert(name)
-		out.Leaving = out.Leaving.Union(w.left)
 	}
+	out.Leaving = r.leaving()
 	return out
 }
 

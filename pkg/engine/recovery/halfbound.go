@@ -24,7 +24,7 @@ import (
 // recoveryPeriod is how often gangs that are bound by half are looked at.
 const recoveryPeriod = time.Second
 
-// recovery looks after gangs whose binding was cut short, as by the death of the
+// HalfBound looks after gangs whose binding was cut short, as by the death of the
 // leader. The scheduling cycle finishes such a gang by itself: the bound members
 // count, and the placement keeps the others in their domain. What recovery adds is
 // the end of the patience: if no further member was bound for the grace period,
@@ -84,6 +84,7 @@ type Rounds struct {
 	retry map[gang.Key]time.Time
 }
 
+// Begin begins the rounds of a leader.
 func (r *HalfBound) Begin() *Rounds {
 	return &Rounds{HalfBound: r, start: r.Clock.Now(), seen: map[gang.Key]int{}, retry: map[gang.Key]time.Time{}}
 }

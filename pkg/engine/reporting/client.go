@@ -27,8 +27,8 @@ import (
 	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
-// budgetClient is the client that the scheduler gets. It is the real one, but for
-// three kinds of write: a bind whose answer is lost is followed up (binding.go), the status of
+// Client is the client that the scheduler gets. It is the real one, but for
+// three kinds of write: a bind whose answer is lost is followed up (package binder), the status of
 // a pod group goes to the reporter, which knows the object that declared it, and a pod that
 // preemption would delete is evicted. Waiting pods' conditions come to it by podCalls.
 type Client struct {

@@ -116,7 +116,7 @@ func emptied[K comparable](set map[K]struct{}) map[K]struct{} {
 	return set
 }
 
-// withdraw takes a gang out that is held, if none of its pods has a node.
+// hide takes a gang out that is held, if none of its pods has a node.
 func (c *GroupCache) hide(name types.NamespacedName) {
 	state, err := c.Cache.PodGroupStates().Get(name.Namespace, name.Name)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/berth-dev/berth/pkg/engine/podshape"
 )
 
-// sparingQueue is the scheduling queue, without the look at every pending pod for
+// Queue is the scheduling queue, without the look at every pending pod for
 // events that can help none of them:
 //
 //   - A pod that was placed takes room and gives none, and a pod of which nothing
