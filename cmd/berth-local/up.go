@@ -77,6 +77,7 @@ Machine models:
 
   # in another terminal
   kubectl --kubeconfig /tmp/berth.kubeconfig get nodes -L topology.kubernetes.io/rack
+  berth --kubeconfig /tmp/berth.kubeconfig
   berth-local drill kill-node node-00001`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -192,6 +193,7 @@ func (o upOptions) keep(ctx context.Context, options localcluster.Options, pool 
 	fmt.Fprintf(out, `ready: %d nodes of model %s
 kubeconfig: %s
 try: kubectl --kubeconfig %[3]s get nodes -L %s
+run Berth on it, in another terminal: berth --kubeconfig %[3]s
 have something go wrong: berth-local drill --help
 Ctrl-C stops it.
 `, pool.Count, pool.Model.Name, kubeconfig, localcluster.RackLabel)
