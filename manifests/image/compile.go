@@ -26,20 +26,11 @@ const releasePackage = "github.com/berth-dev/berth/pkg/release"
 // compile builds a program of the repository. Nothing of this machine is left in it but, with cgo,
 // what the C compiler puts in.
 func (o *options) compile(ctx context.Context, name, arch, path string) error {
-	flags := []string{"-s", "-w", "-X", releasePackage + ".version=" + o.version}
-	if o.commit != "" {
-		flags = append(flags, "-X", releasePackage+".commit="+o.commit)
-	}
 	cgo := "0"
 	if programs[name].cgo {
-		// The build ID of the C linker is made from paths.
-		cgo, flags = "1", append(flags, "-extldflags", "-Wl,--build-id=none")
+		cgo = "1"
 	}
-	quoted := make([]string, len(flags))
-	for i, f := range flags {
-		quoted[i] = "'" + f + "'"
-	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", strings.Join(quoted, " "), "-o", path, "./cmd/"+name)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", linkerFlags(name, o.version, o.commit), "-o", path, "./cmd/"+name)
 	cmd.Dir = o.root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo, "GOOS=linux", "GOARCH="+arch, "GOFLAGS=")
 	cmd.Stderr = os.Stderr
@@ -47,4 +38,18 @@ func (o *options) compile(ctx context.Context, name, arch, path string) error {
 		return fmt.Errorf("go build ./cmd/%s: %w", name, err)
 	}
 	return nil
+}
+
+// linkerFlags returns the value of -ldflags for a program. Neither version nor commit may have a
+// space. No flag is quoted: the go command refuses a value that begins with a quote.
+func linkerFlags(name, version, commit string) string {
+	flags := []string{"-s", "-w", "-X", releasePackage + ".version=" + version}
+	if commit != "" {
+		flags = append(flags, "-X", releasePackage+".commit="+commit)
+	}
+	if programs[name].cgo {
+		// The build ID of the C linker is made from paths.
+		flags = append(flags, "-extldflags", "-Wl,--build-id=none")
+	}
+	return strings.Join(flags, " ")
 }

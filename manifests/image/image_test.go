@@ -50,7 +50,7 @@ func (p *programsOnce) folder(t *testing.T) string {
 			return
 		}
 		for _, name := range []string{"berth", "berth-agent"} {
-			flags := "-X " + releasePackage + ".version=v1.2.3+4"
+			flags := linkerFlags(name, "v1.2.3+4", "0123abc")
 			cmd := exec.Command("go", "build", "-buildvcs=false", "-ldflags", flags, "-o", filepath.Join(p.dir, name+"-"+runtime.GOARCH), "./cmd/"+name)
 			cmd.Dir = "../.."
 			cgo := "0"
