@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strings"
 )
 
 // program is what is in an image.
@@ -40,16 +39,16 @@ func (o *options) compile(ctx context.Context, name, arch, path string) error {
 	return nil
 }
 
-// linkerFlags returns the value of -ldflags for a program. Neither version nor commit may have a
-// space. No flag is quoted: the go command refuses a value that begins with a quote.
+// linkerFlags returns the value of -ldflags for a program. What may have a space is quoted, but not
+// the first flag: the go command refuses a value that begins with a quote.
 func linkerFlags(name, version, commit string) string {
-	flags := []string{"-s", "-w", "-X", releasePackage + ".version=" + version}
+	flags := "-s -w -X '" + releasePackage + ".version=" + version + "'"
 	if commit != "" {
-		flags = append(flags, "-X", releasePackage+".commit="+commit)
+		flags += " -X '" + releasePackage + ".commit=" + commit + "'"
 	}
 	if programs[name].cgo {
 		// The build ID of the C linker is made from paths.
-		flags = append(flags, "-extldflags", "-Wl,--build-id=none")
+		flags += " -extldflags -Wl,--build-id=none"
 	}
-	return strings.Join(flags, " ")
+	return flags
 }
