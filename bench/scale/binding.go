@@ -229,10 +229,20 @@ func (w *world) spending(ctx context.Context, p *process) (out spending, err err
 	return out, err
 }
 
-// cost is what a process has used since for pods, and written.
+// cost is what a process has used since for pods that were seen bound, and written. A watch shows
+// a binding before the API server has answered and logged it, so cost waits until so many are.
 func (w *world) cost(ctx context.Context, p *process, before spending, pods int) ([]report.Measure, error) {
 	now, err := w.spending(ctx, p)
 	if err != nil {
+		return nil, err
+	}
+	if err := w.poll(ctx, "the API server to log the bindings of "+p.contender.name, func() (bool, error) {
+		if now.writes-before.writes >= pods {
+			return true, nil
+		}
+		now.writes, err = w.writesOf(ctx, p.contender)
+		return false, err
+	}); err != nil {
 		return nil, err
 	}
 	peak, err := p.PeakMemory()
