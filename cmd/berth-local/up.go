@@ -49,11 +49,11 @@ leases, take a pod that was bound to their node or refuse it, give a deleted pod
 grace period and then a terminal phase. These annotations of a pod say what its
 containers do:
 
-  berth.dev/run-for: 90s       they exit after that; else they run until deleted
-  berth.dev/exit-code: "1"     with that code; 0 if unsaid
-  berth.dev/ready-after: 5s    they are ready after that
-  berth.dev/exit-after: 20s    how long they take to exit once the pod is deleted
-  berth.dev/init-for: 3s       how long each init container runs
+  berth.dev/simulate-run-for: 90s       they exit after that; else they run until deleted
+  berth.dev/simulate-exit-code: "1"     with that code; 0 if unsaid
+  berth.dev/simulate-ready-after: 5s    they are ready after that
+  berth.dev/simulate-exit-after: 20s    how long they take to exit once the pod is deleted
+  berth.dev/simulate-init-for: 3s       how long each init container runs
 
 and these of a node what its kubelet does:
 

@@ -47,6 +47,20 @@ const (
 	ChargedQueueAnnotation = "berth.dev/charged-queue"
 )
 
+// Annotations of pods about their work. Instants are as in RFC 3339. All of them can make a
+// gang go sooner, and none later but by the grace that an administrator gives its queue: an
+// instant in the future, or before the pod began, is none.
+const (
+	// CheckpointedAt states when a pod last saved its work. What it did before is not lost if
+	// it is evicted.
+	CheckpointedAt = "berth.dev/checkpointed-at"
+	// CheckpointSignal, "true", asks that the pod be told before its gang is evicted.
+	CheckpointSignal = "berth.dev/checkpoint-signal"
+	// CheckpointRequestedAt is when it was told. It has its queue's grace from then on; it may
+	// leave by itself, or state in CheckpointedAt that it has saved its work.
+	CheckpointRequestedAt = "berth.dev/checkpoint-requested-at"
+)
+
 // GangPlacedCondition is a condition of a pod that waits while the gang that it is a
 // member of has its place without it: beyond the size of the gang, or in the place of a
 // member that was lost. It tells a scheduler that starts anew that the gang was whole.

@@ -84,6 +84,7 @@ type engine struct {
 	departures *departures.Departures
 	repairer   *recovery.Repairer
 	occupancy  *nodeindex.Occupancy
+	unknown    *reporting.UnknownKeys
 	bindings   int
 	journal    *insight.Journal
 	webPage    bool
@@ -226,6 +227,7 @@ func build(clients Clients, profiles []schedulerconfig.KubeSchedulerProfile, rec
 		return nil, err
 	}
 	e.watchOthers(ours, own, recorder)
+	e.unknown = reporting.NewUnknownKeys(ours, e.leading.Load, recorder)
 	e.measure(clock.RealClock{})
 	measure.Register(&measure.QueueCollector{Queues: e.queues}, &measure.ShortCollector{Gangs: e.gangs, Leading: e.leading.Load}, &measure.CensusCollector{Census: e.census})
 	e.fast.Inventory().OnPrediction(func(p device.Prediction) { measure.DevicePredictions.WithLabelValues(string(p)).Inc() })
@@ -274,6 +276,7 @@ func (e *engine) SetPod(pod *corev1.Pod) {
 	e.departures.Set(pod)
 	e.occupancy.SetPod(pod)
 	e.demand.SetPod(pod)
+	e.unknown.SetPod(pod)
 }
 
 // DeletePod forgets a pod that the scheduler has forgotten.

@@ -199,6 +199,7 @@ func (h *testCluster) build(client kubernetes.Interface, recorder events.EventRe
 	e.suspender = suspension.New(nil, client, nil, h.clock, func() {})
 	e.departures = departures.New(e.suspender, e.queues, client, h.clock, func() {})
 	e.watchOthers(ours, nil, recorder)
+	e.unknown = reporting.NewUnknownKeys(ours, e.leading.Load, recorder)
 	e.repairer = recovery.NewRepairer(e.reclaimer, e.windows, DefaultRepairWindow, func(context.Context, []*corev1.Pod) repair.Owner { return h.ownersDo })
 	e.attempts = attempts.New(attempts.Parts{
 		Queues: e.queues, Windows: e.windows, Reclaimer: e.reclaimer, Fast: e.fast, Gangs: e.gangs, Reporter: e.reporter, Conditions: e.conditions, Clock: h.clock,

@@ -15,7 +15,7 @@ type Why struct {
 	// Blockers are what it waits for, in the order in which it passes them. It is placed
 	// once each of them is gone.
 	Blockers []Blocker `json:"blockers"`
-	// Remarks are what was not looked at.
+	// Remarks are what was not looked at, and labels and annotations that are unknown.
 	Remarks []string `json:"remarks,omitempty"`
 }
 

@@ -13,16 +13,16 @@ import (
 const (
 	// RunForAnnotation is how long they run before they exit by themselves, as a Go
 	// duration: "90s". Without it they run until the pod is deleted.
-	RunForAnnotation = "berth.dev/run-for"
+	RunForAnnotation = "berth.dev/simulate-run-for"
 	// ExitCodeAnnotation is the code with which they then exit; 0 if unsaid.
-	ExitCodeAnnotation = "berth.dev/exit-code"
+	ExitCodeAnnotation = "berth.dev/simulate-exit-code"
 	// ReadyAfterAnnotation is how long after their start they become ready.
-	ReadyAfterAnnotation = "berth.dev/ready-after"
+	ReadyAfterAnnotation = "berth.dev/simulate-ready-after"
 	// ExitAfterAnnotation is how long they take to exit once they are told to, as a Go
 	// duration. The grace period of the pod ends it. Without it they exit at once.
-	ExitAfterAnnotation = "berth.dev/exit-after"
+	ExitAfterAnnotation = "berth.dev/simulate-exit-after"
 	// InitForAnnotation is how long each init container runs. Without it, it exits at once.
-	InitForAnnotation = "berth.dev/init-for"
+	InitForAnnotation = "berth.dev/simulate-init-for"
 )
 
 // A podStep is what a kubelet does next to a pod.

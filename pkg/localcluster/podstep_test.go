@@ -71,7 +71,7 @@ func TestStep(t *testing.T) {
 		"a pod that runs goes on for ever":                         {pod: inPhase(v1.PodRunning), since: time.Hour},
 		"what has ended stays as it is":                            {pod: inPhase(v1.PodSucceeded, says(RunForAnnotation, "1m")), since: time.Hour},
 		"what has failed stays as it is":                           {pod: inPhase(v1.PodFailed, says(RunForAnnotation, "soon"))},
-		"what cannot be read fails":                                {pod: inPhase(v1.PodRunning, says(RunForAnnotation, "-1s")), want: action{step: stepEnd, phase: v1.PodFailed, reason: "InvalidBehavior", message: `annotation berth.dev/run-for is "-1s" and not a duration such as 90s: it is negative`, code: 1}},
+		"what cannot be read fails":                                {pod: inPhase(v1.PodRunning, says(RunForAnnotation, "-1s")), want: action{step: stepEnd, phase: v1.PodFailed, reason: "InvalidBehavior", message: `annotation berth.dev/simulate-run-for is "-1s" and not a duration such as 90s: it is negative`, code: 1}},
 		"containers that run for a while":                          {pod: inPhase(v1.PodRunning, says(RunForAnnotation, "1m")), since: 20 * time.Second, want: action{step: stepWait, after: 40 * time.Second}},
 		"Never: an exit of 0 is success":                           {pod: inPhase(v1.PodRunning, says(RunForAnnotation, "1m")), since: time.Minute, want: action{step: stepEnd, phase: v1.PodSucceeded}},
 		"Never: any other exit is failure":                         {pod: inPhase(v1.PodRunning, says(RunForAnnotation, "0s"), says(ExitCodeAnnotation, "3")), want: action{step: stepEnd, phase: v1.PodFailed, code: 3}},

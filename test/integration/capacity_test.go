@@ -18,7 +18,7 @@ func TestTwoGangsThatDoNotFitTogether(t *testing.T) {
 	e.scheduler(t)
 	ns := e.namespace(t)
 	size := nodes * 6 / 10
-	running := annotations("berth.dev/run-for", "5s")
+	running := annotations("berth.dev/simulate-run-for", "5s")
 	e.create(t, ns, interleave(gangOf("a", size, nodeGPUs, ours("a", size), running), gangOf("b", size, nodeGPUs, ours("b", size), running))...)
 
 	watcher := e.watchGangs(t, ns)
@@ -56,7 +56,7 @@ func TestThousandGangs(t *testing.T) {
 		size[name] = 2 + random.IntN(3)
 		each := int64(1) << random.IntN(3)
 		gpus += size[name] * int(each)
-		pods = append(pods, gangOf(name, size[name], each, ours(name, size[name]), annotations("berth.dev/run-for", "2s"))...)
+		pods = append(pods, gangOf(name, size[name], each, ours(name, size[name]), annotations("berth.dev/simulate-run-for", "2s"))...)
 	}
 	random.Shuffle(len(pods), func(i, j int) { pods[i], pods[j] = pods[j], pods[i] })
 	t.Logf("%d pods of %d gangs ask for %d GPUs, %.1f times what there is", len(pods), gangs, gpus, float64(gpus)/(nodes*nodeGPUs))

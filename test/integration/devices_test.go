@@ -226,7 +226,7 @@ func TestNoDeviceHasTwoPods(t *testing.T) {
 			port = freePort(t)
 			scheduler = e.schedulerOn(t, port)
 		}
-		batch("short", perBatch, annotations("berth.dev/run-for", fmt.Sprintf("%dms", 500+random.IntN(2500))))
+		batch("short", perBatch, annotations("berth.dev/simulate-run-for", fmt.Sprintf("%dms", 500+random.IntN(2500))))
 		// A few batches at a time.
 		w.until(t, func() bool { return made-stay-len(w.ended) < 4*perBatch })
 	}

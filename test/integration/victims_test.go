@@ -13,8 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/berth-dev/berth/manifests"
+	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine/departures"
-	"github.com/berth-dev/berth/pkg/state/queueing"
 )
 
 // ignoresDisruptions has a Job not count evicted pods.
@@ -119,7 +119,7 @@ func TestVictimsSaveTheirWork(t *testing.T) {
 	first := e.scheduler(t)
 	for i := range nodes / 4 {
 		name := fmt.Sprintf("borrower-%02d", i)
-		e.create(t, ns, gangOf(name, 4, nodeGPUs, inQueue("borrower"), ours(name, 4), annotations(queueing.CheckpointSignal, "true"))...)
+		e.create(t, ns, gangOf(name, 4, nodeGPUs, inQueue("borrower"), ours(name, 4), annotations(dialect.CheckpointSignal, "true"))...)
 	}
 	e.expectByQueue(t, ns, map[string]int{"borrower": nodes})
 	// Instants have whole seconds: one that a pod says counts from the second after its start.
@@ -138,7 +138,7 @@ func TestVictimsSaveTheirWork(t *testing.T) {
 		}
 		out := map[string]string{}
 		for i := range pods.Items {
-			if at := pods.Items[i].Annotations[queueing.CheckpointRequestedAt]; at != "" {
+			if at := pods.Items[i].Annotations[dialect.CheckpointRequestedAt]; at != "" {
 				out[pods.Items[i].Name] = at
 			}
 		}
@@ -161,7 +161,7 @@ func TestVictimsSaveTheirWork(t *testing.T) {
 		return err == nil && fmt.Sprint(now) != fmt.Sprint(before), err
 	})
 	for name := range before {
-		body := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, queueing.CheckpointedAt, time.Now().Format(time.RFC3339))
+		body := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, dialect.CheckpointedAt, time.Now().Format(time.RFC3339))
 		if _, err := e.client.CoreV1().Pods(ns).Patch(t.Context(), name, types.MergePatchType, []byte(body), metav1.PatchOptions{}); err != nil {
 			t.Fatal(err)
 		}

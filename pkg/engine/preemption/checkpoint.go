@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/klog/v2"
 
+	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine/fastpath"
 	"github.com/berth-dev/berth/pkg/engine/measure"
 	"github.com/berth-dev/berth/pkg/engine/waitreason"
@@ -57,7 +58,7 @@ func (e *evictor) letSave() (waited bool, stopped *waitreason.Explanation) {
 			at, before := queueing.Requested(pod, grace, e.Clock.Now())
 			if !before {
 				at = e.Clock.Now().Truncate(time.Second)
-				if err := annotate(e.ctx, e.Client, pod, queueing.CheckpointRequestedAt, at.Format(time.RFC3339)); err != nil {
+				if err := annotate(e.ctx, e.Client, pod, dialect.CheckpointRequestedAt, at.Format(time.RFC3339)); err != nil {
 					return true, &waitreason.Explanation{Text: fmt.Sprintf("telling pod %s to save its work: %v", klog.KObj(pod), err)}
 				}
 			}
@@ -109,7 +110,7 @@ func (e *evictor) takeBack(victim fastpath.Evicted) {
 		if _, told := e.told[pod.UID]; !told {
 			continue
 		}
-		if err := annotate(e.ctx, e.Client, pod, queueing.CheckpointRequestedAt, nil); err != nil {
+		if err := annotate(e.ctx, e.Client, pod, dialect.CheckpointRequestedAt, nil); err != nil {
 			klog.FromContext(e.ctx).Error(err, "A pod that is not evicted after all is still told to save its work", "pod", klog.KObj(pod))
 		}
 	}

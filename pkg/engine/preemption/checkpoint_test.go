@@ -14,7 +14,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 
-	"github.com/berth-dev/berth/pkg/state/queueing"
+	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
@@ -30,7 +30,7 @@ func newSignalled(t *testing.T, annotations map[string]string) *signalled {
 	s := &signalled{reclaimerRig: newReclaimerRig(t)}
 	s.Client.(*fake.Clientset).PrependReactor("patch", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		body := string(action.(clienttesting.PatchAction).GetPatch())
-		if !strings.Contains(body, queueing.CheckpointRequestedAt) {
+		if !strings.Contains(body, dialect.CheckpointRequestedAt) {
 			return false, nil, nil
 		}
 		s.mu.Lock()
@@ -51,7 +51,7 @@ func newSignalled(t *testing.T, annotations map[string]string) *signalled {
 func (s *signalled) say(i int, annotations map[string]string) {
 	pod := s.victims[i].DeepCopy()
 	pod.Status.StartTime = &metav1.Time{Time: s.reclaimerRig.clock.Now().Add(-time.Hour)}
-	pod.Annotations = map[string]string{queueing.CheckpointSignal: "true"}
+	pod.Annotations = map[string]string{dialect.CheckpointSignal: "true"}
 	for key, value := range annotations {
 		pod.Annotations[key] = value
 	}
@@ -112,11 +112,11 @@ func TestVictimHasSaved(t *testing.T) {
 	s := newSignalled(t, nil)
 	s.lead(t)
 	for _, said := range []time.Duration{time.Hour, -time.Minute} {
-		s.say(0, map[string]string{queueing.CheckpointedAt: s.stamp(said)})
+		s.say(0, map[string]string{dialect.CheckpointedAt: s.stamp(said)})
 		s.reclaimerRig.clock.Step(time.Second)
 		s.expectWaiting(t)
 	}
-	s.say(0, map[string]string{queueing.CheckpointedAt: s.stamp(0)})
+	s.say(0, map[string]string{dialect.CheckpointedAt: s.stamp(0)})
 	s.reclaimerRig.clock.Step(time.Second)
 	s.expectAsked(t, "v1", "v2")
 }
@@ -135,7 +135,7 @@ func TestVictimLeavesByItself(t *testing.T) {
 // says of the future counts as nothing.
 func TestVictimWasToldByAnotherLeader(t *testing.T) {
 	s := newSignalled(t, nil)
-	s.say(0, map[string]string{queueing.CheckpointRequestedAt: s.stamp(-50 * time.Second)})
+	s.say(0, map[string]string{dialect.CheckpointRequestedAt: s.stamp(-50 * time.Second)})
 	s.choice.Evicted[0].Pods = []*corev1.Pod{s.victims[0]}
 	s.lead(t)
 	s.reclaimerRig.clock.Step(10 * time.Second)
@@ -143,7 +143,7 @@ func TestVictimWasToldByAnotherLeader(t *testing.T) {
 	s.expectPatches(t)
 
 	s = newSignalled(t, nil)
-	s.say(0, map[string]string{queueing.CheckpointRequestedAt: s.stamp(time.Hour)})
+	s.say(0, map[string]string{dialect.CheckpointRequestedAt: s.stamp(time.Hour)})
 	s.choice.Evicted[0].Pods = []*corev1.Pod{s.victims[0]}
 	now := s.stamp(0)
 	s.lead(t)

@@ -10,10 +10,12 @@
 //     events of placed pods are left out ([EventBudget]);
 //   - a bind goes to package binder, which follows up an answer that is lost ([Client]);
 //   - queues say what they use and who is next, and objects whose controllers wait for it say that their
-//     gang is admitted ([QueueStatusWriter], [AnnouncedWriter]).
+//     gang is admitted ([QueueStatusWriter], [AnnouncedWriter]);
+//   - a label or annotation that looks like one of Berth's and is none is warned of, once for each
+//     owner ([UnknownKeys]).
 //
 // Files: client.go and podcalls.go (what the scheduler writes with), conditions.go and
 // conditionqueue.go (conditions, and in which order), recorder.go (events of plain pods), reporter.go
 // and refusal.go (gangs), timing.go (how long they took), explain.go and explainer.go (why pods wait),
-// queuestatus.go and announced.go.
+// queuestatus.go and announced.go, unknownkeys.go.
 package reporting

@@ -10,6 +10,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/quota"
+	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/engine/waitreason"
 	"github.com/berth-dev/berth/pkg/insight"
 	"github.com/berth-dev/berth/pkg/state/queueing"
@@ -32,6 +33,7 @@ func (s *Source) Why(_ context.Context, namespace, name string) (*insight.Why, e
 	if asked := topologyOf(of); asked != (gang.Topology{}) {
 		out.Topology = &insight.Topology{Required: asked.Required, Preferred: asked.Preferred, SegmentSize: int(asked.SegmentSize), SegmentsTopology: asked.SegmentLevel}
 	}
+	out.Remarks = dialect.UnknownKeys(of.all[0])
 	if out.State == insight.Placed {
 		if len(of.waiting) > 0 {
 			out.Remarks = append(out.Remarks, fmt.Sprintf("%s more would join it, and each is placed when there is room for it", count(len(of.waiting), "pod")))

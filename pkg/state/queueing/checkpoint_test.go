@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/berth-dev/berth/pkg/api/v1alpha1"
+	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/state/statetest"
 )
 
@@ -42,7 +43,7 @@ func TestGrace(t *testing.T) {
 		b.SetQueue(borrower)
 		pod := statetest.GPUPod("runs", 1, statetest.InQueue("borrower"), statetest.OnNode)
 		pod.Status.StartTime = &metav1.Time{Time: statetest.Epoch.Add(-time.Hour)}
-		pod.Annotations[CheckpointSignal], pod.Annotations[CheckpointRequestedAt] = c.signal, c.requested
+		pod.Annotations[dialect.CheckpointSignal], pod.Annotations[dialect.CheckpointRequestedAt] = c.signal, c.requested
 		b.tell(pod)
 		claimant := statetest.GPUPod("p", 4, statetest.InQueue("owner"))
 		b.enter(claimant)
@@ -68,7 +69,7 @@ func TestSaved(t *testing.T) {
 	} {
 		pod := statetest.GPUPod("p", 1)
 		pod.Status.StartTime = &metav1.Time{Time: statetest.Epoch.Add(-time.Hour)}
-		pod.Annotations[CheckpointedAt] = c.at
+		pod.Annotations[dialect.CheckpointedAt] = c.at
 		if got := Saved(pod, requested, statetest.Epoch); got != c.want {
 			t.Errorf("%s: %t, want %t", c.name, got, c.want)
 		}

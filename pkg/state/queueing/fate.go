@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/berth-dev/berth/pkg/core/quota"
+	"github.com/berth-dev/berth/pkg/dialect"
 )
 
 // Fate is what becomes of a gang that gives up its place, by what its owners say. The zero
@@ -139,20 +140,6 @@ func (t *Candidate) Gangs() []*Candidate {
 	return out
 }
 
-// Annotations of pods about their work. Instants are as in RFC 3339. All of them can make a
-// gang go sooner, and none later but by the grace that an administrator gives its queue: an
-// instant in the future, or before the pod began, is none.
-const (
-	// CheckpointedAt states when a pod last saved its work. What it did before is not lost if
-	// it is evicted.
-	CheckpointedAt = "berth.dev/checkpointed-at"
-	// CheckpointSignal, "true", asks that the pod be told before its gang is evicted.
-	CheckpointSignal = "berth.dev/checkpoint-signal"
-	// CheckpointRequestedAt is when it was told. It has its queue's grace from then on; it may
-	// leave by itself, or state in CheckpointedAt that it has saved its work.
-	CheckpointRequestedAt = "berth.dev/checkpoint-requested-at"
-)
-
 // requestAge is how long after the end of a gang's grace a request is believed to be under way.
 const requestAge = time.Minute
 
@@ -168,18 +155,18 @@ func instant(pod *corev1.Pod, annotation string, now time.Time) (time.Time, bool
 }
 
 // Signals reports whether a pod is to be told before it is evicted.
-func Signals(pod *corev1.Pod) bool { return pod.Annotations[CheckpointSignal] == "true" }
+func Signals(pod *corev1.Pod) bool { return pod.Annotations[dialect.CheckpointSignal] == "true" }
 
 // Requested returns when a pod was told to save its work, for a gang that has so long to do
 // so; false if it was not, or so long ago that it is to be told anew.
 func Requested(pod *corev1.Pod, grace time.Duration, now time.Time) (time.Time, bool) {
-	at, ok := instant(pod, CheckpointRequestedAt, now)
+	at, ok := instant(pod, dialect.CheckpointRequestedAt, now)
 	return at, ok && now.Sub(at) < grace+requestAge
 }
 
 // Saved reports whether a pod has saved its work since it was told to.
 func Saved(pod *corev1.Pod, requested, now time.Time) bool {
-	at, ok := instant(pod, CheckpointedAt, now)
+	at, ok := instant(pod, dialect.CheckpointedAt, now)
 	return ok && !at.Before(requested.Truncate(time.Second))
 }
 

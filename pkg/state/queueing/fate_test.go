@@ -12,6 +12,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/preempt"
 	"github.com/berth-dev/berth/pkg/core/quota"
+	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/state/statetest"
 )
 
@@ -98,7 +99,7 @@ func TestReclaimable(t *testing.T) {
 func TestEnded(t *testing.T) {
 	pod := statetest.GPUPod("p", 4)
 	pod.Status.StartTime = &metav1.Time{Time: statetest.Epoch.Add(-time.Hour)}
-	pod.Annotations[CheckpointedAt] = statetest.Epoch.Add(-time.Minute).Format(time.RFC3339)
+	pod.Annotations[dialect.CheckpointedAt] = statetest.Epoch.Add(-time.Minute).Format(time.RFC3339)
 	done := Done(pod, 4, statetest.Epoch)
 	if done != 4*3600 {
 		t.Errorf("it has done %d device-seconds, want an hour of four", done)

@@ -15,6 +15,7 @@ import (
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/preempt"
 	"github.com/berth-dev/berth/pkg/core/quota"
+	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/state/disruption"
 	"github.com/berth-dev/berth/pkg/state/workload"
 )
@@ -339,7 +340,7 @@ func startOf(pod *corev1.Pod) time.Time {
 // before the pod began, or that is no time, does not count.
 func Lost(pod *corev1.Pod, devices int64, now time.Time) int64 {
 	since := startOf(pod)
-	if at, ok := instant(pod, CheckpointedAt, now); ok {
+	if at, ok := instant(pod, dialect.CheckpointedAt, now); ok {
 		since = at
 	}
 	return devices * max(0, int64(now.Sub(since)/time.Second))

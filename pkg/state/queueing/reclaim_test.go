@@ -13,6 +13,7 @@ import (
 
 	"github.com/berth-dev/berth/pkg/core/preempt"
 	"github.com/berth-dev/berth/pkg/core/quota"
+	"github.com/berth-dev/berth/pkg/dialect"
 	"github.com/berth-dev/berth/pkg/state/statetest"
 )
 
@@ -122,7 +123,7 @@ func TestLost(t *testing.T) {
 	} {
 		pod := statetest.GPUPod("p", 4)
 		pod.Status.StartTime = &metav1.Time{Time: statetest.Epoch.Add(-time.Hour)}
-		pod.Annotations[CheckpointedAt] = c.checkpoint
+		pod.Annotations[dialect.CheckpointedAt] = c.checkpoint
 		if diff := cmp.Diff(c.want, Lost(pod, 4, now)); diff != "" {
 			t.Errorf("checkpoint %s (-want +got):\n%s", c.name, diff)
 		}
