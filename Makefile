@@ -28,6 +28,13 @@ MODULE := github.com/berth-dev/berth
 # Nodes of the demo's simulated cluster.
 NODES ?= 2500
 
+# A variable that no target reads is a mistake, as NODE=300 is.
+VARIABLES := COMMIT DURATION FUZZTIME FUZZWORKERS GOFLAGS GOTEST NODES PUSH RUNS SEED STEPS TOPICS VERSION
+UNKNOWN := $(filter-out $(VARIABLES),$(foreach pair,$(MAKEOVERRIDES),$(if $(findstring =,$(pair)),$(firstword $(subst =, ,$(pair))))))
+ifneq ($(UNKNOWN),)
+$(error no target reads $(UNKNOWN); there are $(VARIABLES))
+endif
+
 # Packages whose tests start real processes (etcd, kube-apiserver). They run
 # in test-integration, and not under the race detector, which does not see
 # into another process and makes this one several times slower.
@@ -65,6 +72,7 @@ image: ## Build the images into bin/image, and push them (PUSH=registry.example.
 
 .PHONY: demo
 demo: ## Run Berth against a simulated cluster on this machine (NODES=2500)
+	@echo "compiling berth-local: minutes the first time"
 	go run ./cmd/berth-local demo --nodes $(NODES)
 
 .PHONY: drills

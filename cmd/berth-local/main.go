@@ -33,7 +33,6 @@ become Running, and Succeeded after the time that they ask for. It needs no
 container runtime, no cluster and no GPU.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
 	}
 	cmd.AddCommand(newUpCommand())
 	cmd.AddCommand(newBuildCommand())

@@ -41,7 +41,7 @@ Status: 0 if there is an answer, 2 if it could not look.`,
 				if err := s.get(cmd.Context(), insight.GangsPath, query, answer); err != nil {
 					return err
 				}
-				return as.print(cmd.OutOrStdout(), answer, func(text *strings.Builder) { writeGangs(text, answer, as.wide()) })
+				return as.print(cmd.OutOrStdout(), answer, func(text *strings.Builder) { writeGangs(text, answer, narrowed(query), as.wide()) })
 			})
 		},
 	}
@@ -57,9 +57,28 @@ Status: 0 if there is an answer, 2 if it could not look.`,
 // mostSentence is how much of a sentence a table has.
 const mostSentence = 70
 
-func writeGangs(text *strings.Builder, g *insight.Gangs, wide bool) {
+// narrowed says which gangs were asked for; empty for all.
+func narrowed(query url.Values) string {
+	var parts []string
+	for _, by := range []string{"namespace", "queue", "state"} {
+		if value := query.Get(by); value != "" {
+			parts = append(parts, by+" "+value)
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	out := " in " + strings.Join(parts, ", ")
+	if query.Has("namespace") {
+		out += "; -A lists those of all namespaces"
+	}
+	return out
+}
+
+// writeGangs shows gangs to a person. which says what was asked for, if it is not all.
+func writeGangs(text *strings.Builder, g *insight.Gangs, which string, wide bool) {
 	if len(g.Gangs) == 0 {
-		text.WriteString("there are no gangs or pods that Berth places\n")
+		fmt.Fprintf(text, "there are no gangs or pods that Berth places%s\n", which)
 		return
 	}
 	table := tabwriter.NewWriter(text, 0, 0, 2, ' ', 0)
@@ -73,7 +92,7 @@ func writeGangs(text *strings.Builder, g *insight.Gangs, wide bool) {
 		if !wide {
 			sentence = cut(sentence, mostSentence)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d/%d\t%s\t%s\t%s\t%s\n", one.Namespace, name, one.State, one.Pods.Bound, one.Pods.Needed,
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d/%d\t%s\t%s\t%s\t%s\n", one.Namespace, name, one.State, one.Pods.Bound, cmp.Or(one.Pods.Needed, one.Pods.Total),
 			cmp.Or(one.Queue, "-"), age(one.Created, g.Time), cmp.Or(one.Reason, "-"), sentence)
 	}
 	_ = table.Flush()

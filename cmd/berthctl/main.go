@@ -79,7 +79,6 @@ It ends with status 0 if there is an answer, 1 if the answer is that there is
 none, and 2 if it could not look.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
 	}
 	cmd.AddCommand(newWhyCommand(), newGangsCommand(), newQueuesCommand(), newTopCommand(), newEventsCommand(), newUICommand(),
 		newTopoCommand(dial), newPlanCommand(dial), newSnapshotCommand(dial), newCheckCommand(inspect))

@@ -61,6 +61,12 @@ type scheduler struct {
 // errNotThere says that there is nobody of a name.
 var errNotThere = errors.New("not there")
 
+// notThere is errNotThere in a sentence of its own.
+type notThere struct{ sentence string }
+
+func (e notThere) Error() string        { return e.sentence }
+func (e notThere) Is(target error) bool { return target == errNotThere }
+
 // errNoPage says that a scheduler does not know a path.
 var errNoPage = errors.New("no such page")
 
@@ -131,6 +137,9 @@ func (r reach) forward(ctx context.Context, s *scheduler) (*tunnel, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
+	if err != nil && strings.Contains(err.Error(), "not found") {
+		return nil, fmt.Errorf("the leader calls itself %q, which is no pod of namespace %s: if it runs outside of the cluster, give its address, as --server https://127.0.0.1:%d --insecure-skip-tls-verify; if its pods are elsewhere, --scheduler-namespace", pod, r.podNamespace, r.port)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reaching the leader, pod %s/%s, through the API server: %w; that takes create on pods/portforward, which the Role berth-viewer in namespace %[1]s gives, and a scheduler that runs as a pod there%[4]s", r.podNamespace, pod, err, otherwise)
 	}
@@ -188,7 +197,7 @@ func (s *scheduler) refusal(path string, status int, body []byte) error {
 		if failure.Error == "" {
 			return fmt.Errorf("%w: the scheduler at %s has none on %s: is it Berth, and as new as this berthctl?", errNoPage, s.where, path)
 		}
-		return fmt.Errorf("%w: %s", errNotThere, strings.TrimPrefix(failure.Error, "not found: "))
+		return notThere{strings.TrimPrefix(failure.Error, "not found: ")}
 	}
 	if failure.Error == "" {
 		failure.Error = strings.TrimSpace(string(body))

@@ -51,6 +51,12 @@ func (told) Why(_ context.Context, namespace, name string) (*insight.Why, error)
 }
 
 func (told) Gangs(_ context.Context, q insight.GangQuery) (*insight.Gangs, error) {
+	switch q.Queue {
+	case "idle":
+		return &insight.Gangs{Head: head()}, nil
+	case "resaerch":
+		return nil, fmt.Errorf("%w: there is no queue %q; there are idle, team", insight.ErrNotFound, q.Queue)
+	}
 	return &insight.Gangs{Head: head(), LeftOut: 3, Gangs: []insight.Gang{
 		{Namespace: "ns", Name: "train", State: insight.Pending, Queue: "team", Pods: insight.Pods{Needed: 4, Total: 4}, Created: now.Add(-5 * time.Minute), Reason: "QueueAtLimit", Sentence: `queue "team" uses 64 of nvidia.com/gpu, and with 32 more it would pass its limit of 64`},
 		{Namespace: "ns", Name: "one", Pod: true, State: insight.Placed, Pods: insight.Pods{Needed: 1, Bound: 1, Total: 1}, Created: now.Add(-50 * time.Hour)},
@@ -126,6 +132,7 @@ func TestAsking(t *testing.T) {
 	}{
 		{"good", "why train"}, {"good", "why train -o wide"}, {"good", "why train -o yaml"}, {"good", "why gang/train -o json"}, {"good", "why done"},
 		{"good", "gangs"}, {"good", "gangs -o wide"}, {"good", "queues"}, {"good", "queues -o wide"}, {"good", "top"}, {"good", "events"}, {"good", "events -A"},
+		{"good", "gangs --queue resaerch"}, {"good", "gangs --queue idle"}, {"good", "gangs --queue idle -A --state Pending"},
 		{"good", "gangs --state Waiting"}, {"good", "why"}, {"good", "why train -o xml"}, {"good", "why train --server localhost"}, {"good", "top --every 1ms"},
 		{"stranger", "queues"}, {"", "queues"},
 	} {
@@ -148,6 +155,14 @@ func TestAsking(t *testing.T) {
 		if status != statusFailed || !strings.Contains(log, test.want) {
 			t.Errorf("%s: status %d, %s%s, want %q", test.args, status, out, log, test.want)
 		}
+	}
+}
+
+// Whoever mistypes a command is told so, with what was meant.
+func TestMistypedCommand(t *testing.T) {
+	status, out, log := berthctl(t, noCluster, "", "tpo")
+	if status != statusFailed || !strings.Contains(log, `unknown command "tpo"`) || !strings.Contains(log, "topo") {
+		t.Errorf("status %d, %s%s", status, out, log)
 	}
 }
 
@@ -205,6 +220,11 @@ func TestFindingTheLeader(t *testing.T) {
 			fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"code":%d}`, map[int]string{403: "Forbidden", 404: "NotFound"}[status], status)
 		default:
 			forwarded = r.URL.Path
+			if strings.Contains(r.URL.Path, "/laptop/") {
+				w.WriteHeader(http.StatusNotFound)
+				fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","message":"pods \"laptop\" not found","code":404}`)
+				return
+			}
 			w.WriteHeader(http.StatusForbidden)
 			fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","message":"no","code":403}`)
 		}
@@ -218,6 +238,7 @@ func TestFindingTheLeader(t *testing.T) {
 		{"no Lease", "", 404, "is it installed?"},
 		{"may not read it", "", 403, "ClusterRole berth-viewer"},
 		{"nobody leads", "", 200, "no Berth leads at the moment"},
+		{"runs outside of the cluster", `"holderIdentity":"laptop_5f6e"`, 200, "no pod of namespace berth-system"},
 		{"may not forward", `"holderIdentity":"berth-7c9-abc_5f6e"`, 200, "create on pods/portforward"},
 	} {
 		status, lease = test.status, test.lease

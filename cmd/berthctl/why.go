@@ -124,9 +124,9 @@ func why(ctx context.Context, s *scheduler, arg string, as showing, out io.Write
 	}
 	if len(answers) == 0 {
 		if err == nil {
-			err = fmt.Errorf("%w: namespace %q has no %s %q whose pods Berth places", errNotThere, s.namespace, kind, name)
+			err = notThere{fmt.Sprintf("namespace %q has no %s %q whose pods Berth places", s.namespace, kind, name)}
 		}
-		fmt.Fprintln(out, strings.TrimPrefix(err.Error(), errNotThere.Error()+": "))
+		fmt.Fprintln(out, err)
 		return errNone
 	}
 	look := styleOf(out)

@@ -18,7 +18,11 @@ func writeWhy(text *strings.Builder, look style, w *insight.Why, wide bool) {
 	}
 	fmt.Fprintf(text, "%s %s\n", kind, look.in(bold, w.Namespace+"/"+w.Name))
 	table := tabwriter.NewWriter(text, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "  state\t%s, %d of %s bound, %s old\n", w.State, w.Pods.Bound, count(w.Pods.Needed, "needed pod"), age(w.Created, w.Time))
+	least := count(w.Pods.Needed, "needed pod")
+	if w.Pods.Needed == 0 { // what it says of its size makes no sense
+		least = count(w.Pods.Total, "pod")
+	}
+	fmt.Fprintf(table, "  state\t%s, %d of %s bound, %s old\n", w.State, w.Pods.Bound, least, age(w.Created, w.Time))
 	if w.Queue != "" {
 		fmt.Fprintf(table, "  queue\t%s\n", where(w))
 	}

@@ -51,7 +51,7 @@ func (r Result) tally(dialect string) tally {
 func (r Result) WriteTable(out io.Writer) error {
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(table, "dialect\tgangs\tpods\tGPUs\tgangs placed\tpods placed\t\n")
+	fmt.Fprintf(table, "dialect\tgangs\tpods\tGPUs in all\tgangs placed\tpods placed\t\n")
 	for _, t := range r.tallies() {
 		if t.pods == 0 {
 			continue
@@ -77,8 +77,11 @@ func (r Result) WriteTable(out io.Writer) error {
 		f.PartialGangs, f.DoubleBookedGPUs, f.OversubscribedNodes, f.Failed)
 	fmt.Fprintf(&text, "%d of %d gangs that asked for a rack are in one, %d of %d that require a rack or block are in several\n",
 		f.GangsInOneRack, r.Workload.count(Submission.AsksForRack), f.TopologyViolations, r.Workload.count(func(s Submission) bool { return s.Required != "" }))
-	fmt.Fprintf(&text, "%d gangs were evicted in part, %d did not come back, %d jobs failed, %d queues had not what they are entitled to\n",
-		f.PartialEvictions, f.LostGangs, f.FailedJobs, f.QueueViolations)
+	entitled := "every queue had what it is entitled to"
+	if f.QueueViolations > 0 {
+		entitled = fmt.Sprintf("%d times a queue had less than it is entitled to, or more", f.QueueViolations)
+	}
+	fmt.Fprintf(&text, "%d gangs were evicted in part, %d did not come back, %d jobs failed, %s\n", f.PartialEvictions, f.LostGangs, f.FailedJobs, entitled)
 	fmt.Fprintf(&text, "the scheduler used %.1f s of processor time for the first %d pods, and wrote to the API %d times in all:\n",
 		f.SchedulerCPUSeconds, r.first(), f.APIWritesByScheduler)
 	kinds := slices.SortedFunc(maps.Keys(r.Writes), func(a, b string) int {

@@ -47,8 +47,9 @@ KubeSchedulerConfiguration is read as kube-scheduler reads it.`
 const examples = `  # in the cluster, with the built-in profile
   berth
 
-  # from outside, as one replica
-  berth --kubeconfig ~/.kube/config --leader-elect=false
+  # from outside of it; then, in another terminal:
+  #   berthctl gangs --server https://127.0.0.1:10259 --insecure-skip-tls-verify
+  berth --kubeconfig ~/.kube/config
 
   # with profiles and plugins of your own
   berth --config /etc/berth/config.yaml`
@@ -163,6 +164,7 @@ func run(cmd *cobra.Command, upstream *options.Options, own *Options) error {
 		upstream.ConfigFile = ""
 	}
 	nameLease(upstream.ComponentConfig)
+	judgeByKubeconfig(upstream)
 	for _, err := range upstream.Validate() {
 		return err
 	}
@@ -221,4 +223,20 @@ func run(cmd *cobra.Command, upstream *options.Options, own *Options) error {
 	}
 	// It was asked to end, and has: upstream calls that an error without an election.
 	return nil
+}
+
+// judgeByKubeconfig has the secure port ask the API server of the scheduler's kubeconfig who asks
+// and whether he may, unless flags name another. Outside of a cluster upstream would ask none, and
+// refuse everybody.
+func judgeByKubeconfig(o *options.Options) {
+	kubeconfig := o.ComponentConfig.ClientConnection.Kubeconfig
+	if o.Deprecated.Kubeconfig != "" {
+		kubeconfig = o.Deprecated.Kubeconfig
+	}
+	if o.Authentication.RemoteKubeConfigFile == "" {
+		o.Authentication.RemoteKubeConfigFile = kubeconfig
+	}
+	if o.Authorization.RemoteKubeConfigFile == "" {
+		o.Authorization.RemoteKubeConfigFile = kubeconfig
+	}
 }

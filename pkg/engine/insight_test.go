@@ -375,6 +375,12 @@ func TestLists(t *testing.T) {
 	if err != nil || len(few.Gangs) != 1 || few.LeftOut != 1 {
 		t.Errorf("one of a queue is %+v, %v", few, err)
 	}
+	if none, err := s.Gangs(ctx, insight.GangQuery{Queue: "org"}); err != nil || len(none.Gangs) != 0 {
+		t.Errorf("those of a queue that has none are %+v, %v", none, err)
+	}
+	if _, err := s.Gangs(ctx, insight.GangQuery{Queue: "taem"}); !errors.Is(err, insight.ErrNotFound) || !strings.Contains(err.Error(), "there are else, org, team") {
+		t.Errorf("those of a queue that is not there: %v", err)
+	}
 	queues, err := s.Queues(ctx)
 	if err != nil {
 		t.Fatal(err)

@@ -30,11 +30,32 @@ func (s *Source) Gangs(_ context.Context, query insight.GangQuery) (*insight.Gan
 			out.Gangs = append(out.Gangs, g)
 		}
 	}
+	if len(out.Gangs) == 0 && query.Queue != "" {
+		if err := s.knowQueue(query.Queue); err != nil {
+			return nil, err
+		}
+	}
 	if query.Limit > 0 && len(out.Gangs) > query.Limit {
 		out.LeftOut = len(out.Gangs) - query.Limit
 		out.Gangs = out.Gangs[:query.Limit]
 	}
 	return out, nil
+}
+
+// knowQueue fails if there is no queue of a name, and says which there are.
+func (s *Source) knowQueue(name string) error {
+	var names []string
+	for _, r := range s.report() {
+		if r.Name == name {
+			return nil
+		}
+		names = append(names, r.Name)
+	}
+	if len(names) == 0 {
+		return fmt.Errorf("%w: there is no queue %q, and no other", insight.ErrNotFound, name)
+	}
+	slices.Sort(names)
+	return fmt.Errorf("%w: there is no queue %q; there are %s", insight.ErrNotFound, name, some(names))
 }
 
 // listFresh is for how long what is said of gangs and of queues is good.

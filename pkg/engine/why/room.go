@@ -81,6 +81,9 @@ func (t *telling) blocker() *insight.Blocker {
 	}
 	last := b.Levels[len(b.Levels)-1]
 	b.Sentence = t.decides() + ": " + last.Sentence
+	if b.Reason == string(queueing.NeverFits) {
+		b.Sentence = "even if nothing else ran, there would be no place; now " + b.Sentence
+	}
 	return b
 }
 
