@@ -51,6 +51,8 @@ type Membership struct {
 	// Role is the part the pod plays: sub group, task group, replicated job,
 	// replica type. Empty if none.
 	Role string
+	// Extra says that the size which an object declares does not include the pod.
+	Extra bool
 	// Fault is set if the pod cannot be understood. Key is set even so.
 	Fault *gang.Fault
 }
@@ -139,8 +141,9 @@ func member(pod *corev1.Pod, dialect gang.Dialect, name, at string, size func(*c
 		return alone(pod, dialect, "", f)
 	}
 	m := Membership{
-		Key:  gang.Key{Namespace: pod.Namespace, Dialect: dialect, Name: name},
-		Role: roleOf(pod),
+		Key:   gang.Key{Namespace: pod.Namespace, Dialect: dialect, Name: name},
+		Role:  roleOf(pod),
+		Extra: dialect == Volcano && submitsRayJob(pod),
 	}
 	m.Claims.Queue = Queue(pod.Labels, pod.Annotations)
 	m.Claims.OnLoss = OnLoss(pod.Annotations)

@@ -143,6 +143,9 @@ func describeMembership(out *strings.Builder, m Membership) {
 	fmt.Fprintf(out, "  gang     %s in %s\n", m.Key, m.Key.Dialect)
 	fmt.Fprintf(out, "  claims   %s\n", describeClaims(m.Claims))
 	fmt.Fprintf(out, "  rank     %d, role %q\n", m.Rank, m.Role)
+	if m.Extra {
+		fmt.Fprintln(out, "  the size does not include it")
+	}
 	if m.Fault != nil {
 		fmt.Fprintf(out, "  fault    %s: %s\n", m.Fault.Code, m.Fault.Text)
 	}

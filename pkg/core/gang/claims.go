@@ -52,6 +52,9 @@ type Member struct {
 	Preemption string
 	// Claims is what the pod itself says.
 	Claims Claims
+	// Extra says that the size of the gang does not include the pod: it works for a gang that
+	// is complete without it.
+	Extra bool
 	// Fault is set if the pod cannot be understood.
 	Fault *Fault
 	// Node is where the pod is bound; empty while it is pending.
@@ -90,7 +93,8 @@ type Controller struct {
 // Group is a gang that can be scheduled.
 type Group struct {
 	Key Key
-	// Size is the least number of members that run together, at least 1.
+	// Size is the least number of members that run together, at least 1, with those that the
+	// declared size does not include.
 	Size int32
 	// Need is how many members must have a place, or find one in the same try: the
 	// size less those that are done. Of a gang that was placed before and of which

@@ -46,6 +46,10 @@
 //	standing = members that are assumed, bound, running or lost
 //	need     = max(1, size - done)
 //
+// A member may be extra: the declared size does not include it, as KubeRay's does not include the
+// pod that submits a job to a cluster that runs. Each extra member that counts makes the size one
+// larger, so that it is placed, evicted and missed with the others; and it need not agree with them.
+//
 // A Job with more completions than parallelism replaces pods that succeeded. While another member has
 // its place, such a pod joins it alone, because need is small then. If no member has a place, the pods
 // that were made since the last one was bound are placed together:

@@ -13,11 +13,15 @@ package gang
 // has its place without it. Times have a resolution of one second, so a replacement
 // within the very second of the bind counts as older until it was told, too; the
 // caller's grace period covers that.
+//
+// Members that the declared size does not include say nothing, and size is that of a [Group],
+// with them.
 func Interrupted(size int32, members []Member) bool {
+	size -= int32(tallyOf(members).extra)
 	var bound int32
 	var lastBind int64
 	for i := range members {
-		if m := &members[i]; m.Node != "" {
+		if m := &members[i]; m.Node != "" && !m.Extra {
 			bound++
 			lastBind = max(lastBind, m.Bound)
 		}
@@ -25,11 +29,10 @@ func Interrupted(size int32, members []Member) bool {
 	if bound == 0 || bound >= size {
 		return false
 	}
-	var left int32
 	for i := range members {
-		if m := &members[i]; m.State() == Waiting && !m.LeftOut && m.Created <= lastBind {
-			left++
+		if m := &members[i]; m.State() == Waiting && !m.Extra && !m.LeftOut && m.Created <= lastBind {
+			return true
 		}
 	}
-	return left > 0
+	return false
 }

@@ -47,8 +47,8 @@ func Resolve(key Key, declared *Declaration, members []Member, ours func(string)
 	counts := tallyOf(members)
 	had := counts.standing + counts.done
 	verdict := resolve(key, declared, members, ours, placed && had > 0, counts)
-	size := verdict.Group.Size
-	verdict.Placed = had > 0 && (placed || size > 0 && had >= int(size))
+	size := int(verdict.Group.Size) - counts.extra
+	verdict.Placed = had > 0 && (placed || size > 0 && counts.placed() >= size)
 	return verdict
 }
 
@@ -64,14 +64,15 @@ func resolve(key Key, declared *Declaration, members []Member, ours func(string)
 			return hold(f.Code, "pod %q: %s", members[i].Name, f.Text)
 		}
 	}
-	if v, bad := disagreement(members, ours); bad {
+	speakers := speakersOf(members)
+	if v, bad := disagreement(speakers, ours); bad {
 		return v
 	}
 
 	group := Group{Key: key}
-	if len(members) > 0 {
-		group.Priority = members[0].Priority
-		group.Preemption = members[0].Preemption
+	if len(speakers) > 0 {
+		group.Priority = speakers[0].Priority
+		group.Preemption = speakers[0].Preemption
 	}
 	var object Claims
 	if declared != nil {
@@ -79,28 +80,28 @@ func resolve(key Key, declared *Declaration, members []Member, ours func(string)
 		group.Source = declared.Source
 	}
 
-	size, a, b := claimed(object.Size != nil, object, members,
+	size, a, b := claimed(object.Size != nil, object, speakers,
 		func(c Claims) bool { return c.Size != nil },
 		func(x, y Claims) bool { return *x.Size == *y.Size })
 	if b != nil {
 		return hold(SizesDisagree, "gang %s: pod %q says size %d and pod %q says size %d; make them equal",
 			key, a.Name, *a.Claims.Size, b.Name, *b.Claims.Size)
 	}
-	topology, a, b := claimed(object.Topology != Topology{}, object, members,
+	topology, a, b := claimed(object.Topology != Topology{}, object, speakers,
 		func(c Claims) bool { return c.Topology != Topology{} },
 		func(x, y Claims) bool { return x.Topology == y.Topology })
 	if b != nil {
 		return hold(TopologiesDisagree, "gang %s: pods %q and %q ask for different topologies (%s; %s); make them equal",
 			key, a.Name, b.Name, a.Claims.Topology, b.Claims.Topology)
 	}
-	queue, a, b := claimed(object.Queue != "", object, members,
+	queue, a, b := claimed(object.Queue != "", object, speakers,
 		func(c Claims) bool { return c.Queue != "" },
 		func(x, y Claims) bool { return x.Queue == y.Queue })
 	if b != nil {
 		return hold(QueuesDisagree, "gang %s: pod %q names queue %q and pod %q names queue %q; make them equal",
 			key, a.Name, a.Claims.Queue, b.Name, b.Claims.Queue)
 	}
-	onLoss, _, _ := claimed(object.OnLoss != "", object, members,
+	onLoss, _, _ := claimed(object.OnLoss != "", object, speakers,
 		func(c Claims) bool { return c.OnLoss != "" },
 		func(Claims, Claims) bool { return true })
 	group.Topology = topology.Topology
@@ -122,7 +123,7 @@ func resolve(key Key, declared *Declaration, members []Member, ours func(string)
 		}
 		return hold(SizeInvalid, "gang %s: size %d in %s is out of range; a gang has from 1 to %d members", key, *size.Size, speaker, math.MaxInt32)
 	}
-	group.Size = int32(*size.Size)
+	group.Size = int32(min(*size.Size+int64(counts.extra), math.MaxInt32))
 	group.Need = int32(max(1, int(group.Size)-counts.done))
 	until := int64(0)
 	if come, last, all := nextOf(int(group.Size), counts, all); all {
@@ -151,6 +152,19 @@ func resolve(key Key, declared *Declaration, members []Member, ours func(string)
 			key, counts.done+can+counts.gated, group.Size, gatedMembers(members, counts.gated))
 	}
 	return group.hold(Incomplete, "gang %s has %d of %d pods; waiting for the others to be created", key, counts.done+can, group.Size)
+}
+
+// speakersOf returns the members that have to agree with each other: those that the size
+// includes, or all if it includes none. The slice of members is not modified.
+func speakersOf(members []Member) []Member {
+	extra := func(m Member) bool { return m.Extra }
+	if !slices.ContainsFunc(members, extra) {
+		return members
+	}
+	if included := slices.DeleteFunc(slices.Clone(members), extra); len(included) > 0 {
+		return included
+	}
+	return members
 }
 
 // gatedMembers names the first member that has a scheduling gate.

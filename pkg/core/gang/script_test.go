@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "rewrite the expected output under testd
 //	undeclare
 //	member NAME [size=N] [queue=Q] [required=L] ... [scheduler=S] [priority=N]
 //	       [preemption=P] [fault=CODE:TEXT] [node=N] [created=T] [bound=T] [gate=G]
-//	       [leaving] [succeeded] [role=R] [rank=N] [controller=NAME/UID]
+//	       [leaving] [succeeded] [extra] [role=R] [rank=N] [controller=NAME/UID]
 //	gone NAME...
 //	resolve [admitted]
 //	interrupted size=N
@@ -180,6 +180,8 @@ func parseMember(args []string) (Member, error) {
 			m.Leaving = true
 		case "succeeded":
 			m.Succeeded = true
+		case "extra":
+			m.Extra = true
 		case "gate":
 			m.Gate = value
 		case "role":

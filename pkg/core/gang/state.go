@@ -102,7 +102,14 @@ type tally struct {
 	// waiting may be placed, gated may not yet; standing have a place, and done have
 	// had one and need none any more.
 	waiting, gated, standing, done int
+	// extra are those that the declared size does not include, of waiting, standing and done;
+	// extraPlaced leaves out those that wait.
+	extra, extraPlaced int
 }
+
+// placed is how many members show that the gang was placed, of those that its declared size
+// includes.
+func (t tally) placed() int { return t.standing + t.done - t.extraPlaced }
 
 // tallyOf counts members. Those that are replaced count for nothing.
 func tallyOf(members []Member) tally {
@@ -110,17 +117,25 @@ func tallyOf(members []Member) tally {
 	replaced := replacedAmong(members)
 	for i := range members {
 		m := &members[i]
-		switch s := m.State(); {
+		s := m.State()
+		if s == Succeeded && replaced(m) {
+			s = Replaced
+		}
+		switch {
 		case s == Gated:
 			t.gated++
 		case s == Waiting:
 			t.waiting++
 		case s == Succeeded:
-			if !replaced(m) {
-				t.done++
-			}
+			t.done++
 		case s.Effect().Counts:
 			t.standing++
+		}
+		if m.Extra && s.Effect().Counts {
+			t.extra++
+		}
+		if m.Extra && s.Effect().Placed {
+			t.extraPlaced++
 		}
 	}
 	return t

@@ -24,6 +24,15 @@ func naive(key Key, declared *Declaration, members []Member, placed bool) Verdic
 	if m := least(present, func(m Member) bool { return m.Fault != nil }); m != nil {
 		return Verdict{Action: Hold, Code: m.Fault.Code}
 	}
+	var speaking []Member
+	for _, m := range present {
+		if !m.Extra {
+			speaking = append(speaking, m)
+		}
+	}
+	if len(speaking) > 0 {
+		present = speaking
+	}
 	first := least(present, func(Member) bool { return true })
 	group := Group{Key: key}
 	if first != nil {
@@ -84,7 +93,12 @@ func naive(key Key, declared *Declaration, members []Member, placed bool) Verdic
 		if size < 1 || size > math.MaxInt32 {
 			return Verdict{Action: Hold, Code: SizeInvalid}
 		}
-		group.Size = int32(size)
+		for _, m := range members {
+			if m.Extra && effects[naiveState(m, members)].Counts {
+				size++
+			}
+		}
+		group.Size = int32(min(size, math.MaxInt32))
 	}
 	return naiveNeed(group, members, placed)
 }
@@ -149,13 +163,20 @@ func naiveAllCameAfter(members []Member) bool {
 // naivePlaced says what is known of the gang afterwards: as many as its size have had
 // places, or that was known, and somebody is left of it.
 func naivePlaced(members []Member, size int32, placed bool) bool {
-	left := 0
+	left, included := 0, 0
 	for _, m := range members {
-		if effects[naiveState(m, members)].Placed {
+		effect := effects[naiveState(m, members)]
+		if m.Extra && effect.Counts {
+			size--
+		}
+		if effect.Placed {
 			left++
+			if !m.Extra {
+				included++
+			}
 		}
 	}
-	return left > 0 && placed || size > 0 && left >= int(size)
+	return left > 0 && (placed || size > 0 && included >= int(size))
 }
 
 // naiveState is the state of a member among the others.
@@ -196,7 +217,16 @@ func least(members []Member, wanted func(Member) bool) *Member {
 // naiveInterrupted says what is left behind: with fewer than size members bound, a
 // member that pends and is no younger than some bind after which there was none.
 func naiveInterrupted(size int32, members []Member) bool {
-	var bound []Member
+	var bound, included []Member
+	for _, m := range members {
+		if m.Extra && effects[naiveState(m, members)].Counts {
+			size--
+		}
+		if !m.Extra {
+			included = append(included, m)
+		}
+	}
+	members = included
 	for _, m := range members {
 		if m.Node != "" {
 			bound = append(bound, m)
@@ -272,6 +302,7 @@ func randomGang(r *rand.Rand) (*Declaration, []Member) {
 			m.Running, m.Succeeded = rarely(r, 2), rarely(r, 3)
 		}
 		m.LeftOut = rarely(r, 4)
+		m.Extra = rarely(r, 12)
 		if done {
 			m.Succeeded, m.Running, m.Leaving, m.Gate, m.LeftOut, m.Rank = i < int(size), false, false, "", rarely(r, 9), -1
 			if m.Node = ""; m.Succeeded {
@@ -423,8 +454,8 @@ func describe(declared *Declaration, members []Member) string {
 		fmt.Fprintf(&out, "declared %s", describeClaims(declared.Claims))
 	}
 	for _, m := range members {
-		fmt.Fprintf(&out, "\n  %s %s %d %s %s node=%q created=%d bound=%d gate=%q leftout=%v leaving=%v succeeded=%v rank=%d%s controller=%v fault=%v", m.Name, m.Scheduler,
-			m.Priority, m.Preemption, describeClaims(m.Claims), m.Node, m.Created, m.Bound, m.Gate, m.LeftOut, m.Leaving, m.Succeeded, m.Rank, m.Role, m.Controller, m.Fault)
+		fmt.Fprintf(&out, "\n  %s %s %d %s %s node=%q created=%d bound=%d gate=%q leftout=%v extra=%v leaving=%v succeeded=%v rank=%d%s controller=%v fault=%v", m.Name, m.Scheduler,
+			m.Priority, m.Preemption, describeClaims(m.Claims), m.Node, m.Created, m.Bound, m.Gate, m.LeftOut, m.Extra, m.Leaving, m.Succeeded, m.Rank, m.Role, m.Controller, m.Fault)
 	}
 	return out.String()
 }

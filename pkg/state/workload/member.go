@@ -24,6 +24,7 @@ func Member(pod *corev1.Pod, membership dialect.Membership) gang.Member {
 		Scheduler:  pod.Spec.SchedulerName,
 		Preemption: string(corev1.PreemptLowerPriority),
 		Claims:     membership.Claims,
+		Extra:      membership.Extra,
 		Fault:      membership.Fault,
 		Node:       pod.Spec.NodeName,
 		Created:    pod.CreationTimestamp.Unix(),
