@@ -35,7 +35,7 @@
 // they do as far as others see it: admission by what is free on the node (admit.go);
 // init containers in their order, readiness, restart policies, deadlines, the grace
 // period and the terminal phase of a pod that is deleted (podstep.go); and the status
-// of all that (podstatus.go). Annotations of the pod say what its containers do. A pod
+// of all that (podstatus.go), with an address that no other pod has (addresses.go). Annotations of the pod say what its containers do. A pod
 // without any runs from one write of its status until it is deleted.
 //
 // The simulation is ours, in this process, and not kwok, which was tried first.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -74,6 +75,8 @@ type kubelets struct {
 	// admitted are the pods that each node has taken and that have not ended.
 	// Guarded by mu.
 	admitted map[string]map[types.UID]*v1.Pod
+	// addresses are the addresses that pods were given. Guarded by mu.
+	addresses addresses
 }
 
 // watch fills the queue with pods that are bound, until life ends. It returns
@@ -196,6 +199,7 @@ func (k *kubelets) sync(ctx context.Context, key cache.ObjectName) error {
 	case stepAdmit:
 		if why, taken := k.admit(pod, node); taken {
 			setStarted(changed, at, b.readyAfter == 0)
+			setAddress(changed, k.address())
 			starts = true
 		} else {
 			setRefused(changed, why)
@@ -262,7 +266,15 @@ func (k *kubelets) adopt(pod *v1.Pod) {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		k.hold(pod)
+		k.addresses.take(pod.Status.PodIP)
 	}
+}
+
+// address returns one that no pod had before.
+func (k *kubelets) address() netip.Addr {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.addresses.next()
 }
 
 func (k *kubelets) hold(pod *v1.Pod) {

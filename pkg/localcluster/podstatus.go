@@ -1,6 +1,8 @@
 package localcluster
 
 import (
+	"net/netip"
+
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -20,6 +22,13 @@ func setRefused(pod *v1.Pod, why rejection) {
 func setStarted(pod *v1.Pod, now metav1.Time, ready bool) {
 	pod.Status.StartTime = &now
 	startNext(pod, now, ready)
+}
+
+// setAddress is what a kubelet reports once the network of a pod is there. Nothing answers at
+// the address; but a pod without one is in no EndpointSlice.
+func setAddress(pod *v1.Pod, address netip.Addr) {
+	pod.Status.PodIP = address.String()
+	pod.Status.PodIPs = []v1.PodIP{{IP: pod.Status.PodIP}}
 }
 
 // startNext starts the next init container of a pod, or its containers after the last.
