@@ -12,10 +12,13 @@ the path.
 {{- define "berth.config" -}}
 {{- if .Values.config -}}
 {{ .Values.config }}
-{{- else if .Values.kuberay -}}
+{{- else if .Values.schedulerNames -}}
 {{- $config := include "berth.file" (dict "root" . "path" "base/config.yaml") | fromYaml -}}
-{{- $second := deepCopy (first $config.profiles) | merge (dict "schedulerName" "scheduler-plugins-scheduler") -}}
-{{- $_ := set $config "profiles" (append $config.profiles $second) -}}
+{{- $profile := first $config.profiles -}}
+{{- range .Values.schedulerNames -}}
+{{- $another := deepCopy $profile | merge (dict "schedulerName" .) -}}
+{{- $_ := set $config "profiles" (append $config.profiles $another) -}}
+{{- end -}}
 {{ toYaml $config }}
 {{- else -}}
 {{ include "berth.file" (dict "root" . "path" "base/config.yaml") }}
