@@ -130,8 +130,7 @@ func (p *Path) planRequest(group fwk.PodGroupInfo, asked gang.Topology, profile 
 	}
 	shapes := make([]*podshape.Shape, len(pods))
 	for i, pod := range pods {
-		info := &framework.PodInfo{Pod: pod}
-		requested := info.CalculateResource().Resource
+		requested := ResourceOf(pod)
 		one := plan.Pod{Rank: ranks[i], Request: p.request(pod, requested)}
 		if podshape.ReasonOf(pod) == "" {
 			shapes[i] = p.shapeOf(profile, pod, requested)

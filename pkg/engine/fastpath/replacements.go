@@ -6,7 +6,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	"github.com/berth-dev/berth/pkg/core/fabric"
 	"github.com/berth-dev/berth/pkg/core/gang"
@@ -236,8 +235,7 @@ func (p *Path) requestFor(asked gang.Topology, pods, running []*corev1.Pod) (pla
 		if podshape.ReasonOf(pod) != "" {
 			return request, nil, false
 		}
-		info := &framework.PodInfo{Pod: pod}
-		requested := info.CalculateResource().Resource
+		requested := ResourceOf(pod)
 		shapes[i] = p.shapeOf(profile, pod, requested)
 		request.Pods = append(request.Pods, plan.Pod{Rank: ranks[i], Request: p.request(pod, requested), Open: shapes[i].Open()})
 	}
