@@ -43,7 +43,9 @@ type refusalOptions struct {
 // refusalPods is how many pods a gang has.
 const refusalPods = 2
 
-func refusalsCommand() *cobra.Command {
+// refusalsCommand is the subcommand; cpuProfile is where the flag of all commands says that a
+// profile is written.
+func refusalsCommand(cpuProfile *string) *cobra.Command {
 	o := &refusalOptions{}
 	cmd := &cobra.Command{
 		Use:   "refusals",
@@ -52,14 +54,16 @@ func refusalsCommand() *cobra.Command {
 where there is no Queue.
 
 All gangs come at once to a cluster without pods, those that fit nowhere first; each has 2
-pods. A gang that fits is measured from then until its last pod is bound. The time on
-processors is that of the whole process, with the API server in memory, from then until all
-that fit are bound and every other gang was tried: it is divided by the tries of gangs that
-were refused, those that were tried again among them.`,
+pods. The scheduler runs once all of them are in its queue. A gang that fits is measured from
+then until its last pod is bound. The time on processors is that of the whole process, with
+the API server in memory, from then until all that fit are bound and every other gang was
+tried: it is divided by the tries of gangs that were refused, those that were tried again
+among them. So is the time for which the scheduling loop works, and does not wait for the
+next to try: for so long, everybody else waits.`,
 		Args: cobra.NoArgs, SilenceUsage: true,
 		Example: `  go run ./bench/cycle refusals
   go run ./bench/cycle refusals --schedulers berth-engine --hopeless 10000 --pods 1`,
-		RunE: func(*cobra.Command, []string) error { return o.run() },
+		RunE: func(*cobra.Command, []string) error { return profiled(*cpuProfile, o.run) },
 	}
 	fs := cmd.Flags()
 	fs.IntVar(&o.nodes, "nodes", 2500, "Size of the cluster.")
@@ -93,8 +97,8 @@ func (o *refusalOptions) run() error {
 			return fmt.Errorf("measuring %s: %w", name, err)
 		}
 		all.Refusals = append(all.Refusals, row)
-		fmt.Fprintf(os.Stderr, "%-14s %d of %d that fit are placed, p50 %.2f s, p99 %.2f s; %d of %d others tried, %d tries, %.0f µs each\n", name,
-			row.Placed, row.Fitting, row.SecondsP50, row.SecondsP99, row.Tried, row.Hopeless, row.Refusals, row.ProcessorUs)
+		fmt.Fprintf(os.Stderr, "%-14s %d of %d that fit are placed, p50 %.2f s, p99 %.2f s; %d of %d others tried, %d tries, %.0f µs of the loop and %.0f µs of processors each\n", name,
+			row.Placed, row.Fitting, row.SecondsP50, row.SecondsP99, row.Tried, row.Hopeless, row.Refusals, row.LoopUs, row.ProcessorUs)
 		if err := all.Write(o.out); err != nil {
 			return err
 		}
@@ -114,6 +118,36 @@ type refusals struct {
 	// tried counts the tries of each gang that was refused.
 	tried    map[string]int
 	refusals int
+	// idle is for how long the scheduling loop has waited for somebody to try, and since is when
+	// it began to wait; zero while it works.
+	idle  time.Duration
+	since time.Time
+}
+
+// watchLoop notes when the scheduling loop waits. It has to be called before anybody else takes
+// the place of NextEntity, for what they do is work of the loop.
+func (r *refusals) watchLoop(sched *scheduler.Scheduler) {
+	next := sched.NextEntity
+	sched.NextEntity = func(logger klog.Logger) (framework.QueuedEntityInfo, error) {
+		r.mu.Lock()
+		r.since = time.Now()
+		r.mu.Unlock()
+		entity, err := next(logger)
+		r.mu.Lock()
+		r.idle, r.since = r.idle+time.Since(r.since), time.Time{}
+		r.mu.Unlock()
+		return entity, err
+	}
+}
+
+// busy is for how long the scheduling loop has worked, from began until now. The caller holds mu.
+func (r *refusals) busy() time.Duration {
+	now := time.Now()
+	busy := now.Sub(r.began) - r.idle
+	if !r.since.IsZero() {
+		busy -= now.Sub(r.since)
+	}
+	return busy
 }
 
 func gangNameOf(pod string) string { return pod[:strings.LastIndex(pod, "-")] }
@@ -150,7 +184,7 @@ func (o *refusalOptions) measure(name string) (report.RefusalRow, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	sched, factory, err := startOn(ctx, name, server)
+	sched, factory, err := startOn(ctx, name, server, r.watchLoop)
 	if err != nil {
 		return row, err
 	}
@@ -160,7 +194,6 @@ func (o *refusalOptions) measure(name string) (report.RefusalRow, error) {
 	if err := sched.WaitForHandlersSync(ctx); err != nil {
 		return row, err
 	}
-	go sched.Run(ctx)
 	var pods []*corev1.Pod
 	for i := range o.hopeless + o.fitting {
 		namespace, gang, gpus := "hopeless", "h"+strconv.Itoa(i), 2*rig.GPUsPerNode
@@ -174,13 +207,19 @@ func (o *refusalOptions) measure(name string) (report.RefusalRow, error) {
 		}
 		pods = append(pods, made...)
 	}
+	server.Set(pods...)
+	for pending, _ := sched.SchedulingQueue.PendingPods(); len(pending) < len(pods); pending, _ = sched.SchedulingQueue.PendingPods() {
+		time.Sleep(10 * time.Millisecond)
+	}
 	processor := processorTime()
 	r.began = time.Now()
-	server.Set(pods...)
+	go sched.Run(ctx)
 	for {
 		r.mu.Lock()
 		row.Placed, row.Tried, row.Refusals = len(r.took), len(r.tried), r.refusals
+		busy := r.busy()
 		r.mu.Unlock()
+		row.LoopUs = float64(busy.Microseconds()) / float64(max(1, row.Refusals))
 		if row.Placed == o.fitting && row.Tried == o.hopeless || time.Since(r.began) > o.limit {
 			break
 		}
@@ -200,8 +239,9 @@ func (o *refusalOptions) measure(name string) (report.RefusalRow, error) {
 	return row, nil
 }
 
-// startOn makes a scheduler on a server, whose informers do not run yet.
-func startOn(ctx context.Context, name string, server *rig.Server) (*scheduler.Scheduler, informers.SharedInformerFactory, error) {
+// startOn makes a scheduler on a server, whose informers do not run yet. It is made known as
+// upstream makes it.
+func startOn(ctx context.Context, name string, server *rig.Server, made func(*scheduler.Scheduler)) (*scheduler.Scheduler, informers.SharedInformerFactory, error) {
 	clients := server.Clients()
 	who, client, factory := (*schedulers.Scheduler)(nil), clients.Kubernetes, informers.NewSharedInformerFactory(clients.Kubernetes, 0)
 	recorders := func(string) events.EventRecorderLogger { return &events.FakeRecorder{} }
@@ -225,6 +265,7 @@ func startOn(ctx context.Context, name string, server *rig.Server) (*scheduler.S
 	if err != nil {
 		return nil, nil, err
 	}
+	made(sched)
 	return sched, factory, who.Attach(sched)
 }
 

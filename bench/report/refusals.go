@@ -19,6 +19,9 @@ type RefusalRow struct {
 	// SecondsP50 and SecondsP99 are after how long half, and 99 %, of those were bound that were.
 	SecondsP50 float64 `json:"seconds_p50"`
 	SecondsP99 float64 `json:"seconds_p99"`
+	// LoopUs is how long the scheduling loop works for a try that was refused, with what was placed
+	// meanwhile.
+	LoopUs float64 `json:"loop_us_per_refusal"`
 	// ProcessorUs is the time on processors for a try that was refused, of all threads of the
 	// process, with what was placed meanwhile.
 	ProcessorUs float64 `json:"processor_us_per_refusal"`
@@ -38,6 +41,7 @@ func refusalTable(rows []RefusalRow) table {
 		{"p50 s", figures, func(r RefusalRow) string { return number(r.SecondsP50, 2) }},
 		{"p99 s", figures, func(r RefusalRow) string { return number(r.SecondsP99, 2) }},
 		{"refusals", figures, func(r RefusalRow) string { return count(r.Refusals) }},
+		{"loop µs a refusal", figures, func(r RefusalRow) string { return number(r.LoopUs, 0) }},
 		{"processor µs a refusal", figures, func(r RefusalRow) string { return number(r.ProcessorUs, 0) }},
 	})
 }
