@@ -148,6 +148,11 @@ test-integration: ## Run the tests against a real etcd and API server, the bench
 test-operators: ## Play the scenarios of all operators, and write docs/compatibility.md; and those of Karpenter
 	go test -count=1 -timeout 90m -parallel 1 ./test/integration -run '^(TestOperators|TestAutoscaler)$$' -v -operators=all -operators-page=$(CURDIR)/docs/compatibility.md -karpenter
 
+# KEDA's scalers come with the clients of every cloud: the first build takes a quarter of an hour.
+.PHONY: test-keda
+test-keda: ## Have KEDA's Prometheus scaler take the number of the example in manifests/monitoring
+	go test -count=1 -timeout 60m ./test/integration -run '^TestPrometheus$$' -v -keda
+
 # How long make chaos goes on, and the seed of its first round; 0 for another each time.
 DURATION ?= 10m
 SEED ?= 0

@@ -23,6 +23,9 @@ type Release struct {
 	// Name is the program's name: "jobset". Module and Version are as the module proxy has
 	// them, and Package is the program's, from the root of the module: "./cmd".
 	Name, Module, Version, Package string
+	// Files are added to the module: paths from its root, and contents. The program may be one
+	// of them, which uses the module as a library.
+	Files map[string]string
 	// Replace takes modules from elsewhere: where the release was built from a part of its
 	// repository that is not in the module.
 	Replace []Replacement
@@ -89,19 +92,30 @@ func EnsureRelease(ctx context.Context, dir string, r Release, progress func(str
 // file is the name of the binary.
 func (r Release) file() string {
 	hash := sha256.New()
+	add := func(files map[string]string) {
+		for _, name := range slices.Sorted(maps.Keys(files)) {
+			fmt.Fprintf(hash, " %s:%q", name, files[name])
+		}
+	}
 	fmt.Fprintf(hash, "%s %s", r.Module, r.Package)
+	add(r.Files)
 	for _, replacement := range r.Replace {
 		fmt.Fprintf(hash, " %s@%s", replacement.Module, replacement.Version)
-		for _, name := range slices.Sorted(maps.Keys(replacement.Files)) {
-			fmt.Fprintf(hash, " %s:%q", name, replacement.Files[name])
-		}
+		add(replacement.Files)
 	}
 	return fmt.Sprintf("%s-%s-%s", r.Name, r.Version, hex.EncodeToString(hash.Sum(nil))[:8])
 }
 
-// build builds the release in the module cache, with a module file of its own in work. The
-// binary appears whole or not at all.
+// build builds the release in the module cache, or in a copy if files are added, with a module
+// file of its own in work. The binary appears whole or not at all.
 func (r Release) build(ctx context.Context, work string, built BuiltRelease) error {
+	source := built.Source
+	if len(r.Files) > 0 {
+		var err error
+		if source, err = (Replacement{Module: r.Module, Version: r.Version, Files: r.Files}).prepare(ctx, work); err != nil {
+			return err
+		}
+	}
 	mod := filepath.Join(work, "go.mod")
 	for _, name := range []string{"go.mod", "go.sum"} {
 		text, err := os.ReadFile(filepath.Join(built.Source, name))
@@ -123,7 +137,7 @@ func (r Release) build(ctx context.Context, work string, built BuiltRelease) err
 	}
 	partial := built.Binary + ".partial"
 	defer os.Remove(partial)
-	if _, err := runGo(ctx, built.Source, "build", "-mod=mod", "-modfile="+mod, "-ldflags=-s -w", "-o", partial, r.Package); err != nil {
+	if _, err := runGo(ctx, source, "build", "-mod=mod", "-modfile="+mod, "-ldflags=-s -w", "-o", partial, r.Package); err != nil {
 		return fmt.Errorf("building %s %s: %w", r.Name, r.Version, err)
 	}
 	if err := os.Rename(partial, built.Binary); err != nil {
@@ -146,7 +160,12 @@ func (r Replacement) prepare(ctx context.Context, work string) (string, error) {
 		return "", fmt.Errorf("copying %s: %w", r.Module, err)
 	}
 	for name, text := range r.Files {
-		if err := os.WriteFile(filepath.Join(copied, filepath.FromSlash(name)), []byte(text), 0o644); err != nil {
+		file := filepath.Join(copied, filepath.FromSlash(name))
+		err := os.MkdirAll(filepath.Dir(file), 0o755)
+		if err == nil {
+			err = os.WriteFile(file, []byte(text), 0o644)
+		}
+		if err != nil {
 			return "", fmt.Errorf("adding a file to %s: %w", r.Module, err)
 		}
 	}

@@ -14,6 +14,7 @@ func TestReleaseFile(t *testing.T) {
 		func(r *Release) { r.Version = "v1.0.1" },
 		func(r *Release) { r.Package = "./cmd" },
 		func(r *Release) { r.Module = "example.com/op/v2" },
+		func(r *Release) { r.Files = map[string]string{"main.go": "package main"} },
 		func(r *Release) { r.Replace = []Replacement{{Module: "example.com/api", Version: "v1.0.0"}} },
 		func(r *Release) {
 			r.Replace = []Replacement{{Module: "example.com/api", Version: "v1.0.0", Files: map[string]string{"a.go": "package a"}}}

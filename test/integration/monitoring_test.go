@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,7 +19,11 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/berth-dev/berth/manifests"
+	"github.com/berth-dev/berth/pkg/localcluster"
+	"github.com/berth-dev/berth/test/operators"
 )
+
+var withKEDA = flag.Bool("keda", false, "TestPrometheus has KEDA's scaler ask Prometheus too, which it builds if need be")
 
 // monitoringModule has Prometheus in it, as a tool.
 const monitoringModule = "../monitoring"
@@ -32,8 +38,9 @@ var quietQueries = []string{
 // ClusterRole, which may get /metrics and nothing else. Somebody without that role gets nothing.
 // Every metric that is defined arrives, with all of its labels; each query of the dashboards has
 // an answer, each rule is evaluated without a fault, all that rules ask for is there, and of a
-// cluster that is well no alert is told.
+// cluster that is well no alert is told. With -keda, KEDA's scaler takes its number too.
 func TestPrometheus(t *testing.T) {
+	scaler := buildKEDAScaler(t)
 	e := stock(t)
 	ns := e.namespace(t)
 	port := freePort(t)
@@ -60,7 +67,11 @@ func TestPrometheus(t *testing.T) {
 	p.expectNumber(t, `berth:queue_wait_objective:seconds{queue="monitored"}`, 3600)
 	p.expectNumber(t, `max(berth:queue_late:ratio_rate1h{queue="monitored"})`, 0)
 	// KEDA takes one number, and divides it by the devices of a node: 4 nodes.
-	p.expectNumber(t, scaledQuery(t), 32)
+	trigger := readScaledTrigger(t)
+	p.expectNumber(t, trigger.Metadata["query"], 32)
+	if scaler != "" {
+		p.expectScaled(t, scaler, trigger, `{"active":true,"averageValue":"8","value":"32"}`)
+	}
 	p.expectServed(t)
 	var answered []string
 	for _, query := range dashboardQueries(t) {
@@ -242,13 +253,16 @@ func dashboardQueries(t *testing.T) []string {
 	return out
 }
 
-// scaledQuery returns the query of the example for KEDA.
-func scaledQuery(t *testing.T) string {
+// A scaledTrigger is that of the example for KEDA.
+type scaledTrigger struct {
+	MetricType string            `json:"metricType"`
+	Metadata   map[string]string `json:"metadata"`
+}
+
+func readScaledTrigger(t *testing.T) scaledTrigger {
 	t.Helper()
 	var scaled struct {
-		Spec struct {
-			Triggers []struct{ Metadata struct{ Query string } }
-		}
+		Spec struct{ Triggers []scaledTrigger }
 	}
 	content, err := os.ReadFile("../../manifests/monitoring/examples/keda-scaledobject.yaml")
 	if err == nil {
@@ -257,5 +271,46 @@ func scaledQuery(t *testing.T) string {
 	if err != nil || len(scaled.Spec.Triggers) != 1 {
 		t.Fatalf("the example for KEDA: %d triggers, %v", len(scaled.Spec.Triggers), err)
 	}
-	return scaled.Spec.Triggers[0].Metadata.Query
+	return scaled.Spec.Triggers[0]
+}
+
+// buildKEDAScaler returns the path of the program around KEDA's scaler; "" without -keda.
+func buildKEDAScaler(t *testing.T) string {
+	t.Helper()
+	if !*withKEDA {
+		return ""
+	}
+	release, err := operators.KEDAScaler()
+	if err != nil {
+		t.Fatal(err)
+	}
+	built, err := localcluster.EnsureRelease(t.Context(), "", release, func(line string) { fmt.Fprintln(os.Stderr, line) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return built.Binary
+}
+
+// expectScaled waits until KEDA's own scaler takes a number from this Prometheus, as a trigger
+// says. It asks for the last whole second, at which there may have been nothing yet.
+func (p *prometheus) expectScaled(t *testing.T, scaler string, trigger scaledTrigger, want string) {
+	t.Helper()
+	trigger.Metadata["serverAddress"] = "http://" + p.address
+	argument, err := json.Marshal(trigger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "KEDA's scaler takes its number", func(ctx context.Context) error {
+		var problems strings.Builder
+		run := exec.CommandContext(ctx, scaler, string(argument))
+		run.Stderr = &problems
+		got, err := run.Output()
+		if err != nil {
+			return fmt.Errorf("%w\n%s", err, problems.String())
+		}
+		if strings.TrimSpace(string(got)) != want {
+			return fmt.Errorf("it takes %s; want %s", got, want)
+		}
+		return nil
+	})
 }
