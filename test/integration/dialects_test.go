@@ -27,6 +27,8 @@ import (
 var (
 	definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
 	podGroups   = schema.GroupVersionResource{Group: "scheduling.x-k8s.io", Version: "v1alpha1", Resource: "podgroups"}
+
+	volcanoPodGroups = schema.GroupVersionResource{Group: "scheduling.volcano.sh", Version: "v1beta1", Resource: "podgroups"}
 )
 
 // spoken is a gang of 3 in one dialect, whose pods state their size.
@@ -207,7 +209,7 @@ func TestEveryDialectWithDefinitions(t *testing.T) {
 		},
 		{
 			definition: "volcano",
-			resource:   schema.GroupVersionResource{Group: "scheduling.volcano.sh", Version: "v1beta1", Resource: "podgroups"},
+			resource:   volcanoPodGroups,
 			object:     `{apiVersion: scheduling.volcano.sh/v1beta1, kind: PodGroup, metadata: {name: g}, spec: {minMember: 3}}`,
 			edits:      []func(*corev1.Pod){annotations("scheduling.k8s.io/group-name", "g")},
 			status:     []string{"phase"},

@@ -47,7 +47,8 @@ import (
 //	full EXCEPT                  cordon all nodes but so many; uncordon with "free"
 //	operator stop|start
 //
-// RESOURCE is as in jobsets.jobset.x-k8s.io.
+// RESOURCE is as in jobsets.jobset.x-k8s.io. Patch and field take a * for the NAME: the object
+// is then the only one of the resource.
 func (c *caseRun) objectCommand(command string, args []string) bool {
 	c.t.Helper()
 	check := func(err error) {
@@ -76,7 +77,10 @@ func (c *caseRun) objectCommand(command string, args []string) bool {
 			if strings.HasPrefix(text, "[") {
 				kind = types.JSONPatchType
 			}
-			_, err := client.Patch(ctx, name, kind, []byte(text), metav1.PatchOptions{}, subresources...)
+			object, err := objectNamed(ctx, client, name)
+			if err == nil {
+				_, err = client.Patch(ctx, object.GetName(), kind, []byte(text), metav1.PatchOptions{}, subresources...)
+			}
 			return err
 		})
 	case "remove":
@@ -158,7 +162,7 @@ func (c *caseRun) objectCommand(command string, args []string) bool {
 	case "field":
 		client, name := c.resource(args[0])
 		eventually(c.t, c.where, func(ctx context.Context) error {
-			object, err := client.Get(ctx, name, metav1.GetOptions{})
+			object, err := objectNamed(ctx, client, name)
 			if err != nil {
 				return err
 			}
@@ -306,6 +310,21 @@ func (c *caseRun) apply(name string) {
 			return err
 		})
 	}
+}
+
+// objectNamed returns the object of a name, or for * the only one.
+func objectNamed(ctx context.Context, client dynamic.ResourceInterface, name string) (*unstructured.Unstructured, error) {
+	if name != "*" {
+		return client.Get(ctx, name, metav1.GetOptions{})
+	}
+	list, err := client.List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	if len(list.Items) != 1 {
+		return nil, fmt.Errorf("there are %d objects, not one", len(list.Items))
+	}
+	return &list.Items[0], nil
 }
 
 // resource returns the client of RESOURCE/NAME, and NAME.

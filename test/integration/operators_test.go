@@ -144,7 +144,7 @@ func (e *environment) playOperator(t *testing.T, o operators.Operator, result *o
 
 // foreignKinds are kinds of other projects that operators write objects of, by the names
 // of their definitions.
-var foreignKinds = map[string]schema.GroupVersionResource{"scheduler-plugins": podGroups}
+var foreignKinds = map[string]schema.GroupVersionResource{"scheduler-plugins": podGroups, "volcano": volcanoPodGroups}
 
 // profiles writes the configuration of manifests/base with the same profile again under
 // each name, as it advises.

@@ -146,7 +146,7 @@ func TestRightsOfBerth(t *testing.T) {
 		t.Errorf("deleting a pod: %v", err)
 	}
 	for name, gvr := range map[string]schema.GroupVersionResource{
-		"volcano":     {Group: "scheduling.volcano.sh", Version: "v1beta1", Resource: "podgroups"},
+		"volcano":     volcanoPodGroups,
 		"koordinator": {Group: "scheduling.sigs.k8s.io", Version: "v1alpha1", Resource: "podgroups"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -12,16 +12,18 @@
 // The integration tests play those of JobSet, of LeaderWorkerSet and of the controllers of
 // kube-controller-manager, which need no building.
 //
-// Spark is no Go program: what the Spark operator needs of it is played, by the command in
-// test/operators/spark.
+// Spark and Ray are no Go programs: what the Spark operator and KubeRay need of them is played,
+// by the commands in test/operators/spark and test/operators/ray.
 //
 // Operators run as the cluster's administrator, for their rights are not what is tried.
 // Webhooks run where an operator does not work without them, at 127.0.0.1, with a
 // certificate that the cluster signs.
 //
+// [KEDAScaler] is a program around the scaler of KEDA that reads Prometheus.
+//
 // [Autoscaling] are scenarios of what an autoscaler buys nodes for, and [Karpenter] is one.
 //
-// Files: operators.go, builtin.go, kueue.go, kubeflow.go, spark.go and volcano.go (the table),
-// autoscaler.go, start.go (running), install.go (definitions and webhooks), scenario.go
+// Files: operators.go, builtin.go, kueue.go, kubeflow.go, ray.go, spark.go and volcano.go (the
+// table), autoscaler.go, keda.go, start.go (running), install.go (definitions and webhooks), scenario.go
 // (reading scenarios), page.go (the page of results).
 package operators

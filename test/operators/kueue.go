@@ -55,7 +55,7 @@ integrations: {frameworks: [batch/job, pod, jobset.x-k8s.io/jobset, ray.io/raycl
 			o.Args = elastic
 		}
 		if column.needs != "" {
-			needed := releasedBy(column.needs)
+			needed := neededBy(column.needs)
 			o.Needs, o.Foreign, o.Schedulers = []string{column.needs}, needed.Foreign, needed.Schedulers
 		}
 		out = append(out, o)
@@ -63,8 +63,8 @@ integrations: {frameworks: [batch/job, pod, jobset.x-k8s.io/jobset, ray.io/raycl
 	return out
 }
 
-// releasedBy returns the one of released that has a name.
-func releasedBy(name string) Operator {
-	all := released()
-	return all[slices.IndexFunc(all, func(o Operator) bool { return o.Release.Name == name })]
+// neededBy returns the operator of a name, which is none of Kueue's.
+func neededBy(name string) Operator {
+	all := slices.Concat(released(), rays())
+	return all[slices.IndexFunc(all, func(o Operator) bool { return o.Name() == name })]
 }

@@ -62,7 +62,7 @@ type Played struct {
 
 // All returns the operators, in the order in which they are played.
 func All() []Operator {
-	return slices.Concat(builtins(), released(), kubeflow(), sparks(), kueues())
+	return slices.Concat(builtins(), released(), rays(), volcanos(), kubeflow(), sparks(), kueues())
 }
 
 // Name is the operator's among all: that of its scenario.
@@ -122,17 +122,5 @@ health: {healthProbeBindAddress: "0"}
 			Args:   []string{"--kubeconfig={{.Kubeconfig}}", "--config={{.Config}}", "--leader-elect=false", "--metrics-bind-address=0", "--health-probe-bind-address=0"},
 			Common: true,
 		},
-		{
-			Title:       "KubeRay",
-			Release:     localcluster.Release{Name: "kuberay", Module: "github.com/ray-project/kuberay/ray-operator", Version: "v1.6.0", Package: "."},
-			Definitions: []string{"config/crd/bases/*.yaml"},
-			Foreign:     []string{"scheduler-plugins"},
-			Args: []string{"--kubeconfig={{.Kubeconfig}}", "--metrics-addr=127.0.0.1:0", "--health-probe-bind-address=0", "--enable-leader-election=false",
-				"--batch-scheduler=scheduler-plugins"},
-			// How soon it looks again where it was told nothing: the columns of Kueue say why.
-			Env:        []string{"RAYCLUSTER_DEFAULT_REQUEUE_SECONDS_ENV=5"},
-			Schedulers: []string{"scheduler-plugins-scheduler"},
-		},
-		volcano(),
 	}
 }

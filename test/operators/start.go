@@ -35,7 +35,8 @@ type Place struct {
 	// Temporary is a directory for TMPDIR: programs that cannot be told where certificates
 	// are look there, and find Certificates.
 	Temporary, Certificates string
-	WebhookPort             int
+	// WebhookPort and PlayedPort are free ports, for the operator and for what is played.
+	WebhookPort, PlayedPort int
 }
 
 // A Running operator is one that was started.
@@ -136,11 +137,13 @@ func (r *Running) prepare() error {
 	if err := os.MkdirAll(certificates, 0o755); err != nil {
 		return fmt.Errorf("making the directory of %s: %w", r.operator.Title, err)
 	}
-	port, err := freePort()
-	if err != nil {
-		return err
+	r.place = Place{Kubeconfig: r.cluster.Kubeconfig(), Config: filepath.Join(dir, "config.yaml"), Temporary: dir, Certificates: certificates}
+	var err error
+	for _, port := range []*int{&r.place.WebhookPort, &r.place.PlayedPort} {
+		if *port, err = freePort(); err != nil {
+			return err
+		}
 	}
-	r.place = Place{Kubeconfig: r.cluster.Kubeconfig(), Config: filepath.Join(dir, "config.yaml"), Temporary: dir, Certificates: certificates, WebhookPort: port}
 	if r.authority, err = r.cluster.WriteServingCertificate(certificates); err != nil {
 		return err
 	}

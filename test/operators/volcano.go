@@ -2,9 +2,9 @@ package operators
 
 import "github.com/berth-dev/berth/pkg/localcluster"
 
-// volcano is the controller of Volcano Jobs; Volcano's scheduler does not run.
-func volcano() Operator {
-	return Operator{
+// volcanos is the controller of Volcano Jobs; Volcano's scheduler does not run.
+func volcanos() []Operator {
+	return []Operator{{
 		Title: "Volcano Job",
 		Release: localcluster.Release{Name: "volcano", Module: "volcano.sh/volcano", Version: "v1.15.1", Package: "./cmd/controller-manager",
 			// The release is built with a part of its repository that is no module of its own.
@@ -13,5 +13,5 @@ func volcano() Operator {
 			}}}},
 		Definitions: []string{"config/crd/volcano/bases/*.yaml", "config/crd/jobflow/bases/*.yaml"},
 		Args:        []string{"--kubeconfig={{.Kubeconfig}}", "--scheduler-name=berth", "--leader-elect=false", "--enable-healthz=false", "--enable-metrics=false"},
-	}
+	}}
 }
