@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"runtime/pprof"
 	"slices"
 	"strings"
 	"time"
@@ -102,9 +101,9 @@ func command() *cobra.Command {
   # Where the time goes, without that of making clusters:
   go run ./bench/cycle --schedulers floor --nodes 2500 --runs 1 --cpuprofile cpu.out
   go tool pprof -top -cum -tagfocus scheduler=floor cpu.out`,
-		RunE: func(*cobra.Command, []string) error { return profiled(o.cpuProfile, o.run) },
+		RunE: func(*cobra.Command, []string) error { return o.run() },
 	}
-	cmd.AddCommand(refusalsCommand(&o.cpuProfile))
+	cmd.AddCommand(refusalsCommand())
 	fs := cmd.Flags()
 	fs.IntSliceVar(&o.nodes, "nodes", []int{2500, 5000, 10_000, 25_000}, "Sizes of the cluster.")
 	fs.StringSliceVar(&o.fills, "fill", []string{"empty", "half", "full"}, "How full the cluster is: empty, half, or full (95 % of the GPUs).")
@@ -123,25 +122,13 @@ func command() *cobra.Command {
 	fs.DurationVar(&o.queueTime, "queue-time", 20*time.Second, "How long gangs are admitted and placed; 0 for none.")
 	fs.IntVar(&o.queuePairs, "queue-pairs", 300, "How many pairs of batches of pods are measured to compare a cycle with those queues with one without any; 0 for none.")
 	fs.StringVar(&o.out, "out", "bench/out/cycle.json", "Where the results are written.")
-	cmd.PersistentFlags().StringVar(&o.cpuProfile, "cpuprofile", "", "Where a CPU profile of everything is written.")
+	profileFlag(cmd, &o.cpuProfile)
 	return cmd
 }
 
-// profiled runs what is measured, and writes a CPU profile of it unless path is empty.
-func profiled(path string, run func() error) error {
-	if path == "" {
-		return run()
-	}
-	file, err := os.Create(path)
-	if err != nil {
-		return fmt.Errorf("creating the profile: %w", err)
-	}
-	defer file.Close()
-	if err := pprof.StartCPUProfile(file); err != nil {
-		return fmt.Errorf("starting the profile: %w", err)
-	}
-	defer pprof.StopCPUProfile()
-	return run()
+// profileFlag gives a command the flag --cpuprofile.
+func profileFlag(cmd *cobra.Command, path *string) {
+	cmd.Flags().StringVar(path, "cpuprofile", "", "Where a CPU profile of everything is written.")
 }
 
 func (o *options) validate() error {
@@ -190,6 +177,11 @@ func (o *options) run() error {
 	logs.InitLogs()
 	klog.SetOutput(discard{})
 	klog.LogToStderr(false)
+	stop, err := rig.StartProfile(o.cpuProfile)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	all := report.Report{Environment: report.Here()}
 	if err := o.measure(&all); err != nil {
 		return err

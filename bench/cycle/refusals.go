@@ -37,15 +37,13 @@ type refusalOptions struct {
 	nodes, hopeless, fitting, pods int
 	schedulers                     []string
 	limit                          time.Duration
-	out                            string
+	out, cpuProfile                string
 }
 
 // refusalPods is how many pods a gang has.
 const refusalPods = 2
 
-// refusalsCommand is the subcommand; cpuProfile is where the flag of all commands says that a
-// profile is written.
-func refusalsCommand(cpuProfile *string) *cobra.Command {
+func refusalsCommand() *cobra.Command {
 	o := &refusalOptions{}
 	cmd := &cobra.Command{
 		Use:   "refusals",
@@ -63,7 +61,7 @@ next to try: for so long, everybody else waits.`,
 		Args: cobra.NoArgs, SilenceUsage: true,
 		Example: `  go run ./bench/cycle refusals
   go run ./bench/cycle refusals --schedulers berth-engine --hopeless 10000 --pods 1`,
-		RunE: func(*cobra.Command, []string) error { return profiled(*cpuProfile, o.run) },
+		RunE: func(*cobra.Command, []string) error { return o.run() },
 	}
 	fs := cmd.Flags()
 	fs.IntVar(&o.nodes, "nodes", 2500, "Size of the cluster.")
@@ -73,6 +71,7 @@ next to try: for so long, everybody else waits.`,
 	fs.StringSliceVar(&o.schedulers, "schedulers", []string{schedulers.BerthEngine, schedulers.Upstream}, "Who is measured.")
 	fs.DurationVar(&o.limit, "limit", 2*time.Minute, "After how long a measurement ends, whatever was reached.")
 	fs.StringVar(&o.out, "out", "bench/out/refusals.json", "Where the results are written.")
+	profileFlag(cmd, &o.cpuProfile)
 	return cmd
 }
 
@@ -89,6 +88,11 @@ func (o *refusalOptions) run() error {
 	logs.InitLogs()
 	klog.SetOutput(discard{})
 	klog.LogToStderr(false)
+	stop, err := rig.StartProfile(o.cpuProfile)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	all := report.Report{Environment: report.Here()}
 	for _, name := range o.schedulers {
 		runtime.GC()
@@ -208,7 +212,10 @@ func (o *refusalOptions) measure(name string) (report.RefusalRow, error) {
 		pods = append(pods, made...)
 	}
 	server.Set(pods...)
-	for pending, _ := sched.SchedulingQueue.PendingPods(); len(pending) < len(pods); pending, _ = sched.SchedulingQueue.PendingPods() {
+	for {
+		if pending, _ := sched.SchedulingQueue.PendingPods(); len(pending) >= len(pods) {
+			break
+		}
 		time.Sleep(10 * time.Millisecond)
 	}
 	processor := processorTime()
@@ -217,9 +224,7 @@ func (o *refusalOptions) measure(name string) (report.RefusalRow, error) {
 	for {
 		r.mu.Lock()
 		row.Placed, row.Tried, row.Refusals = len(r.took), len(r.tried), r.refusals
-		busy := r.busy()
 		r.mu.Unlock()
-		row.LoopUs = float64(busy.Microseconds()) / float64(max(1, row.Refusals))
 		if row.Placed == o.fitting && row.Tried == o.hopeless || time.Since(r.began) > o.limit {
 			break
 		}
@@ -232,6 +237,7 @@ func (o *refusalOptions) measure(name string) (report.RefusalRow, error) {
 	row.ProcessorUs = float64((processorTime() - processor).Microseconds()) / float64(row.Refusals)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	row.LoopUs = float64(r.busy().Microseconds()) / float64(row.Refusals)
 	if row.Placed > 0 {
 		slices.Sort(r.took)
 		row.SecondsP50, row.SecondsP99 = quantile(r.took, 50), quantile(r.took, 99)

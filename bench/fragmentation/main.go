@@ -5,13 +5,13 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"runtime/pprof"
 	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/klog/v2"
 
 	"github.com/berth-dev/berth/bench/report"
+	"github.com/berth-dev/berth/bench/rig"
 	"github.com/berth-dev/berth/pkg/engine/podgroups"
 )
 
@@ -131,17 +131,11 @@ func (o *options) run(out, log io.Writer) error {
 	}
 	// Refusals are no news here.
 	klog.SetSlogLogger(slog.New(slog.DiscardHandler))
-	if o.cpuProfile != "" {
-		file, err := os.Create(o.cpuProfile)
-		if err != nil {
-			return fmt.Errorf("creating the profile: %w", err)
-		}
-		defer file.Close()
-		if err := pprof.StartCPUProfile(file); err != nil {
-			return fmt.Errorf("starting the profile: %w", err)
-		}
-		defer pprof.StopCPUProfile()
+	stop, err := rig.StartProfile(o.cpuProfile)
+	if err != nil {
+		return err
 	}
+	defer stop()
 	environment := report.Here()
 	for _, name := range o.contestants {
 		c, err := find(name)

@@ -10,5 +10,5 @@
 //
 // Files: rig.go (the scheduler), server.go (the API server in memory), binder.go (the Bind
 // plugin), objects.go (nodes and pods), gang.go (gangs), model.go (link matrices, and
-// NodeTopologies of them).
+// NodeTopologies of them), profile.go (CPU profiles of benchmarks).
 package rig

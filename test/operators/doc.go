@@ -24,6 +24,6 @@
 // [Autoscaling] are scenarios of what an autoscaler buys nodes for, and [Karpenter] is one.
 //
 // Files: operators.go, builtin.go, kueue.go, kubeflow.go, ray.go, spark.go and volcano.go (the
-// table), autoscaler.go, keda.go, start.go (running), install.go (definitions and webhooks), scenario.go
-// (reading scenarios), page.go (the page of results).
+// table), autoscaler.go, keda.go, start.go (running), install.go (definitions and webhooks),
+// scenario.go (reading scenarios), page.go (the page of results).
 package operators

@@ -17,8 +17,12 @@ package gang
 // Members that the declared size does not include say nothing, and size is that of a [Group],
 // with them.
 func Interrupted(size int32, members []Member) bool {
-	size -= int32(tallyOf(members).extra)
-	var bound int32
+	return interrupted(int(size)-tallyOf(members).extra, members)
+}
+
+// interrupted is Interrupted for a declared size.
+func interrupted(declared int, members []Member) bool {
+	bound := 0
 	var lastBind int64
 	for i := range members {
 		if m := &members[i]; m.Node != "" && !m.Extra {
@@ -26,7 +30,7 @@ func Interrupted(size int32, members []Member) bool {
 			lastBind = max(lastBind, m.Bound)
 		}
 	}
-	if bound == 0 || bound >= size {
+	if bound == 0 || bound >= declared {
 		return false
 	}
 	for i := range members {

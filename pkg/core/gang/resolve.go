@@ -133,7 +133,7 @@ func resolve(key Key, declared *Declaration, members []Member, ours func(string)
 		}
 	}
 	can := counts.standing + counts.waiting
-	if placed || counts.standing+counts.done > 0 && !Interrupted(group.Size, all) {
+	if placed || counts.standing+counts.done > 0 && !interrupted(int(*size.Size), all) {
 		if counts.waiting > 0 {
 			group.Need = min(group.Need, int32(can))
 		}

@@ -106,22 +106,38 @@ func (p *Path) Place(group fwk.PodGroupInfo, parent *fwk.Placement) (placements 
 }
 
 // planRequest translates a group. What is missing is empty, or says which level it has to
-// have that is none. A preferred level that no node has is not asked for.
+// have that is none.
 func (p *Path) planRequest(group fwk.PodGroupInfo, asked gang.Topology, profile *profile) (_ plan.Request, _ []*podshape.Shape, missing string) {
-	p.index.LookAt(asked.Required, asked.Preferred, asked.SegmentLevel)
-	if _, level := p.index.Level(asked.Preferred); !level {
-		asked.Preferred = ""
-	}
-	r, key := plan.NewRequest(asked, p.index.Level)
-	if key != "" {
-		return r, nil, fmt.Sprintf("no node has label %s, the topology level that it asks for", key)
-	}
-	r.Candidates = mostPlacements
 	var running []*corev1.Pod
 	if members, err := p.snapshot.PodGroupStates().Get(group.GetNamespace(), group.GetName()); err == nil {
 		running = members.ScheduledPods()
 	}
 	pods := group.GetUnscheduledPods()
+	r, shapes, key := p.requestOf(asked, pods, running, profile)
+	if key != "" {
+		return r, nil, fmt.Sprintf("no node has label %s, the topology level that it asks for", key)
+	}
+	r.Candidates = mostPlacements
+	size := len(pods)
+	if pg := group.GetPodGroup(); pg != nil && pg.Spec.SchedulingPolicy.Gang != nil {
+		size = int(pg.Spec.SchedulingPolicy.Gang.MinCount)
+	}
+	r.Need(size)
+	return r, shapes, ""
+}
+
+// requestOf translates pods that are to be placed together, beside those of their gang that run. A
+// pod that the index cannot judge has no shape. A preferred level that no node has is not asked
+// for; missing is the label of another level that no node has.
+func (p *Path) requestOf(asked gang.Topology, pods, running []*corev1.Pod, profile *profile) (_ plan.Request, _ []*podshape.Shape, missing string) {
+	p.index.LookAt(asked.Required, asked.Preferred, asked.SegmentLevel)
+	if _, level := p.index.Level(asked.Preferred); !level {
+		asked.Preferred = ""
+	}
+	r, missing := plan.NewRequest(asked, p.index.Level)
+	if missing != "" {
+		return r, nil, missing
+	}
 	ranks, runningRanks := workload.Ranks(pods, running)
 	for i, pod := range running {
 		if id, ok := p.index.ID(pod.Spec.NodeName); ok {
@@ -138,11 +154,6 @@ func (p *Path) planRequest(group fwk.PodGroupInfo, asked gang.Topology, profile 
 		}
 		r.Pods = append(r.Pods, one)
 	}
-	size := len(pods)
-	if pg := group.GetPodGroup(); pg != nil && pg.Spec.SchedulingPolicy.Gang != nil {
-		size = int(pg.Spec.SchedulingPolicy.Gang.MinCount)
-	}
-	r.Need(size)
 	return r, shapes, ""
 }
 

@@ -11,7 +11,6 @@ import (
 	"github.com/berth-dev/berth/pkg/core/gang"
 	"github.com/berth-dev/berth/pkg/core/plan"
 	"github.com/berth-dev/berth/pkg/engine/podshape"
-	"github.com/berth-dev/berth/pkg/state/workload"
 )
 
 // mostLookedFor is for how many gangs room is looked for at a snapshot.
@@ -211,33 +210,16 @@ func (p *Path) missing(one *wanted) (plan.Request, []*podshape.Shape, bool) {
 	return p.requestFor(one.Topology, one.Missing, one.Standing)
 }
 
+// requestFor translates pods that have to be placed all together; false if the index cannot judge
+// them.
 func (p *Path) requestFor(asked gang.Topology, pods, running []*corev1.Pod) (plan.Request, []*podshape.Shape, bool) {
 	profile := p.profiles[pods[0].Spec.SchedulerName]
 	if profile == nil {
 		return plan.Request{}, nil, false
 	}
-	p.index.LookAt(asked.Required, asked.Preferred, asked.SegmentLevel)
-	if _, level := p.index.Level(asked.Preferred); !level {
-		asked.Preferred = ""
-	}
-	request, missing := plan.NewRequest(asked, p.index.Level)
-	if missing != "" {
+	request, shapes, missing := p.requestOf(asked, pods, running, profile)
+	if missing != "" || slices.Contains(shapes, nil) {
 		return request, nil, false
-	}
-	ranks, runningRanks := workload.Ranks(pods, running)
-	for i, pod := range running {
-		if id, ok := p.index.ID(pod.Spec.NodeName); ok {
-			request.Running = append(request.Running, plan.Running{Rank: runningRanks[i], Node: id})
-		}
-	}
-	shapes := make([]*podshape.Shape, len(pods))
-	for i, pod := range pods {
-		if podshape.ReasonOf(pod) != "" {
-			return request, nil, false
-		}
-		requested := ResourceOf(pod)
-		shapes[i] = p.shapeOf(profile, pod, requested)
-		request.Pods = append(request.Pods, plan.Pod{Rank: ranks[i], Request: p.request(pod, requested), Open: shapes[i].Open()})
 	}
 	request.Least, request.Candidates = len(pods), 1
 	return request, shapes, true

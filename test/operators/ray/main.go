@@ -25,7 +25,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"net/http"
@@ -70,10 +69,7 @@ func run(ctx context.Context, listen string) error {
 		case err := <-failed:
 			return fmt.Errorf("listening on %q: %w", listen, err)
 		case <-ctx.Done():
-			if err := server.Close(); !errors.Is(err, http.ErrServerClosed) {
-				return err
-			}
-			return nil
+			return server.Close()
 		case <-time.After(every):
 		}
 	}
